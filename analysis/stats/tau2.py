@@ -1,0 +1,268 @@
+"""The variance of the true effect between cohorts, by nine published estimators.
+
+Arrays are (n_cohorts, n_features). A cohort that lacks a feature has an infinite variance and the
+estimate 0 there, so that its weight is 0 in every sum and no mask is needed.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from analysis.stats.errors import UnusableData
+
+Floats = NDArray[np.float64]
+Bools = NDArray[np.bool_]
+Score = Callable[[Floats, Floats, Floats], tuple[Floats, Floats]]
+
+MAX_STEPS = 100
+RELATIVE_STEP = 1e-11
+# As many features at once as keep the working arrays of some 20 cohorts in the cache.
+BLOCK = 2048
+
+
+@dataclass(frozen=True)
+class BetweenVariance:
+    """tau2 in the unit of the effect squared, and whether its search ended, for each feature."""
+
+    tau2: Floats
+    converged: Bools
+
+
+def between_variance(estimate: Floats, variance: Floats, method: str) -> BetweenVariance:
+    """Estimate tau2 of each feature, never below 0.
+
+    Parameters
+    ----------
+    estimate, variance : arrays of shape (n_cohorts, n_features)
+        Two cohorts or more with a finite variance for each feature; see the module for the rest.
+    method : FE (0 by assumption), HE, DL, HS, SJ, PM, EB, ML or REML
+        Hedges-Olkin [1]_, DerSimonian-Laird [2]_, Hunter-Schmidt [3]_, Sidik-Jonkman [4]_,
+        Paule-Mandel [5]_, empirical Bayes (Morris [6]_; without moderators it solves the same
+        equation as Paule-Mandel), maximum and restricted maximum likelihood [3]_.
+
+    Raises
+    ------
+    UnusableData
+        The method has another name.
+
+    References
+    ----------
+    .. [1] Hedges and Olkin 1985, Statistical Methods for Meta-Analysis, chapter 9
+    .. [2] DerSimonian and Laird 1986, doi:10.1016/0197-2456(86)90046-2
+    .. [3] Viechtbauer 2005, doi:10.3102/10769986030003261
+    .. [4] Sidik and Jonkman 2005, doi:10.1111/j.1467-9876.2005.00489.x
+    .. [5] Paule and Mandel 1982, doi:10.6028/jres.087.022
+    .. [6] Morris 1983, doi:10.1080/01621459.1983.10477920
+    """
+    if method in _CLOSED_FORM:
+        tau2 = np.maximum(_CLOSED_FORM[method](estimate, variance), 0.0)
+        return BetweenVariance(tau2, np.ones(len(tau2), dtype=bool))
+    if method not in _SCORES:
+        known = ", ".join(sorted([*_CLOSED_FORM, *_SCORES]))
+        raise UnusableData(f'tau2 "{method}" is not an estimator; use one of {known}.')
+    blocks = [
+        _solve_block(estimate[:, start : start + BLOCK], variance[:, start : start + BLOCK], method)
+        for start in range(0, estimate.shape[1], BLOCK)
+    ]
+    if not blocks:
+        return BetweenVariance(np.empty(0), np.empty(0, dtype=bool))
+    return BetweenVariance(
+        np.concatenate([block.tau2 for block in blocks]),
+        np.concatenate([block.converged for block in blocks]),
+    )
+
+
+# --- estimators with a formula -------------------------------------------------------------------
+
+
+def _n_cohorts(variance: Floats) -> Floats:
+    counts: Floats = np.isfinite(variance).sum(axis=0).astype(np.float64)
+    return counts
+
+
+def typical_variance(variance: Floats) -> Floats:
+    """The within-cohort variance that stands for all of a feature's cohorts [1]_.
+
+    References
+    ----------
+    .. [1] Higgins and Thompson 2002, doi:10.1002/sim.1186, equation 9
+    """
+    weight = 1 / variance
+    total = weight.sum(axis=0)
+    typical: Floats = (_n_cohorts(variance) - 1) / (total - (weight**2).sum(axis=0) / total)
+    return typical
+
+
+def weighted_squares(estimate: Floats, variance: Floats) -> Floats:
+    """Cochran's Q of each feature under the given variances."""
+    weight = 1 / variance
+    centre = (weight * estimate).sum(axis=0) / weight.sum(axis=0)
+    squares: Floats = (weight * (estimate - centre) ** 2).sum(axis=0)
+    return squares
+
+
+def _unweighted_squares(estimate: Floats, variance: Floats) -> Floats:
+    return weighted_squares(estimate, np.where(np.isfinite(variance), 1.0, np.inf))
+
+
+def _fixed(estimate: Floats, variance: Floats) -> Floats:
+    return np.zeros(estimate.shape[1])
+
+
+def _hedges_olkin(estimate: Floats, variance: Floats) -> Floats:
+    n_cohorts = _n_cohorts(variance)
+    mean_variance = np.where(np.isfinite(variance), variance, 0.0).sum(axis=0) / n_cohorts
+    tau2: Floats = _unweighted_squares(estimate, variance) / (n_cohorts - 1) - mean_variance
+    return tau2
+
+
+def _dersimonian_laird(estimate: Floats, variance: Floats) -> Floats:
+    df = _n_cohorts(variance) - 1
+    tau2: Floats = (weighted_squares(estimate, variance) / df - 1) * typical_variance(variance)
+    return tau2
+
+
+def _hunter_schmidt(estimate: Floats, variance: Floats) -> Floats:
+    excess = weighted_squares(estimate, variance) - _n_cohorts(variance)
+    tau2: Floats = excess / (1 / variance).sum(axis=0)
+    return tau2
+
+
+def _sidik_jonkman(estimate: Floats, variance: Floats) -> Floats:
+    n_cohorts = _n_cohorts(variance)
+    rough = _unweighted_squares(estimate, variance) / n_cohorts
+    tau2: Floats = rough * weighted_squares(estimate, variance + rough) / (n_cohorts - 1)
+    return tau2
+
+
+_CLOSED_FORM: dict[str, Callable[[Floats, Floats], Floats]] = {
+    "FE": _fixed,
+    "HE": _hedges_olkin,
+    "DL": _dersimonian_laird,
+    "HS": _hunter_schmidt,
+    "SJ": _sidik_jonkman,
+}
+
+
+# --- estimators that solve an equation: its left side falls through 0 at tau2 --------------------
+# With P the matrix that weights and removes the mean: y'Py, y'PPy and y'PPPy are the sums below.
+
+
+def _paule_mandel(estimate: Floats, variance: Floats, tau2: Floats) -> tuple[Floats, Floats]:
+    weight = 1 / (variance + tau2)
+    residual = estimate - (weight * estimate).sum(axis=0) / weight.sum(axis=0)
+    pulled = weight * residual
+    excess = (pulled * residual).sum(axis=0) - (_n_cohorts(variance) - 1)
+    return excess, -(pulled * pulled).sum(axis=0)
+
+
+def _likelihood(estimate: Floats, variance: Floats, tau2: Floats) -> tuple[Floats, ...]:
+    weight = 1 / (variance + tau2)
+    total = weight.sum(axis=0)
+    residual = estimate - (weight * estimate).sum(axis=0) / total
+    squared = weight * weight
+    pulled = weight * residual
+    y_pp_y = (pulled * pulled).sum(axis=0)
+    leaning = (squared * residual).sum(axis=0)
+    pulled *= pulled
+    pulled *= weight
+    y_ppp_y = pulled.sum(axis=0) - leaning * leaning / total
+    return weight, squared, total, y_pp_y, y_ppp_y
+
+
+def _ml(estimate: Floats, variance: Floats, tau2: Floats) -> tuple[Floats, Floats]:
+    _, squared, total, y_pp_y, y_ppp_y = _likelihood(estimate, variance, tau2)
+    return y_pp_y - total, squared.sum(axis=0) - 2 * y_ppp_y
+
+
+def _reml(estimate: Floats, variance: Floats, tau2: Floats) -> tuple[Floats, Floats]:
+    weight, squared, total, y_pp_y, y_ppp_y = _likelihood(estimate, variance, tau2)
+    share = squared.sum(axis=0) / total
+    squared *= weight
+    trace_pp = share * total - 2 * squared.sum(axis=0) / total + share * share
+    return y_pp_y - (total - share), trace_pp - 2 * y_ppp_y
+
+
+# Beside each equation, the power of (tau2 + typical variance) that makes it straight when all
+# variances are equal: Newton then needs one step there, and few elsewhere.
+_SCORES: dict[str, tuple[Score, int]] = {
+    "PM": (_paule_mandel, 1),
+    "EB": (_paule_mandel, 1),
+    "ML": (_ml, 2),
+    "REML": (_reml, 2),
+}
+
+
+def _solve_block(estimate: Floats, variance: Floats, method: str) -> BetweenVariance:
+    start = np.maximum(_hedges_olkin(estimate, variance), 0.0)
+    found = _fall_through_zero(estimate, variance, start, method)
+    if method in ("PM", "EB"):
+        return found  # its left side falls everywhere: one root
+    return _better_of_zero_and(found, estimate, variance, method)
+
+
+def _fall_through_zero(
+    estimate: Floats, variance: Floats, start: Floats, method: str
+) -> BetweenVariance:
+    """Newton over the features still moving, kept inside a bracket that only shrinks."""
+    score, power = _SCORES[method]
+    scale = typical_variance(variance)
+    tau2 = start.copy()
+    converged = np.zeros(len(tau2), dtype=bool)
+    moving = np.arange(len(tau2))
+    y, v, s, t = estimate, variance, scale, tau2.copy()
+    low, high = np.full(len(t), -1.0), np.full(len(t), np.inf)
+    for _ in range(MAX_STEPS):
+        value, slope = score(y, v, t)
+        low, high = np.where(value > 0, t, low), np.where(value > 0, high, t)
+        following = _next_inside(t, value, slope + power * value / (t + s), low, high, s)
+        ended = (np.abs(following - t) <= RELATIVE_STEP * (t + s)) | ((t == 0) & (value <= 0))
+        t = np.where((t == 0) & (value <= 0), 0.0, following)
+        tau2[moving], converged[moving] = t, ended
+        if ended.all():
+            break
+        keep = ~ended
+        moving, t, s, low, high = moving[keep], t[keep], s[keep], low[keep], high[keep]
+        y, v = y[:, keep], v[:, keep]
+    return BetweenVariance(tau2, converged)
+
+
+def _next_inside(
+    t: Floats, value: Floats, slope: Floats, low: Floats, high: Floats, scale: Floats
+) -> Floats:
+    """The Newton step where it falls and stays in the bracket, half the bracket where not."""
+    falls = slope < 0
+    newton = np.maximum(t - value / np.where(falls, slope, -1.0), 0.0)
+    # A step to the very edge of the bracket is progress only where that edge is not yet tried.
+    inside = falls & (newton >= low) & (newton <= high)
+    half = np.where(np.isfinite(high), (np.maximum(low, 0.0) + high) / 2, 2 * (t + scale))
+    following: Floats = np.where(inside, newton, half)
+    return following
+
+
+def _better_of_zero_and(
+    found: BetweenVariance, estimate: Floats, variance: Floats, method: str
+) -> BetweenVariance:
+    """Where 0 is a second peak of the likelihood and the higher one, tau2 is 0."""
+    value_at_zero, _ = _SCORES[method][0](estimate, variance, np.zeros(len(found.tau2)))
+    rivals = np.flatnonzero((found.tau2 > 0) & (value_at_zero <= 0))
+    if not len(rivals):
+        return found
+    y, v = estimate[:, rivals], variance[:, rivals]
+    at_zero = _log_likelihood(y, v, np.zeros(len(rivals)), method)
+    at_found = _log_likelihood(y, v, found.tau2[rivals], method)
+    tau2 = found.tau2.copy()
+    tau2[rivals[at_zero >= at_found]] = 0.0
+    return BetweenVariance(tau2, found.converged)
+
+
+def _log_likelihood(estimate: Floats, variance: Floats, tau2: Floats, method: str) -> Floats:
+    marginal = variance + tau2
+    logs = np.log(np.where(np.isfinite(marginal), marginal, 1.0)).sum(axis=0)
+    deviance = logs + weighted_squares(estimate, marginal)
+    if method == "REML":
+        deviance = deviance + np.log((1 / marginal).sum(axis=0))
+    log_likelihood: Floats = -deviance / 2
+    return log_likelihood
