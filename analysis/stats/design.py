@@ -1,0 +1,222 @@
+"""Covariates of the study as columns of numbers, none of them redundant.
+
+Effects, ComBat and permutations all take their model from here, so that they agree on which
+covariate was really in it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from analysis.stats.errors import UnusableData
+
+Floats = npt.NDArray[np.float64]
+Bools = npt.NDArray[np.bool_]
+Covariates = pd.DataFrame | npt.ArrayLike | None
+
+# A column whose share outside the span of the earlier ones is below this is a copy of them.
+COLLINEAR = 1e-9
+
+
+@dataclass(frozen=True)
+class Coding:
+    """How one covariate becomes columns: ``levels`` is empty for a number."""
+
+    name: str
+    levels: tuple[str, ...] = ()
+
+    @property
+    def column_names(self) -> tuple[str, ...]:
+        """Names of its columns; the first level is the reference and has none."""
+        if not self.levels:
+            return (self.name,)
+        return tuple(f"{self.name}={level}" for level in self.levels[1:])
+
+    def columns(self, column: pd.Series[Any]) -> Floats:
+        """Columns of one covariate, shape (n_samples, n_columns); NaN in a row without a value.
+
+        Raises
+        ------
+        UnusableData
+            A level that was not there when the coding was made, or an infinite number.
+        """
+        if not self.levels:
+            return _numbers(column, self.name)[:, None]
+        words = _words(column)
+        unknown = sorted(set(words[words.notna()]) - set(self.levels))
+        if unknown:
+            raise UnusableData(
+                f'Covariate "{self.name}" has levels {unknown} unknown to this model '
+                f"(it knows {list(self.levels)}): refit it with them, or correct the rows."
+            )
+        coded = np.stack([words == level for level in self.levels[1:]], axis=1).astype(float)
+        coded[words.isna().to_numpy()] = np.nan
+        return coded
+
+
+@dataclass(frozen=True)
+class Design:
+    """Covariate columns of full rank beside an intercept.
+
+    ``columns`` (n_used, n_columns) holds the rows marked in ``rows`` (n_samples); intercept and
+    group are not among them. ``adjusted_for`` names the covariates in the model, ``dropped``
+    those left out because they are constant, empty or a copy of earlier ones.
+    """
+
+    codings: tuple[Coding, ...]
+    column_names: tuple[str, ...]
+    columns: Floats
+    rows: Bools
+    adjusted_for: tuple[str, ...]
+    dropped: tuple[str, ...]
+
+    def basis(self) -> Floats:
+        """Orthonormal basis (n_used, 1 + n_columns) of the intercept and the covariates."""
+        n = len(self.columns)
+        centred = self.columns - self.columns.mean(axis=0) if n else self.columns
+        q, _ = np.linalg.qr(np.column_stack([np.full(n, 1.0), centred]))
+        return q
+
+
+def build_design(covariates: Covariates, n_samples: int) -> Design:
+    """Code covariates into full-rank columns.
+
+    Parameters
+    ----------
+    covariates : DataFrame, array of shape (n_samples, n_covariates), or None
+        Numbers and truth values enter as they are; anything else as indicators of its levels,
+        the first in sorted order being the reference. Row order is that of the values.
+    n_samples : int
+        Rows that the values have.
+
+    Returns
+    -------
+    Design
+        A covariate without any value is dropped by name; a row that lacks one of the others
+        is not in ``rows``.
+
+    Raises
+    ------
+    UnusableData
+        Another number of rows than the values, or infinite numbers.
+    """
+    frame = as_frame(covariates, n_samples)
+    codings = tuple(_coding(frame, name) for name in frame.columns)
+    empty = [c.name for c in codings if _words(frame[c.name]).isna().all()]
+    codings = tuple(c for c in codings if c.name not in empty)
+    columns = encode(codings, frame)
+    rows = ~np.isnan(columns).any(axis=1)
+    names = [name for coding in codings for name in coding.column_names]
+    kept = independent(columns[rows])
+    adjusted_for, dropped = _account(codings, names, kept)
+    return Design(
+        codings=codings,
+        column_names=tuple(name for name, keep in zip(names, kept, strict=True) if keep),
+        columns=np.ascontiguousarray(columns[rows][:, kept]),
+        rows=rows,
+        adjusted_for=adjusted_for,
+        dropped=(*empty, *dropped),
+    )
+
+
+def as_frame(covariates: Covariates, n_samples: int) -> pd.DataFrame:
+    """Covariates as a frame with a plain index; the columns of an array are numbered from 1."""
+    if covariates is None:
+        return pd.DataFrame(index=range(n_samples))
+    if isinstance(covariates, pd.DataFrame):
+        frame = covariates.reset_index(drop=True)
+        frame.columns = pd.Index([str(name) for name in frame.columns])
+    else:
+        array = np.asarray(covariates)
+        if array.ndim != 2:
+            raise UnusableData(f"Covariates need 2 dimensions, got {array.ndim}: use a DataFrame.")
+        names = [f"covariate {number}" for number in range(1, array.shape[1] + 1)]
+        frame = pd.DataFrame(array, columns=pd.Index(names)).infer_objects()
+    if len(frame) != n_samples:
+        raise UnusableData(
+            f"Covariates have {len(frame)} rows and the values {n_samples}: give one row a sample."
+        )
+    if not frame.columns.is_unique:
+        raise UnusableData(f"Two covariates share a name in {list(frame.columns)}: rename one.")
+    return frame
+
+
+def encode(codings: Sequence[Coding], frame: pd.DataFrame) -> Floats:
+    """All columns of ``codings``, shape (n_samples, n_columns), NaN where a value is missing."""
+    missing = [coding.name for coding in codings if coding.name not in frame.columns]
+    if missing:
+        raise UnusableData(f"Covariates {missing} are missing: give those the model was fitted on.")
+    parts = [coding.columns(frame[coding.name]) for coding in codings]
+    return np.concatenate([np.empty((len(frame), 0)), *parts], axis=1)
+
+
+def independent(columns: Floats, beside: Floats | None = None) -> Bools:
+    """Which columns add something to the intercept (or ``beside``) and the columns before them.
+
+    ``beside`` is an orthonormal basis, shape (n_samples, rank).
+    """
+    n = len(columns)
+    basis = np.full((n, 1), 1 / np.sqrt(max(n, 1))) if beside is None else beside
+    kept = np.zeros(columns.shape[1], dtype=bool)
+    for position in range(columns.shape[1]):
+        centred = columns[:, position] - (columns[:, position].mean() if n else 0.0)
+        rest = centred
+        # Twice: one pass of Gram-Schmidt leaves rounding that looks like information.
+        for _ in range(2):
+            rest = rest - basis @ (basis.T @ rest)
+        size = np.linalg.norm(rest)
+        scale = np.linalg.norm(centred)
+        level = np.abs(columns[:, position]).max(initial=0.0) * np.sqrt(n)
+        if size > COLLINEAR * scale and scale > 1e-13 * level:
+            kept[position] = True
+            basis = np.column_stack([basis, rest / size])
+    return kept
+
+
+def _coding(frame: pd.DataFrame, name: str) -> Coding:
+    column = frame[name]
+    if pd.api.types.is_bool_dtype(column) or pd.api.types.is_numeric_dtype(column):
+        return Coding(name)
+    words = _words(column)
+    return Coding(name, tuple(sorted(set(words[words.notna()]))) or ("",))
+
+
+def _numbers(column: pd.Series[Any], name: str) -> Floats:
+    try:
+        numbers = pd.to_numeric(column).to_numpy(dtype=np.float64, na_value=np.nan)
+    except (ValueError, TypeError) as error:
+        raise UnusableData(f'Covariate "{name}" was numeric and is not here: {error}.') from error
+    infinite = np.flatnonzero(np.isinf(numbers))
+    if len(infinite):
+        raise UnusableData(
+            f'Covariate "{name}" is infinite in row {infinite[0]}: correct it or leave it empty.'
+        )
+    return numbers
+
+
+def _words(column: pd.Series[Any]) -> pd.Series[Any]:
+    words = column.astype(object).where(column.notna(), None)
+    return words.map(lambda word: None if word is None or word == "" else str(word))
+
+
+def _account(
+    codings: Sequence[Coding], names: Sequence[str], kept: Bools
+) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """Names of covariates in the model and of what was left out; single levels by their own."""
+    adjusted_for: list[str] = []
+    dropped: list[str] = []
+    in_model = {name for name, keep in zip(names, kept, strict=True) if keep}
+    for coding in codings:
+        lost = [name for name in coding.column_names if name not in in_model]
+        if len(lost) == len(coding.column_names):
+            dropped.append(coding.name)
+        else:
+            adjusted_for.append(coding.name)
+            dropped.extend(lost)
+    return tuple(adjusted_for), tuple(dropped)
