@@ -1,0 +1,140 @@
+"""Real PostgreSQL and Valkey servers for a machine that has none: no Docker, no root.
+
+`ensure` starts them, or finds those that another process of the same state folder started. They
+live as long as any process that called `ensure` does, and stop within a second after the last one
+is gone, however it went (see `hikiproject.keeper`).
+"""
+
+import atexit
+import os
+import signal
+import subprocess
+import sys
+import time
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO
+
+from hikiproject import credentials
+from hikiproject import state as states
+from hikiproject.locks import lock, open_lock, try_lock
+from hikiproject.tether import child_environment
+
+START_SECONDS = 120.0
+STOP_SECONDS = 30.0
+
+
+class ServicesUnavailable(Exception):
+    """The embedded servers cannot be used; the message says why and what to do."""
+
+
+@dataclass(frozen=True)
+class Services:
+    """Where the application finds its database and its broker."""
+
+    database_url: str
+    redis_url: str
+
+
+@dataclass(frozen=True)
+class Status:
+    """What runs in a state folder."""
+
+    state: Path
+    running: bool
+    keeper_pid: int | None
+
+
+# The shared lock of each state folder that this process uses; closing it would end our use.
+_held: dict[Path, IO[str]] = {}
+
+
+def ensure(state: Path | None = None, *, durable: bool = True) -> Services:
+    """Start the servers of a state folder, or find them running, and use them until we end.
+
+    Parameters
+    ----------
+    state : folder of the servers' files, `states.default_state()` if None
+    durable : False gives up safety against power cuts for speed, as tests may; decided by
+        whoever starts the servers
+
+    Raises
+    ------
+    ServicesUnavailable
+        The folder cannot be used or a server does not start.
+    """
+    try:
+        folder = states.prepare(state or states.default_state())
+    except states.UnusableState as error:
+        raise ServicesUnavailable(str(error)) from error
+    if folder not in _held:
+        users = open_lock(folder / "users.lock")
+        # Waits while a keeper that has lost its last user is still stopping the servers.
+        lock(users, shared=True)
+        _held[folder] = users
+        atexit.register(release, folder, os.getpid())
+    with open_lock(folder / "start.lock") as starting:
+        lock(starting)
+        if not status(folder).running:
+            _start_keeper(folder, durable=durable)
+        known = credentials.read(folder)
+    if known is None:
+        raise ServicesUnavailable(f"{folder}/services.json has gone while the servers run.")
+    return Services(known.database_url, known.redis_url)
+
+
+def _start_keeper(folder: Path, *, durable: bool) -> None:
+    command = [sys.executable, "-m", "hikiproject.keeper", str(folder)]
+    done = subprocess.run(
+        command if durable else [*command, "--forgetful"],
+        cwd=states.BASE,
+        env=child_environment({"PYTHONPATH": str(states.BASE)}),
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        timeout=START_SECONDS,
+        check=False,
+    )
+    if done.returncode:
+        raise ServicesUnavailable(done.stderr.strip() or f"See {folder / 'keeper.log'}.")
+
+
+def status(state: Path | None = None) -> Status:
+    """Whether the servers of a state folder run, and under which keeper."""
+    folder = state or states.default_state()
+    if not (folder / "keeper.lock").exists():
+        return Status(folder, running=False, keeper_pid=None)
+    with open_lock(folder / "keeper.lock") as file:
+        if try_lock(file, shared=True):
+            return Status(folder, running=False, keeper_pid=None)
+        pid = file.read()
+    return Status(folder, running=True, keeper_pid=int(pid) if pid else None)
+
+
+def stop(state: Path | None = None) -> None:
+    """Stop the servers now, whoever uses them, and wait until they are gone."""
+    found = status(state)
+    if found.keeper_pid is not None:
+        with suppress(ProcessLookupError):
+            os.kill(found.keeper_pid, signal.SIGTERM)
+    _wait_until_stopped(found.state)
+
+
+def release(state: Path, pid: int | None = None) -> None:
+    """End our use; the last user waits until the servers are gone."""
+    # A forked child inherits this exit hook, but its parent still uses the servers.
+    if pid not in (None, os.getpid()) or state not in _held:
+        return
+    _held.pop(state).close()
+    # A new description: a forked child may still share the old one, and then uses the servers.
+    with open_lock(state / "users.lock") as users:
+        alone = try_lock(users)
+    if alone:
+        _wait_until_stopped(state)
+
+
+def _wait_until_stopped(folder: Path) -> None:
+    deadline = time.monotonic() + STOP_SECONDS
+    while status(folder).running and time.monotonic() < deadline:
+        time.sleep(0.05)
