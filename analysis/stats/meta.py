@@ -126,7 +126,7 @@ def _checked(estimates: ArrayLike, variances: ArrayLike) -> tuple[Floats, Floats
             cohort, feature = np.argwhere(where)[0]
             raise UnusableData(
                 f"Cohort {cohort}, feature {feature} (counted from 0) has {what}; "
-                f"{int(where.sum())} such in all. Refit the cohort, or leave it out with NaN in both."
+                f"{int(where.sum())} such in all. Refit that cohort or set both to NaN."
             )
     return y, v
 

@@ -1,0 +1,240 @@
+"""Does blood follow the severity of withdrawal? Partial least squares on a score."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from scipy import stats
+
+from analysis.stats.errors import UnusableData
+from analysis.stats.pls import KernelPls, fit_kernel_pls
+
+Floats = NDArray[np.float64]
+Bools = NDArray[np.bool_]
+
+MIN_SAMPLES = 10
+MIN_SITES = 3
+N_FOLDS = 10
+LEAVE_ONE_SITE_OUT = "leave-one-site-out"
+TEN_FOLD = "10-fold"
+
+
+@dataclass(frozen=True)
+class Severity:
+    """A PLS model of a severity score, and how it does on samples that it has not seen.
+
+    ``r2`` is the share of the outcome's variance that the model of all samples explains, ``q2``
+    the share that cross-validated predictions explain (below 0: worse than the mean). ``rmsee`` =
+    sqrt(RSS / (n - 1 - n_components)) and ``rmsecv`` = sqrt(PRESS / n) are in the outcome's unit.
+    ``spearman_rho2`` is the square of ``spearman_rho``, the rank correlation of the outcome and
+    its cross-validated prediction; where rho is below 0 the model has failed, however large the
+    square. ``vip`` (n_features,) has a mean square of 1 over the features that vary; constant ones
+    have 0. ``predicted_cv`` (n rows as given) is NaN for rows without an outcome.
+    ``p_permutation`` is the chance of a q2 as high with the outcome permuted (within sites where
+    sites are given), None without permutations.
+    """
+
+    r2: float
+    q2: float
+    rmsee: float
+    rmsecv: float
+    spearman_rho: float
+    spearman_rho2: float
+    vip: Floats
+    n_components: int
+    n_samples: int
+    p_permutation: float | None
+    predicted_cv: Floats
+    folds: str
+
+
+@dataclass(frozen=True)
+class _Scaling:
+    """Medians for gaps, means and standard deviations, learnt from training samples only."""
+
+    median: Floats
+    mean: Floats
+    deviation: Floats
+
+    def apply(self, values: Floats) -> Floats:
+        filled = np.where(np.isnan(values), self.median, values)
+        scaled: Floats = (filled - self.mean) / self.deviation
+        return scaled
+
+
+def fit_severity(
+    values: ArrayLike,
+    outcome: ArrayLike,
+    *,
+    site: ArrayLike | None = None,
+    n_components: int = 2,
+    rng: np.random.Generator | None = None,
+    n_permutations: int = 0,
+) -> Severity:
+    """Fit PLS regression [1]_ and test it on left-out sites, or on tenths of the samples.
+
+    Features are autoscaled and their gaps filled with medians, both learnt inside each training
+    set. Values are otherwise taken as they are: where laboratories differ, give values that
+    `analysis.stats.classify.standardise_by_site` or ComBat has made comparable.
+
+    Parameters
+    ----------
+    values : array-like of shape (n_samples, n_features)
+        On the scale of the analysis (logarithms); NaN is missing.
+    outcome : array-like of shape (n_samples,)
+        The severity score, e.g. the HQ-25 total; rows where it is NaN are left out.
+    site : array-like of shape (n_samples,), optional
+        With 3 sites or more each is left out in turn; else samples are dealt into 10 folds.
+    n_components : int
+    rng : Generator, optional
+        Shuffles the 10 folds and permutes. Without it folds are dealt in the order of the rows.
+    n_permutations : int
+        Permutations of the outcome behind ``p_permutation``.
+
+    Raises
+    ------
+    UnusableData
+        Shapes that do not fit, fewer than 10 samples with an outcome, an outcome or all features
+        constant, fewer than 1 component or more than a training set allows, permutations without
+        ``rng``.
+
+    References
+    ----------
+    .. [1] Wold, Sjoestroem and Eriksson 2001, doi:10.1016/S0169-7439(01)00155-1
+    """
+    x, y, sites, known = _checked(values, outcome, site)
+    if n_permutations and rng is None:
+        raise UnusableData("Permutations are drawn: give rng, a seeded numpy Generator.")
+    fold, kind = _folds(len(y), sites, rng)
+    smallest = len(y) - int(np.bincount(fold).max())
+    if not 1 <= n_components <= smallest - 2:
+        raise UnusableData(
+            f"{n_components} components for training sets of {smallest} samples: "
+            f"ask for 1 to {max(smallest - 2, 1)}."
+        )
+    outcomes = _with_permutations(y, sites, rng, n_permutations)
+    predicted = _cross_validate(x, outcomes, fold, n_components)
+    total = float(((y - y.mean()) ** 2).sum())
+    press = ((outcomes - predicted) ** 2).sum(axis=0)
+    q2 = 1 - press / total
+    scaled = _learn_scaling(x).apply(x)
+    model = fit_kernel_pls(scaled @ scaled.T, y[:, None], n_components)
+    rss = float(((y - model.predict(scaled @ scaled.T)[:, 0]) ** 2).sum())
+    rho = _rank_correlation(y, predicted[:, 0])
+    predicted_cv = np.full(len(known), np.nan)
+    predicted_cv[known] = predicted[:, 0]
+    return Severity(
+        r2=1 - rss / total,
+        q2=float(q2[0]),
+        rmsee=float(np.sqrt(rss / (len(y) - 1 - n_components))),
+        rmsecv=float(np.sqrt(press[0] / len(y))),
+        spearman_rho=rho,
+        spearman_rho2=rho**2,
+        vip=_vip(scaled, model),
+        n_components=n_components,
+        n_samples=len(y),
+        p_permutation=_p_of_first(q2) if n_permutations else None,
+        predicted_cv=predicted_cv,
+        folds=kind,
+    )
+
+
+def _checked(
+    values: ArrayLike, outcome: ArrayLike, site: ArrayLike | None
+) -> tuple[Floats, Floats, NDArray[np.str_] | None, Bools]:
+    """Values, outcome and sites of the samples with an outcome, and which samples these are."""
+    x, y = np.asarray(values, dtype=np.float64), np.asarray(outcome, dtype=np.float64)
+    sites = None if site is None else np.asarray(site).astype(str)
+    if x.ndim != 2 or y.shape != x.shape[:1] or (sites is not None and sites.shape != y.shape):
+        raise UnusableData(
+            f"Values have the shape {x.shape}, with an outcome of {y.shape} and sites of "
+            f"{None if sites is None else sites.shape}: give one row, outcome and site a sample."
+        )
+    if np.isinf(x).any() or np.isinf(y).any():
+        raise UnusableData("Values or outcome hold an infinity: correct them or set them to NaN.")
+    known = ~np.isnan(y)
+    x, y = x[known], y[known]
+    if len(y) < MIN_SAMPLES:
+        raise UnusableData(
+            f"A severity model needs at least {MIN_SAMPLES} samples with an outcome, got {len(y)}."
+        )
+    if np.ptp(y) == 0:
+        raise UnusableData(f"The outcome is {y[0]:g} for all {len(y)} samples: nothing to model.")
+    if not (_learn_scaling(x).apply(x) != 0).any():
+        raise UnusableData("No feature varies between the samples: nothing to model with.")
+    return x, y, None if sites is None else sites[known], known
+
+
+def _folds(
+    n_samples: int, sites: NDArray[np.str_] | None, rng: np.random.Generator | None
+) -> tuple[NDArray[np.intp], str]:
+    if sites is not None:
+        codes, fold = np.unique(sites, return_inverse=True)
+        if len(codes) >= MIN_SITES:
+            return fold, LEAVE_ONE_SITE_OUT
+    dealt = np.arange(n_samples) % N_FOLDS
+    return (dealt if rng is None else rng.permutation(dealt)), TEN_FOLD
+
+
+def _with_permutations(
+    y: Floats, sites: NDArray[np.str_] | None, rng: np.random.Generator | None, n: int
+) -> Floats:
+    """The outcome in column 0, its permutations after it: within sites, whose levels differ."""
+    outcomes = np.repeat(y[:, None], 1 + n, axis=1)
+    if rng is None:
+        return outcomes
+    strata = [np.arange(len(y))]
+    if sites is not None:
+        strata = [np.flatnonzero(sites == code) for code in np.unique(sites)]
+    for rows in strata:
+        outcomes[rows, 1:] = rng.permuted(outcomes[rows, 1:], axis=0)
+    return outcomes
+
+
+def _learn_scaling(training: Floats) -> _Scaling:
+    measured = np.isfinite(training).any(axis=0)
+    # Never measured in training: 0 everywhere, so that the model cannot use it.
+    median = np.nanmedian(np.where(measured, training, 0.0), axis=0)
+    filled = np.where(np.isnan(training), median, training)
+    mean, deviation = filled.mean(axis=0), filled.std(axis=0, ddof=1)
+    constant = ~measured | (deviation <= 1e-12 * np.abs(filled).max(axis=0))
+    return _Scaling(median, mean, np.where(constant, np.inf, deviation))
+
+
+def _cross_validate(
+    x: Floats, outcomes: Floats, fold: NDArray[np.intp], n_components: int
+) -> Floats:
+    """Predictions (n_samples, n_outcomes), each from models that did not see the sample."""
+    predicted = np.empty_like(outcomes)
+    for left_out in np.unique(fold):
+        test, train = fold == left_out, fold != left_out
+        scaling = _learn_scaling(x[train])
+        known, new = scaling.apply(x[train]), scaling.apply(x[test])
+        model = fit_kernel_pls(known @ known.T, outcomes[train], n_components)
+        predicted[test] = model.predict(new @ known.T)
+    return predicted
+
+
+def _vip(scaled: Floats, model: KernelPls) -> Floats:
+    """Variable influence on projection: the root of the weighted mean of squared PLS weights."""
+    weights = scaled.T @ model.residual_weights[:, :, 0].T
+    length = np.sqrt((weights**2).sum(axis=0))
+    weights /= np.where(length > 0, length, 1.0)
+    explained = model.explained[:, 0]
+    n_varying = int((scaled != 0).any(axis=0).sum())
+    vip: Floats = np.sqrt(n_varying * (weights**2 @ explained) / explained.sum())
+    return vip
+
+
+def _rank_correlation(observed: Floats, predicted: Floats) -> float:
+    if np.ptp(predicted) == 0:
+        return 0.0  # one prediction for everyone orders nobody
+    ranks = stats.rankdata(np.column_stack([observed, predicted]), axis=0)
+    return float(np.asarray(np.corrcoef(ranks, rowvar=False))[0, 1])
+
+
+def _p_of_first(statistics: Floats) -> float:
+    """The share of statistics at least as high as the first, itself counted (never 0)."""
+    # Rounding must not let a permutation equal to the data fall just below it.
+    at_least = statistics >= statistics[0] - 1e-12
+    return float(at_least.mean())
