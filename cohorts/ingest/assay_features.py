@@ -1,0 +1,134 @@
+"""What the columns of an assay table measure, and in which unit."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from cohorts.ingest.facts import FeatureFacts, FeatureIndex, normalise
+from cohorts.ingest.report import Findings
+from cohorts.ingest.units import RELATIVE, UnitMismatch, factor_to, is_known, spelled
+
+_BRACKETED = re.compile(r"(.*\S)\s*\[([^\[\]]*)\]")
+_ADDUCT = re.compile(r"[0-9]*M[+-].*")
+
+
+class UnitOptions(Protocol):
+    """The part of the options that units depend on."""
+
+    @property
+    def unit(self) -> str | None: ...
+    @property
+    def scale(self) -> str: ...
+
+
+@dataclass(frozen=True)
+class AssayColumn:
+    """One feature of a batch.
+
+    ``feature`` None is a name that the project does not know yet. ``factor`` takes a value on
+    the raw scale from ``unit`` to the canonical unit; None is never converted. ``lod`` is the
+    highest limit of detection that the cells name, in ``unit``.
+    """
+
+    source_name: str
+    feature: FeatureFacts | None
+    unit: str
+    factor: float | None
+    lod: float | None = None
+
+
+def split_unit(header: str, features: FeatureIndex) -> tuple[str, str]:
+    """``"Uric acid [mg/dL]"`` -> name and unit; a name that itself ends in brackets stays whole."""
+    match = _BRACKETED.fullmatch(header)
+    if match is None or features.find(header) or _ADDUCT.fullmatch(match[2].strip()):
+        return header, ""
+    return match[1], match[2].strip()
+
+
+def resolve_columns(
+    named: Sequence[tuple[str, str]],
+    headers: Sequence[str],
+    features: FeatureIndex,
+    options: UnitOptions,
+    findings: Findings,
+) -> tuple[AssayColumn, ...]:
+    """Feature, unit and factor of each (name, unit); ``headers`` say where a fault stands."""
+    columns = [
+        _resolve(name, unit, header, features, options, findings)
+        for (name, unit), header in zip(named, headers, strict=True)
+    ]
+    _warn_without_unit([name for name, unit in named if not unit], options, findings)
+    _warn_new([column.source_name for column in columns if column.feature is None], findings)
+    _fault_same_feature(columns, headers, findings)
+    return tuple(columns)
+
+
+def _resolve(
+    name: str,
+    own_unit: str,
+    header: str,
+    features: FeatureIndex,
+    options: UnitOptions,
+    findings: Findings,
+) -> AssayColumn:
+    unit = spelled(own_unit or options.unit or RELATIVE)
+    feature = features.find(name)
+    factor = None
+    canonical = feature.canonical_unit if feature else None
+    comparable = unit != RELATIVE and canonical and spelled(canonical) != RELATIVE
+    if feature and canonical and comparable and options.scale != "standardised":
+        try:
+            factor = factor_to(unit, canonical, feature.molar_mass)
+        except UnitMismatch as mismatch:
+            findings.fault(None, header, "unit_mismatch", f"{name}: {mismatch.message}")
+    elif not is_known(unit):
+        findings.warn(
+            None, header, "unknown_unit", f'{name}: "{unit}" is not a known unit; kept as sent.'
+        )
+    return AssayColumn(name, feature, unit, factor)
+
+
+def _warn_without_unit(names: Sequence[str], options: UnitOptions, findings: Findings) -> None:
+    if names and not options.unit:
+        findings.warn(
+            None,
+            None,
+            "no_unit",
+            f"no unit is given for {_listed(names)}: taken as relative, never converted; "
+            "write name [unit] if they are concentrations.",
+        )
+
+
+def _warn_new(names: Sequence[str], findings: Findings) -> None:
+    if names:
+        findings.warn(
+            None,
+            None,
+            "new_feature",
+            f"{len(names)} names are new and go to the review list: {_listed(names)}.",
+        )
+
+
+def _listed(names: Sequence[str]) -> str:
+    more = f" and {len(names) - 20} more" if len(names) > 20 else ""
+    return f"{', '.join(names[:20])}{more}"
+
+
+def _fault_same_feature(
+    columns: Sequence[AssayColumn], headers: Sequence[str], findings: Findings
+) -> None:
+    first: dict[str, str] = {}
+    for column, header in zip(columns, headers, strict=True):
+        known = column.feature.name if column.feature else f"new {normalise(column.source_name)}"
+        if known in first:
+            findings.fault(
+                None,
+                header,
+                "duplicate_feature",
+                f'"{column.source_name}" is the same feature as "{first[known]}"; keep one, '
+                "or send two tables.",
+            )
+        first.setdefault(known, column.source_name)

@@ -1,0 +1,127 @@
+"""Whose values an assay row holds: a participant's sample, a quality control or a blank."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Literal
+
+from cohorts.ingest.cells import parse_choice, quoted
+from cohorts.ingest.facts import SiteFacts
+from cohorts.ingest.nearest import nearest
+from cohorts.ingest.people import refusal
+from cohorts.ingest.reading import Table
+from cohorts.ingest.report import Findings
+from cohorts.ingest.rows import Row, rows_of
+
+SampleType = Literal["study", "qc", "blank"]
+_TYPES: dict[str, SampleType] = {"study": "study", "qc": "qc", "blank": "blank"}
+_HEAD_COLUMNS = ("sample", "sample_type", "injection_order", "batch")
+_LAST_INJECTION = 1_000_000
+# Suggestions compare with every known code: enough for a typing error, not for a wrong file.
+_MOST_SUGGESTIONS = 50
+
+
+@dataclass(frozen=True)
+class AssayRowHead:
+    """``sample`` is the site's sample code, None for qc and blank rows; ``label`` as sent."""
+
+    row: int
+    sample: str | None
+    label: str
+    sample_type: SampleType
+    injection_order: int | None
+
+
+@dataclass(frozen=True)
+class Heads:
+    """``rows`` with the batch label of each; ``at``: for each row of the file its place in them."""
+
+    rows: list[AssayRowHead]
+    batches: list[str]
+    at: list[int]
+
+
+def read_heads(
+    table: Table,
+    matched: Mapping[str, str],
+    facts: SiteFacts,
+    findings: Findings,
+    *,
+    long: bool = False,
+) -> Heads:
+    """The heads of a table; in a long one, rows of one sample and batch share theirs."""
+    headers = {name: matched[name] for name in _HEAD_COLUMNS if name in matched}
+    heads: list[AssayRowHead] = []
+    batches: list[str] = []
+    at: list[int] = []
+    place: dict[tuple[str, ...], int] = {}
+    seen: dict[tuple[str, str], int] = {}
+    refused: dict[str, tuple[str, str] | None] = {}
+    for row in rows_of(table, headers, findings):
+        key = tuple(row.texts.values())
+        if long and key in place:
+            at.append(place[key])
+            continue
+        place[key] = len(heads)
+        at.append(len(heads))
+        heads.append(_head(row, facts, refused))
+        batches.append(row.text("batch"))
+        _refuse_twice(row, heads[-1], batches[-1], seen)
+    return Heads(heads, batches, at)
+
+
+def _head(row: Row, facts: SiteFacts, refused: dict[str, tuple[str, str] | None]) -> AssayRowHead:
+    label = row.required("sample", str) or ""
+    kind = row.read("sample_type", lambda text: parse_choice(text, tuple(_TYPES), "sample_type"))
+    sample_type = _TYPES[kind or "study"]
+    injection_order = row.whole_in("injection_order", 0, _LAST_INJECTION)
+    # A misspelt type is told once, not again as an unknown sample.
+    wanted = (
+        sample_type == "study" and bool(label) and not (kind is None and row.has("sample_type"))
+    )
+    if wanted:
+        if label not in refused:
+            refused[label] = _refusal(label, facts, refused)
+        problem = refused[label]
+        if problem:
+            row.fault("sample", *problem)
+    row.text("sample", longest=80)
+    return AssayRowHead(
+        row.number, label if sample_type == "study" else None, label, sample_type, injection_order
+    )
+
+
+def _refusal(label: str, facts: SiteFacts, refused: Mapping[str, object]) -> tuple[str, str] | None:
+    sample = facts.samples.get(label)
+    if sample is None:
+        suggest = sum(problem is not None for problem in refused.values()) < _MOST_SUGGESTIONS
+        near = nearest(label, facts.samples) if suggest else ""
+        return (
+            "unknown_sample",
+            f"{quoted(label)} is not a sample of {facts.site}{near}; send the samples table first, "
+            "or give its sample_type (qc, blank).",
+        )
+    problem = refusal(sample.participant, facts, scope="metabolomics")
+    if problem and problem[0] == "unknown_participant":
+        return (
+            "unknown_sample",
+            f"{quoted(label)} is not a sample of {facts.site}; send the samples table first, "
+            "or give its sample_type (qc, blank).",
+        )
+    return problem
+
+
+def _refuse_twice(
+    row: Row, head: AssayRowHead, batch: str, seen: dict[tuple[str, str], int]
+) -> None:
+    if head.sample is None or not head.sample:
+        return
+    key = (batch, head.sample)
+    if key in seen:
+        row.fault(
+            "sample",
+            "duplicate_sample",
+            f"{quoted(head.sample)} is also in row {seen[key]}; keep one row a sample and batch.",
+        )
+    seen.setdefault(key, row.number)

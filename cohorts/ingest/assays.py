@@ -1,0 +1,256 @@
+"""The assays table: measured values, wide (a column a feature) or long (a row a value)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cohorts.ingest.assay_features import AssayColumn, resolve_columns, split_unit
+from cohorts.ingest.assay_heads import AssayRowHead, read_heads
+from cohorts.ingest.columns import (
+    ASSAYS_LONG,
+    ASSAYS_WIDE,
+    heading,
+    match_columns,
+    refuse_personal,
+)
+from cohorts.ingest.facts import SiteFacts
+from cohorts.ingest.reading import Table
+from cohorts.ingest.report import Findings, Report
+from cohorts.ingest.values import (
+    BELOW_LOD,
+    MEASURED,
+    MISSING,
+    Scale,
+    ValueRules,
+    ZeroMeans,
+    parse_column,
+    warn_of_words,
+)
+
+__all__ = [
+    "AssayColumn",
+    "AssayOptions",
+    "AssayRowHead",
+    "CheckedAssays",
+    "CheckedBatch",
+    "check",
+]
+
+Layout = Literal["wide", "long"]
+
+
+@dataclass(frozen=True)
+class AssayOptions:
+    """What the file does not say of itself.
+
+    ``unit`` is that of features without one of their own; ``scale`` that of the values as sent
+    (only ``raw`` has no negative values); ``zero_means`` what a 0 stands for; ``layout`` None
+    is told from the header; ``sample_column`` is the site's own header of the sample code.
+    """
+
+    platform: str
+    matrix: str
+    unit: str | None = None
+    scale: Scale = "raw"
+    zero_means: ZeroMeans = "zero"
+    layout: Layout | None = None
+    sample_column: str = "sample"
+
+
+@dataclass(frozen=True)
+class CheckedBatch:
+    """One batch: ``values`` and ``flags`` of shape (n rows, m features).
+
+    Values are in the reported unit and on the scale as sent. Flags: 0 measured, 1 below
+    detection (the value is the limit, NaN where none is known), 2 missing (NaN), 3 excluded.
+    """
+
+    label: str
+    features: tuple[AssayColumn, ...]
+    rows: tuple[AssayRowHead, ...]
+    values: NDArray[np.float64]
+    flags: NDArray[np.uint8]
+
+
+@dataclass(frozen=True)
+class CheckedAssays:
+    """``batches`` is empty unless ``report.ok``; one batch ``""`` where the table names none."""
+
+    batches: tuple[CheckedBatch, ...]
+    report: Report
+
+
+def check(table: Table, facts: SiteFacts, options: AssayOptions) -> CheckedAssays:
+    """Check an assay table; each faulty cell is reported."""
+    findings = Findings()
+    rules = ValueRules(findings, options.scale, options.zero_means)
+    layout = options.layout or detect_layout(table.columns)
+    read = _read_long if layout == "long" else _read_wide
+    batches = read(table, facts, options, rules)
+    warn_of_words(rules)
+    report = findings.report("assays", table.n_rows, _summary(batches))
+    return CheckedAssays(batches if report.ok else (), report)
+
+
+def detect_layout(headers: list[str]) -> Layout:
+    """Long when the header has both ``feature`` and ``value``."""
+    return "long" if {"feature", "value"} <= {heading(header) for header in headers} else "wide"
+
+
+def _mapping(options: AssayOptions) -> dict[str, str]:
+    return {} if options.sample_column == "sample" else {"sample": options.sample_column}
+
+
+def _read_wide(
+    table: Table, facts: SiteFacts, options: AssayOptions, rules: ValueRules
+) -> tuple[CheckedBatch, ...]:
+    findings = rules.findings
+    own = {heading(name) for name in (*ASSAYS_WIDE.names, options.sample_column)}
+    fixed = [header for header in table.columns if heading(header) in own]
+    matched = match_columns(fixed, ASSAYS_WIDE, findings, mapping=_mapping(options))
+    sources = [header for header in table.columns if header not in fixed]
+    refuse_personal(sources, findings, features=facts.features)
+    if not sources:
+        findings.fault(
+            None, None, "no_features", "no column holds measurements; add a column a feature."
+        )
+    if "sample" not in matched:
+        return ()
+    heads = read_heads(table, matched, facts, findings)
+    rows = table.frame.index.tolist()
+    parsed = [parse_column(table.frame[h].tolist(), rows, h, rules) for h in sources]
+    if not parsed:
+        return ()
+    values = np.column_stack([value for value, _ in parsed])
+    flags = np.column_stack([flag for _, flag in parsed])
+    named = [split_unit(header, facts.features) for header in sources]
+    features = resolve_columns(named, sources, facts.features, options, findings)
+    return _split(heads.batches, heads.rows, features, values, flags)
+
+
+def _read_long(
+    table: Table, facts: SiteFacts, options: AssayOptions, rules: ValueRules
+) -> tuple[CheckedBatch, ...]:
+    findings = rules.findings
+    spec = ASSAYS_LONG
+    matched = match_columns(table.columns, spec, findings, mapping=_mapping(options))
+    if not set(spec.required) <= set(matched):
+        return ()
+    rows = table.frame.index.tolist()
+    header = matched["value"]
+    values, flags = parse_column(table.frame[header].tolist(), rows, header, rules)
+    heads = read_heads(table, matched, facts, findings, long=True)
+    names = table.frame[matched["feature"]].tolist()
+    for row, name in zip(rows, names, strict=True):
+        if not name:
+            findings.fault(row, matched["feature"], "empty", "empty; name what was measured.")
+    feature_of = {name: i for i, name in enumerate(dict.fromkeys(names))}
+    units = _long_units(table, matched, names, findings)
+    features = resolve_columns(
+        [(name, units[name]) for name in feature_of],
+        [matched["feature"]] * len(feature_of),
+        facts.features,
+        options,
+        findings,
+    )
+    columns = np.array([feature_of[name] for name in names])
+    at = np.array(heads.at)
+    _fault_twice(rows, at, columns, names, matched["feature"], findings)
+    wide_values = np.full((len(heads.rows), len(feature_of)), np.nan)
+    wide_flags = np.full(wide_values.shape, MISSING, dtype=np.uint8)
+    wide_values[at, columns] = values
+    wide_flags[at, columns] = flags
+    return _split(heads.batches, heads.rows, features, wide_values, wide_flags)
+
+
+def _long_units(
+    table: Table, matched: dict[str, str], names: list[str], findings: Findings
+) -> dict[str, str]:
+    """The one unit of each feature; a second one is a fault."""
+    units: dict[str, str] = {}
+    first: dict[str, int] = {}
+    texts = table.frame[matched["unit"]].tolist()
+    for row, name, unit in zip(table.frame.index.tolist(), names, texts, strict=True):
+        if units.setdefault(name, unit) != unit:
+            findings.fault(
+                row,
+                matched["unit"],
+                "mixed_units",
+                f'"{unit}" beside "{units[name]}" in row {first[name]} for {name}; '
+                "send one unit a feature.",
+            )
+        first.setdefault(name, row)
+    return units
+
+
+def _fault_twice(
+    rows: list[int],
+    at: NDArray[np.intp],
+    columns: NDArray[np.intp],
+    names: list[str],
+    header: str,
+    findings: Findings,
+) -> None:
+    seen: dict[tuple[int, int], int] = {}
+    for row, key, name in zip(
+        rows, zip(at.tolist(), columns.tolist(), strict=True), names, strict=True
+    ):
+        if key in seen:
+            findings.fault(
+                row,
+                header,
+                "duplicate_value",
+                f'"{name}" of this sample is also in row {seen[key]}; keep one value.',
+            )
+        seen.setdefault(key, row)
+
+
+def _split(
+    labels: list[str],
+    heads: list[AssayRowHead],
+    features: tuple[AssayColumn, ...],
+    values: NDArray[np.float64],
+    flags: NDArray[np.uint8],
+) -> tuple[CheckedBatch, ...]:
+    """Cut the table into its batches, in the order in which they first appear."""
+    each = np.array(labels, dtype=object)
+    batches = []
+    for label in dict.fromkeys(labels):
+        mine = np.flatnonzero(each == label)
+        part, part_flags = values[mine], flags[mine]
+        columns = tuple(
+            _with_limit(column, part[:, j], part_flags[:, j]) for j, column in enumerate(features)
+        )
+        batches.append(
+            CheckedBatch(label, columns, tuple(heads[i] for i in mine), part, part_flags)
+        )
+    return tuple(batches)
+
+
+def _with_limit(
+    column: AssayColumn, values: NDArray[np.float64], flags: NDArray[np.uint8]
+) -> AssayColumn:
+    limits = values[(flags == BELOW_LOD) & np.isfinite(values)]
+    # Several limits in one column (diluted samples): the highest is safe for all of them.
+    if not limits.size:
+        return column
+    return AssayColumn(
+        column.source_name, column.feature, column.unit, column.factor, float(limits.max())
+    )
+
+
+def _summary(batches: tuple[CheckedBatch, ...]) -> dict[str, int]:
+    heads = [head for batch in batches for head in batch.rows]
+    counts = {"batches": len(batches), "rows": len(heads)}
+    for kind in ("study", "qc", "blank"):
+        counts[f"{kind}_rows"] = sum(head.sample_type == kind for head in heads)
+    columns = batches[0].features if batches else ()
+    counts["features"] = len(columns)
+    counts["new_features"] = sum(column.feature is None for column in columns)
+    for name, flag in (("measured", MEASURED), ("below_lod", BELOW_LOD), ("missing", MISSING)):
+        counts[name] = int(sum((batch.flags == flag).sum() for batch in batches))
+    return counts

@@ -1,0 +1,146 @@
+"""One cell: text -> value, or the reason why not. The grammar is strict ASCII throughout."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Sequence
+from datetime import date, datetime
+
+from cohorts.ingest.facts import normalise
+from cohorts.ingest.nearest import nearest
+
+NUMBER = r"[+-]?(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][+-]?[0-9]+)?"
+_NUMBER = re.compile(NUMBER)
+_DECIMAL_COMMA = re.compile(r"[+-]?[0-9]+,[0-9]+(?:[eE][+-]?[0-9]+)?")
+_CODE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:/+-]{0,63}")
+_EATEN_CODE = re.compile(r"[0-9]+(?:\.[0-9]+)?[eE]\+[0-9]+")
+_DAY = re.compile(r"([0-9]{4}-[0-9]{2}-[0-9]{2})(?:[T ]00:00(?::00)?)?")
+_MOMENT = re.compile(
+    r"[0-9]{4}-[0-9]{2}-[0-9]{2}[T ][0-9]{2}:[0-9]{2}(?::[0-9]{2}(?:\.[0-9]{1,6})?)?"
+    r"(?:Z|[+-][0-9]{2}:[0-9]{2})?"
+)
+_YES = frozenset({"yes", "true", "1"})
+_NO = frozenset({"no", "false", "0"})
+_EARLIEST = date(1900, 1, 1)
+
+
+class BadCell(ValueError):  # noqa: N818 - a state of the cell
+    """A cell that cannot be taken; ``code`` for programs, ``message`` for people."""
+
+    def __init__(self, code: str, message: str) -> None:
+        super().__init__(message)
+        self.code = code
+        self.message = message
+
+
+def quoted(text: str) -> str:
+    """The cell as shown in a message: never longer than 40 letters, never over two lines."""
+    shown = " ".join(text.split())
+    return f'"{shown}"' if len(shown) <= 40 else f'"{shown[:39]}…"'
+
+
+def parse_number(text: str) -> float:
+    """A finite number in ASCII digits with a decimal point."""
+    if _NUMBER.fullmatch(text):
+        value = float(text)
+        if math.isinf(value) or (value == 0 and re.search("[1-9]", re.split("[eE]", text)[0])):
+            raise BadCell("out_of_range", f"{quoted(text)} is beyond what a number can hold.")
+        return value
+    raise BadCell(*_why_no_number(text))
+
+
+def _why_no_number(text: str) -> tuple[str, str]:
+    if _DECIMAL_COMMA.fullmatch(text):
+        point = text.replace(",", ".")
+        return "decimal_comma", f"{quoted(text)} has a comma; write {point} with a decimal point."
+    if text.startswith("#"):
+        return "spreadsheet_error", f"{quoted(text)} is a spreadsheet error; correct or empty it."
+    if text.startswith("="):
+        return "formula", f"{quoted(text)} is a formula that was never computed; send its value."
+    return (
+        "not_a_number",
+        f"{quoted(text)} is not a number; write plain digits, or leave the cell empty.",
+    )
+
+
+def has_decimal_commas(texts: Sequence[str]) -> bool:
+    """Whether a whole column writes its decimals with a comma: one fault then says it all."""
+    commas = sum(bool(_DECIMAL_COMMA.fullmatch(text)) for text in texts)
+    return commas > 1 and all(
+        _DECIMAL_COMMA.fullmatch(text) or text.lstrip("+-").isdecimal() for text in texts if text
+    )
+
+
+def parse_whole(text: str) -> int:
+    """A whole number; ``3.0`` is 3, since spreadsheets write it so."""
+    value = parse_number(text)
+    if not value.is_integer():
+        raise BadCell("not_whole", f"{quoted(text)} is not a whole number.")
+    return int(value)
+
+
+def parse_day(text: str) -> date:
+    """An ISO 8601 day."""
+    match = _DAY.fullmatch(text)
+    if match:
+        try:
+            day = date.fromisoformat(match[1])
+        except ValueError as error:
+            raise BadCell(
+                "not_a_date", f"{quoted(text)} is not a date; write YYYY-MM-DD."
+            ) from error
+        if day >= _EARLIEST:
+            return day
+    raise BadCell("not_a_date", f"{quoted(text)} is not a date; write YYYY-MM-DD.")
+
+
+def parse_moment(text: str) -> datetime | date:
+    """An ISO 8601 day, or day and time; the offset from UTC is kept as sent."""
+    if re.fullmatch("[0-9]{4}-[0-9]{2}-[0-9]{2}", text):
+        return parse_day(text)
+    if _MOMENT.fullmatch(text):
+        try:
+            moment = datetime.fromisoformat(text)
+        except ValueError:
+            moment = None
+        if moment is not None and moment.date() >= _EARLIEST:
+            return moment
+    raise BadCell(
+        "not_a_date", f"{quoted(text)} is not a date; write YYYY-MM-DD or YYYY-MM-DDTHH:MM."
+    )
+
+
+def parse_yes_no(text: str) -> bool:
+    folded = text.casefold()
+    if folded in _YES or folded in _NO:
+        return folded in _YES
+    raise BadCell("not_yes_no", f"{quoted(text)} is neither yes nor no; write yes or no.")
+
+
+def parse_code(text: str) -> str:
+    """A study code or sample code; the message does not repeat the cell: it may be a name."""
+    if not _CODE.fullmatch(text):
+        raise BadCell(
+            "not_a_code",
+            "not a code; use 1 to 64 ASCII letters, digits and . _ : / + - (no spaces).",
+        )
+    if _EATEN_CODE.fullmatch(text):
+        raise BadCell(
+            "eaten_code",
+            f"{quoted(text)} is a code that a spreadsheet turned into a number; "
+            "format the column as text and type it anew.",
+        )
+    return text
+
+
+def parse_choice(text: str, known: Sequence[str], noun: str) -> str:
+    """The known name that equals the cell but for case and separators."""
+    wanted = normalise(text)
+    for name in known:
+        if normalise(name) == wanted:
+            return name
+    listed = f"; known are {', '.join(known)}." if len(known) <= 16 else "."
+    raise BadCell(
+        f"unknown_{noun}", f"{quoted(text)} is not a known {noun}{nearest(text, known)}{listed}"
+    )

@@ -1,0 +1,108 @@
+"""What a check must know of a site, as plain data that the caller reads from the records."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import date
+
+SCOPES = (
+    "store_samples",
+    "metabolomics",
+    "share_consortium",
+    "share_abroad",
+    "recontact",
+    "commercial",
+)
+"""What a participant can consent to; nothing else is a scope."""
+
+_SEPARATORS = re.compile(r"[\s_\-‐‑–]+")
+_GREEK = str.maketrans({"α": "alpha", "β": "beta", "γ": "gamma", "δ": "delta", "ω": "omega"})
+
+
+def normalise(name: str) -> str:
+    """One spelling for names that differ in case, width, Greek letters and separators alone.
+
+    ``"Uric_Acid"``, ``"uric-acid"`` and ``"uric acid"`` are one. Colons, commas, brackets and
+    digits stay: C18:1 is not C18, and 1,2- is not 12-. A trailing ``*`` stays as well, since
+    platforms write it after names that no standard has confirmed.
+    """
+    folded = unicodedata.normalize("NFKC", name).casefold().translate(_GREEK)
+    return _SEPARATORS.sub(" ", folded).strip()
+
+
+@dataclass(frozen=True)
+class ParticipantFacts:
+    """A participant on the site's books.
+
+    ``scopes`` are those of the consent in force; ``withdrawal_level`` runs from 0 (none) to 4
+    (erased), and from 2 on no further data are taken.
+    """
+
+    code: str
+    scopes: frozenset[str]
+    withdrawal_level: int = 0
+    group: str = ""
+    consented: bool = True
+
+
+@dataclass(frozen=True)
+class SampleFacts:
+    code: str
+    participant: str
+    material: str
+
+
+@dataclass(frozen=True)
+class InstrumentFacts:
+    """A scale: how many items it has and what an answer and a total may be (both inclusive).
+
+    None means that the instrument has no such thing, or that nothing is known of it.
+    """
+
+    code: str
+    n_items: int | None = None
+    item_min: int | None = None
+    item_max: int | None = None
+    total_min: float | None = None
+    total_max: float | None = None
+    versions: frozenset[str] = frozenset()
+    languages: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True)
+class FeatureFacts:
+    """What is measured; ``molar_mass`` in g/mol, ``kind`` such as metabolite, protein, enzyme."""
+
+    name: str
+    canonical_unit: str | None = None
+    molar_mass: float | None = None
+    kind: str = ""
+
+
+@dataclass(frozen=True)
+class FeatureIndex:
+    """Finds a feature by any name or alias; keys are ``normalise``d."""
+
+    by_name: Mapping[str, FeatureFacts] = field(default_factory=dict)
+
+    def find(self, source_name: str) -> FeatureFacts | None:
+        return self.by_name.get(normalise(source_name))
+
+
+@dataclass(frozen=True)
+class SiteFacts:
+    """The site that sends the table, and its books on the day of the check.
+
+    ``today`` is the day at the site; mappings are keyed by code.
+    """
+
+    site: str
+    today: date
+    groups: frozenset[str] = frozenset()
+    participants: Mapping[str, ParticipantFacts] = field(default_factory=dict)
+    samples: Mapping[str, SampleFacts] = field(default_factory=dict)
+    instruments: Mapping[str, InstrumentFacts] = field(default_factory=dict)
+    features: FeatureIndex = field(default_factory=FeatureIndex)

@@ -1,0 +1,212 @@
+"""The participants table: who takes part, and what each has consented to."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import date
+
+from cohorts.ingest.cells import BadCell, parse_choice, parse_code, parse_whole, quoted
+from cohorts.ingest.columns import PARTICIPANTS, match_columns
+from cohorts.ingest.facts import SCOPES, SiteFacts
+from cohorts.ingest.nearest import nearest
+from cohorts.ingest.people import ERASED, NO_FURTHER_DATA
+from cohorts.ingest.reading import Table
+from cohorts.ingest.report import Findings, Report
+from cohorts.ingest.rows import Row, rows_of
+
+SEXES = ("female", "male", "intersex", "unknown")
+_SHORT_SEX = {"f": "female", "m": "male"}
+OLDEST_YEARS = 120
+_CONSENT = ("consent_version", "consent_signed_on", "consent_scopes")
+
+
+@dataclass(frozen=True)
+class ParticipantOptions:
+    """``columns``: standard name -> the site's own; ``variables``: further numeric columns taken.
+
+    ``ignore_unknown`` passes over other columns in silence (for whole existing cohorts), except
+    those of personal data, which always refuse the table.
+    """
+
+    columns: Mapping[str, str] = field(default_factory=dict)
+    variables: tuple[str, ...] = ()
+    ignore_unknown: bool = False
+
+
+@dataclass(frozen=True)
+class ParticipantRow:
+    """One participant. ``variables`` holds only those with a value; units are the site's."""
+
+    row: int
+    participant: str
+    sex: str
+    group: str
+    enrolled_on: date
+    birth_year: int | None
+    age_years: float | None
+    drug_free: bool | None
+    consent_version: str
+    consent_signed_on: date | None
+    consent_scopes: tuple[str, ...]
+    variables: dict[str, float]
+
+
+@dataclass(frozen=True)
+class CheckedParticipants:
+    """``rows`` is empty unless ``report.ok``: a table is taken whole or not at all."""
+
+    rows: tuple[ParticipantRow, ...]
+    report: Report
+
+
+def check(
+    table: Table, facts: SiteFacts, options: ParticipantOptions | None = None
+) -> CheckedParticipants:
+    """Check every row of a participants table; each faulty cell is reported."""
+    options = options or ParticipantOptions()
+    findings = Findings()
+    headers = match_columns(
+        table.columns,
+        PARTICIPANTS,
+        findings,
+        mapping=options.columns,
+        extra=options.variables,
+        ignore_unknown=options.ignore_unknown,
+    )
+    numeric = ("birth_year", "age_years", *options.variables)
+    seen: dict[str, int] = {}
+    kept = [
+        _checked(row, facts, options, seen)
+        for row in rows_of(table, headers, findings, numeric=numeric)
+    ]
+    rows = tuple(row for row in kept if row is not None)
+    unconsented = sum(not row.consent_scopes for row in rows)
+    if unconsented:
+        findings.warn(
+            None,
+            None,
+            "no_consent",
+            f"{unconsented} of {table.n_rows} participants have no consent in this table: "
+            "they are in no analysis until consent is recorded.",
+        )
+    summary = {"participants": len(rows), "consents": len(rows) - unconsented}
+    report = findings.report("participants", table.n_rows, summary)
+    return CheckedParticipants(rows if report.ok else (), report)
+
+
+def _checked(
+    row: Row, facts: SiteFacts, options: ParticipantOptions, seen: dict[str, int]
+) -> ParticipantRow | None:
+    code = row.required("participant", parse_code)
+    _refuse_known(row, code, facts, seen)
+    sex = row.required("sex", _parse_sex)
+    group = row.choice("group", sorted(facts.groups), "group")
+    enrolled_on = row.day("enrolled_on", today=facts.today, required=True)
+    birth_year, age_years = _age(row, enrolled_on or facts.today)
+    drug_free = row.yes_no("drug_free")
+    version, signed_on, scopes = _consent(row, facts.today)
+    variables = {name: row.number_in(name) for name in options.variables}
+    if code is None or sex is None or group is None or enrolled_on is None or not row.sound:
+        return None
+    return ParticipantRow(
+        row=row.number,
+        participant=code,
+        sex=sex,
+        group=group,
+        enrolled_on=enrolled_on,
+        birth_year=birth_year,
+        age_years=age_years,
+        drug_free=drug_free,
+        consent_version=version,
+        consent_signed_on=signed_on,
+        consent_scopes=scopes,
+        variables={name: value for name, value in variables.items() if value is not None},
+    )
+
+
+def _refuse_known(row: Row, code: str | None, facts: SiteFacts, seen: dict[str, int]) -> None:
+    if code is None:
+        return
+    known = facts.participants.get(code)
+    if code.casefold() in seen:
+        row.fault(
+            "participant",
+            "duplicate_participant",
+            f"{quoted(code)} is also in row {seen[code.casefold()]}; keep one row a participant.",
+        )
+    elif known and NO_FURTHER_DATA <= known.withdrawal_level < ERASED:
+        row.fault("participant", "withdrawn", f"{code} has withdrawn; no further data are taken.")
+    elif known:
+        row.fault(
+            "participant",
+            "duplicate_participant",
+            f"{quoted(code)} is already on the books of {facts.site}; leave this row out, "
+            "or correct the participant there.",
+        )
+    seen.setdefault(code.casefold(), row.number)
+
+
+def _parse_sex(text: str) -> str:
+    return _SHORT_SEX.get(text.casefold()) or parse_choice(text, SEXES, "sex")
+
+
+def _parse_birth_year(text: str) -> int:
+    # The cell is not repeated: it may be a birth date, which is never taken nor shown.
+    try:
+        year = parse_whole(text)
+    except BadCell as bad:
+        raise BadCell("not_a_year", "not a year; write the year of birth alone (YYYY).") from bad
+    if not 1000 <= year <= 9999:
+        raise BadCell("not_a_year", "not a year; write the year of birth alone (YYYY).")
+    return year
+
+
+def _age(row: Row, enrolled_on: date) -> tuple[int | None, float | None]:
+    age_years = row.number_in("age_years", 0, OLDEST_YEARS)
+    birth_year = row.read("birth_year", _parse_birth_year)
+    if birth_year is None:
+        return None, age_years
+    implied = enrolled_on.year - birth_year
+    if not 0 <= implied <= OLDEST_YEARS:
+        row.fault(
+            "birth_year",
+            "out_of_range",
+            f"{birth_year} makes an age of {implied} years at enrolment; check both years.",
+        )
+    elif age_years is not None and not implied - 2 < age_years < implied + 2:
+        row.fault(
+            "birth_year",
+            "inconsistent",
+            f"{birth_year} does not fit an age of {age_years:g} years; keep the one that is right.",
+        )
+    return birth_year, age_years
+
+
+def _consent(row: Row, today: date) -> tuple[str, date | None, tuple[str, ...]]:
+    if not any(row.has(name) for name in _CONSENT):
+        return "", None, ()
+    for name in ("consent_signed_on", "consent_scopes"):
+        if not row.has(name):
+            row.fault(
+                name,
+                "incomplete_consent",
+                "empty beside other consent cells; give the day signed and the scopes, or neither.",
+            )
+    signed_on = row.day("consent_signed_on", today=today)
+    scopes = row.read("consent_scopes", _parse_scopes) or ()
+    return row.text("consent_version", longest=40), signed_on, scopes
+
+
+def _parse_scopes(text: str) -> tuple[str, ...]:
+    """Scopes separated by ``;`` in the order of SCOPES, each once."""
+    granted = {part.strip().casefold() for part in text.split(";")} - {""}
+    unknown = sorted(granted.difference(SCOPES))
+    if unknown or not granted:
+        near = nearest(unknown[0], SCOPES) if unknown else ""
+        raise BadCell(
+            "unknown_scope",
+            f"{quoted(unknown[0] if unknown else text)} is not a scope{near}; "
+            f"the six are {', '.join(SCOPES)}, separated by ;.",
+        )
+    return tuple(scope for scope in SCOPES if scope in granted)

@@ -1,0 +1,51 @@
+"""Whether a table may bring data of a participant: known, not withdrawn, with consent."""
+
+from __future__ import annotations
+
+from cohorts.ingest.cells import parse_code, quoted
+from cohorts.ingest.facts import ParticipantFacts, SiteFacts
+from cohorts.ingest.nearest import nearest
+from cohorts.ingest.rows import Row
+
+NO_FURTHER_DATA = 2
+ERASED = 4
+
+
+def known_participant(row: Row, facts: SiteFacts, *, scope: str = "") -> ParticipantFacts | None:
+    """The participant of the row, or None with a fault in the column ``participant``.
+
+    ``scope`` is what the consent in force must cover for this table.
+    """
+    code = row.required("participant", parse_code)
+    if code is None:
+        return None
+    found = facts.participants.get(code)
+    problem = refusal(code, facts, scope=scope)
+    if problem is None:
+        return found
+    row.fault("participant", *problem)
+    return None
+
+
+def refusal(code: str, facts: SiteFacts, *, scope: str = "") -> tuple[str, str] | None:
+    """Why no data of that participant are taken, as (code, message); None when they are."""
+    found = facts.participants.get(code)
+    if found is None or found.withdrawal_level >= ERASED:
+        # An erased participant must not be told apart from one who never was.
+        near = nearest(code, (p.code for p in facts.participants.values() if _takes_data(p)))
+        return (
+            "unknown_participant",
+            f"{quoted(code)} is not a participant of {facts.site}{near}; enrol first.",
+        )
+    if not _takes_data(found):
+        return "withdrawn", f"{code} has withdrawn; no further data are taken."
+    if scope and scope not in found.scopes:
+        return (
+            "no_consent",
+            f"{code} has no consent on record that covers {scope}; record the consent first.",
+        )
+    return None
+
+
+def _takes_data(participant: ParticipantFacts) -> bool:
+    return participant.withdrawal_level < NO_FURTHER_DATA

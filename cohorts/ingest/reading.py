@@ -1,0 +1,234 @@
+"""Bytes of a file -> a table of text. Nothing is guessed: what is not certain is refused."""
+
+from __future__ import annotations
+
+import csv
+import io
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import pandas as pd
+
+from cohorts.ingest.workbook import UnreadableFile, read_workbook
+
+__all__ = ["Table", "UnreadableFile", "read_table"]
+
+MAX_BYTES = 200 * 2**20
+MAX_CELLS = 20_000_000
+
+_BOMS = (
+    (b"\xef\xbb\xbf", "utf-8-sig", "UTF-8"),
+    (b"\xff\xfe\x00\x00", "utf-32", "UTF-32"),
+    (b"\xff\xfe", "utf-16", "UTF-16"),
+    (b"\xfe\xff", "utf-16", "UTF-16"),
+)
+_FOREIGN = (
+    (b"%PDF", "a PDF"),
+    (b"\xd0\xcf\x11\xe0", "an old .xls or a password-protected workbook"),
+    (b"\x1f\x8b", "a gzip archive"),
+    (b"PAR1", "a Parquet file"),
+    (b"\x89PNG", "a picture"),
+    (b"\xff\xd8\xff", "a picture"),
+)
+_HTML = re.compile(rb"\s*<(!doctype html|html|table|\?xml|head|body|meta)", re.IGNORECASE)
+_CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ufffe\uffff]")
+# What a Japanese text holds beside ASCII: punctuation, kana, kanji, full-width forms. Half-width
+# katakana are left out, because any single Latin-1 byte reads as one.
+_JAPANESE = re.compile(r"[\x00-\x7f\u3000-\u30ff\u4e00-\u9fff\uff01-\uff5e]*")
+_MICRO_ONLY = re.compile(rb"(?:[\x00-\x7f]|\xb5(?=[mMgGlLuUks]))*")
+
+
+@dataclass(frozen=True)
+class Table:
+    """A file's table, every cell as text.
+
+    ``frame`` has the header as sent for its columns and the file's row numbers for its index
+    (the header is row 1; blank rows count and are left out). An empty cell is ``""``; white
+    space around a cell is removed. ``note`` says what a reader of the report should know.
+    """
+
+    frame: pd.DataFrame
+    encoding: str = "UTF-8"
+    note: str = ""
+
+    @property
+    def columns(self) -> list[str]:
+        return [str(name) for name in self.frame.columns]
+
+    @property
+    def n_rows(self) -> int:
+        return len(self.frame)
+
+
+def read_table(content: bytes, *, filename: str = "") -> Table:
+    """Read CSV, TSV or XLSX, told apart by content and not by name.
+
+    Raises
+    ------
+    UnreadableFile
+        The file is empty, too large, not a table, in an uncertain encoding, without rows, or
+        its header is unclear. The message says what to do.
+    """
+    name = filename or "The file"
+    if not content.strip():
+        raise UnreadableFile(f"{name} is empty; send the table with its header.")
+    if len(content) > MAX_BYTES:
+        raise UnreadableFile(f"{name} is over {MAX_BYTES >> 20} MB; split it by rows.")
+    if content.startswith(b"PK\x03\x04"):
+        rows, note = read_workbook(content, name)
+        return _as_table(rows, "XLSX", note, name)
+    _refuse_foreign(content, name)
+    text, encoding = _decode(content, name)
+    control = _CONTROL.search(text)
+    if control:
+        line = text.count("\n", 0, control.start()) + 1
+        raise UnreadableFile(
+            f"{name} is not text: line {line} has a control character; export it as CSV in UTF-8."
+        )
+    rows, note = _parse_text(text, name)
+    return _as_table(rows, encoding, note, name)
+
+
+def _refuse_foreign(content: bytes, name: str) -> None:
+    for magic, what in _FOREIGN:
+        if content.startswith(magic):
+            raise UnreadableFile(f"{name} is {what}; export the table as CSV or .xlsx.")
+    if _HTML.match(content):
+        raise UnreadableFile(
+            f"{name} is a web page, whatever its name says; export the table as CSV or .xlsx."
+        )
+
+
+def _decode(content: bytes, name: str) -> tuple[str, str]:
+    for bom, codec, label in _BOMS:
+        if content.startswith(bom):
+            return _decode_strictly(content, codec, label, name), label
+    if b"\x00" in content:
+        raise UnreadableFile(f"{name} is not a text file; export the table as CSV or .xlsx.")
+    try:
+        return content.decode("utf-8"), "UTF-8"
+    except UnicodeDecodeError as error:
+        position = error.start
+    if _MICRO_ONLY.fullmatch(content):
+        # 0xB5 is the micro sign in every Western code page, and here always before a unit.
+        return content.decode("cp1252"), "Windows-1252"
+    japanese = _decode_certain_japanese(content)
+    if japanese is not None:
+        return japanese, "Shift_JIS"
+    line = content.count(b"\n", 0, position) + 1
+    raise UnreadableFile(
+        f"{name}: line {line} is not UTF-8 and its encoding is not certain; "
+        "save the table as CSV UTF-8 or .xlsx."
+    )
+
+
+def _decode_strictly(content: bytes, codec: str, label: str, name: str) -> str:
+    try:
+        return content.decode(codec).removeprefix("\ufeff")
+    except UnicodeDecodeError as error:
+        raise UnreadableFile(
+            f"{name} starts as {label} but byte {error.start} does not belong; save it again."
+        ) from error
+
+
+def _decode_certain_japanese(content: bytes) -> str | None:
+    try:
+        text = content.decode("cp932")
+    except UnicodeDecodeError:
+        return None
+    return text if _JAPANESE.fullmatch(text) else None
+
+
+def _parse_text(text: str, name: str) -> tuple[list[list[str]], str]:
+    delimiter = _delimiter(text)
+    try:
+        rows = list(csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True))
+    except csv.Error as error:
+        raise UnreadableFile(
+            f"{name} is not a well-formed table ({error}); look for an unclosed quote."
+        ) from error
+    return rows, "Cells are separated by semicolons." if delimiter == ";" else ""
+
+
+def _delimiter(text: str) -> str:
+    """The separator that cuts the first rows into equally many cells, and into the most."""
+    head = text[:200_000]
+    return max(",\t;", key=lambda delimiter: _fit(head, delimiter))
+
+
+def _fit(head: str, delimiter: str) -> tuple[bool, int]:
+    reader = csv.reader(io.StringIO(head, newline=""), delimiter=delimiter)
+    try:
+        widths = [len(row) for row, _ in zip(reader, range(20), strict=False) if row]
+    except csv.Error:
+        return (False, 0)
+    # The last row of the excerpt may be cut short, so one odd row does not count.
+    steady = sum(width == widths[0] for width in widths) >= len(widths) - 1
+    return (steady and widths[0] > 1, widths[0])
+
+
+def _as_table(rows: Sequence[list[str]], encoding: str, note: str, name: str) -> Table:
+    numbered = [(i, [cell.strip() for cell in row]) for i, row in enumerate(rows, start=1)]
+    numbered = [(i, row) for i, row in numbered if any(row)]
+    if not numbered or numbered[0][0] != 1:
+        raise UnreadableFile(f"{name}: row 1 is empty; it must hold the names of the columns.")
+    header, body = numbered[0][1], numbered[1:]
+    if not body:
+        raise UnreadableFile(f"{name} has a header but no rows; nothing to take.")
+    if len(header) * len(body) > MAX_CELLS:
+        raise UnreadableFile(f"{name} has over {MAX_CELLS:,} cells; split it by rows.")
+    width = _trimmed_width(header, body)
+    _refuse_ragged(body, len(header), name)
+    _refuse_unclear_header(header[:width], body, name)
+    numbers = pd.Index([i for i, _ in body], name="row")
+    named = [j for j in range(width) if header[j]]
+    frame = pd.DataFrame(
+        {header[j]: pd.array([row[j] for _, row in body], dtype="str") for j in named},
+        index=numbers,
+    )
+    return Table(frame, encoding, note)
+
+
+def _trimmed_width(header: list[str], body: Sequence[tuple[int, list[str]]]) -> int:
+    width = len(header)
+    while (
+        width
+        and not header[width - 1]
+        and not any(row[width - 1 : width] > [""] for _, row in body)
+    ):
+        width -= 1
+    return width
+
+
+def _refuse_ragged(body: Sequence[tuple[int, list[str]]], width: int, name: str) -> None:
+    ragged = [(i, len(row)) for i, row in body if len(row) < width or any(row[width:])]
+    if ragged:
+        told = ", ".join(f"row {i} has {n}" for i, n in ragged[:5])
+        more = f" and {len(ragged) - 5} more rows" if len(ragged) > 5 else ""
+        raise UnreadableFile(
+            f"{name}: the header has {width} cells, but {told}{more}; "
+            "put quotes around cells that hold the separator, and send the file whole."
+        )
+
+
+def _refuse_unclear_header(
+    header: list[str], body: Sequence[tuple[int, list[str]]], name: str
+) -> None:
+    for j, column in enumerate(header):
+        if not column and any(row[j] for _, row in body):
+            raise UnreadableFile(
+                f"{name}: column {j + 1} has values but no name; name it in row 1."
+            )
+        if len(column) > 200:
+            raise UnreadableFile(f"{name}: the name of column {j + 1} is over 200 letters; cut it.")
+    named = [column for column in header if column]
+    twice = (
+        sorted({column for column in named if named.count(column) > 1})
+        if len(set(named)) < len(named)
+        else []
+    )
+    if twice:
+        raise UnreadableFile(
+            f"{name}: two columns are named {', '.join(twice[:5])}; give each its own name."
+        )

@@ -1,0 +1,105 @@
+"""What a check found: faults that stop an import and warnings that do not."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+MAX_FAULTS = 1_000
+"""More than this helps nobody: the rest is counted, not listed."""
+
+
+@dataclass(frozen=True)
+class Fault:
+    """One thing wrong, and what to do about it.
+
+    ``row`` is numbered as a spreadsheet numbers it (the header is row 1), None for the whole
+    column or file. ``column`` is the header as sent. ``code`` is for programs, ``message`` for
+    people.
+    """
+
+    row: int | None
+    column: str | None
+    code: str
+    message: str
+
+    def __str__(self) -> str:
+        where = [
+            f"{word} {value}"
+            for word, value in (("row", self.row), ("column", self.column))
+            if value is not None
+        ]
+        return f"{', '.join(where)}: {self.message}" if where else self.message
+
+    def as_dict(self) -> dict[str, object]:
+        return {
+            "row": self.row,
+            "column": self.column,
+            "code": self.code,
+            "message": self.message,
+            "text": str(self),
+        }
+
+
+@dataclass(frozen=True)
+class Report:
+    """The outcome of one check; ``ok`` means that the table may be accepted as it stands."""
+
+    kind: str
+    n_rows: int
+    faults: tuple[Fault, ...] = ()
+    warnings: tuple[Fault, ...] = ()
+    summary: dict[str, int] = field(default_factory=dict)
+
+    @property
+    def ok(self) -> bool:
+        return not self.faults
+
+    def as_dict(self) -> dict[str, object]:
+        """The report as plain data, ready for JSON."""
+        return {
+            "kind": self.kind,
+            "rows": self.n_rows,
+            "faults": [fault.as_dict() for fault in self.faults],
+            "warnings": [warning.as_dict() for warning in self.warnings],
+            "summary": dict(self.summary),
+        }
+
+
+class Findings:
+    """Collects what a check finds, so that one fault never hides the next."""
+
+    def __init__(self) -> None:
+        self._faults: list[Fault] = []
+        self._warnings: list[Fault] = []
+        self.n_faults = 0
+        self._n_warnings = 0
+
+    def fault(self, row: int | None, column: str | None, code: str, message: str) -> None:
+        self.n_faults += 1
+        if len(self._faults) < MAX_FAULTS:
+            self._faults.append(Fault(row, column, code, message))
+
+    def warn(self, row: int | None, column: str | None, code: str, message: str) -> None:
+        self._n_warnings += 1
+        if len(self._warnings) < MAX_FAULTS:
+            self._warnings.append(Fault(row, column, code, message))
+
+    def report(self, kind: str, n_rows: int, summary: dict[str, int]) -> Report:
+        """Close the collection; faults are told in the order of the file."""
+        return Report(
+            kind=kind,
+            n_rows=n_rows,
+            faults=_capped(self._faults, self.n_faults, "faults"),
+            warnings=_capped(self._warnings, self._n_warnings, "warnings"),
+            summary=summary,
+        )
+
+
+def _capped(found: Iterable[Fault], total: int, noun: str) -> tuple[Fault, ...]:
+    # The sort is stable: faults of one row stay in the order of its columns.
+    told = tuple(sorted(found, key=lambda fault: fault.row or 0))
+    if total <= len(told):
+        return told
+    more = f"and {total - len(told)} more {noun}; correct these first, then check again."
+    return (*told, Fault(None, None, "too_many", more))

@@ -1,0 +1,215 @@
+"""The samples table: what was drawn from whom, and how it was handled."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import date, datetime
+
+from cohorts.ingest.cells import parse_code, quoted
+from cohorts.ingest.columns import SAMPLES, match_columns
+from cohorts.ingest.facts import SiteFacts
+from cohorts.ingest.nearest import nearest
+from cohorts.ingest.people import known_participant
+from cohorts.ingest.reading import Table
+from cohorts.ingest.report import Findings, Report
+from cohorts.ingest.rows import Row, rows_of
+
+MATERIALS = (
+    "plasma",
+    "serum",
+    "whole_blood",
+    "buffy_coat",
+    "pbmc",
+    "dried_blood_spot",
+    "red_cells",
+    "urine",
+    "saliva",
+    "stool",
+    "csf",
+    "dna",
+    "rna",
+)
+LONGEST_FAST_HOURS = 96
+MOST_THAWS = 100
+_NUMERIC = ("fasting_hours", "haemolysis_index", "freeze_thaws")
+
+
+@dataclass(frozen=True)
+class SampleOptions:
+    """``columns``: standard name -> the site's own header."""
+
+    columns: Mapping[str, str] = field(default_factory=dict)
+    ignore_unknown: bool = False
+
+
+@dataclass(frozen=True)
+class SampleRow:
+    """One sample. Times are as sent: aware, naive (the site's clock), or a day alone."""
+
+    row: int
+    sample: str
+    participant: str
+    material: str
+    collected_at: datetime | date | None
+    tube: str
+    spun_at: datetime | date | None
+    frozen_at: datetime | date | None
+    fasting_hours: float | None
+    haemolysis_index: float | None
+    light_protected: bool | None
+    freeze_thaws: int | None
+    parent: str
+    visit: str
+
+
+@dataclass(frozen=True)
+class CheckedSamples:
+    """``rows`` is empty unless ``report.ok``; a parent may stand after its aliquots."""
+
+    rows: tuple[SampleRow, ...]
+    report: Report
+
+
+def check(table: Table, facts: SiteFacts, options: SampleOptions | None = None) -> CheckedSamples:
+    """Check every row of a samples table; each faulty cell is reported."""
+    options = options or SampleOptions()
+    findings = Findings()
+    headers = match_columns(
+        table.columns,
+        SAMPLES,
+        findings,
+        mapping=options.columns,
+        ignore_unknown=options.ignore_unknown,
+    )
+    seen: dict[str, int] = {}
+    parsed = [
+        (row, _checked(row, facts, seen))
+        for row in rows_of(table, headers, findings, numeric=_NUMERIC)
+    ]
+    _check_parents(parsed, facts)
+    rows = tuple(sample for row, sample in parsed if sample is not None and row.sound)
+    summary = {"samples": len(rows), "participants": len({row.participant for row in rows})}
+    report = findings.report("samples", table.n_rows, summary)
+    return CheckedSamples(rows if report.ok else (), report)
+
+
+def _checked(row: Row, facts: SiteFacts, seen: dict[str, int]) -> SampleRow | None:
+    code = row.required("sample", parse_code)
+    _refuse_known(row, code, facts, seen)
+    participant = known_participant(row, facts, scope="store_samples")
+    material = row.choice("material", MATERIALS, "material")
+    collected_at, spun_at, frozen_at = _times(row, facts.today)
+    rest = {
+        "tube": row.text("tube"),
+        "visit": row.text("visit"),
+        "parent": row.read("parent", parse_code) or "",
+    }
+    fasting_hours = row.number_in("fasting_hours", 0, LONGEST_FAST_HOURS)
+    haemolysis_index = row.number_in("haemolysis_index", 0)
+    light_protected = row.yes_no("light_protected")
+    freeze_thaws = row.whole_in("freeze_thaws", 0, MOST_THAWS)
+    if code is None or participant is None or material is None:
+        return None
+    return SampleRow(
+        row=row.number,
+        sample=code,
+        participant=participant.code,
+        material=material,
+        collected_at=collected_at,
+        spun_at=spun_at,
+        frozen_at=frozen_at,
+        fasting_hours=fasting_hours,
+        haemolysis_index=haemolysis_index,
+        light_protected=light_protected,
+        freeze_thaws=freeze_thaws,
+        **rest,
+    )
+
+
+def _refuse_known(row: Row, code: str | None, facts: SiteFacts, seen: dict[str, int]) -> None:
+    if code is None:
+        return
+    if code.casefold() in seen:
+        row.fault(
+            "sample",
+            "duplicate_sample",
+            f"{quoted(code)} is also in row {seen[code.casefold()]}; keep one row a sample.",
+        )
+    elif code in facts.samples:
+        row.fault(
+            "sample",
+            "duplicate_sample",
+            f"{quoted(code)} is already on the books of {facts.site}; leave this row out, "
+            "or correct the sample there.",
+        )
+    seen.setdefault(code.casefold(), row.number)
+
+
+def _times(
+    row: Row, today: date
+) -> tuple[datetime | date | None, datetime | date | None, datetime | date | None]:
+    names = ("collected_at", "spun_at", "frozen_at")
+    collected, spun, frozen = (row.moment(name, today=today) for name in names)
+    earlier_name, earlier = "collected_at", collected
+    for name, later in (("spun_at", spun), ("frozen_at", frozen)):
+        if later is None:
+            continue
+        if earlier is not None and _before(later, earlier):
+            row.fault(
+                name,
+                "wrong_order",
+                f"{quoted(row.texts[name])} is before {earlier_name} "
+                f"{quoted(row.texts[earlier_name])}; check both.",
+            )
+        earlier_name, earlier = name, later
+    return collected, spun, frozen
+
+
+def _before(later: datetime | date, earlier: datetime | date) -> bool:
+    if isinstance(later, datetime) and isinstance(earlier, datetime):
+        if (later.tzinfo is None) == (earlier.tzinfo is None):
+            return later < earlier
+        # One has an offset and the other none: they compare to the day at best.
+        return (later.date() - earlier.date()).days < -1
+    days = [
+        moment.date() if isinstance(moment, datetime) else moment for moment in (later, earlier)
+    ]
+    return days[0] < days[1]
+
+
+def _check_parents(parsed: list[tuple[Row, SampleRow | None]], facts: SiteFacts) -> None:
+    in_file = {sample.sample: sample for _, sample in parsed if sample is not None}
+    for row, sample in parsed:
+        if sample is None or not sample.parent:
+            continue
+        parent = in_file.get(sample.parent) or facts.samples.get(sample.parent)
+        if parent is None:
+            near = nearest(sample.parent, (*in_file, *facts.samples))
+            row.fault(
+                "parent",
+                "unknown_sample",
+                f"{quoted(sample.parent)} is not a sample of this table or of {facts.site}{near}; "
+                "send the parent too.",
+            )
+        elif parent.participant != sample.participant:
+            row.fault(
+                "parent",
+                "parent_of_another",
+                f"{quoted(sample.parent)} belongs to another participant; check both codes.",
+            )
+        elif _in_circle(sample, in_file):
+            row.fault(
+                "parent",
+                "circular_parent",
+                f"{quoted(sample.parent)} descends from this sample itself; name the true parent.",
+            )
+
+
+def _in_circle(sample: SampleRow, in_file: Mapping[str, SampleRow]) -> bool:
+    passed: set[str] = set()
+    here: SampleRow | None = sample
+    while here is not None and here.parent and here.sample not in passed:
+        passed.add(here.sample)
+        here = in_file.get(here.parent)
+    return here is not None and here.sample == sample.sample and bool(here.parent)

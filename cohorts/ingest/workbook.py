@@ -1,0 +1,184 @@
+"""An Excel workbook -> rows of text, after its size has been checked from the directory."""
+
+from __future__ import annotations
+
+import io
+import re
+import zipfile
+from collections.abc import Iterator
+from datetime import date, datetime, time, timedelta
+from xml.etree import ElementTree as ET
+
+import python_calamine
+
+MAX_UNCOMPRESSED = 200 * 2**20
+MAX_RATIO = 150
+MAX_PARTS = 2_000
+MAX_CELLS = 20_000_000
+
+_RELATIONSHIP = "{http://schemas.openxmlformats.org/officeDocument/2006/relationships}id"
+_CELL = re.compile(rb"<(?:\w+:)?c\s[^>]*?\br\s*=\s*[\"']([A-Z]{1,3})([0-9]{1,7})[\"']")
+_FORMULA_OR_ERROR = re.compile(rb"<(?:\w+:)?f[\s/>]|\bt\s*=\s*[\"']e[\"']")
+_CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ufffe\uffff]")
+
+
+class UnreadableFile(ValueError):  # noqa: N818 - a state of the file
+    """A file that cannot be read as a table; the message says what to send instead."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__(message)
+        self.message = message
+
+
+def read_workbook(content: bytes, name: str) -> tuple[list[list[str]], str]:
+    """The cells of the first sheet as text, and a note if the workbook has other sheets.
+
+    Dates become ISO text. A formula that was never computed, or that ended in an error, is
+    shown as text (``=`` or ``#N/A``): calamine alone would give both as empty.
+    """
+    sheet_xml = _checked_first_sheet(content, name)
+    try:
+        book = python_calamine.CalamineWorkbook.from_filelike(io.BytesIO(content))
+        sheet = book.get_sheet_by_index(0)
+        cells = sheet.to_python(skip_empty_area=False)
+    except python_calamine.CalamineError as error:
+        raise UnreadableFile(f"{name} is a damaged workbook ({error}); save it again.") from error
+    rows = [[_as_text(cell) for cell in row] for row in cells]
+    for i, row in enumerate(rows, start=1):
+        if _CONTROL.search("".join(row)):
+            raise UnreadableFile(f"{name}: row {i} has a control character; type the row anew.")
+    for i, j, shown in _hidden_cells(sheet_xml):
+        _put(rows, i, j, shown)
+    others = len(book.sheet_names) - 1
+    note = f'Read sheet "{book.sheet_names[0]}"; {others} other sheets left out.' if others else ""
+    return rows, note
+
+
+def _checked_first_sheet(content: bytes, name: str) -> bytes:
+    """The first sheet's XML, once the archive has been found harmless."""
+    try:
+        with zipfile.ZipFile(io.BytesIO(content)) as archive:
+            _refuse_bombs(archive, len(content), name)
+            _refuse_active(archive, name)
+            # Reading every part compares its true size and checksum with the directory.
+            if archive.testzip() is not None:
+                raise UnreadableFile(f"{name} is a damaged workbook; save it again.")
+            xml = archive.read(_first_sheet_path(archive))
+    except (
+        zipfile.BadZipFile,
+        KeyError,
+        ET.ParseError,
+        NotImplementedError,
+        RuntimeError,
+    ) as error:
+        raise UnreadableFile(f"{name} is not a readable .xlsx workbook; save it again.") from error
+    _refuse_far_cells(xml, name)
+    return xml
+
+
+def _refuse_bombs(archive: zipfile.ZipFile, compressed: int, name: str) -> None:
+    parts = archive.infolist()
+    size = sum(part.file_size for part in parts)
+    if len(parts) > MAX_PARTS or size > MAX_UNCOMPRESSED or size > MAX_RATIO * compressed + 2**20:
+        raise UnreadableFile(
+            f"{name} would unpack to {size / 2**20:,.0f} MB in {len(parts)} parts, "
+            f"over what is read; send the table as CSV."
+        )
+
+
+def _refuse_active(archive: zipfile.ZipFile, name: str) -> None:
+    names = archive.namelist()
+    if any("vbaproject" in part.lower() or "macrosheets/" in part.lower() for part in names):
+        raise UnreadableFile(f"{name} has macros; save it as .xlsx without them.")
+    if "xl/workbook.xml" not in names:
+        raise UnreadableFile(
+            f"{name} is a zip archive but not an .xlsx workbook; send .xlsx or CSV."
+        )
+    for part in names:
+        if part.endswith((".xml", ".rels")) and b"<!DOCTYPE" in archive.read(part):
+            raise UnreadableFile(f"{name} declares a document type in {part}; save it again.")
+
+
+def _first_sheet_path(archive: zipfile.ZipFile) -> str:
+    book = ET.fromstring(archive.read("xl/workbook.xml"))  # noqa: S314 - no DTD, see above
+    links = ET.fromstring(archive.read("xl/_rels/workbook.xml.rels"))  # noqa: S314 - as above
+    targets = {link.get("Id"): link.get("Target", "") for link in links}
+    sheet = next(element for element in book.iter() if element.tag.endswith("}sheet"))
+    target = targets[sheet.get(_RELATIONSHIP)]
+    return target.lstrip("/") if target.startswith("/") else f"xl/{target}"
+
+
+def _refuse_far_cells(xml: bytes, name: str) -> None:
+    # One cell in the far corner of an otherwise small sheet would fill all memory.
+    places = _CELL.findall(xml)
+    n_rows = max((int(row) for _, row in places), default=0)
+    n_columns = max((_column_number(letters) for letters in {c for c, _ in places}), default=0)
+    if n_rows * n_columns > MAX_CELLS:
+        raise UnreadableFile(
+            f"{name} spans {n_rows:,} rows by {n_columns:,} columns; "
+            "delete what stands far outside the table, or send it as CSV."
+        )
+
+
+def _column_number(letters: bytes) -> int:
+    number = 0
+    for letter in letters:
+        number = number * 26 + letter - 64
+    return number
+
+
+def _hidden_cells(xml: bytes) -> Iterator[tuple[int, int, str]]:
+    """Cells that calamine shows as empty: (row, column) from 0 and what to show."""
+    if not _FORMULA_OR_ERROR.search(xml):
+        return
+    i = j = -1
+    for event, element in ET.iterparse(io.BytesIO(xml), events=("start", "end")):  # noqa: S314
+        tag = element.tag.rpartition("}")[2]
+        if event == "start" and tag == "row":
+            i, j = int(element.get("r", i + 2)) - 1, -1
+        elif event == "start" and tag == "c":
+            letters = (element.get("r") or "").rstrip("0123456789").encode()
+            j = _column_number(letters) - 1 if letters else j + 1
+        elif event == "end" and tag == "c":
+            shown = _shown(element)
+            if shown:
+                yield i, j, shown
+            element.clear()
+
+
+def _shown(cell: ET.Element) -> str:
+    children = {child.tag.rpartition("}")[2]: child for child in cell}
+    value = (children["v"].text or "") if "v" in children else ""
+    if cell.get("t") == "e":
+        return value or "#N/A"
+    never_computed = "f" in children and not value and cell.get("t") != "str"
+    return f"={children['f'].text or ''}" if never_computed else ""
+
+
+def _put(rows: list[list[str]], i: int, j: int, shown: str) -> None:
+    width = len(rows[0]) if rows else 0
+    # A column or row of nothing but errors lies outside what calamine saw.
+    while len(rows) <= i:
+        rows.append([""] * width)
+    if j >= width:
+        for row in rows:
+            row.extend([""] * (j + 1 - width))
+    rows[i][j] = shown
+
+
+def _as_text(
+    cell: int | float | str | bool | time | date | datetime | timedelta,
+) -> str:
+    if isinstance(cell, str):
+        return cell
+    if isinstance(cell, bool):
+        return "true" if cell else "false"
+    if isinstance(cell, float):
+        return str(int(cell)) if cell.is_integer() and abs(cell) < 1e15 else repr(cell)
+    if isinstance(cell, datetime):
+        # A spreadsheet keeps a time as a fraction of a day: half a second is noise.
+        rounded = (cell + timedelta(microseconds=500_000)).replace(microsecond=0)
+        return rounded.isoformat()
+    if isinstance(cell, date | time):
+        return cell.isoformat()
+    return str(cell)
