@@ -111,7 +111,7 @@ def build_design(covariates: Covariates, n_samples: int) -> Design:
     empty = [c.name for c in codings if _words(frame[c.name]).isna().all()]
     codings = tuple(c for c in codings if c.name not in empty)
     columns = encode(codings, frame)
-    rows = ~np.isnan(columns).any(axis=1)
+    rows: Bools = np.isnan(columns).sum(axis=1) == 0
     names = [name for coding in codings for name in coding.column_names]
     kept = independent(columns[rows])
     adjusted_for, dropped = _account(codings, names, kept)

@@ -57,7 +57,8 @@ def adjust_p(p: npt.ArrayLike, method: str = "bh") -> Floats:
 
 def _step_up(scaled: Floats) -> Floats:
     """No p value may be adjusted above a larger one."""
-    return np.minimum.accumulate(scaled[::-1])[::-1]
+    stepped: Floats = np.minimum.accumulate(scaled[::-1])[::-1]
+    return stepped
 
 
 def _bh(p: Floats) -> Floats:
@@ -72,7 +73,8 @@ def _by(p: Floats) -> Floats:
 
 
 def _holm(p: Floats) -> Floats:
-    return np.maximum.accumulate(p * np.arange(len(p), 0, -1))
+    stepped: Floats = np.maximum.accumulate(p * np.arange(len(p), 0, -1))
+    return stepped
 
 
 def _hochberg(p: Floats) -> Floats:
@@ -94,7 +96,8 @@ def _hommel(p: Floats) -> Floats:
         level = np.minimum(size * p[:split], bound)
         np.maximum(adjusted[:split], level, out=adjusted[:split])
         np.maximum(adjusted[split:], level[-1], out=adjusted[split:])
-    return np.maximum(adjusted, p)
+    closed: Floats = np.maximum(adjusted, p)
+    return closed
 
 
 _METHODS: dict[str, Callable[[Floats], Floats]] = {
