@@ -59,6 +59,14 @@ def enter(argv: list[str]) -> None:
         )
     os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
     sys.dont_write_bytecode = False
+    _enter_environment(argv)
+    if argv[1:2] == ["test"]:
+        from hikiproject import testing
+
+        testing.enter()
+
+
+def _enter_environment(argv: list[str]) -> None:
     inside = Path(sys.prefix)
     foreign = sys.prefix != sys.base_prefix and not (inside / STAMP).exists()
     if foreign and importlib.util.find_spec("django"):
@@ -175,10 +183,25 @@ def install(venv: Path, files: list[Path]) -> None:
     python = venv / "bin" / "python"
     pinned = venv / "uv.txt"
     pinned.write_text(block(BASE / RUNTIME, "uv"))
-    pip = [python, "-m", "pip", "install", "--require-hashes", "--no-compile", "--quiet"]
+    pip: list[str | Path] = [
+        python,
+        "-m",
+        "pip",
+        "install",
+        "--require-hashes",
+        "--no-compile",
+        "--quiet",
+    ]
     done = _call([*pip, "-r", pinned])
     if done.returncode == 0:
-        uv = [venv / "bin" / "uv", "pip", "sync", "--python", python, "--require-hashes"]
+        uv: list[str | Path] = [
+            venv / "bin" / "uv",
+            "pip",
+            "sync",
+            "--python",
+            python,
+            "--require-hashes",
+        ]
         done = _call([*uv, *files], uv_environment(python))
     if done.returncode:
         say("uv could not install the packages; trying pip (1 to 2 min)")

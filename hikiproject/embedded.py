@@ -7,6 +7,7 @@ is gone, however it went (see `hikiproject.keeper`).
 
 import atexit
 import os
+import secrets
 import signal
 import subprocess
 import sys
@@ -14,11 +15,10 @@ import time
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO
 
 from hikiproject import credentials
 from hikiproject import state as states
-from hikiproject.locks import lock, open_lock, try_lock
+from hikiproject.locks import Lock
 from hikiproject.tether import child_environment
 
 START_SECONDS = 120.0
@@ -47,47 +47,48 @@ class Status:
 
 
 # The shared lock of each state folder that this process uses; closing it would end our use.
-_held: dict[Path, IO[str]] = {}
+_held: dict[Path, Lock] = {}
 
 
-def ensure(state: Path | None = None, *, durable: bool = True) -> Services:
+def ensure(state: Path | None = None) -> Services:
     """Start the servers of a state folder, or find them running, and use them until we end.
 
     Parameters
     ----------
     state : folder of the servers' files, `states.default_state()` if None
-    durable : False gives up safety against power cuts for speed, as tests may; decided by
-        whoever starts the servers
 
     Raises
     ------
     ServicesUnavailable
         The folder cannot be used or a server does not start.
     """
-    try:
-        folder = states.prepare(state or states.default_state())
-    except states.UnusableState as error:
-        raise ServicesUnavailable(str(error)) from error
+    folder = _folder(state)
     if folder not in _held:
-        users = open_lock(folder / "users.lock")
+        users = Lock(folder / "users.lock")
         # Waits while a keeper that has lost its last user is still stopping the servers.
-        lock(users, shared=True)
+        users.take(shared=True)
         _held[folder] = users
         atexit.register(release, folder, os.getpid())
-    with open_lock(folder / "start.lock") as starting:
-        lock(starting)
+    with Lock(folder / "start.lock") as starting:
+        starting.take()
         if not status(folder).running:
-            _start_keeper(folder, durable=durable)
+            _start_keeper(folder)
         known = credentials.read(folder)
     if known is None:
         raise ServicesUnavailable(f"{folder}/services.json has gone while the servers run.")
     return Services(known.database_url, known.redis_url)
 
 
-def _start_keeper(folder: Path, *, durable: bool) -> None:
-    command = [sys.executable, "-m", "hikiproject.keeper", str(folder)]
+def _folder(state: Path | None) -> Path:
+    try:
+        return states.prepare(state or states.default_state())
+    except states.UnusableState as error:
+        raise ServicesUnavailable(str(error)) from error
+
+
+def _start_keeper(folder: Path) -> None:
     done = subprocess.run(
-        command if durable else [*command, "--forgetful"],
+        [sys.executable, "-m", "hikiproject.keeper", str(folder)],
         cwd=states.BASE,
         env=child_environment({"PYTHONPATH": str(states.BASE)}),
         stdin=subprocess.DEVNULL,
@@ -100,13 +101,24 @@ def _start_keeper(folder: Path, *, durable: bool) -> None:
         raise ServicesUnavailable(done.stderr.strip() or f"See {folder / 'keeper.log'}.")
 
 
+def secret_key() -> str:
+    """Return Django's secret key of this machine, made at the first call."""
+    folder = _folder(None)
+    path = folder / "secret.key"
+    with Lock(folder / "start.lock") as starting:
+        starting.take()
+        if not path.exists():
+            credentials.write_private(path, secrets.token_urlsafe(50))
+        return path.read_text()
+
+
 def status(state: Path | None = None) -> Status:
     """Whether the servers of a state folder run, and under which keeper."""
     folder = state or states.default_state()
     if not (folder / "keeper.lock").exists():
         return Status(folder, running=False, keeper_pid=None)
-    with open_lock(folder / "keeper.lock") as file:
-        if try_lock(file, shared=True):
+    with Lock(folder / "keeper.lock") as file:
+        if file.try_take(shared=True):
             return Status(folder, running=False, keeper_pid=None)
         pid = file.read()
     return Status(folder, running=True, keeper_pid=int(pid) if pid else None)
@@ -128,8 +140,8 @@ def release(state: Path, pid: int | None = None) -> None:
         return
     _held.pop(state).close()
     # A new description: a forked child may still share the old one, and then uses the servers.
-    with open_lock(state / "users.lock") as users:
-        alone = try_lock(users)
+    with Lock(state / "users.lock") as users:
+        alone = users.try_take()
     if alone:
         _wait_until_stopped(state)
 

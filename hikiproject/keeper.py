@@ -1,6 +1,6 @@
 """The process that owns the embedded servers: it ends them when nobody uses them any more.
 
-``python -m hikiproject.keeper STATE [--forgetful]`` returns when the servers answer and leaves a
+``python -m hikiproject.keeper STATE`` returns when the servers answer and leaves a
 daemon behind. Every user of the servers holds a shared lock on ``users.lock``, which the kernel
 takes away even from a process that was killed; when the daemon gets the exclusive lock it is
 alone, stops the servers, and ends.
@@ -12,10 +12,12 @@ import sys
 import time
 from contextlib import suppress
 from pathlib import Path
-from typing import IO
 
-from hikiproject import credentials, servers
-from hikiproject.locks import lock, open_lock, try_lock
+from hikiproject import credentials
+from hikiproject.locks import Lock
+from hikiproject.postgres import Postgres
+from hikiproject.servers import Server, ServerFailed
+from hikiproject.valkey import Valkey
 
 POLL_SECONDS = 0.2
 
@@ -24,9 +26,9 @@ class Ended(Exception):
     """Somebody asked the daemon to stop."""
 
 
-def watch(owned: list[servers.Server], users: IO[str]) -> None:
+def watch(owned: list[Server], users: Lock) -> None:
     """Restart a server that died; return as soon as nobody uses them."""
-    while not try_lock(users):
+    while not users.try_take():
         for server in owned:
             if not server.running:
                 server.start()
@@ -37,20 +39,20 @@ def _end(signum: int, _frame: object) -> None:
     raise Ended(signal.Signals(signum).name)
 
 
-def keep(state: Path, *, durable: bool, ready: int) -> None:
+def keep(state: Path, *, ready: int) -> None:
     """Start the servers, say so on the file descriptor `ready`, and keep them."""
     for ending in (signal.SIGTERM, signal.SIGINT):
         signal.signal(ending, _end)
     signal.signal(signal.SIGHUP, signal.SIG_IGN)
-    own, users = open_lock(state / "keeper.lock"), open_lock(state / "users.lock")
-    lock(own)
-    own.truncate()
+    own, users = Lock(state / "keeper.lock"), Lock(state / "users.lock")
+    own.take()
     own.write(str(os.getpid()))
-    own.flush()
-    owned: list[servers.Server] = []
+    owned: list[Server] = []
     try:
+        # Test runs say no: their data need not survive a power cut.
+        durable = os.environ.get("HIKI_DURABLE") != "false"
         known = credentials.renew(state)
-        owned = [servers.Postgres(state, known, durable=durable), servers.Valkey(state, known)]
+        owned = [Postgres(state, known, durable=durable), Valkey(state, known)]
         for server in owned:
             server.prepare()
             server.spawn()
@@ -59,7 +61,7 @@ def keep(state: Path, *, durable: bool, ready: int) -> None:
         os.write(ready, b"ready")
         os.close(ready)
         watch(owned, users)
-    except (servers.ServerFailed, credentials.CredentialsLost, OSError) as error:
+    except (ServerFailed, credentials.CredentialsLost, OSError) as error:
         with suppress(OSError):
             os.write(ready, str(error).encode())
     except Ended:
@@ -72,7 +74,7 @@ def keep(state: Path, *, durable: bool, ready: int) -> None:
 
 def main(arguments: list[str]) -> int:
     """Fork the daemon and wait for its word."""
-    state, durable = Path(arguments[0]), "--forgetful" not in arguments
+    state = Path(arguments[0])
     incoming, outgoing = os.pipe()
     if os.fork() == 0:
         os.setsid()
@@ -81,7 +83,7 @@ def main(arguments: list[str]) -> int:
         os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
         os.dup2(log, 1)
         os.dup2(log, 2)
-        keep(state, durable=durable, ready=outgoing)
+        keep(state, ready=outgoing)
         return 0
     os.close(outgoing)
     with os.fdopen(incoming, "rb") as pipe:

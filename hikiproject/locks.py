@@ -4,23 +4,51 @@ import fcntl
 import os
 from contextlib import suppress
 from pathlib import Path
-from typing import IO
+from types import TracebackType
+from typing import Self
 
 
-def open_lock(path: Path) -> IO[str]:
-    """Open a lock file of mode 0600; it closes on exec, but not on fork."""
-    return os.fdopen(os.open(path, os.O_RDWR | os.O_CREAT, 0o600), "r+")
+class Lock:
+    """A lock file of mode 0600; one object is one owner, shared with forked children.
 
+    It closes on exec. Nothing is written about an owner that ends without closing it: that is how
+    locks that last as long as a process are meant.
+    """
 
-def lock(file: IO[str], *, shared: bool = False) -> None:
-    """Take a lock, waiting as long as it needs."""
-    fcntl.flock(file, fcntl.LOCK_SH if shared else fcntl.LOCK_EX)
+    def __init__(self, path: Path) -> None:
+        self._file = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
 
+    def __enter__(self) -> Self:
+        return self
 
-def try_lock(file: IO[str], *, shared: bool = False) -> bool:
-    """Take a lock if that is possible at once; a lock held by `file` is changed to this kind."""
-    kind = fcntl.LOCK_SH if shared else fcntl.LOCK_EX
-    with suppress(BlockingIOError):
-        fcntl.flock(file, kind | fcntl.LOCK_NB)
-        return True
-    return False
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def take(self, *, shared: bool = False) -> None:
+        """Take the lock, waiting as long as it needs."""
+        fcntl.flock(self._file, fcntl.LOCK_SH if shared else fcntl.LOCK_EX)
+
+    def try_take(self, *, shared: bool = False) -> bool:
+        """Take the lock if that is possible at once."""
+        with suppress(BlockingIOError):
+            fcntl.flock(self._file, (fcntl.LOCK_SH if shared else fcntl.LOCK_EX) | fcntl.LOCK_NB)
+            return True
+        return False
+
+    def read(self) -> str:
+        """What the owner wrote, its process id by custom."""
+        return os.pread(self._file, 100, 0).decode()
+
+    def write(self, text: str) -> None:
+        """Replace the content of the file."""
+        os.ftruncate(self._file, 0)
+        os.pwrite(self._file, text.encode(), 0)
+
+    def close(self) -> None:
+        """Give the lock back, unless a forked child still has it open."""
+        os.close(self._file)

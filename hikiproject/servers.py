@@ -1,4 +1,4 @@
-"""PostgreSQL and Valkey from their wheels: first set-up, and the command that starts each.
+"""What PostgreSQL and Valkey from wheels have in common: programs, user, start and stop.
 
 Only the programs of the wheels are used. Passwords are in files of mode 0600, never on a command
 line, where every user of the machine could read them.
@@ -15,18 +15,12 @@ from importlib import metadata, util
 from pathlib import Path
 from typing import IO
 
-import psycopg
-import redis
-from psycopg import sql
-
 from hikiproject import state as states
-from hikiproject.credentials import DATABASE, ROLE, Credentials
+from hikiproject.credentials import Credentials
 from hikiproject.tether import tie_to_parent
 
 # A clean environment: no locale and no PG* variable of the user changes what the servers do.
 ENVIRONMENT = {"PATH": "/usr/bin:/bin", "LC_ALL": "C", "TZ": "UTC"}
-# Safe against a killed server, not against a power cut: for data that only a test run needs.
-FORGETFUL = ("fsync=off", "full_page_writes=off", "synchronous_commit=off")
 
 
 class ServerFailed(Exception):
@@ -88,7 +82,7 @@ def own(path: Path, mode: int = 0o700) -> Path:
     return path
 
 
-def _private(path: Path, text: str) -> Path:
+def private(path: Path, text: str) -> Path:
     path.unlink(missing_ok=True)
     with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
         file.write(text)
@@ -185,138 +179,3 @@ class Server:
             )
         if done.returncode:
             raise ServerFailed(f"{self.name} could not be set up; see {self.log}.")
-
-
-class Postgres(Server):
-    """PostgreSQL on a loopback port, passwords by SCRAM, no socket file."""
-
-    name = "postgresql"
-    # Fast: SIGTERM would wait for the clients.
-    ending = signal.SIGINT
-
-    def __init__(self, state: Path, credentials: Credentials, *, durable: bool = True) -> None:
-        super().__init__(state, credentials)
-        self.durable = durable
-        self.data = state / "postgres" / "data"
-
-    def prepare(self) -> None:
-        """Make the cluster in a draft folder, so that a broken attempt leaves nothing behind."""
-        home = own(self.state / "postgres")
-        if self.data.exists():
-            return
-        draft = home / "data.new"
-        shutil.rmtree(draft, ignore_errors=True)
-        password = _private(home / "password", self.credentials.superuser_password)
-        self._check(
-            [
-                self.programs.postgres / "initdb",
-                "-D",
-                draft,
-                "-U",
-                "postgres",
-                "-A",
-                "scram-sha-256",
-                "--pwfile",
-                password,
-                "-E",
-                "UTF8",
-                "--locale=C",
-                "--locale-provider=builtin",
-                "--builtin-locale=C.UTF-8",
-                "--data-checksums",
-                *([] if self.durable else ["--no-sync"]),
-            ]
-        )
-        password.unlink()
-        draft.rename(self.data)
-
-    def command(self) -> list[str]:
-        """See `Server.command`."""
-        options = [
-            "unix_socket_directories=",
-            "timezone=UTC",
-            "log_timezone=UTC",
-            "max_connections=100",
-            *(FORGETFUL if not self.durable else ()),
-        ]
-        return [
-            str(self.programs.postgres / "postgres"),
-            "-D",
-            str(self.data),
-            "-h",
-            "127.0.0.1",
-            "-p",
-            str(self.credentials.database_port),
-            *(word for option in options for word in ("-c", option)),
-        ]
-
-    def answers(self) -> bool:
-        """See `Server.answers`; makes the application's role and database where they lack."""
-        try:
-            with self._connect() as connection:
-                self._make_role(connection)
-        except psycopg.OperationalError:
-            return False
-        return True
-
-    def _connect(self) -> "psycopg.Connection[tuple[object, ...]]":
-        return psycopg.connect(
-            host="127.0.0.1",
-            port=self.credentials.database_port,
-            user="postgres",
-            password=self.credentials.superuser_password,
-            dbname="postgres",
-            autocommit=True,
-            connect_timeout=5,
-        )
-
-    def _make_role(self, connection: "psycopg.Connection[tuple[object, ...]]") -> None:
-        """A role that owns its database and is not a superuser; CREATEDB is for test databases."""
-        if not connection.execute("SELECT 1 FROM pg_roles WHERE rolname = %s", [ROLE]).fetchone():
-            # Hashed here: a statement with a password in it could end up in a log.
-            hashed = connection.pgconn.encrypt_password(
-                self.credentials.database_password.encode(), ROLE.encode(), b"scram-sha-256"
-            )
-            connection.execute(
-                sql.SQL("CREATE ROLE {} LOGIN CREATEDB NOSUPERUSER PASSWORD {}").format(
-                    sql.Identifier(ROLE), sql.Literal(hashed.decode())
-                )
-            )
-        known = "SELECT 1 FROM pg_database WHERE datname = %s"
-        if not connection.execute(known, [DATABASE]).fetchone():
-            connection.execute(
-                sql.SQL("CREATE DATABASE {} OWNER {}").format(
-                    sql.Identifier(DATABASE), sql.Identifier(ROLE)
-                )
-            )
-
-
-class Valkey(Server):
-    """Valkey on a loopback port with a password, an append-only file, and no eviction."""
-
-    name = "valkey"
-    # After our own death a second Valkey may open the same folder at once: leave no time for two.
-    ending = signal.SIGTERM
-
-    def prepare(self) -> None:
-        """Write the configuration; it holds the password."""
-        home = own(self.state / "valkey")
-        _private(
-            home / "valkey.conf",
-            f"bind 127.0.0.1\nport {self.credentials.broker_port}\n"
-            f"requirepass {self.credentials.broker_password}\n"
-            f'dir "{home}"\nappendonly yes\nappendfsync everysec\nmaxmemory-policy noeviction\n'
-            'save ""\nset-proc-title no\ndaemonize no\n',
-        )
-
-    def command(self) -> list[str]:
-        """See `Server.command`."""
-        return [str(self.programs.valkey), str(self.state / "valkey" / "valkey.conf")]
-
-    def answers(self) -> bool:
-        """See `Server.answers`."""
-        try:
-            with redis.Redis.from_url(self.credentials.redis_url, socket_timeout=5) as client:
-                return bool(client.ping())
-        except redis.exceptions.RedisError:
-            return False
