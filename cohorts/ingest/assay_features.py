@@ -15,6 +15,9 @@ _BRACKETED = re.compile(r"(.*\S)\s*\[([^\[\]]*)\]")
 _ADDUCT = re.compile(r"[0-9]*M[+-].*")
 
 
+LONGEST_UNIT = 20
+
+
 class UnitOptions(Protocol):
     """The part of the options that units depend on."""
 
@@ -84,6 +87,13 @@ def _resolve(
             factor = factor_to(unit, canonical, feature.molar_mass)
         except UnitMismatch as mismatch:
             findings.fault(None, header, "unit_mismatch", f"{name}: {mismatch.message}")
+    elif len(unit) > LONGEST_UNIT:
+        findings.fault(
+            None,
+            header,
+            "unknown_unit",
+            f"{name}: the unit is over {LONGEST_UNIT} letters; write it as umol/L, mg/dL, ...",
+        )
     elif not is_known(unit):
         findings.warn(
             None, header, "unknown_unit", f'{name}: "{unit}" is not a known unit; kept as sent.'

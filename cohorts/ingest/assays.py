@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Literal
 
 import numpy as np
@@ -49,7 +50,8 @@ class AssayOptions:
 
     ``unit`` is that of features without one of their own; ``scale`` that of the values as sent
     (only ``raw`` has no negative values); ``zero_means`` what a 0 stands for; ``layout`` None
-    is told from the header; ``sample_column`` is the site's own header of the sample code.
+    is told from the header; ``columns``: standard name -> the site's own header, of which
+    ``sample_column`` is the one for the sample code.
     """
 
     platform: str
@@ -59,6 +61,7 @@ class AssayOptions:
     zero_means: ZeroMeans = "zero"
     layout: Layout | None = None
     sample_column: str = "sample"
+    columns: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -88,7 +91,7 @@ def check(table: Table, facts: SiteFacts, options: AssayOptions) -> CheckedAssay
     """Check an assay table; each faulty cell is reported."""
     findings = Findings()
     rules = ValueRules(findings, options.scale, options.zero_means)
-    layout = options.layout or detect_layout(table.columns)
+    layout = options.layout or detect_layout(table.columns, options.columns)
     read = _read_long if layout == "long" else _read_wide
     batches = read(table, facts, options, rules)
     warn_of_words(rules)
@@ -96,22 +99,30 @@ def check(table: Table, facts: SiteFacts, options: AssayOptions) -> CheckedAssay
     return CheckedAssays(batches if report.ok else (), report)
 
 
-def detect_layout(headers: list[str]) -> Layout:
-    """Long when the header has both ``feature`` and ``value``."""
-    return "long" if {"feature", "value"} <= {heading(header) for header in headers} else "wide"
+def detect_layout(headers: list[str], columns: Mapping[str, str] | None = None) -> Layout:
+    """Long when the header has both ``feature`` and ``value``, by the site's own names or these."""
+    own = {name: heading(header) for name, header in (columns or {}).items()}
+    sent = {heading(header) for header in headers}
+    is_there = [bool({name, own.get(name, name)} & sent) for name in ("feature", "value")]
+    return "long" if all(is_there) else "wide"
 
 
 def _mapping(options: AssayOptions) -> dict[str, str]:
-    return {} if options.sample_column == "sample" else {"sample": options.sample_column}
+    named = dict(options.columns)
+    if options.sample_column != "sample":
+        named["sample"] = options.sample_column
+    return named
 
 
 def _read_wide(
     table: Table, facts: SiteFacts, options: AssayOptions, rules: ValueRules
 ) -> tuple[CheckedBatch, ...]:
     findings = rules.findings
-    own = {heading(name) for name in (*ASSAYS_WIDE.names, options.sample_column)}
+    # A mapping saved for long tables names columns that a wide one does not have.
+    mapping = {k: v for k, v in _mapping(options).items() if k in ASSAYS_WIDE.names}
+    own = {heading(name) for name in (*ASSAYS_WIDE.names, *mapping.values())}
     fixed = [header for header in table.columns if heading(header) in own]
-    matched = match_columns(fixed, ASSAYS_WIDE, findings, mapping=_mapping(options))
+    matched = match_columns(fixed, ASSAYS_WIDE, findings, mapping=mapping)
     sources = [header for header in table.columns if header not in fixed]
     refuse_personal(sources, findings, features=facts.features)
     if not sources:

@@ -89,7 +89,7 @@ def _checked(
     participant = known_participant(row, facts)
     code = row.choice("instrument", sorted(facts.instruments), "instrument")
     assessed_on = row.day("assessed_on", today=facts.today, required=True)
-    visit = row.text("visit")
+    visit = row.text("visit", longest=40)
     if code is None:
         return None
     instrument = facts.instruments[code]
@@ -103,7 +103,7 @@ def _checked(
         )
     if participant is None or assessed_on is None:
         return None
-    _refuse_twice(row, (participant.code, code, assessed_on, visit), seen)
+    _refuse_twice(row, (participant.code, code, assessed_on), seen)
     if not row.sound:
         return None
     return AssessmentRow(

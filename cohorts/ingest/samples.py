@@ -101,8 +101,8 @@ def _checked(row: Row, facts: SiteFacts, seen: dict[str, int]) -> SampleRow | No
     material = row.choice("material", MATERIALS, "material")
     collected_at, spun_at, frozen_at = _times(row, facts.today)
     rest = {
-        "tube": row.text("tube"),
-        "visit": row.text("visit"),
+        "tube": row.text("tube", longest=40),
+        "visit": row.text("visit", longest=40),
         "parent": row.read("parent", parse_code) or "",
     }
     fasting_hours = row.number_in("fasting_hours", 0, LONGEST_FAST_HOURS)
@@ -155,27 +155,36 @@ def _times(
     for name, later in (("spun_at", spun), ("frozen_at", frozen)):
         if later is None:
             continue
-        if earlier is not None and _before(later, earlier):
-            row.fault(
-                name,
-                "wrong_order",
-                f"{quoted(row.texts[name])} is before {earlier_name} "
-                f"{quoted(row.texts[earlier_name])}; check both.",
-            )
+        if earlier is not None:
+            _check_order(row, (earlier_name, earlier), (name, later))
         earlier_name, earlier = name, later
     return collected, spun, frozen
 
 
-def _before(later: datetime | date, earlier: datetime | date) -> bool:
-    if isinstance(later, datetime) and isinstance(earlier, datetime):
-        if (later.tzinfo is None) == (earlier.tzinfo is None):
-            return later < earlier
-        # One has an offset and the other none: they compare to the day at best.
-        return (later.date() - earlier.date()).days < -1
-    days = [
-        moment.date() if isinstance(moment, datetime) else moment for moment in (later, earlier)
-    ]
-    return days[0] < days[1]
+def _check_order(
+    row: Row, first: tuple[str, datetime | date], second: tuple[str, datetime | date]
+) -> None:
+    (earlier_name, earlier), (name, later) = first, second
+    texts = f"{quoted(row.texts[name])} ", f"{earlier_name} {quoted(row.texts[earlier_name])}"
+    days = [when.date() if isinstance(when, datetime) else when for when in (earlier, later)]
+    if isinstance(earlier, datetime) and isinstance(later, datetime):
+        if (earlier.tzinfo is None) != (later.tzinfo is None):
+            row.fault(
+                name,
+                "mixed_offsets",
+                f"{texts[0]}and {texts[1]}: one has an offset from UTC; write both alike.",
+            )
+            return
+        too_early = later < earlier
+    else:
+        too_early = days[1] < days[0]
+    if too_early:
+        row.fault(name, "wrong_order", f"{texts[0]}is before {texts[1]}; check both.")
+    elif isinstance(earlier, datetime) and not isinstance(later, datetime) and days[0] == days[1]:
+        # A day alone counts from midnight, which would be before the earlier step.
+        row.fault(
+            name, "no_time", f"{texts[0]}has no time, but {texts[1]} has; write YYYY-MM-DDTHH:MM."
+        )
 
 
 def _check_parents(parsed: list[tuple[Row, SampleRow | None]], facts: SiteFacts) -> None:

@@ -18,7 +18,7 @@ MEASURED, BELOW_LOD, MISSING, EXCLUDED = 0, 1, 2, 3
 Scale = Literal["raw", "log2", "ln", "log10", "standardised"]
 ZeroMeans = Literal["zero", "below_lod", "missing"]
 
-_CLEAN = re.compile(rf"(?:(?:{NUMBER})?\n)*")
+_CLEAN = re.compile(rf"(?:(?:{NUMBER})?\n)*+")
 _BELOW = re.compile(
     r"<\s*(?:l\.?o\.?[dq]\.?|lloq|mdl)|n\.?\s?d\.?|b\.?l\.?o\.?[dq]\.?|b\.?q\.?l\.?|b\.?l\.?q\.?",
     re.IGNORECASE,
@@ -52,7 +52,7 @@ def parse_column(
     if values is None or flags is None:
         return _parse_each(texts, rows, column, rules)
     if rules.refuses_negative and (values < 0).any():
-        for i in np.flatnonzero(values < 0):
+        for i in np.flatnonzero(values < 0).tolist():
             rules.findings.fault(rows[i], column, *_negative(texts[i]))
     _apply_zero(values, flags, rules)
     return values, flags
@@ -67,7 +67,8 @@ def _parse_clean(
     values = np.array([float(text) if text else math.nan for text in texts], dtype=np.float64)
     # A number too large or too small for a float must be named, so it goes cell by cell.
     if np.isinf(values).any() or any(
-        re.search("[1-9]", re.split("[eE]", texts[i])[0]) for i in np.flatnonzero(values == 0)
+        re.search("[1-9]", re.split("[eE]", texts[i])[0])
+        for i in np.flatnonzero(values == 0).tolist()
     ):
         return None, None
     flags = np.where(np.isnan(values), np.uint8(MISSING), np.uint8(MEASURED))
@@ -114,7 +115,7 @@ def _parse_cell(text: str, rules: ValueRules) -> tuple[float, int]:
     if text.startswith(">"):
         raise BadCell(
             "above_range",
-            f"{quoted(text)} is above the range of the assay; send the diluted result, or empty it.",
+            f"{quoted(text)} is above the range of the assay; send the diluted result or empty it.",
         )
     value = parse_number(text)
     if rules.refuses_negative and value < 0:

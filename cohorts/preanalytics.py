@@ -1,0 +1,123 @@
+"""How a blood sample was handled: its SPREC delay letter and what may have changed it.
+
+Delay, haemolysis, light and thawing imitate the published signature of hikikomori, so each is
+told apart from "not recorded": a gap is never read as good handling.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Literal
+
+MOST_DELAY_HOURS = 2.0
+MOST_FREEZE_THAWS = 2
+HAEMOLYSIS_LIMIT = 50.0
+"""Free haemoglobin in mg/dL; analysers differ, so a site with a limit of its own passes it."""
+
+Temperature = Literal["room", "cold"]
+UNKNOWN_LETTER, OTHER_LETTER = "X", "Z"
+# (under so many hours, letter at room temperature, letter at 2-10 °C); SPREC 2.0, fluids,
+# element "pre-centrifugation delay", doi:10.1089/bio.2012.0012.
+_DELAY_LETTERS = ((2, "A", "B"), (4, "C", "D"), (8, "E", "F"), (12, "G", OTHER_LETTER))
+
+
+@dataclass(frozen=True)
+class Handling:
+    """The recorded facts; None is "not recorded". Both times aware, or both naive."""
+
+    collected_at: datetime | None = None
+    spun_at: datetime | None = None
+    temperature: Temperature | None = None
+    haemolysis_index: float | None = None
+    light_protected: bool | None = None
+    freeze_thaws: int | None = None
+
+    @property
+    def delay_hours(self) -> float | None:
+        """Hours from collection to separation; None when unknown or impossible (negative)."""
+        if self.collected_at is None or self.spun_at is None:
+            return None
+        hours = (self.spun_at - self.collected_at).total_seconds() / 3600
+        return hours if hours >= 0 else None
+
+
+@dataclass(frozen=True)
+class HandlingFlag:
+    """One departure from good handling: ``code`` for programs, ``reason`` for people."""
+
+    code: str
+    reason: str
+
+
+@dataclass(frozen=True)
+class HandlingJudgement:
+    """``sprec_delay``: a letter, two when the temperature alone is unknown (``A/B``), X or Z.
+
+    ``gaps`` names the facts without which nothing can be said of them.
+    """
+
+    sprec_delay: str
+    flags: tuple[HandlingFlag, ...]
+    gaps: tuple[str, ...]
+
+
+def judge(handling: Handling, *, haemolysis_limit: float = HAEMOLYSIS_LIMIT) -> HandlingJudgement:
+    """The delay letter, the flags and the gaps of one sample."""
+    return HandlingJudgement(
+        sprec_delay=sprec_delay(handling.delay_hours, handling.temperature),
+        flags=_flags(handling, haemolysis_limit),
+        gaps=_gaps(handling),
+    )
+
+
+def sprec_delay(delay_hours: float | None, temperature: Temperature | None) -> str:
+    """SPREC letter of the delay before centrifugation; X is unknown, Z outside A to G."""
+    if delay_hours is None or delay_hours < 0:
+        return UNKNOWN_LETTER
+    for limit, room, cold in _DELAY_LETTERS:
+        if delay_hours < limit:
+            return {"room": room, "cold": cold}.get(temperature or "", f"{room}/{cold}")
+    return OTHER_LETTER
+
+
+def _flags(handling: Handling, haemolysis_limit: float) -> tuple[HandlingFlag, ...]:
+    flags = []
+    delay, index = handling.delay_hours, handling.haemolysis_index
+    if delay is not None and delay > MOST_DELAY_HOURS:
+        flags.append(
+            HandlingFlag(
+                "late_spin",
+                f"spun {delay:.1f} h after collection (over {MOST_DELAY_HOURS:g} h): "
+                "arginine falls and ornithine rises on the cells.",
+            )
+        )
+    if index is not None and index > haemolysis_limit:
+        flags.append(
+            HandlingFlag(
+                "haemolysed",
+                f"haemolysis index {index:g} (over {haemolysis_limit:g}): red cells free arginase.",
+            )
+        )
+    if handling.light_protected is False:
+        flags.append(HandlingFlag("light", "not protected from light: bilirubin falls."))
+    if handling.freeze_thaws is not None and handling.freeze_thaws > MOST_FREEZE_THAWS:
+        flags.append(
+            HandlingFlag(
+                "thawed_often",
+                f"thawed {handling.freeze_thaws} times (over {MOST_FREEZE_THAWS}).",
+            )
+        )
+    return tuple(flags)
+
+
+def _gaps(handling: Handling) -> tuple[str, ...]:
+    known = {
+        "collected_at": handling.collected_at,
+        "spun_at": handling.spun_at,
+        "temperature": handling.temperature,
+        "haemolysis_index": handling.haemolysis_index,
+        "light_protected": handling.light_protected,
+        "freeze_thaws": handling.freeze_thaws,
+    }
+    return tuple(name for name, value in known.items() if value is None)

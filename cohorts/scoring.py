@@ -1,0 +1,102 @@
+"""Scores of a questionnaire from its item answers. Pure: no database, nothing guessed.
+
+Which items are reversed, which form a subscale and how many may be missing is reference data of
+the instrument; this module knows only how such a rule is applied.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+SCORING_VERSION = "1"
+"""Raised whenever the same answers would give another score."""
+
+
+@dataclass(frozen=True)
+class ScoringRule:
+    """How an instrument is scored; items are counted from 1, answers are inclusive bounds.
+
+    Up to ``max_missing_items`` unanswered items are replaced by the mean of the answered ones
+    (person-mean substitution, after reversing). A subscale may lack the same share of its items,
+    rounded down.
+
+    Raises
+    ------
+    ValueError
+        The rule names an item that the instrument does not have, or has an empty range.
+    """
+
+    n_items: int
+    item_min: int
+    item_max: int
+    reversed_items: frozenset[int] = frozenset()
+    subscales: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
+    max_missing_items: int = 0
+
+    def __post_init__(self) -> None:
+        if self.n_items < 1 or self.item_max <= self.item_min:
+            raise ValueError(
+                f"{self.n_items} items from {self.item_min} to {self.item_max} cannot be scored."
+            )
+        named = set(self.reversed_items).union(*self.subscales.values())
+        strange = sorted(item for item in named if not 1 <= item <= self.n_items)
+        if strange:
+            raise ValueError(f"The rule names items {strange}; there are 1 to {self.n_items}.")
+
+
+@dataclass(frozen=True)
+class Scores:
+    """Sums in points of the scale; None where too few items were answered, ``reason`` says so."""
+
+    total: float | None
+    subscales: dict[str, float | None]
+    n_missing: int
+    reason: str = ""
+
+
+def score(items: Sequence[int | None], rule: ScoringRule) -> Scores:
+    """Total and subscale scores of one assessment.
+
+    Parameters
+    ----------
+    items : answers in the order of the questionnaire, None where unanswered; shape (n_items,)
+
+    Raises
+    ------
+    ValueError
+        The number of answers is not that of the instrument, or an answer is out of range.
+    """
+    if len(items) != rule.n_items:
+        raise ValueError(f"{len(items)} answers for {rule.n_items} items; give one an item.")
+    points = {i: _points(i, answer, rule) for i, answer in enumerate(items, start=1)}
+    n_missing = sum(value is None for value in points.values())
+    total = _sum(points, points, rule.max_missing_items)
+    subscales = {
+        name: _sum(points, members, rule.max_missing_items * len(members) // rule.n_items)
+        for name, members in rule.subscales.items()
+    }
+    reason = ""
+    if total is None:
+        reason = f"{n_missing} items unanswered; at most {rule.max_missing_items} may be."
+    return Scores(total, subscales, n_missing, reason)
+
+
+def _points(item: int, answer: int | None, rule: ScoringRule) -> int | None:
+    if answer is None:
+        return None
+    if not rule.item_min <= answer <= rule.item_max:
+        raise ValueError(
+            f"Item {item} is answered {answer}; the range is {rule.item_min} to {rule.item_max}."
+        )
+    return rule.item_min + rule.item_max - answer if item in rule.reversed_items else answer
+
+
+def _sum(
+    points: Mapping[int, int | None], members: Iterable[int], max_missing: int
+) -> float | None:
+    values = [points[item] for item in members]
+    answered = [value for value in values if value is not None]
+    if not answered or len(values) - len(answered) > max_missing:
+        return None
+    return sum(answered) * len(values) / len(answered)
