@@ -10,7 +10,9 @@ import os
 import signal
 import sys
 import time
+from collections.abc import Callable
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 
 from hikiproject import credentials
@@ -39,8 +41,19 @@ def _end(signum: int, _frame: object) -> None:
     raise Ended(signal.Signals(signum).name)
 
 
-def keep(state: Path, *, ready: int) -> None:
-    """Start the servers, say so on the file descriptor `ready`, and keep them."""
+def make_servers(state: Path) -> list[Server]:
+    """Prepare the servers of a state folder; none is started yet."""
+    # Test runs say no: their data need not survive a power cut.
+    durable = os.environ.get("HIKI_DURABLE") != "false"
+    known = credentials.renew(state)
+    made: list[Server] = [Postgres(state, known, durable=durable), Valkey(state, known)]
+    for server in made:
+        server.prepare()
+    return made
+
+
+def keep(state: Path, tell: Callable[[str], None]) -> None:
+    """Start the servers, `tell` "ready" or what went wrong, and keep them while they are used."""
     for ending in (signal.SIGTERM, signal.SIGINT):
         signal.signal(ending, _end)
     signal.signal(signal.SIGHUP, signal.SIG_IGN)
@@ -49,27 +62,31 @@ def keep(state: Path, *, ready: int) -> None:
     own.write(str(os.getpid()))
     owned: list[Server] = []
     try:
-        # Test runs say no: their data need not survive a power cut.
-        durable = os.environ.get("HIKI_DURABLE") != "false"
-        known = credentials.renew(state)
-        owned = [Postgres(state, known, durable=durable), Valkey(state, known)]
+        owned = make_servers(state)
         for server in owned:
-            server.prepare()
-            server.spawn()
+            server.spawn()  # both at once, then wait for each
         for server in owned:
             server.start()
-        os.write(ready, b"ready")
-        os.close(ready)
+        tell("ready")
         watch(owned, users)
     except (ServerFailed, credentials.CredentialsLost, OSError) as error:
-        with suppress(OSError):
-            os.write(ready, str(error).encode())
+        tell(str(error))
     except Ended:
         pass
     finally:
-        # The broker last: whoever stops on the database's end may still want to say so.
+        for ending in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(ending, signal.SIG_IGN)
         for server in owned:
             server.stop()
+
+
+def _tell(pipe: int, word: str) -> None:
+    """Tell the process that started us, while it listens, and the log."""
+    sys.stderr.write(f"{word}\n")
+    sys.stderr.flush()
+    with suppress(OSError):
+        os.write(pipe, word.encode())
+        os.close(pipe)
 
 
 def main(arguments: list[str]) -> int:
@@ -83,7 +100,7 @@ def main(arguments: list[str]) -> int:
         os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
         os.dup2(log, 1)
         os.dup2(log, 2)
-        keep(state, ready=outgoing)
+        keep(state, partial(_tell, outgoing))
         return 0
     os.close(outgoing)
     with os.fdopen(incoming, "rb") as pipe:
