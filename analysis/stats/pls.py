@@ -11,6 +11,9 @@ from numpy.typing import NDArray
 
 Floats = NDArray[np.float64]
 
+# What is smaller than this share of the whole is what rounding left behind.
+ROUNDING = 1e-12
+
 
 @dataclass(frozen=True)
 class KernelPls:
@@ -51,17 +54,17 @@ def fit_kernel_pls(kernel: Floats, outcomes: Floats, n_components: int) -> Kerne
     """
     mean = outcomes.mean(axis=0)
     residual = outcomes - mean
-    scale = np.sqrt((residual**2).sum(axis=0))
+    scale, size = np.sqrt((residual**2).sum(axis=0)), np.trace(kernel)
     weights: list[Floats] = []
     scores: list[Floats] = []
     for _ in range(n_components):
         score = kernel @ residual
-        longest = np.sqrt((score**2).sum(axis=0))
         for _ in range(2):  # the second pass removes what rounding left of the first
             for earlier in scores:
                 score -= earlier * (earlier * score).sum(axis=0)
         length = np.sqrt((score**2).sum(axis=0))
-        left = (length > 1e-10 * longest) & (np.sqrt((residual**2).sum(axis=0)) > 1e-10 * scale)
+        remaining = np.sqrt((residual**2).sum(axis=0))
+        left = (length > ROUNDING * size * remaining) & (remaining > ROUNDING * scale)
         score = np.where(left, score / np.where(left, length, 1.0), 0.0)
         weights.append(np.where(left, residual, 0.0))
         scores.append(score)

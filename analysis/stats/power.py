@@ -7,6 +7,8 @@ from scipy import optimize, special
 from analysis.stats.errors import UnusableData
 
 ALPHA = 0.05
+# Below this many standard errors power is alpha to all digits, and noncentral F gives way.
+NO_SHIFT = 1e-5
 
 
 def power_of_pooled(
@@ -48,6 +50,8 @@ def power_of_pooled(
         limit = float(special.ndtri(alpha / 2))
         return float(special.ndtr(limit + shift) + special.ndtr(limit - shift))
     # t squared is a noncentral F, whose distribution keeps its digits where noncentral t's is NaN.
+    if shift < NO_SHIFT:
+        return alpha
     limit = float(special.stdtrit(df, alpha / 2))
     return 1 - float(special.ncfdtr(1, df, shift**2, limit**2))
 
