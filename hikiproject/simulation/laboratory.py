@@ -13,7 +13,10 @@ from hikiproject.simulation.sites import SiteDesign
 
 URATE_AND_UREA_CYCLE = ("uric acid", "arginine", "ornithine", "citrulline")
 ALWAYS_MEASURED = (*LONG_CHAIN, *CHOLESTEROL_ESTERS, *URATE_AND_UREA_CYCLE, "bilirubin")
+ROUTINE = ("uric acid", "creatinine", "bilirubin", "citrulline", "glucose")
 OWN_LABORATORY = 1.5
+ROUTINE_WIDTH = 0.6
+"""Routine chemistry is calibrated against common standards: sites differ less."""
 N_NOT_MEASURED = 6
 SHARE_EMPTY = 0.008
 QC_EVERY = 12
@@ -59,11 +62,12 @@ def found_laboratory(
         other = {"arginase activity", "arginase mass"} - {design.arginase}
         kept = kept.drop(index=list(other))
     else:
-        optional = kept.index.difference(ALWAYS_MEASURED)
+        optional = kept.index.difference(list(ALWAYS_MEASURED))
         kept = kept.drop(index=list(rng.choice(optional, N_NOT_MEASURED, replace=False)))
     sd, m = kept["sd_ln"].to_numpy(), len(kept)
     urea_cycle = kept.index.isin(["arginine", "ornithine"])
-    width = np.where(urea_cycle, 0.3, OWN_LABORATORY if matrix == "plasma" else 0.6)
+    width = np.where(kept.index.isin(ROUTINE) | (matrix == "serum"), ROUTINE_WIDTH, OWN_LABORATORY)
+    width = np.where(urea_cycle, 0.3, width)
     shift = rng.standard_t(4, m).clip(-5, 5) * 0.35 * width * sd
     ratio = np.exp(rng.normal(0, np.where(urea_cycle, 0.1, 0.3 if matrix == "plasma" else 0.1)))
     centre = np.log(kept["median"].to_numpy())

@@ -42,7 +42,7 @@ def load_panel() -> pd.DataFrame:
     if joined["canonical_unit"].isna().any():
         unknown = list(joined.index[joined["canonical_unit"].isna()])
         raise ValueError(f"panel.csv names features that the reference lacks: {unknown}.")
-    return joined
+    return joined.assign(aliases=joined["aliases"].fillna(""))
 
 
 def with_drawn_effects(panel: pd.DataFrame, rng: np.random.Generator) -> pd.DataFrame:

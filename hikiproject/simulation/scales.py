@@ -49,7 +49,8 @@ def draw_assessments(
     ]
     items = [f"item_{i}" for i in range(1, MAX_ITEMS + 1)]
     heads = ["participant", "instrument", "assessed_on", "version", "language"]
-    return pd.DataFrame(rows).reindex(columns=[*heads, *items, "total"]).fillna("")
+    columns = [*heads, *items, "total"]
+    return pd.DataFrame([[row.get(name, "") for name in columns] for row in rows], columns=columns)
 
 
 def _row(

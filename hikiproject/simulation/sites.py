@@ -59,7 +59,7 @@ SITES = (
     ),
     SiteDesign(
         "MIL", "Milan (simulated)", "IT", "Europe/Rome", "", "it", 40, 38, 0.62, 0.45,
-        32.0, 9.0, (4.2, 6.0), (3.2, 4.8), "EDTA", "si", "<LOD", "arginase activity", False,
+        32.0, 9.0, (4.6, 6.0), (3.0, 4.2), "EDTA", "si", "<LOD", "arginase activity", False,
     ),
     SiteDesign(
         "MTL", "Montreal (simulated)", "CA", "America/Toronto", "", "fr", 36, 42, 0.60, 0.50,
