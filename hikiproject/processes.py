@@ -44,12 +44,12 @@ class Program:
 
 def program(name: str, *, port: int, concurrency: int) -> Program:
     """Return the program of a name in NAMES."""
-    celery = "-m celery --app hikiproject"
+    celery = "-m celery --quiet --app hikiproject"
     schedule = states.default_state() / "beat-schedule"
     return {
         "web": Program(
             f"-m granian --interface wsgi --host 127.0.0.1 --port {port} --workers 2"
-            " --respawn-failed-workers hikiproject.wsgi:application",
+            " --backpressure 64 --blocking-threads 8 --respawn-failed-workers hikiproject.wsgi:application",
             "Started worker",
         ),
         "sweeper": Program(

@@ -19,6 +19,8 @@ if not {"DATABASE_URL", "REDIS_URL"} <= os.environ.keys():
 if worker := os.environ.get("PYTEST_XDIST_WORKER"):
     number = int(worker.removeprefix("gw")) + 1
     os.environ["REDIS_URL"] = urlsplit(os.environ["REDIS_URL"])._replace(path=f"/{number}").geturl()
+    os.environ["HIKI_QUEUE"] = f"hiki-{worker}"
+    os.environ["HIKI_FILES"] += f"-{worker}"
 
 if found := chromium.find():
     os.environ.setdefault("HIKI_CHROMIUM", str(found))
