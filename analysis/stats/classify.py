@@ -40,10 +40,10 @@ class LeaveOneSiteOut:
 
     ``auc`` counts pairs of people of the same site only. Its interval takes the forests as they
     are; they share training sites, so that over repeated studies of 180 people the area spread
-    1.3 times as far as that with three sites and 1.1 times with eight. ``scores`` (n_samples,) is the forest's
-    share of votes for "case", from 0 to 1, NaN where untested. ``importance`` (n_features,) is the
-    decrease of impurity, 1 in all, averaged over the forests: an order to look at features, not a
-    test of any. ``warnings`` are sentences for the report.
+    1.3 times as far as that with three sites and 1.1 times with eight. ``scores`` (n_samples,) is
+    the forest's share of votes for "case", from 0 to 1, NaN where untested. ``importance``
+    (n_features,) is the decrease of impurity, 1 in all, averaged over the forests: an order to
+    look at features, not a test of any. ``warnings`` are sentences for the report.
     """
 
     auc: Auc

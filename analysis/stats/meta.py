@@ -146,23 +146,14 @@ def _summarise(
     method: str,
     test: str,
 ) -> PooledEffects:
-    several, some = n_cohorts >= 2, n_cohorts >= 1
+    several = n_cohorts >= 2
     df = np.where(several, n_cohorts - 1, np.nan)
-    marginal = v + np.where(several, between.tau2, 0.0)
-    weight = 1 / marginal
-    # 1 where no cohort is: a division that _only hides afterwards.
-    total = np.where(some, weight.sum(axis=0), 1.0)
-    estimate = (weight * y).sum(axis=0) / total
-    se = np.sqrt(1 / total)
-    if test == "hksj":
-        weight *= (y - estimate) ** 2
-        scatter = weight.sum(axis=0) / np.where(several, df, 1.0)
-        se *= np.sqrt(np.maximum(1.0, np.where(several, scatter, 1.0)))
+    estimate, se = _centre(y, v + np.where(several, between.tau2, 0.0), df, test)
     quantile_df = np.where(several & (test != "z"), df, np.inf)
     half_width = _t_quantile(quantile_df) * se
     q_statistic, i2 = _heterogeneity(y, v, between.tau2, df, method)
     reach = _prediction_reach(between.tau2, se, n_cohorts, method)
-    shown = some & between.converged
+    shown = (n_cohorts >= 1) & between.converged
     both = several & between.converged
     return PooledEffects(
         estimate=_only(shown, estimate),
@@ -182,6 +173,22 @@ def _summarise(
         tau2_method=method,
         test=test,
     )
+
+
+def _centre(y: Floats, marginal: Floats, df: Floats, test: str) -> tuple[Floats, Floats]:
+    """The weighted mean of each feature and its standard error; 0 and 1 where no cohort is."""
+    weight = 1 / marginal
+    total = weight.sum(axis=0)
+    # 1 where no cohort is: a number that _only hides afterwards.
+    total = np.where(total > 0, total, 1.0)
+    estimate: Floats = (weight * y).sum(axis=0) / total
+    se = np.sqrt(1 / total)
+    if test == "hksj":
+        weight *= (y - estimate) ** 2
+        several = np.isfinite(df)
+        scatter = np.where(several, weight.sum(axis=0), 1.0) / np.where(several, df, 1.0)
+        se *= np.sqrt(np.maximum(1.0, scatter))
+    return estimate, se
 
 
 def _heterogeneity(

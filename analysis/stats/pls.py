@@ -54,35 +54,37 @@ def fit_kernel_pls(kernel: Floats, outcomes: Floats, n_components: int) -> Kerne
     """
     mean = outcomes.mean(axis=0)
     residual = outcomes - mean
-    scale, size = np.sqrt((residual**2).sum(axis=0)), np.trace(kernel)
-    weights: list[Floats] = []
-    scores: list[Floats] = []
-    for _ in range(n_components):
-        score = kernel @ residual
+    scale, size = _length(residual), np.trace(kernel)
+    weights, spread, scores = (np.zeros((n_components, *outcomes.shape)) for _ in range(3))
+    for component in range(n_components):
+        np.matmul(kernel, residual, out=spread[component])
+        score = spread[component].copy()
         for _ in range(2):  # the second pass removes what rounding left of the first
-            for earlier in scores:
-                score -= earlier * (earlier * score).sum(axis=0)
-        length = np.sqrt((score**2).sum(axis=0))
-        remaining = np.sqrt((residual**2).sum(axis=0))
+            for earlier in scores[:component]:
+                score -= earlier * np.einsum("ij,ij->j", earlier, score)
+        length, remaining = _length(score), _length(residual)
         left = (length > ROUNDING * size * remaining) & (remaining > ROUNDING * scale)
-        score = np.where(left, score / np.where(left, length, 1.0), 0.0)
-        weights.append(np.where(left, residual, 0.0))
-        scores.append(score)
-        residual = residual - score * (score * residual).sum(axis=0)
-    return _assemble(kernel, outcomes - mean, mean, np.array(weights), np.array(scores))
+        spread[component] *= left
+        weights[component] = residual * left
+        scores[component] = score * (left / np.where(left, length, 1.0))
+        residual -= scores[component] * np.einsum("ij,ij->j", scores[component], residual)
+    return _assemble(outcomes - mean, mean, weights, spread, scores)
 
 
 def _assemble(
-    kernel: Floats, centred: Floats, mean: Floats, weights: Floats, scores: Floats
+    centred: Floats, mean: Floats, weights: Floats, spread: Floats, scores: Floats
 ) -> KernelPls:
     """Coefficients U (T'KU)^-1 T'y, with the weights U and scores T of all outcomes at once."""
-    n_components = len(weights)
-    spread = np.array([kernel @ weight for weight in weights])
     inner = np.einsum("aij,bij->jab", scores, spread)
     loading = np.einsum("aij,ij->ja", scores, centred)
     # An empty component has a row and a column of zeros: a 1 keeps the system solvable.
     empty = ~np.any(scores != 0, axis=1).T
-    inner[empty[:, :, None] & np.eye(n_components, dtype=bool)] = 1.0
+    inner[empty[:, :, None] & np.eye(len(weights), dtype=bool)] = 1.0
     coefficients = np.linalg.solve(inner, loading[:, :, None])[:, :, 0]
     dual = np.einsum("aij,ja->ij", weights, coefficients)
     return KernelPls(dual, mean, weights, (loading**2).T)
+
+
+def _length(columns: Floats) -> Floats:
+    length: Floats = np.sqrt(np.einsum("ij,ij->j", columns, columns))
+    return length

@@ -24,7 +24,9 @@ class Severity:
     """A PLS model of a severity score, and how it does on samples that it has not seen.
 
     ``r2`` is the share of the outcome's variance that the model of all samples explains, ``q2``
-    the share that cross-validated predictions explain (below 0: worse than the mean). ``rmsee`` =
+    the share that cross-validated predictions explain (below 0: worse than the mean).
+    ``q2_within_sites`` is the same for differences between people of one left-out site, which no
+    unlike mean severity of sites can spoil; None with other folds. ``rmsee`` =
     sqrt(RSS / (n - 1 - n_components)) and ``rmsecv`` = sqrt(PRESS / n) are in the outcome's unit.
     ``spearman_rho2`` is the square of ``spearman_rho``, the rank correlation of the outcome and
     its cross-validated prediction; where rho is below 0 the model has failed, however large the
@@ -36,6 +38,7 @@ class Severity:
 
     r2: float
     q2: float
+    q2_within_sites: float | None
     rmsee: float
     rmsecv: float
     spearman_rho: float
@@ -114,23 +117,22 @@ def fit_severity(
         )
     outcomes = _with_permutations(y, sites, rng, n_permutations)
     predicted = _cross_validate(x, outcomes, fold, n_components)
-    total = float(((y - y.mean()) ** 2).sum())
-    press = ((outcomes - predicted) ** 2).sum(axis=0)
-    q2 = 1 - press / total
-    scaled = _learn_scaling(x).apply(x)
-    model = fit_kernel_pls(scaled @ scaled.T, y[:, None], n_components)
-    rss = float(((y - model.predict(scaled @ scaled.T)[:, 0]) ** 2).sum())
+    q2 = 1 - ((outcomes - predicted) ** 2).sum(axis=0) / _squares(y)
+    rss, vip = _whole_model(x, y, n_components)
     rho = _rank_correlation(y, predicted[:, 0])
     predicted_cv = np.full(len(known), np.nan)
     predicted_cv[known] = predicted[:, 0]
     return Severity(
-        r2=1 - rss / total,
+        r2=1 - rss / _squares(y),
         q2=float(q2[0]),
+        q2_within_sites=_q2_within(fold, y, predicted[:, 0])
+        if kind == LEAVE_ONE_SITE_OUT
+        else None,
         rmsee=float(np.sqrt(rss / (len(y) - 1 - n_components))),
-        rmsecv=float(np.sqrt(press[0] / len(y))),
+        rmsecv=float(np.sqrt(((y - predicted[:, 0]) ** 2).mean())),
         spearman_rho=rho,
         spearman_rho2=rho**2,
-        vip=_vip(scaled, model),
+        vip=vip,
         n_components=n_components,
         n_samples=len(y),
         p_permutation=_p_of_first(q2) if n_permutations else None,
@@ -192,10 +194,12 @@ def _with_permutations(
 
 
 def _learn_scaling(training: Floats) -> _Scaling:
-    measured = np.isfinite(training).any(axis=0)
+    gaps = np.isnan(training)
+    measured = ~gaps.all(axis=0)
     # Never measured in training: 0 everywhere, so that the model cannot use it.
-    median = np.nanmedian(np.where(measured, training, 0.0), axis=0)
-    filled = np.where(np.isnan(training), median, training)
+    known = np.where(measured, training, 0.0)
+    median = np.nanmedian(known, axis=0) if gaps.any() else np.median(known, axis=0)
+    filled = np.where(gaps, median, training)
     mean, deviation = filled.mean(axis=0), filled.std(axis=0, ddof=1)
     constant = ~measured | (deviation <= 1e-12 * np.abs(filled).max(axis=0))
     return _Scaling(median, mean, np.where(constant, np.inf, deviation))
@@ -215,6 +219,15 @@ def _cross_validate(
     return predicted
 
 
+def _whole_model(x: Floats, y: Floats, n_components: int) -> tuple[float, Floats]:
+    """Residual sum of squares and VIP of the model of all samples."""
+    scaled = _learn_scaling(x).apply(x)
+    kernel = scaled @ scaled.T
+    model = fit_kernel_pls(kernel, y[:, None], n_components)
+    rss = float(((y - model.predict(kernel)[:, 0]) ** 2).sum())
+    return rss, _vip(scaled, model)
+
+
 def _vip(scaled: Floats, model: KernelPls) -> Floats:
     """Variable influence on projection: the root of the weighted mean of squared PLS weights."""
     weights = scaled.T @ model.residual_weights[:, :, 0].T
@@ -224,6 +237,18 @@ def _vip(scaled: Floats, model: KernelPls) -> Floats:
     n_varying = int((scaled != 0).any(axis=0).sum())
     vip: Floats = np.sqrt(n_varying * (weights**2 @ explained) / explained.sum())
     return vip
+
+
+def _squares(values: Floats) -> float:
+    return float(((values - values.mean()) ** 2).sum())
+
+
+def _q2_within(fold: NDArray[np.intp], y: Floats, predicted: Floats) -> float | None:
+    """q2 of the differences between people of the same site; None where there are none."""
+    sites = [fold == code for code in np.unique(fold)]
+    total = sum(_squares(y[rows]) for rows in sites)
+    missed = sum(_squares(y[rows] - predicted[rows]) for rows in sites)
+    return 1 - missed / total if total > 0 else None
 
 
 def _rank_correlation(observed: Floats, predicted: Floats) -> float:

@@ -73,6 +73,16 @@ def test_without_permutations_there_is_no_p():
     assert fit_severity(*study()[:2]).p_permutation is None
 
 
+def test_sites_of_unlike_mean_severity_spoil_q2_but_not_q2_within_sites():
+    values, score, site = study(slope=2.0)
+    before = fit_severity(values, score, site=site)
+    moved = score + 100.0 * (site == "B")
+    after = fit_severity(values, moved, site=site)
+    assert after.q2 < 0 < before.q2
+    assert after.q2_within_sites > 0.25
+    assert fit_severity(values, score).q2_within_sites is None
+
+
 def test_two_sites_fall_back_to_ten_folds_and_say_so():
     values, score, site = study()
     two = np.where(site == "C", "B", site)
