@@ -4,8 +4,9 @@ No person stands behind a row. What was planted is in ``truth.json``, so that a 
 against it. Where the numbers come from:
 
 - Levels and spreads of features (``panel.csv``): medians are usual adult levels from general
-  knowledge; SDs of ln are those of two public multi-site sets (careful single centre for the
-  urea cycle, acylcarnitines and urate; class medians otherwise).
+  knowledge. SDs of ln lie near those measured in two public plasma sets for the urea cycle, C16 to
+  C18:1 acylcarnitines, urate, bilirubin, tryptophan, kynurenine, creatinine and cholesterol; the
+  others are set by judgement, narrower than in field studies.
 - Sex effects: measured for urate, creatinine, carnitines, citrulline, tryptophan, bilirubin,
   ornithine, arginine and cholesterol; set by judgement for the other cells that are filled; drawn
   from N(0, 0.25 SD) where the cell is empty. Age: N(0, 0.10 SD) in ten years.
@@ -17,7 +18,7 @@ against it. Where the numbers come from:
 - Missing values: most features none, some below a limit at up to 80 %, as in plasma panels.
 - Planted effects: |d| 0.55-0.60 on the markers of Setoyama et al. 2022
   (doi:10.1080/19585969.2022.2046978). **The paper's abstract gives no effect sizes**: these are
-  chosen, of a size that five sites can see. tau is 0 for half of the effects, otherwise half-normal
+  chosen, of a size that five sites can see. tau is 0 for two of the five, otherwise half-normal
   with 0.3 of the effect.
 - Bilirubin loses 0.25 in ln without light protection, arginase rises with haemolysis and
   acylcarnitines a little with fasting: directions are known, sizes are chosen. The haemolysis
