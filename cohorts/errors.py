@@ -1,5 +1,12 @@
 """Refusals of the study's records. Every message is a sentence that a person reads."""
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from cohorts.ingest.report import Report
+
 
 class DomainError(Exception):
     """A rule of the study forbids what was asked. Subclasses carry a stable ``code``."""
@@ -9,3 +16,43 @@ class DomainError(Exception):
     def __init__(self, message: str) -> None:
         super().__init__(message)
         self.message = message
+
+
+class NotAllowed(DomainError):
+    """The person's role does not cover this, at this site."""
+
+    code = "not_allowed"
+
+
+class NoSuchSite(DomainError):
+    """Said alike of a site that does not exist and of one that is somebody else's."""
+
+    code = "no_such_site"
+
+    def __init__(self, site_code: str) -> None:
+        super().__init__(f"There is no site {site_code!r} that you can send tables for.")
+
+
+class UnusableRequest(DomainError):
+    """The request itself cannot be carried out; the message says what to change."""
+
+    code = "unusable_request"
+
+
+class RefusedTable(DomainError):
+    """A table broke rules; ``report`` names every row and column. Nothing of it was stored."""
+
+    code = "table_refused"
+
+    def __init__(self, report: Report, table: str = "") -> None:
+        n = len(report.faults)
+        where = f"{table}: " if table else ""
+        super().__init__(f"{where}{n} {'fault' if n == 1 else 'faults'}; nothing was stored.")
+        self.report = report
+        self.table = table
+
+
+class AlreadyWithdrawn(DomainError):
+    """A withdrawal can be raised, not lowered; a lower level is a new consent."""
+
+    code = "already_withdrawn"

@@ -55,7 +55,10 @@ class Coding:
                 f'Covariate "{self.name}" has levels {unknown} unknown to this model '
                 f"(it knows {list(self.levels)}): refit it with them, or correct the rows."
             )
-        coded = np.stack([words == level for level in self.levels[1:]], axis=1).astype(float)
+        # A category with one level, such as sex among men, has no column of its own.
+        coded = np.zeros((len(words), len(self.levels) - 1))
+        for number, level in enumerate(self.levels[1:]):
+            coded[:, number] = words == level
         coded[words.isna().to_numpy()] = np.nan
         return coded
 

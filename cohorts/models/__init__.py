@@ -1,0 +1,43 @@
+"""What is stored, and what is never allowed."""
+
+from cohorts.models.account import ApiToken, User
+from cohorts.models.assay import (
+    AssayBatch,
+    AssayRow,
+    BatchFeature,
+    Feature,
+    FeatureAlias,
+    ValueFlag,
+)
+from cohorts.models.assessment import Assessment, Instrument
+from cohorts.models.change import Change
+from cohorts.models.consent import Consent, ConsentForm, Withdrawal
+from cohorts.models.participant import Participant, Visit
+from cohorts.models.sample import Sample
+from cohorts.models.site import Membership, Site, Study
+from cohorts.models.upload import ColumnMapping, Upload
+
+__all__ = [
+    "ApiToken",
+    "AssayBatch",
+    "AssayRow",
+    "Assessment",
+    "BatchFeature",
+    "Change",
+    "ColumnMapping",
+    "Consent",
+    "ConsentForm",
+    "Feature",
+    "FeatureAlias",
+    "Instrument",
+    "Membership",
+    "Participant",
+    "Sample",
+    "Site",
+    "Study",
+    "Upload",
+    "User",
+    "ValueFlag",
+    "Visit",
+    "Withdrawal",
+]

@@ -1,0 +1,33 @@
+"""claims [--plan NAME] [--json]: the standing verdict on each published claim."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from django.core.management.base import CommandParser
+
+from analysis.models import Run
+from analysis.services.results import claims_table, verdict_rows
+from hikiproject.commands import StudyCommand
+
+
+class Command(StudyCommand):
+    help = "Print the verdicts of the newest published run."
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        parser.add_argument("--plan", default="kyushu-2022", metavar="NAME")
+        self.add_json(parser)
+
+    def work(self, **options: Any) -> None:
+        run = Run.objects.latest(options["plan"])
+        if run is None:
+            self.refuse(
+                f"Plan {options['plan']!r} has no published run yet: `refresh --plan {options['plan']} --wait`."
+            )
+            return
+        rows = verdict_rows(run)
+        if options["json"]:
+            self.stdout.write(json.dumps(rows, ensure_ascii=False))
+        else:
+            self.stdout.write(claims_table(rows))

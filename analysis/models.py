@@ -1,0 +1,329 @@
+"""Plans, runs and what they concluded. A published run never changes."""
+
+from __future__ import annotations
+
+import uuid
+from datetime import timedelta
+from io import BytesIO
+from typing import TYPE_CHECKING, Any, ClassVar, Self
+
+import pandas as pd
+from django.conf import settings
+from django.contrib.postgres.fields import ArrayField
+from django.db import models
+from django.db.models import F, Q
+from django.db.models.functions import Now
+
+from analysis import plans
+from cohorts import access
+from cohorts.models import Study, User
+from cohorts.models.scoping import ScopedQuerySet
+
+if TYPE_CHECKING:
+    from django.contrib.auth.models import AnonymousUser
+
+
+class PlanQuerySet(ScopedQuerySet["Plan"]):
+    resource = "plan"
+    site_path = ""
+
+    def current(self) -> Self:
+        """The newest version of each plan that is still followed."""
+        newest = Plan.objects.filter(name=models.OuterRef("name")).order_by("-version")
+        return self.filter(followed=True, pk=models.Subquery(newest.values("pk")[:1]))
+
+
+class Plan(models.Model):
+    """A version of an analysis plan; an edit is a new version."""
+
+    study = models.ForeignKey(Study, on_delete=models.PROTECT, related_name="plans")
+    name = models.SlugField()
+    version = models.PositiveIntegerField(default=1)
+    data = models.JSONField(validators=[plans.validate])
+    followed = models.BooleanField(default=True, help_text="Re-run whenever its inputs change.")
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    objects: ClassVar = PlanQuerySet.as_manager()
+
+    class Meta:
+        ordering = ["name", "-version"]
+        constraints = [
+            models.UniqueConstraint(
+                name="plan_version_once",
+                fields=["name", "version"],
+                violation_error_message="This plan has that version already: raise the number.",
+            )
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.name} v{self.version}"
+
+    @property
+    def parsed(self) -> plans.AnalysisPlan:
+        return plans.parse(self.data)
+
+
+class SnapshotQuerySet(ScopedQuerySet["Snapshot"]):
+    resource = "unreleased_result"
+    site_path = ""
+
+
+class Snapshot(models.Model):
+    """What was lawful and accepted at one moment: row numbers, and the digest of what they held."""
+
+    study = models.ForeignKey(Study, on_delete=models.PROTECT)
+    digest = models.CharField(max_length=64, unique=True)
+    change_seen = models.BigIntegerField(help_text="Newest change when it was taken.")
+    participant_ids = ArrayField(models.BigIntegerField())
+    assay_row_ids = ArrayField(models.BigIntegerField())
+    assessment_ids = ArrayField(models.BigIntegerField())
+    left_out = models.JSONField(
+        default=list, help_text="Who is enrolled and not in it, counted by reason."
+    )
+    taken_at = models.DateTimeField(auto_now_add=True)
+
+    objects: ClassVar = SnapshotQuerySet.as_manager()
+
+    class Meta:
+        ordering = ["-id"]
+
+    def __str__(self) -> str:
+        return self.digest[:12]
+
+
+class RunQuerySet(ScopedQuerySet["Run"]):
+    resource = "run"
+    site_path = ""
+
+    def claimable(self) -> Self:
+        """Queued, or running under a lease that has run out; only one run of a plan at a time."""
+        busy = Run.objects.filter(
+            plan__name=models.OuterRef("plan__name"), state=Run.State.RUNNING, lease_until__gt=Now()
+        )
+        return self.filter(
+            Q(state=Run.State.QUEUED) | Q(state=Run.State.RUNNING, lease_until__lte=Now()),
+            ~models.Exists(busy),
+        )
+
+    def claim(self, run_id: uuid.UUID) -> uuid.UUID | None:
+        """Take the run for this worker: one conditional UPDATE. The token, or None if it is not free."""
+        token = uuid.uuid4()
+        # Two queued runs of one plan could both see the other idle: the plan's rows order them.
+        taken = (
+            self.claimable()
+            .filter(pk=run_id, attempts__lt=settings.RUN_ATTEMPTS)
+            .update(
+                state=Run.State.RUNNING,
+                token=token,
+                attempts=F("attempts") + 1,
+                lease_until=Now() + timedelta(seconds=settings.RUN_LEASE_SECONDS),
+                started_at=Now(),
+                step="",
+                share_done=0,
+            )
+        )
+        return token if taken else None
+
+    def held_by(self, run_id: uuid.UUID, token: uuid.UUID) -> Self:
+        """The run, if that token still holds it."""
+        return self.filter(pk=run_id, token=token, state=Run.State.RUNNING)
+
+    def published(self) -> Self:
+        return self.filter(state=Run.State.PUBLISHED)
+
+    def visible_to(self, user: User | AnonymousUser) -> Self:
+        """Everything for those who see results before release, released runs for the others."""
+        if not access.reach(user, "run"):
+            return self.none()
+        if access.reach(user, "unreleased_result"):
+            return self
+        return self.filter(released_at__isnull=False)
+
+    def latest(self, plan_name: str) -> Run | None:
+        """The newest published run of a plan among these."""
+        return self.published().filter(plan__name=plan_name).order_by("-published_at").first()
+
+
+class Run(models.Model):
+    class State(models.TextChoices):
+        QUEUED = "queued"
+        RUNNING = "running"
+        PUBLISHED = "published"
+        FAILED = "failed"
+        MERGED = "merged"  # an earlier run has the same key, so it has this one's results
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    plan = models.ForeignKey(Plan, on_delete=models.PROTECT, related_name="runs")
+    snapshot = models.ForeignKey(Snapshot, on_delete=models.PROTECT, null=True, related_name="runs")
+    key = models.CharField(
+        max_length=64, blank=True, help_text="Digest of plan, snapshot, code and seed."
+    )
+    same_as = models.ForeignKey("self", on_delete=models.SET_NULL, null=True, blank=True)
+    state = models.CharField(max_length=10, choices=State, default=State.QUEUED)
+    cause = models.CharField(max_length=200)
+    requested_by = models.ForeignKey(User, on_delete=models.SET_NULL, null=True, blank=True)
+    change_seen = models.BigIntegerField(default=0)
+    step = models.CharField(max_length=60, blank=True)
+    share_done = models.FloatField(default=0)
+    token = models.UUIDField(null=True, editable=False)
+    lease_until = models.DateTimeField(null=True, editable=False)
+    attempts = models.PositiveSmallIntegerField(default=0)
+    failure = models.TextField(blank=True)
+    code_version = models.CharField(max_length=64, blank=True)
+    libraries = models.JSONField(default=dict)
+    left_out = models.JSONField(default=list)
+    summary = models.JSONField(default=dict)
+    queued_at = models.DateTimeField(auto_now_add=True)
+    started_at = models.DateTimeField(null=True)
+    published_at = models.DateTimeField(null=True)
+    released_at = models.DateTimeField(null=True)
+    held_because = models.TextField(blank=True)
+
+    objects: ClassVar = RunQuerySet.as_manager()
+
+    class Meta:
+        ordering = ["-queued_at"]
+        constraints = [
+            models.UniqueConstraint(
+                name="run_key_once", fields=["key"], condition=Q(state="published")
+            ),
+            models.UniqueConstraint(
+                name="one_queued_run_a_plan", fields=["plan"], condition=Q(state="queued")
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.plan} {str(self.id)[:8]}"
+
+
+class ResultQuerySet(ScopedQuerySet[Any]):
+    """Results are read through their run, so they are visible where it is."""
+
+    resource = "released_result"
+
+    def visible_to(self, user: User | AnonymousUser) -> Self:
+        return self.filter(run__in=Run.objects.visible_to(user))
+
+
+class RunTable(models.Model):
+    """A result table as Parquet: read whole, never row by row, and never changed."""
+
+    run = models.ForeignKey(Run, on_delete=models.CASCADE, related_name="tables")
+    name = models.CharField(max_length=20)
+    n_rows = models.PositiveIntegerField()
+    parquet = models.BinaryField()
+
+    objects: ClassVar = ResultQuerySet.as_manager()
+
+    class Meta:
+        ordering = ["id"]
+        constraints = [models.UniqueConstraint(name="run_table_once", fields=["run", "name"])]
+
+    def __str__(self) -> str:
+        return f"{self.run} {self.name}"
+
+    @property
+    def frame(self) -> pd.DataFrame:
+        return pd.read_parquet(BytesIO(self.parquet))
+
+    @classmethod
+    def of(cls, run: Run, name: str, frame: pd.DataFrame) -> RunTable:
+        """An unsaved table that holds ``frame``."""
+        buffer = BytesIO()
+        frame.to_parquet(buffer, index=False, compression="zstd")
+        return cls(run=run, name=name, n_rows=len(frame), parquet=buffer.getvalue())
+
+
+class RunDocument(models.Model):
+    """A result that is no table: classifier, severity, harmonisation, handling."""
+
+    run = models.ForeignKey(Run, on_delete=models.CASCADE, related_name="documents")
+    name = models.CharField(max_length=20)
+    data = models.JSONField()
+
+    objects: ClassVar = ResultQuerySet.as_manager()
+
+    class Meta:
+        ordering = ["id"]
+        constraints = [models.UniqueConstraint(name="run_document_once", fields=["run", "name"])]
+
+    def __str__(self) -> str:
+        return f"{self.run} {self.name}"
+
+
+class ClaimQuerySet(ScopedQuerySet["Claim"]):
+    resource = "claim"
+    site_path = ""
+
+
+class Claim(models.Model):
+    """A published statement that the study tests."""
+
+    class Kind(models.TextChoices):
+        FEATURE = "feature"
+        CLASS = "class"
+        CLASSIFIER = "classifier"
+        SEVERITY = "severity"
+        SUBGROUP = "subgroup"
+
+    code = models.CharField(max_length=20, unique=True)
+    study = models.ForeignKey(Study, on_delete=models.PROTECT, related_name="claims")
+    kind = models.CharField(max_length=12, choices=Kind)
+    marker = models.CharField(max_length=200)
+    markers = ArrayField(
+        models.CharField(max_length=200),
+        default=list,
+        help_text="Canonical features that stand for the marker, the first one that is measured first.",
+    )
+    matrix = models.CharField(max_length=40)
+    stratum = models.CharField(max_length=20)
+    other_readings = ArrayField(models.CharField(max_length=20), default=list, blank=True)
+    direction = models.CharField(
+        max_length=8, choices=[(w, w) for w in ("higher", "lower", "none")]
+    )
+    handling_sensitive = models.BooleanField(default=False)
+    doi = models.CharField(max_length=100)
+    citation = models.TextField()
+    scope_note = models.TextField(blank=True)
+
+    objects: ClassVar = ClaimQuerySet.as_manager()
+
+    class Meta:
+        ordering = ["code"]
+
+    def __str__(self) -> str:
+        return f"{self.code} {self.marker}"
+
+
+class Verdict(models.Model):
+    """What one run says of one claim in one stratum."""
+
+    class Word(models.TextChoices):
+        REPLICATED = "replicated"
+        OPPOSITE = "opposite"
+        UNDECIDED = "undecided"
+        NOT_TESTABLE = "not_testable", "not testable"
+
+    run = models.ForeignKey(Run, on_delete=models.CASCADE, related_name="verdicts")
+    claim = models.ForeignKey(Claim, on_delete=models.PROTECT, related_name="verdicts")
+    stratum = models.CharField(max_length=20)
+    verdict = models.CharField(max_length=12, choices=Word)
+    reason = models.TextField()
+    feature = models.CharField(max_length=200, blank=True)
+    estimate = models.FloatField(null=True)
+    ci_low = models.FloatField(null=True)
+    ci_high = models.FloatField(null=True)
+    n_sites = models.PositiveIntegerField(default=0)
+    n_case = models.PositiveIntegerField(default=0)
+    n_control = models.PositiveIntegerField(default=0)
+
+    objects: ClassVar = ResultQuerySet.as_manager()
+
+    class Meta:
+        ordering = ["claim__code", "id"]
+        constraints = [
+            models.UniqueConstraint(name="verdict_once", fields=["run", "claim", "stratum"])
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.claim.code} {self.stratum}: {self.verdict}"

@@ -1,0 +1,121 @@
+"""The analysis plan as data: what it may say, its defaults, and its digest."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, fields
+from typing import Any
+
+from django.core.exceptions import ValidationError
+
+STRATA = {"all": None, "men": "male", "women": "female"}
+TAU2 = ("REML", "DL", "PM", "ML", "HE", "HS", "SJ", "EB", "FE")
+TESTS = ("hksj", "z", "t")
+MULTIPLICITY = ("bh", "by", "holm", "hochberg", "hommel", "bonferroni")
+BELOW_LOD = ("half_minimum", "half_limit", "limit_over_sqrt2")
+
+
+@dataclass(frozen=True)
+class AnalysisPlan:
+    """One analysis. ``outcome`` is an instrument's code or a numeric variable of participants."""
+
+    case: tuple[str, ...]
+    control: tuple[str, ...]
+    strata: tuple[str, ...] = ("all", "men", "women")
+    covariates: tuple[str, ...] = ("age_years", "sex")
+    outcome: str = ""
+    scopes: tuple[str, ...] = ("store_samples", "metabolomics", "share_consortium")
+    drug_free_only: bool = False
+    below_lod: str = "half_minimum"
+    min_per_arm: int = 5  # people with a value, in each arm of a site, for that site to count
+    min_detected: float = 0.5  # share of a site's people in whom the feature was detected
+    min_covariate_known: float = 0.8  # below it the site is not adjusted for the covariate
+    class_scores: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    tau2: str = "REML"
+    test: str = "hksj"
+    multiplicity: str = "bh"
+    smallest_effect: float = 0.2  # Hedges g below which a difference would not matter
+    n_trees: int = 300
+    severity_components: int = 2
+    severity_permutations: int = 200
+    seed: int = 20220601
+
+    @property
+    def digest(self) -> str:
+        """SHA-256 of everything that the plan says, defaults included."""
+        text = json.dumps(asdict(self), sort_keys=True, default=list)
+        return hashlib.sha256(text.encode()).hexdigest()
+
+
+def parse(data: Mapping[str, Any]) -> AnalysisPlan:
+    """The plan that ``data`` (JSON) describes.
+
+    Raises ValidationError that names every key that is unknown or cannot mean what it says.
+    """
+    faults = list(_faults(data))
+    if faults:
+        raise ValidationError(faults)
+    clean = {key: tuple(value) if isinstance(value, list) else value for key, value in data.items()}
+    if "class_scores" in clean:
+        clean["class_scores"] = {
+            name: tuple(members) for name, members in clean["class_scores"].items()
+        }
+    return AnalysisPlan(**clean)
+
+
+def validate(data: Mapping[str, Any]) -> None:
+    """For the model field: refuse a plan that `parse` would refuse."""
+    parse(data)
+
+
+def _faults(data: Mapping[str, Any]) -> list[str]:
+    known = {f.name: f for f in fields(AnalysisPlan)}
+    found = [
+        f"plan: {key!r} is not a setting; the settings are {', '.join(known)}."
+        for key in data
+        if key not in known
+    ]
+    found += [
+        f"plan: {arm!r} names no group; write the groups of that arm."
+        for arm in ("case", "control")
+        if not data.get(arm)
+    ]
+    both = set(data.get("case", ())) & set(data.get("control", ()))
+    if both:
+        found.append(f"plan: {sorted(both)} is both case and control; a person is in one arm only.")
+    choices = {"tau2": TAU2, "test": TESTS, "multiplicity": MULTIPLICITY, "below_lod": BELOW_LOD}
+    for key, allowed in choices.items():
+        if key in data and data[key] not in allowed:
+            found.append(f"plan: {key} is {data[key]!r}; choose one of {', '.join(allowed)}.")
+    found += [
+        f"plan: stratum {name!r} is unknown; choose from {', '.join(STRATA)}."
+        for name in data.get("strata", ())
+        if name not in STRATA
+    ]
+    found += _number_faults(data)
+    return found
+
+
+def _number_faults(data: Mapping[str, Any]) -> list[str]:
+    ranges = {
+        "min_per_arm": (2, 10_000),
+        "min_detected": (0, 1),
+        "min_covariate_known": (0, 1),
+        "smallest_effect": (0.01, 5),
+        "n_trees": (10, 5_000),
+        "severity_components": (1, 20),
+        "severity_permutations": (0, 100_000),
+        "seed": (0, 2**63 - 1),
+    }
+    return [
+        f"plan: {key} is {data[key]!r}; it lies between {low} and {high}."
+        for key, (low, high) in ranges.items()
+        if key in data
+        and (
+            isinstance(data[key], bool)
+            or not isinstance(data[key], int | float)
+            or not low <= data[key] <= high
+        )
+    ]

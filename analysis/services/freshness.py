@@ -1,0 +1,105 @@
+"""What must re-run. The database says what is owed; the broker is only a bell."""
+
+from __future__ import annotations
+
+import logging
+import time
+import uuid
+from datetime import timedelta
+
+from django.conf import settings
+from django.db import transaction
+from django.db.models import Max, Q
+from django.db.models.functions import Now
+from django.utils import timezone
+from kombu.exceptions import OperationalError
+
+from analysis.models import Plan, Run
+from analysis.services import runs
+from cohorts.models import Change
+
+logger = logging.getLogger(__name__)
+
+# After a broker that did not answer, uploads do not wait for it again before this has passed.
+_SILENCE_SECONDS = 10.0
+_silent_until = 0.0
+
+
+def nudge(**_signal: object) -> None:
+    """Ring for a sweep, soon after a commit. A dead broker costs the caller a moment, never the work."""
+    ring("analysis.sweep", countdown=settings.SETTLE_SECONDS)
+
+
+def ring(task: str, *args: str, countdown: float = 0) -> bool:
+    """Send a task name if the broker answers at once; False if it does not."""
+    global _silent_until  # noqa: PLW0603 - one broker, one memory of it
+    from celery import current_app
+
+    if time.monotonic() < _silent_until:
+        return False
+    try:
+        with current_app.connection_for_write() as connection:
+            connection.ensure_connection(max_retries=1, timeout=settings.NUDGE_TIMEOUT_SECONDS)
+            current_app.send_task(
+                task, args=args, countdown=countdown, connection=connection, retry=False
+            )
+    except (OperationalError, OSError) as error:
+        _silent_until = time.monotonic() + _SILENCE_SECONDS
+        logger.warning("the broker does not answer (%s); the next sweep finds what is owed", error)
+        return False
+    return True
+
+
+def sweep() -> list[uuid.UUID]:
+    """Queue a run for each stale plan, end runs that died too often; the runs that can start now."""
+    _end_the_hopeless()
+    for plan in Plan.objects.current().select_related("study"):
+        cause = why_stale(plan)
+        if cause and settled(plan):
+            runs.request(plan, cause=cause)
+    return list(Run.objects.claimable().order_by("queued_at").values_list("pk", flat=True))
+
+
+def why_stale(plan: Plan) -> str:
+    """Why the plan must run again, in words; "" when its newest run has seen everything."""
+    newest = Change.objects.newest(plan.study)
+    if not newest:
+        return ""
+    ended = Run.objects.filter(plan=plan).exclude(state=Run.State.QUEUED)
+    # A run that is computing right now has seen what its snapshot saw.
+    seen = ended.aggregate(n=Max("change_seen"))["n"]
+    if seen is None:
+        return "the plan is new"
+    if seen < newest:
+        change = Change.objects.filter(study=plan.study, pk__gt=seen).order_by("-pk")[0]
+        where = f" from {change.site.code}" if change.site else ""
+        return f"{change.kind}{where}: {change.cause}"
+    last = ended.filter(state=Run.State.PUBLISHED).order_by("-published_at").first()
+    if last is not None and last.code_version != runs.code_version():
+        return "the analysis code has changed"
+    return ""
+
+
+def settled(plan: Plan) -> bool:
+    """Whether a burst of changes is over, or has lasted long enough."""
+    seen = Run.objects.filter(plan=plan).aggregate(n=Max("change_seen"))["n"] or 0
+    unseen = Change.objects.filter(study=plan.study, pk__gt=seen).order_by("pk")
+    first, last = unseen.first(), unseen.last()
+    if first is None or last is None:
+        return True
+    now = timezone.now()
+    return bool(
+        now - last.recorded_at >= timedelta(seconds=settings.SETTLE_SECONDS)
+        or now - first.recorded_at >= timedelta(seconds=settings.SETTLE_AT_MOST_SECONDS)
+    )
+
+
+@transaction.atomic
+def _end_the_hopeless() -> None:
+    """A run whose worker died as often as we try is failed, visibly, not tried for ever."""
+    died = Q(state=Run.State.RUNNING, lease_until__lte=Now(), attempts__gte=settings.RUN_ATTEMPTS)
+    Run.objects.filter(died).update(
+        state=Run.State.FAILED,
+        failure=f"The worker died {settings.RUN_ATTEMPTS} times while computing it.",
+        lease_until=None,
+    )

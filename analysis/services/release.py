@@ -1,0 +1,124 @@
+"""What an analyst may see: the disclosure rules, in one module (docs/for-analysts.md)."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pandas as pd
+from django.conf import settings
+
+from analysis.models import Run
+from cohorts import access
+
+if TYPE_CHECKING:
+    from django.contrib.auth.models import AnonymousUser
+
+    from cohorts.models import User
+
+ROUND_TO = 5
+KEEPS = frozenset(
+    {
+        "stratum",
+        "feature",
+        "site",
+        "platform",
+        "matrix",
+        "scale",
+        "unit",
+        "source_name",
+        "hmdb",
+        "source_names",
+        "sites",
+        "adjusted_for",
+    }
+)
+HIDDEN = "hidden: it rests on too few people"
+
+
+def reason_to_hold(run: Run) -> str:
+    """Why this run may not be released now; "" if it may.
+
+    Two releases whose people differ by a few could be subtracted to see those few: the set changes
+    by nobody or by at least k each way.
+    """
+    last = (
+        Run.objects.published()
+        .filter(plan__name=run.plan.name, released_at__isnull=False)
+        .order_by("-released_at")
+        .select_related("snapshot")
+        .first()
+    )
+    if last is None or last.snapshot is None or run.snapshot is None:
+        return ""
+    before, now = set(last.snapshot.participant_ids), set(run.snapshot.participant_ids)
+    k = settings.DISCLOSURE_K
+    if all(n == 0 or n >= k for n in (len(now - before), len(before - now))):
+        return ""
+    return "It is released when enough data have changed since the last release."
+
+
+def sees_everything(user: User | AnonymousUser) -> bool:
+    """Whether this person works before the disclosure check."""
+    return bool(access.reach(user, "unreleased_result"))
+
+
+def table_for(frame: pd.DataFrame, user: User | AnonymousUser) -> pd.DataFrame:
+    """A result table as this person may see it.
+
+    For analysts and sites a row that rests on fewer than k people in an arm keeps its names and
+    loses its numbers, and counts are rounded to 5 after that.
+    """
+    if sees_everything(user):
+        return frame
+    few = (frame["n_case"] < settings.DISCLOSURE_K) | (frame["n_control"] < settings.DISCLOSURE_K)
+    shown = frame.copy()
+    numbers = [name for name in shown.columns if name not in KEEPS and name != "reason"]
+    shown[numbers] = shown[numbers].mask(few)
+    for name in ("n_case", "n_control", "n_below_lod"):
+        if name in shown:
+            shown[name] = rounded(shown[name])
+    # A site's own reason names its counts.
+    shown["reason"] = np.where(few, HIDDEN, shown["reason"])
+    return shown
+
+
+def rounded(counts: pd.Series) -> pd.Series:
+    """Counts to the nearest 5; what is hidden stays hidden."""
+    return (counts / ROUND_TO).round() * ROUND_TO
+
+
+def verdict_for(row: dict[str, object], user: User | AnonymousUser) -> dict[str, object]:
+    """A verdict as this person may see it: counts rounded, nothing on fewer than k in an arm."""
+    if sees_everything(user):
+        return row
+    shown = dict(row)
+    n_case, n_control = int(str(row["n_case"])), int(str(row["n_control"]))
+    few = min(n_case, n_control) < settings.DISCLOSURE_K
+    if few and row["estimate"] is not None and n_case + n_control:
+        shown |= {"estimate": None, "ci_low": None, "ci_high": None, "reason": HIDDEN}
+    for name, n in (("n_case", n_case), ("n_control", n_control)):
+        shown[name] = None if few else ROUND_TO * round(n / ROUND_TO)
+    return shown
+
+
+def left_out_for(
+    rows: list[dict[str, object]], user: User | AnonymousUser
+) -> list[dict[str, object]]:
+    """What was left out, as this person may see it: no names of people, counts rounded."""
+    if sees_everything(user):
+        return rows
+    totals: dict[tuple[object, object], int] = {}
+    for row in rows:
+        why = (
+            "the same person is in another cohort"
+            if "one person, counted there" in str(row["why"])
+            else row["why"]
+        )
+        key = (row["what"], why)
+        totals[key] = totals.get(key, 0) + int(str(row["n"]))
+    k = settings.DISCLOSURE_K
+    return [
+        {"what": what, "why": why, "n": ROUND_TO * round(n / ROUND_TO) if n >= k else None}
+        for (what, why), n in totals.items()
+    ]

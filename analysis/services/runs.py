@@ -1,0 +1,252 @@
+"""A run: requested, claimed once, computed outside any transaction, published in one."""
+
+from __future__ import annotations
+
+import hashlib
+import importlib.metadata
+import json
+import logging
+import uuid
+from functools import cache
+from pathlib import Path
+
+from django.conf import settings
+from django.db import IntegrityError, transaction
+from django.db.models.functions import Now
+
+from analysis.models import Claim, Plan, Run, RunDocument, RunTable, Snapshot, Verdict
+from analysis.pipeline import Results, compute
+from analysis.services import lease, release, snapshots
+from analysis.stats.errors import UnusableData
+from analysis.verdicts import ClaimFacts, Finding
+from cohorts.models import User
+from cohorts.models.change import hold_order_lock
+
+logger = logging.getLogger(__name__)
+LIBRARIES = ("numpy", "scipy", "pandas", "scikit-learn")
+
+
+class ConsentChanged(Exception):  # noqa: N818 - it names what happened
+    """Somebody in the snapshot may no longer be used."""
+
+
+def request(plan: Plan, *, cause: str, by: User | None = None) -> Run:
+    """The plan's queued run: the one that waits already, or a new one."""
+    try:
+        with transaction.atomic():
+            run: Run = Run.objects.create(plan=plan, cause=cause[:200], requested_by=by)
+            return run
+    except IntegrityError:
+        waiting: Run = Run.objects.get(plan=plan, state=Run.State.QUEUED)
+        return waiting
+
+
+def execute(run_id: uuid.UUID) -> None:
+    """Compute a queued run and store its outcome; safe to deliver twice."""
+    token = Run.objects.claim(run_id)
+    if token is None:
+        return
+    try:
+        with lease.held(run_id, token):
+            _compute_and_publish(run_id, token)
+    except lease.LostLease:
+        logger.warning("run %s: another worker holds it; nothing is published here", run_id)
+    except ConsentChanged:
+        logger.info("run %s: consent changed while it computed; it starts again", run_id)
+        _requeue(run_id, token)
+    except UnusableData as error:
+        _fail(run_id, token, str(error))
+    except Exception:
+        _fail(run_id, token, "Internal error: the operators have been told.")
+        raise
+
+
+def _compute_and_publish(run_id: uuid.UUID, token: uuid.UUID) -> None:
+    run = Run.objects.select_related("plan__study").get(pk=run_id)
+    snapshot, frames = snapshots.take(run.plan)
+    run.snapshot, run.change_seen = snapshot, snapshot.change_seen
+    run.key = run_key(run.plan, snapshot)
+    run.code_version, run.libraries = code_version(), library_versions()
+    same = Run.objects.published().filter(key=run.key).first()
+    if same is not None:
+        _merge(run, token, same)
+        return
+    _save_held(run, token, "snapshot", "change_seen", "key", "code_version", "libraries")
+    if frames.people.empty or not frames.batches:
+        raise UnusableData("Nobody with consent for this plan has assay values yet.")
+    scopes = run.plan.parsed.scopes
+
+    def on_step(name: str, share_done: float) -> None:
+        if not snapshots.still_lawful(snapshot, scopes):
+            raise ConsentChanged
+        run.step, run.share_done = name, share_done
+        _save_held(run, token, "step", "share_done")
+
+    results = compute(frames, run.plan.parsed, claim_facts(run.plan), on_step=on_step)
+    publish(run, token, results)
+
+
+def publish(run: Run, token: uuid.UUID, results: Results) -> None:
+    """Store everything in one transaction, or nothing: lost leases and lost consents refuse."""
+    with transaction.atomic():
+        # No withdrawal can commit between this look and our commit: it takes the same lock.
+        hold_order_lock()
+        if not Run.objects.held_by(run.pk, token).select_for_update().exists():
+            raise lease.LostLease
+        assert run.snapshot is not None  # noqa: S101 - a claimed run has one
+        if not snapshots.still_lawful(run.snapshot, run.plan.parsed.scopes):
+            raise ConsentChanged
+        same = Run.objects.published().filter(key=run.key).first()
+        if same is not None:
+            _merge(run, token, same)
+            return
+        _store(run, results)
+        held_because = release.reason_to_hold(run)
+        Run.objects.filter(pk=run.pk).update(
+            state=Run.State.PUBLISHED,
+            step="done",
+            share_done=1,
+            left_out=[*run.snapshot.left_out, *results.left_out],
+            summary=dict(results.summary),
+            lease_until=None,
+            published_at=Now(),
+            released_at=None if held_because else Now(),
+            held_because=held_because,
+        )
+
+
+def _store(run: Run, results: Results) -> None:
+    RunTable.objects.bulk_create(
+        RunTable.of(run, name, frame) for name, frame in results.tables.items()
+    )
+    RunDocument.objects.bulk_create(
+        RunDocument(
+            run=run,
+            name=name,
+            data=json.loads(
+                json.dumps(document, default=float, allow_nan=True).replace("NaN", "null")
+            ),
+        )
+        for name, document in results.documents.items()
+    )
+    claims = {claim.code: claim for claim in Claim.objects.filter(study=run.plan.study)}
+    Verdict.objects.bulk_create(
+        _verdict(run, claims[found.code], found) for found in results.verdicts
+    )
+
+
+def _verdict(run: Run, claim: Claim, found: Finding) -> Verdict:
+    numbers = {name: _finite(getattr(found, name)) for name in ("estimate", "ci_low", "ci_high")}
+    return Verdict(
+        run=run,
+        claim=claim,
+        stratum=found.stratum,
+        verdict=found.verdict,
+        reason=found.reason,
+        feature=found.feature,
+        n_sites=found.n_sites,
+        n_case=found.n_case,
+        n_control=found.n_control,
+        **numbers,
+    )
+
+
+def _finite(value: float | None) -> float | None:
+    return value if value is not None and abs(value) < float("inf") else None
+
+
+def claim_facts(plan: Plan) -> list[ClaimFacts]:
+    """The claims of the plan's study, as the verdict rules read them."""
+    return [
+        ClaimFacts(
+            code=claim.code,
+            kind=claim.kind,
+            marker=claim.marker,
+            markers=tuple(claim.markers),
+            matrix=claim.matrix,
+            strata=(claim.stratum, *claim.other_readings),
+            direction=claim.direction,
+        )
+        for claim in Claim.objects.filter(study=plan.study)
+    ]
+
+
+# --- what a run is
+
+
+def run_key(plan: Plan, snapshot: Snapshot) -> str:
+    """Digest of plan, snapshot, code version and seed: equal keys are the same run."""
+    claims = [repr(claim) for claim in claim_facts(plan)]
+    content = [
+        plan.parsed.digest,
+        snapshot.digest,
+        code_version(),
+        plan.parsed.seed,
+        claims,
+        plan.name,
+    ]
+    return hashlib.sha256(json.dumps(content).encode()).hexdigest()
+
+
+@cache
+def code_version() -> str:
+    """SHA-256 over the source of everything that computes a result."""
+    folder = Path(settings.BASE_DIR) / "analysis"
+    digest = hashlib.sha256()
+    sources = [*folder.glob("stats/*.py"), *(folder / name for name in COMPUTING)]
+    for source in sorted(sources):
+        digest.update(source.relative_to(folder).as_posix().encode() + b"\0" + source.read_bytes())
+    return digest.hexdigest()
+
+
+COMPUTING = ("frames.py", "plans.py", "prepare.py", "pipeline.py", "verdicts.py")
+
+
+@cache
+def library_versions() -> dict[str, str]:
+    return {name: importlib.metadata.version(name) for name in LIBRARIES}
+
+
+# --- how a run ends otherwise
+
+
+def _save_held(run: Run, token: uuid.UUID, *names: str) -> None:
+    """Write fields of a run that this token still holds; LostLease if it does not."""
+    fields = {name: getattr(run, name) for name in names}
+    if not Run.objects.held_by(run.pk, token).update(**fields):
+        raise lease.LostLease
+
+
+def _merge(run: Run, token: uuid.UUID, same: Run) -> None:
+    changed = Run.objects.held_by(run.pk, token).update(
+        state=Run.State.MERGED,
+        same_as=same,
+        key=run.key,
+        snapshot=run.snapshot,
+        change_seen=run.change_seen,
+        step="done",
+        share_done=1,
+        lease_until=None,
+    )
+    if not changed:
+        raise lease.LostLease
+
+
+def _fail(run_id: uuid.UUID, token: uuid.UUID, reason: str) -> None:
+    Run.objects.held_by(run_id, token).update(
+        state=Run.State.FAILED, failure=reason, lease_until=None
+    )
+
+
+def _requeue(run_id: uuid.UUID, token: uuid.UUID) -> None:
+    """Back into the queue, unless another run of the plan waits there already."""
+    held = Run.objects.held_by(run_id, token)
+    try:
+        with transaction.atomic():
+            held.update(state=Run.State.QUEUED, snapshot=None, key="", attempts=0, lease_until=None)
+    except IntegrityError:
+        held.update(
+            state=Run.State.FAILED,
+            failure="Consent changed while it computed; a newer run takes its place.",
+            lease_until=None,
+        )

@@ -1,0 +1,119 @@
+"""What is lawful and accepted at one moment, and the digest that names it."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections import Counter
+from collections.abc import Collection
+
+from django.db import connection, transaction
+from django.utils import timezone
+
+from analysis import frames
+from analysis.models import Plan, Snapshot
+from cohorts.models import (
+    AssayBatch,
+    AssayRow,
+    Assessment,
+    BatchFeature,
+    Change,
+    Consent,
+    Participant,
+    Withdrawal,
+)
+
+
+def take(plan: Plan) -> tuple[Snapshot, frames.StudyFrames]:
+    """The snapshot of now, stored, and its rows as frames, both read at one moment."""
+    with transaction.atomic(durable=True):
+        with connection.cursor() as cursor:
+            # One moment for all reads: a correction half-way would not be in the digest.
+            cursor.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ")
+        snapshot = _read(plan)
+        read = frames.read(snapshot, plan.parsed)
+    stored, _ = Snapshot.objects.get_or_create(
+        digest=snapshot.digest,
+        defaults={
+            name: getattr(snapshot, name)
+            for name in (
+                "study",
+                "change_seen",
+                "participant_ids",
+                "assay_row_ids",
+                "assessment_ids",
+                "left_out",
+            )
+        },
+    )
+    stored.change_seen = snapshot.change_seen
+    return stored, read
+
+
+def still_lawful(snapshot: Snapshot, scopes: Collection[str]) -> bool:
+    """Whether everybody in the snapshot may still be used, today."""
+    allowed = Participant.objects.filter(pk__in=snapshot.participant_ids).consenting_to(
+        scopes, timezone.localdate()
+    )
+    return bool(allowed.count() == len(snapshot.participant_ids))
+
+
+def _read(plan: Plan) -> Snapshot:
+    scopes, today = plan.parsed.scopes, timezone.localdate()
+    enrolled = Participant.objects.filter(site__study=plan.study)
+    people = list(enrolled.consenting_to(scopes, today).order_by("pk").values_list("pk", "version"))
+    ids = [pk for pk, _ in people]
+    batches = AssayBatch.objects.accepted().filter(site__study=plan.study)
+    rows = AssayRow.objects.filter(
+        batch__in=batches, sample_type=AssayRow.Type.STUDY, sample__participant__in=ids
+    ).order_by("pk")
+    columns = BatchFeature.objects.filter(batch__in=batches).order_by("batch_id", "position")
+    assessments = Assessment.objects.filter(participant__in=ids).order_by("pk")
+    row_ids = list(rows.values_list("pk", flat=True))
+    scored = list(assessments.values_list("pk", "score"))
+    content = {
+        "study": plan.study.code,
+        "participants": people,
+        "rows": row_ids,
+        "columns": list(columns.values_list("pk", "feature__name", "feature__hmdb", "factor")),
+        "assessments": scored,
+    }
+    text = json.dumps(content, separators=(",", ":"))
+    return Snapshot(
+        study=plan.study,
+        digest=hashlib.sha256(text.encode()).hexdigest(),
+        change_seen=Change.objects.newest(plan.study),
+        participant_ids=ids,
+        assay_row_ids=row_ids,
+        assessment_ids=[pk for pk, _ in scored],
+        left_out=_left_out(plan, set(ids)),
+    )
+
+
+def _left_out(plan: Plan, inside: set[int]) -> list[dict[str, object]]:
+    """Who is enrolled and not in the snapshot, counted by site and reason."""
+    today = timezone.localdate()
+    enrolled = Participant.objects.filter(site__study=plan.study).exclude(pk__in=inside)
+    withdrawn = set(
+        Withdrawal.objects.filter(participant__in=enrolled)
+        .effective(today)
+        .stopping_use()
+        .values_list("participant_id", flat=True)
+    )
+    consented = set(
+        Consent.objects.filter(participant__in=enrolled)
+        .in_force(today)
+        .values_list("participant_id", flat=True)
+    )
+    counts: Counter[tuple[str, str]] = Counter()
+    for pk, site in enrolled.values_list("pk", "site__code"):
+        if pk in withdrawn:
+            counts[site, "consent withdrawn"] += 1
+        elif pk in consented:
+            counts[site, "the consent lacks a scope that the plan needs"] += 1
+        else:
+            counts[site, "no consent on record"] += 1
+    return [
+        {"site": site, "what": "participants", "n": n, "why": why}
+        for (site, why), n in sorted(counts.items())
+    ]

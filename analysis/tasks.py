@@ -1,0 +1,22 @@
+"""What the workers do, one line each. Tasks take ids; delivery twice does no harm."""
+
+from __future__ import annotations
+
+import uuid
+
+from celery import shared_task
+
+from analysis.services import freshness, runs
+
+
+@shared_task(name="analysis.sweep")
+def sweep() -> None:
+    for run_id in freshness.sweep():
+        freshness.ring("analysis.execute", str(run_id))
+
+
+@shared_task(name="analysis.execute")
+def execute(run_id: str) -> None:
+    runs.execute(uuid.UUID(run_id))
+    # What waited for this run, or arrived while it computed, starts now and not at the next sweep.
+    freshness.ring("analysis.sweep")

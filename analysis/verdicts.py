@@ -1,0 +1,247 @@
+"""What a run says of each published claim, by written rules.
+
+Rules, version 1. A marker's claim is judged on the pooled Hedges g of its stratum, over the sites
+that measured it in the claim's material and whose blood handling the marker can bear:
+
+- ``not_testable``: fewer than two such sites, or the claim states nothing this plan tests;
+- ``replicated``: the 95 % interval lies wholly on the claimed side of zero;
+- ``opposite``: it lies wholly on the other side;
+- ``undecided``: it holds zero; the reason gives the power that was there.
+
+A classifier's claim is replicated when the interval of the AUC at left-out sites lies above 0.5; a
+severity model's when the cross-validated Q2 is above 0 with a permutation p under 0.05.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from analysis.plans import AnalysisPlan
+from analysis.stats.handling import Handling
+from analysis.stats.meta import pool_effects
+from analysis.stats.power import power_of_pooled
+
+RULES_VERSION = 1
+SIDE = {"higher": 1.0, "lower": -1.0}
+ANY_MATRIX = ("", "blood")
+
+
+@dataclass(frozen=True)
+class ClaimFacts:
+    """A claim as the rules read it; ``markers`` in the order in which they stand for it."""
+
+    code: str
+    kind: str
+    marker: str
+    markers: tuple[str, ...]
+    matrix: str
+    strata: tuple[str, ...]
+    direction: str
+
+
+@dataclass(frozen=True)
+class Finding:
+    """The verdict on one claim in one stratum; the estimate is in Hedges g, AUC or Q2."""
+
+    code: str
+    stratum: str
+    verdict: str
+    reason: str
+    feature: str = ""
+    estimate: float | None = None
+    ci_low: float | None = None
+    ci_high: float | None = None
+    n_sites: int = 0
+    n_case: int = 0
+    n_control: int = 0
+
+
+def judge_all(
+    claims: Sequence[ClaimFacts],
+    effects: pd.DataFrame,
+    documents: Mapping[str, Mapping[str, Any]],
+    handling: Mapping[str, Handling],
+    plan: AnalysisPlan,
+) -> list[Finding]:
+    """One finding for each claim in each stratum in which it is read."""
+    return list(_findings(claims, effects, documents, handling, plan))
+
+
+def _findings(
+    claims: Sequence[ClaimFacts],
+    effects: pd.DataFrame,
+    documents: Mapping[str, Mapping[str, Any]],
+    handling: Mapping[str, Handling],
+    plan: AnalysisPlan,
+) -> Iterator[Finding]:
+    for claim in claims:
+        for stratum in claim.strata:
+            if claim.kind == "classifier":
+                yield judge_classifier(claim, stratum, documents["classifier"])
+            elif claim.kind == "severity":
+                yield judge_severity(claim, stratum, documents["severity"])
+            elif claim.kind == "subgroup":
+                why = "It says that the marker parts cases into groups, not cases from controls; no step of this plan tests that."
+                yield Finding(claim.code, stratum, "not_testable", why)
+            elif stratum not in plan.strata:
+                why = f"The plan does not analyse the stratum {stratum}."
+                yield Finding(claim.code, stratum, "not_testable", why)
+            else:
+                yield judge_marker(claim, stratum, effects, handling, plan)
+
+
+def judge_marker(
+    claim: ClaimFacts,
+    stratum: str,
+    effects: pd.DataFrame,
+    handling: Mapping[str, Handling],
+    plan: AnalysisPlan,
+) -> Finding:
+    """Pool the sites that may speak on this marker, and hold the interval against zero."""
+    feature = _measured_marker(claim, stratum, effects)
+    if feature is None:
+        names = ", ".join(claim.markers or (claim.marker,))
+        why = f"No site has an effect of {names} in this stratum."
+        return Finding(claim.code, stratum, "not_testable", why)
+    rows = effects[
+        (effects["stratum"] == stratum)
+        & (effects["feature"] == feature)
+        & effects["hedges_g"].notna()
+    ]
+    rows, silent = _who_may_speak(rows, claim, feature, handling)
+    if len(rows) < 2:
+        one = "no site is" if rows.empty else f"only {rows['site'].iloc[0]} is"
+        why = " ".join([f"Two sites are needed and {one} left for {feature}.", *silent])
+        return Finding(claim.code, stratum, "not_testable", why, feature, n_sites=len(rows))
+    pooled = pool_effects(
+        rows[["hedges_g"]].to_numpy(dtype=float),
+        rows[["hedges_g_variance"]].to_numpy(dtype=float),
+        tau2=plan.tau2,
+        test=plan.test,
+    )
+    estimate, low, high = (
+        float(array[0]) for array in (pooled.estimate, pooled.ci_low, pooled.ci_high)
+    )
+    verdict = _verdict(low, high, claim.direction)
+    return Finding(
+        code=claim.code,
+        stratum=stratum,
+        verdict=verdict,
+        reason=" ".join([_reason(verdict, float(pooled.se[0]), len(rows), plan), *silent]),
+        feature=feature,
+        estimate=estimate,
+        ci_low=low,
+        ci_high=high,
+        n_sites=len(rows),
+        n_case=int(rows["n_case"].sum()),
+        n_control=int(rows["n_control"].sum()),
+    )
+
+
+def _measured_marker(claim: ClaimFacts, stratum: str, effects: pd.DataFrame) -> str | None:
+    """The marker's feature that most sites have an effect of; the earlier named one on a tie."""
+    names = (claim.marker,) if claim.kind == "class" else (claim.markers or (claim.marker,))
+    there = effects[(effects["stratum"] == stratum) & effects["hedges_g"].notna()]
+    n_sites = there[there["feature"].isin(names)].groupby("feature")["site"].nunique()
+    measured = [name for name in names if name in n_sites.index]
+    return max(measured, key=lambda name: int(n_sites[name])) if measured else None
+
+
+def _who_may_speak(
+    rows: pd.DataFrame, claim: ClaimFacts, feature: str, handling: Mapping[str, Handling]
+) -> tuple[pd.DataFrame, list[str]]:
+    """Rows of sites whose material and handling fit, and a sentence for each that is left out."""
+    said = []
+    if claim.matrix not in ANY_MATRIX:
+        other = rows[rows["matrix"] != claim.matrix]
+        said += [
+            f"{row['site']} measured {row['matrix']}, the claim is on {claim.matrix}."
+            for _, row in other.iterrows()
+        ]
+        rows = rows[rows["matrix"] == claim.matrix]
+    kept = []
+    for site in rows["site"]:
+        verdict = handling.get(site)
+        touched = verdict is not None and feature in verdict.touches
+        kept.append(not touched)
+        if touched and verdict is not None:
+            said.append(
+                f"{site} is left out: its handling is {verdict.verdict} ({verdict.reason})."
+            )
+    return rows[np.array(kept, dtype=bool)], said
+
+
+def _verdict(low: float, high: float, direction: str) -> str:
+    side = SIDE[direction]
+    bounds = sorted((side * low, side * high))
+    if not np.isfinite(bounds).all():
+        return "undecided"
+    if bounds[0] > 0:
+        return "replicated"
+    return "opposite" if bounds[1] < 0 else "undecided"
+
+
+def _reason(verdict: str, se: float, n_sites: int, plan: AnalysisPlan) -> str:
+    if verdict == "replicated":
+        return f"The interval over {n_sites} sites lies on the claimed side of zero."
+    if verdict == "opposite":
+        return f"The interval over {n_sites} sites lies on the other side of zero."
+    power = power_of_pooled(plan.smallest_effect, se, df=n_sites - 1)
+    return (
+        f"The interval over {n_sites} sites holds zero; the power to see g = {plan.smallest_effect:g} "
+        f"was {power:.0%}."
+    )
+
+
+def judge_classifier(claim: ClaimFacts, stratum: str, document: Mapping[str, Any]) -> Finding:
+    """Above chance at sites that the model never saw?"""
+    if document["refused"]:
+        return Finding(claim.code, stratum, "not_testable", str(document["refused"]))
+    low, high = float(document["ci_low"]), float(document["ci_high"])
+    tested = [entry for entry in document["by_site"] if entry["auc"] is not None]
+    verdict = "replicated" if low > 0.5 else "opposite" if high < 0.5 else "undecided"
+    words = {
+        "replicated": "At left-out sites the interval of the AUC lies above 0.5.",
+        "opposite": "At left-out sites the interval of the AUC lies below 0.5.",
+        "undecided": "At left-out sites the interval of the AUC holds 0.5.",
+    }
+    return Finding(
+        code=claim.code,
+        stratum=stratum,
+        verdict=verdict,
+        reason=" ".join([words[verdict], *document["warnings"]]),
+        estimate=float(document["auc"]),
+        ci_low=low,
+        ci_high=high,
+        n_sites=len(tested),
+        n_case=sum(entry["n_case"] for entry in tested),
+        n_control=sum(entry["n_control"] for entry in tested),
+    )
+
+
+def judge_severity(claim: ClaimFacts, stratum: str, document: Mapping[str, Any]) -> Finding:
+    """Better than the mean where it was not fitted, and better than chance?"""
+    if document["refused"]:
+        return Finding(claim.code, stratum, "not_testable", str(document["refused"]))
+    q2, p = float(document["q2"]), document["p_permutation"]
+    figures = f"Q2 = {q2:.2f}, permutation p = {'not computed' if p is None else format(p, '.3f')}"
+    if p is not None and q2 > 0 and p < 0.05:
+        return Finding(
+            claim.code,
+            stratum,
+            "replicated",
+            f"Severity is predicted at left-out sites: {figures}.",
+            estimate=q2,
+        )
+    return Finding(
+        claim.code,
+        stratum,
+        "undecided",
+        f"Severity is not predicted beyond chance: {figures}.",
+        estimate=q2,
+    )

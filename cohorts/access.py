@@ -1,0 +1,115 @@
+"""Who may do what: the one permission table. Enforced everywhere, rendered to the docs, tested.
+
+A request is judged by the role at the object's site. Default deny; no role contains another.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import date
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from django.contrib.auth.models import AnonymousUser
+
+    from cohorts.models import User
+
+ROLES: Final = {
+    "SC": "site coordinator",
+    "SD": "site data manager",
+    "LT": "lab technician",
+    "CA": "consortium analyst",
+    "CD": "consortium data manager",
+    "AU": "auditor",
+    "AD": "administrator",
+}
+CONSORTIUM_ROLES: Final = frozenset({"CA", "CD", "AD"})  # hold at every site, so they name none
+
+# Verbs: C create, R read, U correct (with reason), W withdraw or void, X export, A approve, S start.
+# A role's verbs hold at the sites of its memberships, or at all sites for consortium roles.
+TABLE: Final[dict[str, dict[str, str]]] = {
+    "study": {"SC": "R", "SD": "R", "LT": "R", "CA": "R", "CD": "RU", "AU": "R", "AD": "CRU"},
+    "site": {"SC": "R", "SD": "R", "LT": "R", "CA": "R", "CD": "R", "AU": "R", "AD": "CRU"},
+    "participant": {"SC": "CRU", "SD": "RU", "CD": "R", "AU": "R"},
+    "consent": {"SC": "CR", "SD": "R", "CD": "R", "AU": "R"},
+    "withdrawal": {"SC": "CR", "SD": "R", "CD": "CR", "AU": "R"},
+    "sample": {"SC": "CRU", "SD": "RU", "LT": "CRU", "CD": "R", "AU": "R"},
+    "assessment": {"SC": "CRU", "SD": "RU", "CD": "R", "AU": "R"},
+    "assay": {"SC": "R", "SD": "CR", "LT": "CR", "CD": "R", "AU": "R"},
+    "row_values": {"SD": "R", "CD": "R", "AU": "R"},
+    "upload": {"SC": "CR", "SD": "CR", "LT": "CR", "CD": "R", "AU": "R"},
+    "raw_file": {"SD": "RX", "LT": "RX", "CD": "RX", "AU": "R"},
+    "dictionary": {"SC": "R", "SD": "R", "LT": "R", "CA": "R", "CD": "CRU", "AU": "R"},
+    "change": {"SC": "R", "SD": "R", "LT": "R", "CA": "R", "CD": "R", "AU": "R"},
+    "plan": {"SC": "R", "SD": "R", "CA": "R", "CD": "CRA", "AU": "R"},
+    "run": {"SC": "R", "SD": "R", "CA": "SR", "CD": "SR", "AU": "R", "AD": "R"},
+    "unreleased_result": {"CD": "RA", "AU": "R"},
+    "released_result": {"SC": "R", "SD": "R", "CA": "RX", "CD": "RX", "AU": "R"},
+    "claim": {"SC": "R", "SD": "R", "LT": "R", "CA": "R", "CD": "CRU", "AU": "R"},
+    "account": {"SD": "R", "CD": "R", "AU": "R", "AD": "CRU"},
+}
+
+# Which kinds of table a role may send: assays stay with those who measure, people with those who meet them.
+UPLOAD_KINDS: Final[dict[str, str]] = {
+    "participants": "participant",
+    "samples": "sample",
+    "assessments": "assessment",
+    "assays": "assay",
+}
+
+
+@dataclass(frozen=True)
+class Reach:
+    """The sites at which somebody may do one thing."""
+
+    everywhere: bool
+    site_ids: frozenset[int]
+
+    def __bool__(self) -> bool:
+        return self.everywhere or bool(self.site_ids)
+
+    def covers(self, site_id: int) -> bool:
+        return self.everywhere or site_id in self.site_ids
+
+
+NOWHERE: Final = Reach(everywhere=False, site_ids=frozenset())
+
+
+def roles_with(resource: str, verb: str) -> frozenset[str]:
+    """Roles that hold ``verb`` on ``resource``. KeyError for a resource that the table lacks."""
+    return frozenset(role for role, verbs in TABLE[resource].items() if verb in verbs)
+
+
+def reach(user: User | AnonymousUser, resource: str, verb: str = "R") -> Reach:
+    """Where ``user`` may do ``verb`` on ``resource`` today."""
+    if not user.is_authenticated or not user.is_active:
+        return NOWHERE
+    granted = roles_with(resource, verb)
+    sites: set[int] = set()
+    for role, site_id in _standing(user):
+        if role not in granted:
+            continue
+        if site_id is None:
+            return Reach(everywhere=True, site_ids=frozenset())
+        sites.add(site_id)
+    return Reach(everywhere=False, site_ids=frozenset(sites))
+
+
+def may(user: User | AnonymousUser, resource: str, verb: str, site_id: int | None = None) -> bool:
+    """Whether ``user`` may do ``verb`` on ``resource`` at that site (at any site when None)."""
+    where = reach(user, resource, verb)
+    return bool(where) if site_id is None else where.covers(site_id)
+
+
+def roles_of(user: User | AnonymousUser) -> frozenset[str]:
+    """Roles that ``user`` holds today, at any site."""
+    if not user.is_authenticated or not user.is_active:
+        return frozenset()
+    return frozenset(role for role, _ in _standing(user))
+
+
+def _standing(user: User | AnonymousUser) -> Iterable[tuple[str, int | None]]:
+    """Memberships in force today: read at each request, so that a role ends at the next one."""
+    memberships = user.memberships.in_force(date.today())  # noqa: DTZ011 - a role ends on a calendar day
+    return list(memberships.values_list("role", "site_id"))

@@ -1,0 +1,71 @@
+"""import_table KIND FILE --site CODE: send one table of a site, as its upload page would."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+from django.core.management.base import CommandParser
+
+from cohorts import access
+from cohorts.errors import NoSuchSite
+from cohorts.models import Site, Upload
+from cohorts.services import uploads
+from hikiproject.commands import StudyCommand
+
+
+class Command(StudyCommand):
+    help = "Check a table and, if every row holds, take it into the records."
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        parser.add_argument("kind", choices=list(access.UPLOAD_KINDS), help="what the table holds")
+        parser.add_argument("file", type=Path)
+        parser.add_argument("--site", required=True, metavar="CODE")
+        parser.add_argument("--platform", default="", help="assays: what measured them")
+        parser.add_argument("--matrix", default="", help="assays: plasma, serum, ...")
+        parser.add_argument("--unit", default="", help="assays: unit of columns that name none")
+        parser.add_argument(
+            "--scale", default="", choices=["", *uploads.SCALES], help="assays: raw if not given"
+        )
+        parser.add_argument("--zero-means", default="", choices=["", *uploads.ZERO_MEANS])
+        parser.add_argument("--dry-run", action="store_true", help="report only, store nothing")
+        self.add_json(parser)
+
+    def work(self, **options: Any) -> None:
+        site = Site.objects.select_related("study").filter(code=options["site"]).first()
+        if site is None:
+            raise NoSuchSite(options["site"])
+        try:
+            content = options["file"].read_bytes()
+        except OSError as error:
+            self.wrong_usage(f"{options['file']}: {error.strerror}.")
+        given = {name: options[name] for name in uploads.ASSAY_OPTIONS if options[name]}
+        sent = uploads.SentTable(options["kind"], content, options["file"].name, given)
+        if options["dry_run"]:
+            report, status, identity = uploads.dry_run(site, sent).as_dict(), "dry-run", ""
+        else:
+            upload = uploads.submit(site, sent, by=None)
+            report, status, identity = upload.report, upload.status, str(upload.pk)
+        self._tell(report, status, identity, as_json=options["json"])
+
+    def _tell(self, report: dict[str, Any], status: str, identity: str, *, as_json: bool) -> None:
+        if as_json:
+            self.stdout.write(
+                json.dumps({"status": status, "upload": identity, **report}, ensure_ascii=False)
+            )
+        else:
+            for warning in report["warnings"]:
+                self.stdout.write(f"note: {warning['text']}")
+            counts = ", ".join(f"{n} {what}" for what, n in report["summary"].items())
+            self.stdout.write(
+                f"{report['kind']}: {report['rows']} rows ({counts or 'none'}): {status}"
+            )
+        if report["faults"]:
+            n = len(report["faults"])
+            lines = [fault["text"] for fault in report["faults"]]
+            self.refuse(
+                "\n".join([*lines, f"{n} fault{'s' if n > 1 else ''}; nothing was stored."])
+            )
+        if status == Upload.Status.REJECTED:
+            self.refuse("Refused; nothing was stored.")

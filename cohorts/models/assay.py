@@ -1,0 +1,246 @@
+"""What was measured: the feature dictionary, batches, and one packed vector of values a sample."""
+
+from __future__ import annotations
+
+from enum import IntEnum
+from typing import ClassVar, Self
+
+import numpy as np
+from django.core.validators import RegexValidator
+from django.db import models
+from django.db.models import Q
+from numpy.typing import NDArray
+
+from cohorts.models.sample import Sample
+from cohorts.models.scoping import ScopedQuerySet
+from cohorts.models.site import Site
+from cohorts.models.upload import Upload
+
+
+class ValueFlag(IntEnum):
+    """What stands behind a value; below detection is not missing."""
+
+    MEASURED = 0
+    BELOW_LOD = 1  # the value is the limit in the reported unit, NaN where no limit is known
+    MISSING = 2
+    EXCLUDED = 3
+
+
+class FeatureQuerySet(ScopedQuerySet["Feature"]):
+    resource = "dictionary"
+    site_path = ""
+
+
+class Feature(models.Model):
+    """One analyte under its canonical name; sites' own names lead here through `FeatureAlias`."""
+
+    name = models.CharField(max_length=200, unique=True)
+    refmet_name = models.CharField(max_length=200, blank=True)
+    hmdb = models.CharField(
+        max_length=11,
+        blank=True,
+        validators=[RegexValidator(r"^HMDB\d{7}$", "HMDB and seven digits, such as HMDB0000517.")],
+    )
+    chebi = models.CharField(max_length=16, blank=True)
+    inchikey = models.CharField(max_length=27, blank=True)
+    molar_mass = models.FloatField("molar mass (g/mol)", null=True, blank=True)
+    canonical_unit = models.CharField(max_length=20, blank=True)
+    chemical_class = models.CharField(max_length=80, blank=True)
+    kind = models.CharField(max_length=20, default="concentration")
+    reviewed = models.BooleanField(
+        default=False, help_text="Somebody has confirmed the identity of this name."
+    )
+
+    objects: ClassVar = FeatureQuerySet.as_manager()
+
+    class Meta:
+        ordering = ["name"]
+        constraints = [
+            models.UniqueConstraint(
+                name="feature_hmdb_once",
+                fields=["hmdb"],
+                condition=~Q(hmdb="") & Q(kind="concentration"),
+                violation_error_message="Another feature has that HMDB identifier.",
+            )
+        ]
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class FeatureAliasQuerySet(ScopedQuerySet["FeatureAlias"]):
+    resource = "dictionary"
+    site_path = ""
+
+
+class FeatureAlias(models.Model):
+    """A name under which a site, or everybody (no site), sends a feature."""
+
+    feature = models.ForeignKey(Feature, on_delete=models.CASCADE, related_name="aliases")
+    site = models.ForeignKey(Site, on_delete=models.CASCADE, null=True, blank=True)
+    name = models.CharField(max_length=200)
+
+    objects: ClassVar = FeatureAliasQuerySet.as_manager()
+
+    class Meta:
+        ordering = ["name"]
+        verbose_name_plural = "feature aliases"
+        constraints = [
+            models.UniqueConstraint(
+                name="alias_once",
+                fields=["site", "name"],
+                nulls_distinct=False,
+                violation_error_message="This name leads to another feature already.",
+            )
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.name} → {self.feature}"
+
+
+class AssayBatchQuerySet(ScopedQuerySet["AssayBatch"]):
+    resource = "assay"
+
+    def accepted(self) -> Self:
+        """Taken into the records and not voided since."""
+        return self.filter(status=AssayBatch.Status.ACCEPTED)
+
+
+class AssayBatch(models.Model):
+    """One run of one platform at one site."""
+
+    class Status(models.TextChoices):
+        ACCEPTED = "accepted"
+        VOIDED = "voided"
+
+    class Scale(models.TextChoices):
+        RAW = "raw"
+        LOG2 = "log2"
+        LN = "ln"
+        LOG10 = "log10"
+        STANDARDISED = "standardised"
+
+    site = models.ForeignKey(Site, on_delete=models.PROTECT, related_name="assay_batches")
+    upload = models.ForeignKey(Upload, on_delete=models.PROTECT, related_name="assay_batches")
+    label = models.CharField(max_length=80, blank=True)
+    platform = models.CharField(max_length=80)
+    matrix = models.CharField(max_length=40)
+    scale = models.CharField(max_length=12, choices=Scale, default=Scale.RAW)
+    run_date = models.DateField(null=True, blank=True)
+    status = models.CharField(max_length=8, choices=Status, default=Status.ACCEPTED)
+    void_reason = models.CharField(max_length=300, blank=True)
+
+    objects: ClassVar = AssayBatchQuerySet.as_manager()
+
+    class Meta:
+        ordering = ["id"]
+        verbose_name_plural = "assay batches"
+        constraints = [
+            models.CheckConstraint(
+                name="assay_void_has_reason",
+                condition=~Q(status="voided") | ~Q(void_reason=""),
+                violation_error_message="Say why the batch is voided.",
+            )
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.site.code} {self.platform} {self.label}".strip()
+
+
+class BatchFeatureQuerySet(ScopedQuerySet["BatchFeature"]):
+    resource = "assay"
+    site_path = "batch__site"
+
+
+class BatchFeature(models.Model):
+    """A column of a batch: the place of its values in every row's vector, and how to read them."""
+
+    batch = models.ForeignKey(AssayBatch, on_delete=models.CASCADE, related_name="columns")
+    position = models.PositiveIntegerField()
+    feature = models.ForeignKey(Feature, on_delete=models.PROTECT)
+    source_name = models.CharField(max_length=200)
+    unit = models.CharField("reported unit", max_length=20)
+    factor = models.FloatField(
+        "factor to the canonical unit", null=True, blank=True, help_text="Empty: never converted."
+    )
+    lod = models.FloatField("limit of detection, reported unit", null=True, blank=True)
+
+    objects: ClassVar = BatchFeatureQuerySet.as_manager()
+
+    class Meta:
+        ordering = ["batch_id", "position"]
+        constraints = [
+            models.UniqueConstraint(name="batch_position_once", fields=["batch", "position"]),
+            models.UniqueConstraint(
+                name="batch_feature_once",
+                fields=["batch", "feature"],
+                violation_error_message="Two columns of this batch are the same feature.",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.source_name} [{self.unit}]"
+
+
+class AssayRowQuerySet(ScopedQuerySet["AssayRow"]):
+    resource = "row_values"
+    site_path = "batch__site"
+
+
+class AssayRow(models.Model):
+    """All values of one sample in one batch, packed as little-endian float64 in column order."""
+
+    class Type(models.TextChoices):
+        STUDY = "study"
+        QC = "qc"
+        BLANK = "blank"
+
+    batch = models.ForeignKey(AssayBatch, on_delete=models.CASCADE, related_name="rows")
+    sample = models.ForeignKey(
+        Sample, on_delete=models.CASCADE, null=True, blank=True, related_name="assay_rows"
+    )
+    label = models.CharField(max_length=80)
+    sample_type = models.CharField(max_length=5, choices=Type, default=Type.STUDY)
+    injection_order = models.PositiveIntegerField(null=True, blank=True)
+    packed_values = models.BinaryField()
+    packed_flags = models.BinaryField()
+
+    objects: ClassVar = AssayRowQuerySet.as_manager()
+
+    class Meta:
+        ordering = ["id"]
+        constraints = [
+            models.CheckConstraint(
+                name="study_row_names_its_sample",
+                condition=~Q(sample_type="study") | Q(sample__isnull=False),
+                violation_error_message="A study sample's row names the sample.",
+            ),
+            models.UniqueConstraint(
+                name="sample_once_a_batch",
+                fields=["batch", "sample"],
+                violation_error_message="This batch has values of that sample already.",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return self.label
+
+    @property
+    def values(self) -> NDArray[np.float64]:
+        """Reported values, shape (n_features of the batch,), in the batch's column order."""
+        return np.frombuffer(self.packed_values, dtype="<f8")
+
+    @property
+    def flags(self) -> NDArray[np.uint8]:
+        """`ValueFlag` of each value, the same shape."""
+        return np.frombuffer(self.packed_flags, dtype=np.uint8)
+
+
+def pack_values(values: NDArray[np.float64]) -> bytes:
+    """The bytes that `AssayRow.values` reads back exactly."""
+    return np.ascontiguousarray(values, dtype="<f8").tobytes()
+
+
+def pack_flags(flags: NDArray[np.uint8]) -> bytes:
+    """The bytes that `AssayRow.flags` reads back exactly."""
+    return np.ascontiguousarray(flags, dtype=np.uint8).tobytes()

@@ -1,0 +1,80 @@
+"""The change log: the truth of "new data arrived". Append-only, in the order of the commits."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, ClassVar
+
+from django.db import connection, models, transaction
+from django.dispatch import Signal
+
+from cohorts import access
+from cohorts.models.scoping import ScopedQuerySet
+from cohorts.models.site import Site, Study
+
+if TYPE_CHECKING:
+    from django.contrib.auth.models import AnonymousUser
+
+    from cohorts.models.account import User
+
+# Sent after the commit, to whoever must react; no receiver's failure reaches the sender.
+recorded = Signal()
+
+# Any fixed number: held from the writing of a change until its commit, so that a reader who has
+# seen change n has seen every smaller one. Publication of a run takes it too.
+ORDER_LOCK = 0x48494B49
+
+
+def hold_order_lock() -> None:
+    """Wait for, then hold until the end of this transaction, the lock that orders changes."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_advisory_xact_lock(%s)", [ORDER_LOCK])
+
+
+class ChangeQuerySet(ScopedQuerySet["Change"]):
+    resource = "change"
+
+    def record(
+        self, *, study: Study, site: Site | None, kind: str, counts: dict[str, int], cause: str
+    ) -> Change:
+        """Append to the log. Call it last in the transaction of the data: it serialises writers."""
+        hold_order_lock()
+        change: Change = self.create(study=study, site=site, kind=kind, counts=counts, cause=cause)
+        transaction.on_commit(
+            lambda: _announce(change.pk),
+            robust=True,
+        )
+        return change
+
+    def newest(self, study: Study) -> int:
+        """Number of the study's newest change; 0 before the first."""
+        return self.filter(study=study).aggregate(n=models.Max("id"))["n"] or 0
+
+    def visible_to(self, user: User | AnonymousUser) -> ChangeQuerySet:
+        """Changes of the user's sites, and those of no single site."""
+        where = access.reach(user, self.resource)
+        if where.everywhere:
+            return self
+        if not where:
+            return self.none()
+        return self.filter(models.Q(site__in=where.site_ids) | models.Q(site=None))
+
+
+def _announce(change_id: int) -> None:
+    recorded.send_robust(sender=Change, change_id=change_id)
+
+
+class Change(models.Model):
+    study = models.ForeignKey(Study, on_delete=models.PROTECT, related_name="changes")
+    site = models.ForeignKey(Site, on_delete=models.PROTECT, null=True, related_name="changes")
+    kind = models.CharField(max_length=20)
+    counts = models.JSONField(default=dict)
+    cause = models.CharField(max_length=200)
+    recorded_at = models.DateTimeField(auto_now_add=True)
+
+    objects: ClassVar = ChangeQuerySet.as_manager()
+
+    class Meta:
+        ordering = ["id"]
+
+    def __str__(self) -> str:
+        return f"{self.pk} {self.kind}"

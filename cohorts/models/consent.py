@@ -1,0 +1,162 @@
+"""What participants agreed to, and what they took back."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from datetime import date
+from typing import ClassVar, Self
+
+from django.contrib.postgres.fields import ArrayField
+from django.db import models
+from django.db.models import Q
+from django.utils import timezone
+
+from cohorts.models.account import User
+from cohorts.models.participant import Participant
+from cohorts.models.scoping import ScopedQuerySet
+from cohorts.models.site import Site
+
+# Scope -> the term of the GA4GH Data Use Ontology that says the nearest thing; "" where it has none,
+# since the ontology speaks of data, not of tubes or of calling somebody again.
+SCOPES = {
+    "store_samples": "",
+    "metabolomics": "DUO:0000006",  # health, medical or biomedical research
+    "share_consortium": "DUO:0000020",  # collaboration required
+    "share_abroad": "DUO:0000022",  # geographical restriction
+    "recontact": "",
+    "commercial": "DUO:0000046",  # non-commercial use only, where this scope is absent
+}
+
+
+class ConsentFormQuerySet(ScopedQuerySet["ConsentForm"]):
+    resource = "consent"
+
+
+class ConsentForm(models.Model):
+    """A version of a site's form. A table may name a version before its document is registered."""
+
+    site = models.ForeignKey(Site, on_delete=models.PROTECT, related_name="consent_forms")
+    version = models.CharField(max_length=40)
+    language = models.CharField(max_length=16, blank=True)
+    valid_from = models.DateField(null=True, blank=True)
+    valid_until = models.DateField(null=True, blank=True)
+    document_sha256 = models.CharField(max_length=64, blank=True)
+    offered_scopes = ArrayField(models.CharField(max_length=32), default=list)
+
+    objects: ClassVar = ConsentFormQuerySet.as_manager()
+
+    class Meta:
+        ordering = ["site_id", "version"]
+        constraints = [
+            models.UniqueConstraint(
+                name="consent_form_version_once",
+                fields=["site", "version", "language"],
+                violation_error_message="This site has a form of that version and language already.",
+            )
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.site.code} {self.version}"
+
+
+class ConsentQuerySet(ScopedQuerySet["Consent"]):
+    resource = "consent"
+    site_path = "participant__site"
+
+    def in_force(self, on: date) -> Self:
+        """The latest consent signed by that day: a later one replaces what was granted before."""
+        later = Consent.objects.filter(
+            participant=models.OuterRef("participant"), signed_on__lte=on
+        ).order_by("-signed_on", "-id")
+        return self.filter(signed_on__lte=on, pk=models.Subquery(later.values("pk")[:1]))
+
+    def granting(self, scopes: Collection[str]) -> Self:
+        """Every one of these scopes is granted."""
+        return self.filter(scopes__contains=sorted(scopes))
+
+
+class Consent(models.Model):
+    participant = models.ForeignKey(Participant, on_delete=models.CASCADE, related_name="consents")
+    form = models.ForeignKey(ConsentForm, on_delete=models.PROTECT, null=True, blank=True)
+    signed_on = models.DateField()
+    scopes = ArrayField(models.CharField(max_length=32))
+    basis = models.CharField(
+        max_length=200, blank=True, help_text="Where no form was signed: why the data may be used."
+    )
+    recorded_by = models.ForeignKey(User, on_delete=models.PROTECT, null=True, blank=True)
+    recorded_at = models.DateTimeField(default=timezone.now, editable=False)
+
+    objects: ClassVar = ConsentQuerySet.as_manager()
+
+    class Meta:
+        ordering = ["id"]
+        constraints = [
+            models.CheckConstraint(
+                name="consent_scopes_known",
+                condition=Q(scopes__contained_by=sorted(SCOPES)),
+                violation_error_message="A scope that the study does not know; the six are "
+                + ", ".join(SCOPES)
+                + ".",
+            ),
+            models.CheckConstraint(
+                name="consent_has_form_or_basis",
+                condition=Q(form__isnull=False) | ~Q(basis=""),
+                violation_error_message="Name the signed form, or say on what basis the data may be used.",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.participant} {self.signed_on}"
+
+
+class WithdrawalQuerySet(ScopedQuerySet["Withdrawal"]):
+    resource = "withdrawal"
+    site_path = "participant__site"
+
+    def effective(self, on: date) -> Self:
+        """In force on that day and not taken back by a consent recorded later."""
+        renewed = Consent.objects.filter(
+            participant=models.OuterRef("participant"),
+            recorded_at__gt=models.OuterRef("recorded_at"),
+        )
+        return self.filter(effective_on__lte=on).exclude(models.Exists(renewed))
+
+    def stopping_new_data(self) -> Self:
+        return self.filter(level__gte=Withdrawal.Level.NO_FURTHER_DATA)
+
+    def stopping_use(self) -> Self:
+        return self.filter(level__gte=Withdrawal.Level.NO_FURTHER_USE)
+
+
+class Withdrawal(models.Model):
+    """What a participant no longer wants; a level is raised by another row and never lowered."""
+
+    class Level(models.IntegerChoices):
+        NO_CONTACT = 1, "no contact"
+        NO_FURTHER_DATA = 2, "no further data"
+        NO_FURTHER_USE = 3, "no further use"
+        ERASE = 4, "erase"
+
+    participant = models.ForeignKey(
+        Participant, on_delete=models.CASCADE, related_name="withdrawals"
+    )
+    level = models.PositiveSmallIntegerField(choices=Level)
+    effective_on = models.DateField()
+    recorded_by = models.ForeignKey(User, on_delete=models.PROTECT, null=True, blank=True)
+    recorded_at = models.DateTimeField(default=timezone.now, editable=False)
+    note = models.CharField(max_length=500, blank=True)
+
+    objects: ClassVar = WithdrawalQuerySet.as_manager()
+
+    class Meta:
+        ordering = ["id"]
+        constraints = [
+            models.CheckConstraint(
+                name="withdrawal_level_known",
+                condition=Q(level__gte=1, level__lte=4),
+                violation_error_message="The level is 1 (no contact) to 4 (erase).",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.participant}: {self.get_level_display()}"

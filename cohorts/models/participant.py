@@ -1,0 +1,120 @@
+"""Participants, pseudonymised, and their visits."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from datetime import date
+from typing import ClassVar, Self
+
+from django.core.validators import RegexValidator
+from django.db import models
+from django.db.models import Q
+
+from cohorts.models.scoping import ScopedQuerySet
+from cohorts.models.site import Site
+
+CODE_PATTERN = r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$"
+
+
+class ParticipantQuerySet(ScopedQuerySet["Participant"]):
+    resource = "participant"
+
+    def consenting_to(self, scopes: Collection[str], on: date) -> Self:
+        """A consent in force on that day grants every scope, and no withdrawal stops further use."""
+        from cohorts.models.consent import Consent, Withdrawal
+
+        granting = Consent.objects.in_force(on).granting(scopes)
+        stopped = Withdrawal.objects.effective(on).stopping_use()
+        return self.filter(
+            models.Exists(granting.filter(participant=models.OuterRef("pk"))),
+            ~models.Exists(stopped.filter(participant=models.OuterRef("pk"))),
+        )
+
+
+class Participant(models.Model):
+    """Nothing here names a person: a study code, and what the analyses need."""
+
+    class Sex(models.TextChoices):
+        FEMALE = "female"
+        MALE = "male"
+        INTERSEX = "intersex"
+        UNKNOWN = "unknown"
+
+    site = models.ForeignKey(Site, on_delete=models.PROTECT, related_name="participants")
+    code = models.CharField(
+        max_length=64,
+        validators=[
+            RegexValidator(CODE_PATTERN, "Letters, digits, dot, dash and underscore only.")
+        ],
+    )
+    sex = models.CharField(max_length=8, choices=Sex)
+    group = models.SlugField()
+    enrolled_on = models.DateField()
+    birth_year = models.PositiveSmallIntegerField(null=True, blank=True)
+    age_years = models.FloatField("age at enrolment (years)", null=True, blank=True)
+    drug_free = models.BooleanField(null=True, blank=True)
+    washout_on = models.DateField("drug-free since", null=True, blank=True)
+    variables = models.JSONField(
+        default=dict,
+        blank=True,
+        help_text="Further numbers of this study, such as a severity grade.",
+    )
+    version = models.PositiveIntegerField(default=1, editable=False)
+
+    objects: ClassVar = ParticipantQuerySet.as_manager()
+
+    class Meta:
+        ordering = ["id"]
+        constraints = [
+            models.UniqueConstraint(
+                name="participant_code_once_a_site",
+                fields=["site", "code"],
+                violation_error_message="This site has enrolled a participant with that code already.",
+            ),
+            models.CheckConstraint(
+                name="participant_age_plausible",
+                condition=Q(age_years=None) | Q(age_years__gte=0, age_years__lte=120),
+                violation_error_message="Age is in years, 0 to 120.",
+            ),
+            models.CheckConstraint(
+                name="participant_sex_known_word",
+                condition=Q(sex__in=["female", "male", "intersex", "unknown"]),
+                violation_error_message="Sex is female, male, intersex or unknown.",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return self.code
+
+    @property
+    def age_at_enrolment(self) -> float | None:
+        """Years; from the birth year where the site sends no age."""
+        if self.age_years is not None:
+            return self.age_years
+        return None if self.birth_year is None else float(self.enrolled_on.year - self.birth_year)
+
+
+class VisitQuerySet(ScopedQuerySet["Visit"]):
+    resource = "participant"
+    site_path = "participant__site"
+
+
+class Visit(models.Model):
+    participant = models.ForeignKey(Participant, on_delete=models.CASCADE, related_name="visits")
+    label = models.CharField(max_length=40)
+    visited_on = models.DateField(null=True, blank=True)
+
+    objects: ClassVar = VisitQuerySet.as_manager()
+
+    class Meta:
+        ordering = ["id"]
+        constraints = [
+            models.UniqueConstraint(
+                name="visit_label_once",
+                fields=["participant", "label"],
+                violation_error_message="This participant has a visit with that label already.",
+            )
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.participant} {self.label}"

@@ -1,0 +1,138 @@
+"""Studies, their sites, and who works there."""
+
+from __future__ import annotations
+
+from datetime import date
+from typing import TYPE_CHECKING, ClassVar, Self
+
+from django.contrib.postgres.fields import ArrayField
+from django.core.validators import RegexValidator
+from django.db import models
+from django.db.models import Q
+
+from cohorts import access
+from cohorts.models.account import User
+from cohorts.models.scoping import ScopedQuerySet
+
+if TYPE_CHECKING:
+    from django.contrib.auth.models import AnonymousUser
+
+CORE_GROUPS = ("hikikomori", "pre_hikikomori", "healthy_control", "other_control")
+
+
+class StudyQuerySet(ScopedQuerySet["Study"]):
+    resource = "study"
+    site_path = ""
+
+
+class Study(models.Model):
+    """What the sites do together; its groups extend the four of hikikomori research."""
+
+    code = models.SlugField(unique=True)
+    title = models.CharField(max_length=200)
+    more_groups = ArrayField(models.SlugField(), default=list, blank=True)
+
+    objects: ClassVar = StudyQuerySet.as_manager()
+
+    class Meta:
+        ordering = ["code"]
+        verbose_name_plural = "studies"
+
+    def __str__(self) -> str:
+        return self.title
+
+    @property
+    def groups(self) -> frozenset[str]:
+        """Groups that a participant may be in."""
+        return frozenset(CORE_GROUPS) | frozenset(self.more_groups)
+
+
+class SiteQuerySet(ScopedQuerySet["Site"]):
+    resource = "site"
+    site_path = "pk"
+
+
+class Site(models.Model):
+    study = models.ForeignKey(Study, on_delete=models.PROTECT, related_name="sites")
+    code = models.CharField(
+        max_length=12,
+        unique=True,
+        validators=[
+            RegexValidator(r"^[A-Z][A-Z0-9_-]{1,11}$", "2 to 12 capitals or digits, such as FUK.")
+        ],
+    )
+    name = models.CharField(max_length=200)
+    country = models.CharField(
+        max_length=2,
+        blank=True,
+        validators=[RegexValidator(r"^[A-Z]{2}$", "Two capitals, such as JP.")],
+    )
+    time_zone = models.CharField(max_length=64, default="UTC")
+    languages = ArrayField(models.CharField(max_length=16), default=list, blank=True)
+    ethics_approval = models.CharField(max_length=200, blank=True)
+    ethics_expires_on = models.DateField(null=True, blank=True)
+
+    objects: ClassVar = SiteQuerySet.as_manager()
+
+    class Meta:
+        ordering = ["code"]
+
+    def __str__(self) -> str:
+        return f"{self.code} {self.name}"
+
+
+class MembershipQuerySet(models.QuerySet["Membership"]):
+    def in_force(self, on: date) -> Self:
+        """Begun and not ended on that day."""
+        return self.filter(from_date__lte=on).exclude(until_date__lte=on)
+
+    def visible_to(self, user: User | AnonymousUser) -> Self:
+        """Own roles, and those that the permission table opens."""
+        where = access.reach(user, "account")
+        if where.everywhere:
+            return self
+        return self.filter(Q(user_id=user.pk) | Q(site__in=where.site_ids))
+
+
+MembershipManager = models.Manager.from_queryset(MembershipQuerySet)
+
+
+class Membership(models.Model):
+    """A role that a user holds at a site from a day until a day; consortium roles name no site."""
+
+    user = models.ForeignKey(User, on_delete=models.CASCADE, related_name="memberships")
+    site = models.ForeignKey(
+        Site, on_delete=models.PROTECT, related_name="memberships", null=True, blank=True
+    )
+    role = models.CharField(max_length=2, choices=list(access.ROLES.items()))
+    from_date = models.DateField("from", default=date.today)
+    until_date = models.DateField("until", null=True, blank=True)
+
+    objects: ClassVar = MembershipManager()
+
+    class Meta:
+        ordering = ["user_id", "role"]
+        constraints = [
+            models.CheckConstraint(
+                name="membership_site_fits_role",
+                condition=Q(role__in=sorted(access.CONSORTIUM_ROLES), site=None)
+                | (~Q(role__in=sorted(access.CONSORTIUM_ROLES)) & Q(site__isnull=False)),
+                violation_error_message="A site role needs its site; a consortium role names none.",
+            ),
+            models.CheckConstraint(
+                name="membership_until_after_from",
+                condition=Q(until_date=None) | Q(until_date__gte=models.F("from_date")),
+                violation_error_message="Ends before it begins: check both dates.",
+            ),
+            models.UniqueConstraint(
+                name="membership_once",
+                fields=["user", "site", "role", "from_date"],
+                nulls_distinct=False,
+                violation_error_message="This person holds that role there from that day already.",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.user}: {self.get_role_display()}" + (
+            f" at {self.site.code}" if self.site else ""
+        )

@@ -1,0 +1,82 @@
+"""Files that sites sent, by content; and how a site's own column names map onto the study's."""
+
+from __future__ import annotations
+
+import uuid
+from typing import ClassVar
+
+from django.db import models
+
+from cohorts import access
+from cohorts.models.account import User
+from cohorts.models.scoping import ScopedQuerySet
+from cohorts.models.site import Site
+
+KINDS = [(kind, kind) for kind in access.UPLOAD_KINDS]
+
+
+class UploadQuerySet(ScopedQuerySet["Upload"]):
+    resource = "upload"
+
+
+class Upload(models.Model):
+    class Status(models.TextChoices):
+        RECEIVED = "received"
+        REJECTED = "rejected"
+        CHECKED = "checked"
+        ACCEPTED = "accepted"
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    site = models.ForeignKey(Site, on_delete=models.PROTECT, related_name="uploads")
+    kind = models.CharField(max_length=12, choices=KINDS)
+    sha256 = models.CharField("SHA-256", max_length=64)
+    filename = models.CharField(max_length=255)
+    n_bytes = models.PositiveBigIntegerField()
+    options = models.JSONField(default=dict, blank=True)
+    status = models.CharField(max_length=8, choices=Status, default=Status.RECEIVED)
+    report = models.JSONField(default=dict, blank=True)
+    sent_by = models.ForeignKey(User, on_delete=models.PROTECT, null=True, blank=True)
+    received_at = models.DateTimeField(auto_now_add=True)
+    accepted_at = models.DateTimeField(null=True, blank=True)
+
+    objects: ClassVar = UploadQuerySet.as_manager()
+
+    class Meta:
+        ordering = ["-received_at", "id"]
+        constraints = [
+            models.UniqueConstraint(
+                name="same_file_same_upload",
+                fields=["site", "kind", "sha256"],
+                violation_error_message="This file was sent already.",
+            )
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.site.code} {self.kind} {self.filename}"
+
+
+class ColumnMappingQuerySet(ScopedQuerySet["ColumnMapping"]):
+    resource = "upload"
+
+
+class ColumnMapping(models.Model):
+    """Standard column -> the site's own name, kept so that it is said once."""
+
+    site = models.ForeignKey(Site, on_delete=models.CASCADE, related_name="column_mappings")
+    kind = models.CharField(max_length=12, choices=KINDS)
+    columns = models.JSONField(default=dict)
+
+    objects: ClassVar = ColumnMappingQuerySet.as_manager()
+
+    class Meta:
+        ordering = ["site_id", "kind"]
+        constraints = [
+            models.UniqueConstraint(
+                name="mapping_once_a_kind",
+                fields=["site", "kind"],
+                violation_error_message="This site has a mapping for that kind already: edit it.",
+            )
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.site.code} {self.kind}"

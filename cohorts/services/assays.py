@@ -1,0 +1,66 @@
+"""Storing checked assay tables: a batch, its columns, and one packed vector a sample."""
+
+from __future__ import annotations
+
+from cohorts.ingest.assays import AssayColumn, AssayOptions, CheckedBatch
+from cohorts.ingest.facts import normalise
+from cohorts.models import AssayBatch, AssayRow, BatchFeature, Feature, Sample, Site, Upload
+from cohorts.models.assay import pack_flags, pack_values
+
+
+def store_batch(
+    site: Site, upload: Upload, batch: CheckedBatch, options: AssayOptions
+) -> AssayBatch:
+    """Store one batch; inside the upload's transaction. New names open features to be reviewed."""
+    stored: AssayBatch = AssayBatch.objects.create(
+        site=site,
+        upload=upload,
+        label=batch.label,
+        platform=options.platform,
+        matrix=options.matrix,
+        scale=options.scale,
+    )
+    features = _features(batch.features)
+    BatchFeature.objects.bulk_create(
+        BatchFeature(
+            batch=stored,
+            position=position,
+            feature=features[_name(column)],
+            source_name=column.source_name,
+            unit=column.unit,
+            factor=column.factor,
+            lod=column.lod,
+        )
+        for position, column in enumerate(batch.features)
+    )
+    samples = dict(Sample.objects.filter(site=site).values_list("code", "pk"))
+    AssayRow.objects.bulk_create(
+        AssayRow(
+            batch=stored,
+            sample_id=samples[head.sample] if head.sample else None,
+            label=head.label,
+            sample_type=head.sample_type,
+            injection_order=head.injection_order,
+            packed_values=pack_values(values),
+            packed_flags=pack_flags(flags),
+        )
+        for head, values, flags in zip(batch.rows, batch.values, batch.flags, strict=True)
+    )
+    return stored
+
+
+def _name(column: AssayColumn) -> str:
+    return column.feature.name if column.feature else column.source_name
+
+
+def _features(columns: tuple[AssayColumn, ...]) -> dict[str, Feature]:
+    """The dictionary's features by name; unknown names become features that wait for review."""
+    names = {_name(column) for column in columns}
+    known = {feature.name: feature for feature in Feature.objects.filter(name__in=names)}
+    new = [
+        Feature(name=name, kind="unknown", reviewed=False)
+        for name in sorted(names - known.keys(), key=normalise)
+    ]
+    for feature in Feature.objects.bulk_create(new):
+        known[feature.name] = feature
+    return known

@@ -1,0 +1,111 @@
+"""What a check must know of a site, read from the records."""
+
+from __future__ import annotations
+
+from datetime import date, datetime
+from zoneinfo import ZoneInfo
+
+from django.db.models import Max
+
+from cohorts.ingest.facts import (
+    FeatureFacts,
+    FeatureIndex,
+    InstrumentFacts,
+    ParticipantFacts,
+    SampleFacts,
+    SiteFacts,
+    normalise,
+)
+from cohorts.models import (
+    Consent,
+    Feature,
+    FeatureAlias,
+    Instrument,
+    Participant,
+    Sample,
+    Site,
+    Withdrawal,
+)
+
+
+def facts_of(site: Site) -> SiteFacts:
+    """The site's books as of now; take the site's row lock first where a write follows."""
+    today = datetime.now(ZoneInfo(site.time_zone)).date()
+    return SiteFacts(
+        site=site.code,
+        today=today,
+        groups=site.study.groups,
+        participants=_participants(site, today),
+        samples={
+            code: SampleFacts(code, participant, material)
+            for code, participant, material in Sample.objects.filter(site=site).values_list(
+                "code", "participant__code", "material"
+            )
+        },
+        instruments=_instruments(),
+        features=feature_index(site),
+    )
+
+
+def _participants(site: Site, today: date) -> dict[str, ParticipantFacts]:
+    scopes = dict(
+        Consent.objects.filter(participant__site=site)
+        .in_force(today)
+        .values_list("participant_id", "scopes")
+    )
+    levels = dict(
+        Withdrawal.objects.filter(participant__site=site)
+        .effective(today)
+        .order_by()
+        .values_list("participant_id")
+        .annotate(Max("level"))
+    )
+    return {
+        code: ParticipantFacts(
+            code=code,
+            scopes=frozenset(scopes.get(pk, ())),
+            withdrawal_level=levels.get(pk, 0),
+            group=group,
+            consented=pk in scopes,
+        )
+        for pk, code, group in Participant.objects.filter(site=site).values_list(
+            "pk", "code", "group"
+        )
+    }
+
+
+def _instruments() -> dict[str, InstrumentFacts]:
+    facts: dict[str, InstrumentFacts] = {}
+    for instrument in Instrument.objects.order_by("version"):
+        earlier = facts.get(instrument.code)
+        facts[instrument.code] = InstrumentFacts(
+            code=instrument.code,
+            n_items=instrument.n_items,
+            item_min=instrument.item_min,
+            item_max=instrument.item_max,
+            total_min=instrument.total_min,
+            total_max=instrument.total_max,
+            versions=frozenset({instrument.version})
+            | (earlier.versions if earlier else frozenset()),
+            languages=frozenset(instrument.languages),
+        )
+    return facts
+
+
+def feature_index(site: Site) -> FeatureIndex:
+    """Names under which this site may send a feature: its own aliases win over everybody's."""
+    by_name: dict[str, FeatureFacts] = {}
+    facts = {
+        pk: FeatureFacts(name, unit or None, mass, kind)
+        for pk, name, unit, mass, kind in Feature.objects.values_list(
+            "pk", "name", "canonical_unit", "molar_mass", "kind"
+        )
+    }
+    for fact in facts.values():
+        by_name[normalise(fact.name)] = fact
+    aliases = FeatureAlias.objects.filter(site=None) | FeatureAlias.objects.filter(site=site)
+    for name, feature_id, _ in sorted(
+        aliases.values_list("name", "feature_id", "site_id"), key=lambda alias: alias[2] is not None
+    ):
+        by_name[normalise(name)] = facts[feature_id]
+    return FeatureIndex(by_name)

@@ -1,0 +1,59 @@
+"""Recording answers to instruments, scored on arrival."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from cohorts.ingest.assessments import AssessmentRow
+from cohorts.models import Assessment, Instrument, Participant, Site
+from cohorts.scoring import SCORING_VERSION, ScoringRule, score
+from cohorts.services.biobank import visits_of
+
+
+def record_assessments(site: Site, rows: Sequence[AssessmentRow]) -> None:
+    """Record checked rows with their derived scores; inside the upload's transaction."""
+    participants = dict(Participant.objects.filter(site=site).values_list("code", "pk"))
+    visits = visits_of(site, {(row.participant, row.visit) for row in rows if row.visit})
+    instruments = _instruments(rows)
+    Assessment.objects.bulk_create(
+        Assessment(
+            participant_id=participants[row.participant],
+            visit=visits.get((row.participant, row.visit)),
+            instrument=instruments[row.instrument, row.version],
+            language=row.language,
+            assessed_on=row.assessed_on,
+            items=list(row.items),
+            sent_total=row.total,
+            score=_score(instruments[row.instrument, row.version], row),
+            scoring_version=SCORING_VERSION,
+        )
+        for row in rows
+    )
+
+
+def _instruments(rows: Sequence[AssessmentRow]) -> dict[tuple[str, str], Instrument]:
+    """By code and version as the table names them; without a version the newest is meant."""
+    known = Instrument.objects.filter(code__in={row.instrument for row in rows}).order_by("version")
+    found: dict[tuple[str, str], Instrument] = {}
+    for instrument in known:
+        found[instrument.code, instrument.version] = found[instrument.code, ""] = instrument
+    return found
+
+
+def rule_of(instrument: Instrument) -> ScoringRule:
+    """How this instrument is scored, as the pure scorer takes it."""
+    return ScoringRule(
+        n_items=instrument.n_items or 0,
+        item_min=instrument.item_min,
+        item_max=instrument.item_max,
+        reversed_items=frozenset(instrument.reversed_items),
+        subscales={name: tuple(items) for name, items in instrument.subscales.items()},
+        max_missing_items=instrument.max_missing_items,
+    )
+
+
+def _score(instrument: Instrument, row: AssessmentRow) -> float | None:
+    """From the items where they were sent; the site's total stands in only where they were not."""
+    if row.items and instrument.n_items:
+        return score(row.items, rule_of(instrument)).total
+    return row.total

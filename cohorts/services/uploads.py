@@ -1,0 +1,223 @@
+"""A site's table, from the file to the records: the one way in for commands, API and portal."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from django.conf import settings
+from django.db import transaction
+from django.utils import timezone
+
+from cohorts import access
+from cohorts.errors import NoSuchSite, NotAllowed, UnusableRequest
+from cohorts.ingest import assays, assessments, participants, samples
+from cohorts.ingest.facts import SiteFacts
+from cohorts.ingest.reading import Table, UnreadableFile, read_table
+from cohorts.ingest.report import Fault, Report
+from cohorts.models import Change, ColumnMapping, Site, Upload, User
+from cohorts.services import assays as assay_store
+from cohorts.services import biobank, books, enrolment, files, phenotyping
+
+ASSAY_OPTIONS = ("platform", "matrix", "unit", "scale", "zero_means")
+SCALES = ("raw", "log2", "ln", "log10", "standardised")
+ZERO_MEANS = ("zero", "below_lod", "missing")
+
+Checked = (
+    participants.CheckedParticipants
+    | samples.CheckedSamples
+    | assessments.CheckedAssessments
+    | assays.CheckedAssays
+)
+
+
+@dataclass(frozen=True)
+class SentTable:
+    """A file as it came. ``options`` of an assay table: platform, matrix, unit, scale, zero_means."""
+
+    kind: str
+    content: bytes
+    filename: str = ""
+    options: Mapping[str, Any] = field(default_factory=dict)
+
+
+def site_for(user: User, site_code: str, kind: str) -> Site:
+    """The site, if this user may send such tables for it.
+
+    Raises NoSuchSite alike for unknown and for other people's sites, NotAllowed for a role at that
+    site that does not send this kind.
+    """
+    site: Site | None = Site.objects.visible_to(user).filter(code=site_code).first()
+    if site is None or not access.reach(user, "upload", "C").covers(site.pk):
+        raise NoSuchSite(site_code)
+    check_kind(kind)
+    if not access.may(user, access.UPLOAD_KINDS[kind], "C", site.pk):
+        who = ", ".join(
+            access.ROLES[role] for role in sorted(access.roles_with(access.UPLOAD_KINDS[kind], "C"))
+        )
+        raise NotAllowed(f"Your role at {site.code} does not send {kind}; ask a {who} there.")
+    return site
+
+
+def check_kind(kind: str) -> None:
+    if kind not in access.UPLOAD_KINDS:
+        raise UnusableRequest(
+            f"{kind!r} is not a kind of table; send {', '.join(access.UPLOAD_KINDS)}."
+        )
+
+
+def submit(site: Site, sent: SentTable, *, by: User | None) -> Upload:
+    """Receive, check and, if every row holds, accept. The same file twice is one upload.
+
+    The file and its report are kept either way; of a refused table no row is stored.
+    """
+    upload = receive(site, sent, by=by)
+    return upload if upload.status == Upload.Status.ACCEPTED else accept(upload)
+
+
+def receive(site: Site, sent: SentTable, *, by: User | None) -> Upload:
+    """Store the file, then its row: a row without its file cannot exist."""
+    check_kind(sent.kind)
+    if len(sent.content) > settings.UPLOAD_MAX_BYTES:
+        limit = settings.UPLOAD_MAX_BYTES // 1024**2
+        raise UnusableRequest(
+            f"The file is larger than {limit} MB; split it by batch and send the parts."
+        )
+    options = dict(sent.options)
+    if sent.kind == "assays":
+        assay_options(options)
+    digest = files.store(sent.content)
+    upload, _ = Upload.objects.get_or_create(
+        site=site,
+        kind=sent.kind,
+        sha256=digest,
+        defaults={
+            "filename": sent.filename[:255] or f"{sent.kind}.csv",
+            "n_bytes": len(sent.content),
+            "options": options,
+            "sent_by": by,
+        },
+    )
+    if upload.status != Upload.Status.ACCEPTED and upload.options != options:
+        upload.options = options
+        upload.save(update_fields=["options"])
+    return upload
+
+
+@transaction.atomic
+def accept(upload: Upload) -> Upload:
+    """Check every row against the books and store all of them, or none and say why."""
+    # The site's row orders its uploads: a check stays true until its rows are written.
+    site = Site.objects.select_for_update().select_related("study").get(pk=upload.site_id)
+    upload = Upload.objects.select_for_update().get(pk=upload.pk)
+    if upload.status == Upload.Status.ACCEPTED:
+        return upload
+    sent = SentTable(upload.kind, files.read(upload.sha256), upload.filename, upload.options)
+    try:
+        checked = check(sent, books.facts_of(site), mapping_of(site, upload.kind))
+    except UnreadableFile as error:
+        upload.report = unreadable(upload.kind, error).as_dict()
+        upload.status = Upload.Status.REJECTED
+        upload.save(update_fields=["report", "status"])
+        return upload
+    upload.report = checked.report.as_dict()
+    if not checked.report.ok:
+        upload.status = Upload.Status.REJECTED
+        upload.save(update_fields=["report", "status"])
+        return upload
+    store(site, upload, checked)
+    Change.objects.record(
+        study=site.study,
+        site=site,
+        kind=upload.kind,
+        counts=dict(checked.report.summary),
+        cause=f"table {upload.filename}",
+    )
+    return upload
+
+
+def dry_run(site: Site, sent: SentTable) -> Report:
+    """The report that sending this table would give; nothing is stored."""
+    check_kind(sent.kind)
+    try:
+        return check(sent, books.facts_of(site), mapping_of(site, sent.kind)).report
+    except UnreadableFile as error:
+        return unreadable(sent.kind, error)
+
+
+def check(sent: SentTable, facts: SiteFacts, mapping: Mapping[str, str]) -> Checked:
+    """Read the file and check its rows. Raises UnreadableFile where there is no table in it."""
+    table = read_table(sent.content, filename=sent.filename)
+    return check_table(sent.kind, table, facts, mapping, sent.options)
+
+
+def check_table(
+    kind: str,
+    table: Table,
+    facts: SiteFacts,
+    mapping: Mapping[str, str],
+    options: Mapping[str, Any],
+) -> Checked:
+    """Check a table that has been read; ``mapping`` is standard column -> the site's own name."""
+    if kind == "participants":
+        return participants.check(table, facts, participants.ParticipantOptions(columns=mapping))
+    if kind == "samples":
+        return samples.check(table, facts, samples.SampleOptions(columns=mapping))
+    if kind == "assessments":
+        return assessments.check(table, facts, assessments.AssessmentOptions(columns=mapping))
+    return assays.check(table, facts, assay_options(options, mapping))
+
+
+def store(site: Site, upload: Upload, checked: Checked) -> None:
+    """Write checked rows and mark the upload accepted; the caller owns transaction and change."""
+    if isinstance(checked, participants.CheckedParticipants):
+        enrolment.enrol(site, checked.rows, by=upload.sent_by)
+    elif isinstance(checked, samples.CheckedSamples):
+        biobank.register_samples(site, checked.rows)
+    elif isinstance(checked, assessments.CheckedAssessments):
+        phenotyping.record_assessments(site, checked.rows)
+    else:
+        for batch in checked.batches:
+            assay_store.store_batch(site, upload, batch, assay_options(upload.options))
+    upload.status = Upload.Status.ACCEPTED
+    upload.accepted_at = timezone.now()
+    upload.report = checked.report.as_dict()
+    upload.save(update_fields=["status", "accepted_at", "report"])
+
+
+def assay_options(
+    options: Mapping[str, Any], mapping: Mapping[str, str] | None = None
+) -> assays.AssayOptions:
+    """Options as the check takes them. Raises UnusableRequest that names the option and its words."""
+    unknown = [key for key in options if key not in ASSAY_OPTIONS]
+    if unknown:
+        raise UnusableRequest(
+            f"Unknown option {unknown[0]!r}; an assay table takes {', '.join(ASSAY_OPTIONS)}."
+        )
+    for key, allowed in (("scale", SCALES), ("zero_means", ZERO_MEANS)):
+        if options.get(key) and options[key] not in allowed:
+            raise UnusableRequest(f"{key} is {options[key]!r}; choose one of {', '.join(allowed)}.")
+    for key in ("platform", "matrix"):
+        if not options.get(key):
+            raise UnusableRequest(
+                f"An assay table needs its {key}: say what was measured, and with what."
+            )
+    return assays.AssayOptions(
+        platform=options["platform"],
+        matrix=options["matrix"],
+        unit=options.get("unit") or None,
+        scale=options.get("scale") or "raw",
+        zero_means=options.get("zero_means") or "zero",
+        columns=mapping or {},
+    )
+
+
+def mapping_of(site: Site, kind: str) -> Mapping[str, str]:
+    saved = ColumnMapping.objects.filter(site=site, kind=kind).first()
+    return saved.columns if saved else {}
+
+
+def unreadable(kind: str, error: UnreadableFile) -> Report:
+    """The report on a file in which there is no table."""
+    return Report(kind=kind, n_rows=0, faults=(Fault(None, None, "unreadable", str(error)),))

@@ -1,0 +1,235 @@
+"""All settings. The only module that reads the environment; README 'Configuration' lists the names."""
+
+from __future__ import annotations
+
+import sys
+from datetime import timedelta
+from pathlib import Path
+
+import environ
+from csp.constants import NONE, SELF
+from django.core.exceptions import ImproperlyConfigured
+
+from hikiproject.state import default_state
+
+env = environ.FileAwareEnv()  # NAME_FILE, where set, names a file that holds NAME (a secret)
+
+BASE_DIR = Path(__file__).resolve().parent.parent
+DATABASE_URL = env.str("DATABASE_URL", default="")
+REDIS_URL = env.str("REDIS_URL", default="")
+SECRET_KEY = env.str("HIKI_SECRET_KEY", default="")
+
+# Without URLs this is one machine that runs everything itself; with them, somebody's deployment.
+EMBEDDED = not (DATABASE_URL and REDIS_URL)
+if EMBEDDED:
+    from hikiproject import embedded
+
+    _services = embedded.ensure()
+    DATABASE_URL = DATABASE_URL or _services.database_url
+    REDIS_URL = REDIS_URL or _services.redis_url
+    SECRET_KEY = SECRET_KEY or embedded.secret_key()
+if not SECRET_KEY:
+    raise ImproperlyConfigured("Set HIKI_SECRET_KEY; see 'Configuration' in README.md.")
+if not DATABASE_URL.startswith(("postgres://", "postgresql://")):
+    raise ImproperlyConfigured(
+        f"DATABASE_URL names {DATABASE_URL.split(':', 1)[0]!r}; only PostgreSQL (15 or newer) keeps "
+        "this study's rules. Set postgres://USER:PASSWORD@HOST:PORT/NAME, or leave it unset to use "
+        "the embedded server."
+    )
+
+STATE_DIR = default_state()  # HIKI_STATE, or .hiki beside manage.py
+MEDIA_ROOT = Path(env.str("HIKI_FILES", default=str(STATE_DIR / "files")))
+DEBUG = env.bool("HIKI_DEBUG", default=False)
+ALLOWED_HOSTS = env.list("HIKI_ALLOWED_HOSTS", default=["127.0.0.1", "localhost", "[::1]"])
+CSRF_TRUSTED_ORIGINS = env.list("HIKI_TRUSTED_ORIGINS", default=[])
+HTTPS = env.bool("HIKI_HTTPS", default=not EMBEDDED)
+
+INSTALLED_APPS = [
+    "django.contrib.admin",
+    "django.contrib.auth",
+    "django.contrib.contenttypes",
+    "django.contrib.sessions",
+    "django.contrib.messages",
+    "django.contrib.staticfiles",
+    "django.contrib.postgres",
+    "rest_framework",
+    "django_filters",
+    "drf_spectacular",
+    "drf_spectacular_sidecar",
+    "csp",
+    "hikiproject",
+    "cohorts",
+    "analysis",
+]
+MIDDLEWARE = [
+    "django.middleware.security.SecurityMiddleware",
+    "whitenoise.middleware.WhiteNoiseMiddleware",
+    "csp.middleware.CSPMiddleware",
+    "django.contrib.sessions.middleware.SessionMiddleware",
+    "django.middleware.locale.LocaleMiddleware",
+    "django.middleware.common.CommonMiddleware",
+    "django.middleware.csrf.CsrfViewMiddleware",
+    "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "django.contrib.messages.middleware.MessageMiddleware",
+    "django.middleware.clickjacking.XFrameOptionsMiddleware",
+]
+ROOT_URLCONF = "hikiproject.urls"
+WSGI_APPLICATION = "hikiproject.wsgi.application"
+TEMPLATES = [
+    {
+        "BACKEND": "django.template.backends.django.DjangoTemplates",
+        "DIRS": [BASE_DIR / "templates"],
+        "APP_DIRS": True,
+        "OPTIONS": {
+            "context_processors": [
+                "django.template.context_processors.request",
+                "django.contrib.auth.context_processors.auth",
+                "django.contrib.messages.context_processors.messages",
+            ]
+        },
+    }
+]
+
+DATABASES = {"default": env.db_url_config(DATABASE_URL)}
+DATABASES["default"] |= {
+    "CONN_MAX_AGE": 60,
+    "CONN_HEALTH_CHECKS": True,
+    "OPTIONS": {"connect_timeout": 5, "options": "-c lock_timeout=20s"},
+}
+DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
+CACHES = {
+    "default": {"BACKEND": "django.core.cache.backends.redis.RedisCache", "LOCATION": REDIS_URL}
+}
+
+# --- people
+AUTH_USER_MODEL = "cohorts.User"
+AUTH_PASSWORD_VALIDATORS = [
+    {"NAME": "django.contrib.auth.password_validation.UserAttributeSimilarityValidator"},
+    {
+        "NAME": "django.contrib.auth.password_validation.MinimumLengthValidator",
+        "OPTIONS": {"min_length": 12},
+    },
+    {"NAME": "django.contrib.auth.password_validation.CommonPasswordValidator"},
+]
+PASSWORD_HASHERS = [
+    "django.contrib.auth.hashers.Argon2PasswordHasher",
+    "django.contrib.auth.hashers.PBKDF2PasswordHasher",
+]
+LOGIN_URL = "login"
+LOGIN_REDIRECT_URL = "home"
+LOGOUT_REDIRECT_URL = "login"
+SESSION_COOKIE_AGE = int(timedelta(hours=8).total_seconds())
+SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = HTTPS
+CSRF_COOKIE_SAMESITE = SESSION_COOKIE_SAMESITE = "Lax"
+SECURE_SSL_REDIRECT = HTTPS
+SECURE_HSTS_SECONDS = int(timedelta(days=365).total_seconds()) if HTTPS else 0
+SECURE_HSTS_INCLUDE_SUBDOMAINS = SECURE_HSTS_PRELOAD = HTTPS
+SECURE_PROXY_SSL_HEADER = (
+    ("HTTP_X_FORWARDED_PROTO", "https") if env.bool("HIKI_BEHIND_PROXY", default=False) else None
+)
+SECURE_REFERRER_POLICY = "same-origin"
+X_FRAME_OPTIONS = "DENY"
+CONTENT_SECURITY_POLICY = {
+    "DIRECTIVES": {
+        "default-src": [NONE],
+        "script-src": [SELF],
+        "style-src": [SELF],
+        "img-src": [SELF, "data:"],
+        "font-src": [SELF],
+        "connect-src": [SELF],
+        "form-action": [SELF],
+        "frame-ancestors": [NONE],
+        "base-uri": [NONE],
+    }
+}
+
+# --- files that sites send
+UPLOAD_MAX_BYTES = env.int("HIKI_UPLOAD_MAX_MB", default=100) * 1024 * 1024
+DATA_UPLOAD_MAX_MEMORY_SIZE = 2_621_440
+DATA_UPLOAD_MAX_NUMBER_FIELDS = 500
+FILE_UPLOAD_PERMISSIONS = 0o640
+
+# --- language, time, static files
+LANGUAGE_CODE = "en"
+LANGUAGES = [("en", "English")]
+TIME_ZONE = "UTC"
+USE_TZ = True
+STATIC_URL = "static/"
+STATIC_ROOT = STATE_DIR / "static"
+# Served from the apps' own folders: no collectstatic step that a newcomer could forget.
+WHITENOISE_USE_FINDERS = True
+WHITENOISE_AUTOREFRESH = False
+
+# --- API
+REST_FRAMEWORK = {
+    "DEFAULT_AUTHENTICATION_CLASSES": [
+        "cohorts.authentication.TokenAuthentication",
+        "rest_framework.authentication.SessionAuthentication",
+    ],
+    "DEFAULT_PERMISSION_CLASSES": ["rest_framework.permissions.IsAuthenticated"],
+    "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
+    "DEFAULT_PARSER_CLASSES": ["rest_framework.parsers.JSONParser"],
+    "DEFAULT_PAGINATION_CLASS": "hikiproject.pagination.IdCursorPagination",
+    "DEFAULT_FILTER_BACKENDS": ["django_filters.rest_framework.DjangoFilterBackend"],
+    "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
+    "EXCEPTION_HANDLER": "hikiproject.exception_handler.problem_response",
+    "PAGE_SIZE": 100,
+    "UNAUTHENTICATED_USER": "django.contrib.auth.models.AnonymousUser",
+}
+SPECTACULAR_SETTINGS = {
+    "TITLE": "hikiproject",
+    "DESCRIPTION": "A living multi-site study of the blood biomarkers of hikikomori.",
+    "VERSION": "1.0.0",
+    "OAS_VERSION": "3.1.1",
+    "SERVE_INCLUDE_SCHEMA": False,
+    "SERVE_PERMISSIONS": ["rest_framework.permissions.IsAuthenticated"],
+    "SWAGGER_UI_DIST": "SIDECAR",
+    "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
+    "SCHEMA_PATH_PREFIX": "/api/v1",
+}
+
+# --- queue: the broker is a bell; what is owed stands in the database
+CELERY_BROKER_URL = REDIS_URL
+CELERY_TASK_IGNORE_RESULT = True
+CELERY_TASK_ACKS_LATE = True
+CELERY_TASK_REJECT_ON_WORKER_LOST = False  # the sweep rings again; redelivery loops do not end
+CELERY_TASK_TIME_LIMIT = env.int("HIKI_RUN_TIME_LIMIT", default=3600)
+CELERY_WORKER_PREFETCH_MULTIPLIER = 1
+CELERY_WORKER_HIJACK_ROOT_LOGGER = False
+CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
+CELERY_BROKER_TRANSPORT_OPTIONS = {
+    "visibility_timeout": CELERY_TASK_TIME_LIMIT + 600,
+    "socket_timeout": 5,
+    "socket_connect_timeout": 1,
+    "retry_on_timeout": False,
+}
+CELERY_TASK_DEFAULT_QUEUE = env.str("HIKI_QUEUE", default="hiki")
+# An upload's nudge may cost this long before the request goes on without it.
+NUDGE_TIMEOUT_SECONDS = 0.5
+# A run waits until no change has come for this long, so that a burst becomes one run ...
+SETTLE_SECONDS = env.float("HIKI_SETTLE_SECONDS", default=2.0)
+# ... but not longer than this after the first change it has not seen.
+SETTLE_AT_MOST_SECONDS = env.float("HIKI_SETTLE_AT_MOST_SECONDS", default=30.0)
+RUN_LEASE_SECONDS = env.float("HIKI_RUN_LEASE_SECONDS", default=120.0)
+RUN_ATTEMPTS = 3
+CELERY_BEAT_SCHEDULE = {
+    "sweep": {"task": "analysis.sweep", "schedule": env.float("HIKI_SWEEP_SECONDS", default=20.0)}
+}
+
+# --- disclosure (docs/for-analysts.md): fewest participants behind any number that an analyst sees
+DISCLOSURE_K = env.int("HIKI_DISCLOSURE_K", default=10)
+if DISCLOSURE_K < 5:
+    raise ImproperlyConfigured(
+        "HIKI_DISCLOSURE_K is below 5: numbers on so few people are not released."
+    )
+
+LOGGING = {
+    "version": 1,
+    "disable_existing_loggers": False,
+    "formatters": {"line": {"format": "%(asctime)s %(levelname)s %(name)s: %(message)s"}},
+    "handlers": {
+        "console": {"class": "logging.StreamHandler", "formatter": "line", "stream": sys.stderr}
+    },
+    "root": {"handlers": ["console"], "level": env.str("HIKI_LOG_LEVEL", default="WARNING")},
+    "loggers": {"analysis": {"level": "INFO"}, "cohorts": {"level": "INFO"}},
+}
