@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import io
+import lzma
 import re
 import zipfile
+import zlib
 from collections.abc import Iterator
 from datetime import date, datetime, time, timedelta
 from xml.etree import ElementTree as ET
@@ -22,6 +24,22 @@ _FORMULA_OR_ERROR = re.compile(rb"<(?:\w+:)?f[\s/>]|\bt\s*=\s*[\"']e[\"']")
 _CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ufffe\uffff]")
 
 
+_DAMAGE = (
+    zipfile.BadZipFile,
+    zlib.error,
+    lzma.LZMAError,
+    OSError,
+    EOFError,
+    KeyError,
+    NotImplementedError,
+    RuntimeError,
+    UnicodeDecodeError,
+    ET.ParseError,
+    python_calamine.CalamineError,
+)
+"""What the readers of zip, XML and spreadsheets raise on a file that was cut or changed."""
+
+
 class UnreadableFile(ValueError):  # noqa: N818 - a state of the file
     """A file that cannot be read as a table; the message says what to send instead."""
 
@@ -36,19 +54,20 @@ def read_workbook(content: bytes, name: str) -> tuple[list[list[str]], str]:
     Dates become ISO text. A formula that was never computed, or that ended in an error, is
     shown as text (``=`` or ``#N/A``): calamine alone would give both as empty.
     """
-    sheet_xml = _checked_first_sheet(content, name)
     try:
+        sheet_xml = _checked_first_sheet(content, name)
         book = python_calamine.CalamineWorkbook.from_filelike(io.BytesIO(content))
-        sheet = book.get_sheet_by_index(0)
-        cells = sheet.to_python(skip_empty_area=False)
-    except python_calamine.CalamineError as error:
-        raise UnreadableFile(f"{name} is a damaged workbook ({error}); save it again.") from error
-    rows = [[_as_text(cell) for cell in row] for row in cells]
+        rows = [
+            [_as_text(cell) for cell in row]
+            for row in book.get_sheet_by_index(0).to_python(skip_empty_area=False)
+        ]
+        for i, j, shown in _hidden_cells(sheet_xml):
+            _put(rows, i, j, shown, name)
+    except _DAMAGE as error:
+        raise UnreadableFile(f"{name} is not a readable .xlsx workbook; save it again.") from error
     for i, row in enumerate(rows, start=1):
         if _CONTROL.search("".join(row)):
             raise UnreadableFile(f"{name}: row {i} has a control character; type the row anew.")
-    for i, j, shown in _hidden_cells(sheet_xml):
-        _put(rows, i, j, shown)
     others = len(book.sheet_names) - 1
     note = f'Read sheet "{book.sheet_names[0]}"; {others} other sheets left out.' if others else ""
     return rows, note
@@ -56,22 +75,13 @@ def read_workbook(content: bytes, name: str) -> tuple[list[list[str]], str]:
 
 def _checked_first_sheet(content: bytes, name: str) -> bytes:
     """The first sheet's XML, once the archive has been found harmless."""
-    try:
-        with zipfile.ZipFile(io.BytesIO(content)) as archive:
-            _refuse_bombs(archive, len(content), name)
-            _refuse_active(archive, name)
-            # Reading every part compares its true size and checksum with the directory.
-            if archive.testzip() is not None:
-                raise UnreadableFile(f"{name} is a damaged workbook; save it again.")
-            xml = archive.read(_first_sheet_path(archive))
-    except (
-        zipfile.BadZipFile,
-        KeyError,
-        ET.ParseError,
-        NotImplementedError,
-        RuntimeError,
-    ) as error:
-        raise UnreadableFile(f"{name} is not a readable .xlsx workbook; save it again.") from error
+    with zipfile.ZipFile(io.BytesIO(content)) as archive:
+        _refuse_bombs(archive, len(content), name)
+        # Reading every part compares its true size and checksum with the directory.
+        if archive.testzip() is not None:
+            raise zipfile.BadZipFile("a part does not match its checksum")
+        _refuse_active(archive, name)
+        xml = archive.read(_first_sheet_path(archive))
     _refuse_far_cells(xml, name)
     return xml
 
@@ -103,8 +113,10 @@ def _first_sheet_path(archive: zipfile.ZipFile) -> str:
     book = ET.fromstring(archive.read("xl/workbook.xml"))  # noqa: S314 - no DTD, see above
     links = ET.fromstring(archive.read("xl/_rels/workbook.xml.rels"))  # noqa: S314 - as above
     targets = {link.get("Id"): link.get("Target", "") for link in links}
-    sheet = next(element for element in book.iter() if element.tag.endswith("}sheet"))
-    target = targets[sheet.get(_RELATIONSHIP)]
+    sheets = [element for element in book.iter() if element.tag.endswith("}sheet")]
+    if not sheets:
+        raise KeyError("the workbook lists no sheet")
+    target = targets[sheets[0].get(_RELATIONSHIP)]
     return target.lstrip("/") if target.startswith("/") else f"xl/{target}"
 
 
@@ -135,10 +147,11 @@ def _hidden_cells(xml: bytes) -> Iterator[tuple[int, int, str]]:
     for event, element in ET.iterparse(io.BytesIO(xml), events=("start", "end")):  # noqa: S314
         tag = element.tag.rpartition("}")[2]
         if event == "start" and tag == "row":
-            i, j = int(element.get("r", i + 2)) - 1, -1
+            number = element.get("r", "")
+            i, j = int(number) - 1 if number.isdecimal() else i + 1, -1
         elif event == "start" and tag == "c":
-            letters = (element.get("r") or "").rstrip("0123456789").encode()
-            j = _column_number(letters) - 1 if letters else j + 1
+            letters = (element.get("r") or "").rstrip("0123456789")
+            j = _column_number(letters.encode()) - 1 if letters else j + 1
         elif event == "end" and tag == "c":
             shown = _shown(element)
             if shown:
@@ -155,8 +168,10 @@ def _shown(cell: ET.Element) -> str:
     return f"={children['f'].text or ''}" if never_computed else ""
 
 
-def _put(rows: list[list[str]], i: int, j: int, shown: str) -> None:
+def _put(rows: list[list[str]], i: int, j: int, shown: str, name: str) -> None:
     width = len(rows[0]) if rows else 0
+    if (i + 1) * (j + 1) > MAX_CELLS:
+        raise UnreadableFile(f"{name} has a cell far outside the table; delete it.")
     # A column or row of nothing but errors lies outside what calamine saw.
     while len(rows) <= i:
         rows.append([""] * width)
