@@ -1,6 +1,6 @@
 """One effect of each feature from the effects of the cohorts (random-effects meta-analysis)."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -9,7 +9,6 @@ from scipy import special
 from analysis.stats.errors import UnusableData
 from analysis.stats.tau2 import (
     MAX_STEPS,
-    BetweenVariance,
     between_variance,
     typical_variance,
     weighted_squares,
@@ -20,6 +19,8 @@ Bools = NDArray[np.bool_]
 
 TESTS = ("hksj", "t", "z")
 COVERAGE = 0.95
+# As many features at once as keep the working arrays of some 20 cohorts in the cache.
+BLOCK = 2048
 
 NO_COHORT = "no cohort measured it"
 ONE_COHORT = "one cohort: nothing to pool"
@@ -97,16 +98,30 @@ def pool_effects(
     if tau2 == "FE" and test == "hksj":
         test = "z"
     y, v = _checked(estimates, variances)
-    present = np.isfinite(y)
-    n_cohorts = present.sum(axis=0)
-    # An absent cohort gets the weight 0; see tau2.
-    y, v = np.where(present, y, 0.0), np.where(present, v, np.inf)
-    several = n_cohorts >= 2
-    if several.all():
-        between = between_variance(y, v, tau2)
-    else:
-        between = _spread_over(several, between_variance(y[:, several], v[:, several], tau2))
-    return _summarise(y, v, n_cohorts, between, tau2, test)
+    starts = range(0, max(y.shape[1], 1), BLOCK)
+    blocks = [_fit(y[:, at : at + BLOCK], v[:, at : at + BLOCK], tau2, test) for at in starts]
+    parts = [
+        np.concatenate([getattr(block, field.name) for block in blocks])
+        for field in fields(_Fitted)
+    ]
+    return _summarise(_Fitted(*parts), tau2, test)
+
+
+@dataclass(frozen=True)
+class _Fitted:
+    """What needs the cohorts' numbers; arrays of shape (n_features,).
+
+    With fewer than two cohorts ``tau2``, ``q_statistic`` and ``typical``, the typical variance
+    within cohorts, are NaN; with none ``estimate`` is 0 and ``se`` 1, to be hidden later.
+    """
+
+    n_cohorts: NDArray[np.int64]
+    estimate: Floats
+    se: Floats
+    tau2: Floats
+    converged: Bools
+    q_statistic: Floats
+    typical: Floats
 
 
 def _checked(estimates: ArrayLike, variances: ArrayLike) -> tuple[Floats, Floats]:
@@ -116,6 +131,10 @@ def _checked(estimates: ArrayLike, variances: ArrayLike) -> tuple[Floats, Floats
             f"Estimates have the shape {y.shape} and variances {v.shape}: "
             "give both as (n_cohorts, n_features)."
         )
+    # One pass for the tables that are in order; the search for what is wrong comes after.
+    sound = np.isfinite(y) & (v > 0) & np.isfinite(v) | np.isnan(y) & np.isnan(v)
+    if sound.all():
+        return y, v
     refused = {
         "an infinite estimate or variance": np.isinf(y) | np.isinf(v),
         "a variance that is not above 0": v <= 0,
@@ -131,55 +150,28 @@ def _checked(estimates: ArrayLike, variances: ArrayLike) -> tuple[Floats, Floats
     return y, v
 
 
-def _spread_over(several: Bools, fitted: BetweenVariance) -> BetweenVariance:
-    """The estimates put back at their features; with fewer than two cohorts tau2 is unknown."""
-    spread, converged = np.full(len(several), np.nan), np.ones(len(several), dtype=bool)
-    spread[several], converged[several] = fitted.tau2, fitted.converged
-    return BetweenVariance(spread, converged)
-
-
-def _summarise(
-    y: Floats,
-    v: Floats,
-    n_cohorts: NDArray[np.int64],
-    between: BetweenVariance,
-    method: str,
-    test: str,
-) -> PooledEffects:
+def _fit(y: Floats, v: Floats, method: str, test: str) -> _Fitted:
+    present = np.isfinite(y)
+    n_cohorts = present.sum(axis=0)
+    # An absent cohort gets the weight 0; see tau2.
+    y, v = np.where(present, y, 0.0), np.where(present, v, np.inf)
     several = n_cohorts >= 2
-    df = np.where(several, n_cohorts - 1, np.nan)
-    estimate, se = _centre(y, v + np.where(several, between.tau2, 0.0), df, test)
-    quantile_df = np.where(several & (test != "z"), df, np.inf)
-    half_width = _t_quantile(quantile_df) * se
-    q_statistic, i2 = _heterogeneity(y, v, between.tau2, df, method)
-    reach = _prediction_reach(between.tau2, se, n_cohorts, method)
-    shown = (n_cohorts >= 1) & between.converged
-    both = several & between.converged
-    return PooledEffects(
-        estimate=_only(shown, estimate),
-        se=_only(shown, se),
-        ci_low=_only(shown, estimate - half_width),
-        ci_high=_only(shown, estimate + half_width),
-        p=_only(shown, _two_sided_p(estimate / se, quantile_df)),
-        tau2=_only(both, between.tau2),
-        i2=_only(both, i2),
-        q_statistic=_only(several, q_statistic),
-        q_p=_only(several, special.chdtrc(df, q_statistic)),
-        pi_low=_only(both, estimate - reach),
-        pi_high=_only(both, estimate + reach),
-        n_cohorts=n_cohorts,
-        converged=between.converged,
-        reason=_reasons(n_cohorts, between.converged),
-        tau2_method=method,
-        test=test,
-    )
+    tau2, q_statistic, typical = (np.full(len(several), np.nan) for _ in range(3))
+    converged = np.ones(len(several), dtype=bool)
+    # Taking all columns by a mask would copy both tables for nothing.
+    y2, v2 = (y, v) if several.all() else (y[:, several], v[:, several])
+    between = between_variance(y2, v2, method)
+    tau2[several], converged[several] = between.tau2, between.converged
+    q_statistic[several], typical[several] = weighted_squares(y2, v2), typical_variance(v2)
+    marginal = v + np.where(several, tau2, 0.0)
+    estimate, se = _centre(y, marginal, np.where(several, n_cohorts - 1, np.nan), test)
+    return _Fitted(n_cohorts, estimate, se, tau2, converged, q_statistic, typical)
 
 
 def _centre(y: Floats, marginal: Floats, df: Floats, test: str) -> tuple[Floats, Floats]:
     """The weighted mean of each feature and its standard error; 0 and 1 where no cohort is."""
     weight = 1 / marginal
     total = weight.sum(axis=0)
-    # 1 where no cohort is: a number that _only hides afterwards.
     total = np.where(total > 0, total, 1.0)
     estimate: Floats = (weight * y).sum(axis=0) / total
     se = np.sqrt(1 / total)
@@ -191,26 +183,47 @@ def _centre(y: Floats, marginal: Floats, df: Floats, test: str) -> tuple[Floats,
     return estimate, se
 
 
-def _heterogeneity(
-    y: Floats, v: Floats, tau2: Floats, df: Floats, method: str
-) -> tuple[Floats, Floats]:
-    """Cochran's Q, and I2 in percent; NaN where fewer than two cohorts are."""
-    q_statistic, typical = np.full(len(df), np.nan), np.full(len(df), np.nan)
-    several = np.isfinite(df)
-    q_statistic[several] = weighted_squares(y[:, several], v[:, several])
-    if method == "FE":
-        # Identical cohorts have Q = 0 and no heterogeneity: 0 / 0 must not become NaN.
-        i2 = 100 * np.maximum(q_statistic - df, 0.0) / np.where(q_statistic > 0, q_statistic, 1.0)
-        return q_statistic, i2
-    typical[several] = typical_variance(v[:, several])
-    return q_statistic, 100 * tau2 / (tau2 + typical)
+def _summarise(fit: _Fitted, method: str, test: str) -> PooledEffects:
+    several = fit.n_cohorts >= 2
+    df = np.where(several, fit.n_cohorts - 1, np.nan)
+    quantile_df = np.where(several & (test != "z"), df, np.inf)
+    half_width = _t_quantile(quantile_df) * fit.se
+    reach = _prediction_reach(fit, method)
+    shown = (fit.n_cohorts >= 1) & fit.converged
+    both = several & fit.converged
+    return PooledEffects(
+        estimate=_only(shown, fit.estimate),
+        se=_only(shown, fit.se),
+        ci_low=_only(shown, fit.estimate - half_width),
+        ci_high=_only(shown, fit.estimate + half_width),
+        p=_only(shown, _two_sided_p(fit.estimate / fit.se, quantile_df)),
+        tau2=_only(both, fit.tau2),
+        i2=_only(both, _i2(fit, df, method)),
+        q_statistic=fit.q_statistic,
+        q_p=special.chdtrc(df, fit.q_statistic),
+        pi_low=_only(both, fit.estimate - reach),
+        pi_high=_only(both, fit.estimate + reach),
+        n_cohorts=fit.n_cohorts,
+        converged=fit.converged,
+        reason=_reasons(fit.n_cohorts, fit.converged),
+        tau2_method=method,
+        test=test,
+    )
 
 
-def _prediction_reach(
-    tau2: Floats, se: Floats, n_cohorts: NDArray[np.int64], method: str
-) -> Floats:
-    df = np.where((n_cohorts >= 3) & (method != "FE"), n_cohorts - 2.0, np.nan)
-    reach: Floats = _t_quantile(df) * np.sqrt(tau2 + se**2)
+def _i2(fit: _Fitted, df: Floats, method: str) -> Floats:
+    """I2 in percent, by the definition in `PooledEffects`; NaN under two cohorts."""
+    if method != "FE":
+        return 100 * fit.tau2 / (fit.tau2 + fit.typical)
+    q = fit.q_statistic
+    # Identical cohorts have Q = 0 and no heterogeneity: 0 / 0 must not become NaN.
+    i2: Floats = 100 * np.maximum(q - df, 0.0) / np.where(q > 0, q, 1.0)
+    return i2
+
+
+def _prediction_reach(fit: _Fitted, method: str) -> Floats:
+    df = np.where((fit.n_cohorts >= 3) & (method != "FE"), fit.n_cohorts - 2.0, np.nan)
+    reach: Floats = _t_quantile(df) * np.sqrt(fit.tau2 + fit.se**2)
     return reach
 
 

@@ -18,8 +18,6 @@ Score = Callable[[Floats, Floats, Floats], tuple[Floats, Floats]]
 
 MAX_STEPS = 100
 RELATIVE_STEP = 1e-11
-# As many features at once as keep the working arrays of some 20 cohorts in the cache.
-BLOCK = 2048
 
 
 @dataclass(frozen=True)
@@ -62,16 +60,10 @@ def between_variance(estimate: Floats, variance: Floats, method: str) -> Between
     if method not in _SCORES:
         known = ", ".join(sorted([*_CLOSED_FORM, *_SCORES]))
         raise UnusableData(f'tau2 "{method}" is not an estimator; use one of {known}.')
-    blocks = [
-        _solve_block(estimate[:, start : start + BLOCK], variance[:, start : start + BLOCK], method)
-        for start in range(0, estimate.shape[1], BLOCK)
-    ]
-    if not blocks:
-        return BetweenVariance(np.empty(0), np.empty(0, dtype=bool))
-    return BetweenVariance(
-        np.concatenate([block.tau2 for block in blocks]),
-        np.concatenate([block.converged for block in blocks]),
-    )
+    found = _fall_through_zero(estimate, variance, method)
+    if method in ("PM", "EB"):
+        return found  # its left side falls everywhere: one root
+    return _better_of_zero_and(found, estimate, variance, method)
 
 
 # --- estimators with a formula -------------------------------------------------------------------
@@ -195,21 +187,11 @@ _SCORES: dict[str, tuple[Score, int]] = {
 }
 
 
-def _solve_block(estimate: Floats, variance: Floats, method: str) -> BetweenVariance:
-    start = np.maximum(_hedges_olkin(estimate, variance), 0.0)
-    found = _fall_through_zero(estimate, variance, start, method)
-    if method in ("PM", "EB"):
-        return found  # its left side falls everywhere: one root
-    return _better_of_zero_and(found, estimate, variance, method)
-
-
-def _fall_through_zero(
-    estimate: Floats, variance: Floats, start: Floats, method: str
-) -> BetweenVariance:
+def _fall_through_zero(estimate: Floats, variance: Floats, method: str) -> BetweenVariance:
     """Newton over the features still moving, kept inside a bracket that only shrinks."""
     score, power = _SCORES[method]
     scale = typical_variance(variance)
-    tau2 = start.copy()
+    tau2 = np.maximum(_hedges_olkin(estimate, variance), 0.0)
     converged = np.zeros(len(tau2), dtype=bool)
     moving = np.arange(len(tau2))
     y, v, s, t = estimate, variance, scale, tau2.copy()

@@ -15,7 +15,7 @@ from statsmodels.stats.meta_analysis import combine_effects
 
 from analysis.stats import tau2 as tau2_module
 from analysis.stats.errors import UnusableData
-from analysis.stats.meta import PooledEffects, pool_effects
+from analysis.stats.meta import BLOCK, PooledEffects, pool_effects
 
 METAFOR = json.loads((Path(__file__).parent / "reference" / "meta_metafor.json").read_text())
 ESTIMATORS = ("FE", "HE", "DL", "HS", "SJ", "PM", "EB", "ML", "REML")
@@ -189,9 +189,9 @@ def test_hartung_knapp_is_never_narrower_than_the_plain_intervals(table):
 
 @pytest.mark.parametrize("method", ESTIMATORS)
 def test_a_feature_pools_alike_alone_and_in_a_large_table(method):
-    estimates, variances = simulated(6, tau2_module.BLOCK + 5, seed=4, missing=0.3)
+    estimates, variances = simulated(6, BLOCK + 5, seed=4, missing=0.3)
     together = pool_effects(estimates, variances, tau2=method)
-    for feature in (0, 7, tau2_module.BLOCK - 1, tau2_module.BLOCK + 4):
+    for feature in (0, 7, BLOCK - 1, BLOCK + 4):
         alone = pool_effects(estimates[:, [feature]], variances[:, [feature]], tau2=method)
         assert together.estimate[feature] == pytest.approx(alone.estimate[0], rel=1e-9)
         assert together.tau2[feature] == pytest.approx(alone.tau2[0], rel=1e-7, abs=1e-12)
