@@ -1,4 +1,4 @@
-"""Scores of a questionnaire from its item answers. Pure: no database, nothing guessed.
+"""Scores of a questionnaire, and the grade of a withdrawal. Pure: no database, nothing guessed.
 
 Which items are reversed, which form a subscale and how many may be missing is reference data of
 the instrument; this module knows only how such a rule is applied.
@@ -11,6 +11,9 @@ from dataclasses import dataclass, field
 
 SCORING_VERSION = "1"
 """Raised whenever the same answers would give another score."""
+
+
+KATO = "Kato 2019/2020"
 
 
 @dataclass(frozen=True)
@@ -100,3 +103,67 @@ def _sum(
     if not answered or len(values) - len(answered) > max_missing:
         return None
     return sum(answered) * len(values) / len(answered)
+
+
+@dataclass(frozen=True)
+class WithdrawalFacts:
+    """What an interview records of a person's withdrawal; None is "not recorded"."""
+
+    isolated_at_home: bool | None = None
+    months: float | None = None
+    impaired_or_distressed: bool | None = None
+    days_out_a_week: int | None = None
+    rarely_leaves_room: bool | None = None
+
+
+@dataclass(frozen=True)
+class WithdrawalGrade:
+    """``state``: hikikomori, pre_hikikomori, not_met or unknown; ``severity`` where it is met.
+
+    ``criteria`` names the set that was applied, since several are in use.
+    """
+
+    criteria: str
+    state: str
+    severity: str
+    reason: str
+
+
+def withdrawal_grade(facts: WithdrawalFacts) -> WithdrawalGrade:
+    """Grade by the criteria of Kato 2019/2020 (World Psychiatry 19:116-117).
+
+    Marked isolation at home, impairment or distress, 6 months or more (from 3: pre-hikikomori);
+    severe rarely leaves one room, moderate goes out 1 day a week or less, mild 2 to 3 days;
+    4 days or more exclude. One criterion failed is enough for "not met"; one not recorded is
+    enough for "unknown", never for "met".
+    """
+    failed = _failed_criterion(facts)
+    if failed:
+        return WithdrawalGrade(KATO, "not_met", "", failed)
+    unknown = [
+        name
+        for name in ("isolated_at_home", "months", "impaired_or_distressed", "days_out_a_week")
+        if getattr(facts, name) is None
+    ]
+    if facts.months is None or unknown:
+        return WithdrawalGrade(KATO, "unknown", "", f"not recorded: {', '.join(unknown)}.")
+    state = "hikikomori" if facts.months >= 6 else "pre_hikikomori"
+    return WithdrawalGrade(KATO, state, _severity(facts), "")
+
+
+def _failed_criterion(facts: WithdrawalFacts) -> str:
+    if facts.isolated_at_home is False:
+        return "no marked isolation at home."
+    if facts.months is not None and facts.months < 3:
+        return f"{facts.months:g} months; pre-hikikomori begins at 3."
+    if facts.impaired_or_distressed is False:
+        return "neither impaired nor distressed."
+    if facts.days_out_a_week is not None and facts.days_out_a_week >= 4:
+        return f"out {facts.days_out_a_week} days a week; 4 or more exclude."
+    return ""
+
+
+def _severity(facts: WithdrawalFacts) -> str:
+    if facts.rarely_leaves_room:
+        return "severe"
+    return "moderate" if (facts.days_out_a_week or 0) <= 1 else "mild"

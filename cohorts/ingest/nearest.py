@@ -7,7 +7,7 @@ from collections.abc import Iterable
 
 
 def nearest(word: str, known: Iterable[str]) -> str:
-    """``'; did you mean "plasma"?'``-like text to put into a message, or nothing.
+    """A question to put into a message after the unknown word, or nothing.
 
     >>> nearest("plsma", ["plasma", "serum"])
     ' (did you mean "plasma"?)'

@@ -2,7 +2,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cohorts.scoring import ScoringRule, score
+from cohorts.scoring import ScoringRule, WithdrawalFacts, score, withdrawal_grade
 
 HQ_25 = ScoringRule(
     n_items=25,
@@ -81,3 +81,35 @@ def test_answers_that_do_not_fit_the_rule_are_refused(items, message):
 def test_a_rule_that_names_an_item_too_many_is_refused():
     with pytest.raises(ValueError, match=r"names items \[4\]; there are 1 to 3"):
         ScoringRule(3, 0, 4, frozenset({4}))
+
+
+def graded(**facts):
+    met = {"isolated_at_home": True, "months": 12, "impaired_or_distressed": True}
+    return withdrawal_grade(WithdrawalFacts(**({**met, "days_out_a_week": 1} | facts)))
+
+
+@pytest.mark.parametrize(
+    ("facts", "state", "severity"),
+    [
+        ({}, "hikikomori", "moderate"),
+        ({"months": 6, "days_out_a_week": 3}, "hikikomori", "mild"),
+        ({"days_out_a_week": 2}, "hikikomori", "mild"),
+        ({"months": 5.9, "days_out_a_week": 0}, "pre_hikikomori", "moderate"),
+        ({"months": 3}, "pre_hikikomori", "moderate"),
+        ({"rarely_leaves_room": True}, "hikikomori", "severe"),
+        ({"months": 2.9}, "not_met", ""),
+        ({"days_out_a_week": 4}, "not_met", ""),
+        ({"impaired_or_distressed": False}, "not_met", ""),
+        ({"isolated_at_home": False, "months": None}, "not_met", ""),
+        ({"months": None}, "unknown", ""),
+    ],
+)
+def test_withdrawal_is_graded_by_the_named_criteria(facts, state, severity):
+    grade = graded(**facts)
+    assert (grade.state, grade.severity) == (state, severity)
+    assert grade.criteria == "Kato 2019/2020"
+    assert bool(grade.reason) == (state in ("not_met", "unknown"))
+
+
+def test_what_was_not_recorded_is_named():
+    assert graded(months=None).reason == "not recorded: months."
