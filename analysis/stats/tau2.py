@@ -17,7 +17,9 @@ Bools = NDArray[np.bool_]
 Score = Callable[[Floats, Floats, Floats], tuple[Floats, Floats]]
 
 MAX_STEPS = 100
-RELATIVE_STEP = 1e-11
+# A Newton step this small, of tau2 and the typical variance, squares to less than rounding.
+NEWTON_STEP = 1e-7
+HALVING_STEP = 1e-13
 
 
 @dataclass(frozen=True)
@@ -199,9 +201,10 @@ def _fall_through_zero(estimate: Floats, variance: Floats, method: str) -> Betwe
     for _ in range(MAX_STEPS):
         value, slope = score(y, v, t)
         low, high = np.where(value > 0, t, low), np.where(value > 0, high, t)
-        following = _next_inside(t, value, slope + power * value / (t + s), low, high, s)
-        ended = (np.abs(following - t) <= RELATIVE_STEP * (t + s)) | ((t == 0) & (value <= 0))
-        t = np.where((t == 0) & (value <= 0), 0.0, following)
+        following, enough = _next_inside(t, value, slope + power * value / (t + s), low, high, s)
+        at_zero = (t == 0) & (value <= 0)
+        ended = (np.abs(following - t) <= enough * (t + s)) | at_zero
+        t = np.where(at_zero, 0.0, following)
         tau2[moving], converged[moving] = t, ended
         if ended.all():
             break
@@ -213,15 +216,18 @@ def _fall_through_zero(estimate: Floats, variance: Floats, method: str) -> Betwe
 
 def _next_inside(
     t: Floats, value: Floats, slope: Floats, low: Floats, high: Floats, scale: Floats
-) -> Floats:
-    """The Newton step where it falls and stays in the bracket, half the bracket where not."""
+) -> tuple[Floats, Floats]:
+    """The next tau2, and the relative step at which to stop.
+
+    The Newton step where the function falls and the step stays in the bracket; else 0 while that
+    is untried (``low`` is below 0), then half the bracket.
+    """
     falls = slope < 0
     newton = np.maximum(t - value / np.where(falls, slope, -1.0), 0.0)
-    # A step to the very edge of the bracket is progress only where that edge is not yet tried.
     inside = falls & (newton >= low) & (newton <= high)
-    half = np.where(np.isfinite(high), (np.maximum(low, 0.0) + high) / 2, 2 * (t + scale))
-    following: Floats = np.where(inside, newton, half)
-    return following
+    half = np.where(low < 0, 0.0, (low + high) / 2)
+    half = np.where(np.isfinite(high), half, 2 * (t + scale))
+    return np.where(inside, newton, half), np.where(inside, NEWTON_STEP, HALVING_STEP)
 
 
 def _better_of_zero_and(
