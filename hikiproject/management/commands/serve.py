@@ -5,11 +5,10 @@ import threading
 from argparse import ArgumentParser
 from typing import Any
 
-from django.conf import settings
-from django.core.management import call_command
 from django.core.management.base import BaseCommand
 
 from hikiproject.processes import NAMES, Processes
+from hikiproject.readiness import ensure_ready
 
 
 class Command(BaseCommand):
@@ -23,9 +22,8 @@ class Command(BaseCommand):
         parser.add_argument("--concurrency", type=int, default=2, help="analyses at once")
 
     def handle(self, *args: Any, **options: Any) -> None:
-        """Bring the embedded database up to date, then supervise the processes."""
-        if settings.EMBEDDED:
-            call_command("migrate", verbosity=0, interactive=False)
+        """Supervise the processes of a database that is migrated and seeded."""
+        ensure_ready()
         ending = threading.Event()
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, lambda *_: ending.set())
