@@ -9,7 +9,7 @@ from typing import Literal
 from cohorts.ingest.cells import parse_choice, quoted
 from cohorts.ingest.facts import SiteFacts
 from cohorts.ingest.nearest import nearest
-from cohorts.ingest.people import refusal
+from cohorts.ingest.people import MOST_SUGGESTIONS, refusal
 from cohorts.ingest.reading import Table
 from cohorts.ingest.report import Findings
 from cohorts.ingest.rows import Row, rows_of
@@ -18,8 +18,6 @@ SampleType = Literal["study", "qc", "blank"]
 _TYPES: dict[str, SampleType] = {"study": "study", "qc": "qc", "blank": "blank"}
 _HEAD_COLUMNS = ("sample", "sample_type", "injection_order", "batch")
 _LAST_INJECTION = 1_000_000
-# Suggestions compare with every known code: enough for a typing error, not for a wrong file.
-_MOST_SUGGESTIONS = 50
 
 
 @dataclass(frozen=True)
@@ -82,7 +80,8 @@ def _head(row: Row, facts: SiteFacts, refused: dict[str, tuple[str, str] | None]
     )
     if wanted:
         if label not in refused:
-            refused[label] = _refusal(label, facts, refused)
+            suggest = row.findings.n_faults < MOST_SUGGESTIONS
+            refused[label] = _refusal(label, facts, suggest=suggest)
         problem = refused[label]
         if problem:
             row.fault("sample", *problem)
@@ -92,10 +91,9 @@ def _head(row: Row, facts: SiteFacts, refused: dict[str, tuple[str, str] | None]
     )
 
 
-def _refusal(label: str, facts: SiteFacts, refused: Mapping[str, object]) -> tuple[str, str] | None:
+def _refusal(label: str, facts: SiteFacts, *, suggest: bool) -> tuple[str, str] | None:
     sample = facts.samples.get(label)
     if sample is None:
-        suggest = sum(problem is not None for problem in refused.values()) < _MOST_SUGGESTIONS
         near = nearest(label, facts.samples) if suggest else ""
         return (
             "unknown_sample",

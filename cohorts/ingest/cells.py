@@ -25,7 +25,7 @@ _NO = frozenset({"no", "false", "0"})
 _EARLIEST = date(1900, 1, 1)
 
 
-class BadCell(ValueError):  # noqa: N818 - a state of the cell
+class BadCell(ValueError):
     """A cell that cannot be taken; ``code`` for programs, ``message`` for people."""
 
     def __init__(self, code: str, message: str) -> None:

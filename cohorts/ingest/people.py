@@ -9,6 +9,8 @@ from cohorts.ingest.rows import Row
 
 NO_FURTHER_DATA = 2
 ERASED = 4
+MOST_SUGGESTIONS = 50
+"""A suggestion compares with every code on the books: it helps a slip, not a wrong file."""
 
 
 def known_participant(row: Row, facts: SiteFacts, *, scope: str = "") -> ParticipantFacts | None:
@@ -20,19 +22,23 @@ def known_participant(row: Row, facts: SiteFacts, *, scope: str = "") -> Partici
     if code is None:
         return None
     found = facts.participants.get(code)
-    problem = refusal(code, facts, scope=scope)
+    suggest = row.findings.n_faults < MOST_SUGGESTIONS
+    problem = refusal(code, facts, scope=scope, suggest=suggest)
     if problem is None:
         return found
     row.fault("participant", *problem)
     return None
 
 
-def refusal(code: str, facts: SiteFacts, *, scope: str = "") -> tuple[str, str] | None:
+def refusal(
+    code: str, facts: SiteFacts, *, scope: str = "", suggest: bool = True
+) -> tuple[str, str] | None:
     """Why no data of that participant are taken, as (code, message); None when they are."""
     found = facts.participants.get(code)
     if found is None or found.withdrawal_level >= ERASED:
         # An erased participant must not be told apart from one who never was.
-        near = nearest(code, (p.code for p in facts.participants.values() if _takes_data(p)))
+        takes_data = (p.code for p in facts.participants.values() if _takes_data(p))
+        near = nearest(code, takes_data) if suggest else ""
         return (
             "unknown_participant",
             f"{quoted(code)} is not a participant of {facts.site}{near}; enrol first.",

@@ -10,7 +10,7 @@ from cohorts.ingest.cells import parse_code, quoted
 from cohorts.ingest.columns import SAMPLES, match_columns
 from cohorts.ingest.facts import SiteFacts
 from cohorts.ingest.nearest import nearest
-from cohorts.ingest.people import known_participant
+from cohorts.ingest.people import MOST_SUGGESTIONS, known_participant
 from cohorts.ingest.reading import Table
 from cohorts.ingest.report import Findings, Report
 from cohorts.ingest.rows import Row, rows_of
@@ -194,7 +194,8 @@ def _check_parents(parsed: list[tuple[Row, SampleRow | None]], facts: SiteFacts)
             continue
         parent = in_file.get(sample.parent) or facts.samples.get(sample.parent)
         if parent is None:
-            near = nearest(sample.parent, (*in_file, *facts.samples))
+            suggest = row.findings.n_faults < MOST_SUGGESTIONS
+            near = nearest(sample.parent, (*in_file, *facts.samples)) if suggest else ""
             row.fault(
                 "parent",
                 "unknown_sample",

@@ -62,7 +62,7 @@ _OTHERS = (
 _COMMON = ("umol/L", "mmol/L", "nmol/L", "mg/dL", "mg/L", "ug/mL", "ng/mL", "pg/mL", "g/L", "U/L")
 
 
-class UnitMismatch(ValueError):  # noqa: N818 - a state of two units
+class UnitMismatch(ValueError):
     """A unit that is unknown, or that does not fit the one it is to become."""
 
     def __init__(self, message: str) -> None:

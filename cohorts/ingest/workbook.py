@@ -40,7 +40,7 @@ _DAMAGE = (
 """What the readers of zip, XML and spreadsheets raise on a file that was cut or changed."""
 
 
-class UnreadableFile(ValueError):  # noqa: N818 - a state of the file
+class UnreadableFile(ValueError):
     """A file that cannot be read as a table; the message says what to send instead."""
 
     def __init__(self, message: str) -> None:

@@ -122,6 +122,13 @@ def test_two_samples_that_are_each_others_parent_are_both_named():
     assert [fault.row for fault in checked(*rows).report.faults] == [2, 3]
 
 
+def test_a_file_of_another_site_is_refused_without_a_thousand_searches():
+    rows = [changed(sample=f"N-{i}", participant=f"KYO-{i}", parent="") for i in range(300)]
+    told = faults(checked(*rows).report)
+    assert len(told) == 300
+    assert sum("did you mean" in fault for fault in told) <= 50
+
+
 def test_the_header_in_a_message_is_the_sites_own():
     header = HEADER.replace("material", "検体")
     result = checked(changed(material="?"), header=header, columns={"material": "検体"})
