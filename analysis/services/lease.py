@@ -18,7 +18,7 @@ from analysis.models import Run
 logger = logging.getLogger(__name__)
 
 
-class LostLease(Exception):  # noqa: N818 - it names what happened
+class LostLease(Exception):
     """Somebody else holds the run now: stop, and publish nothing."""
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
@@ -122,3 +122,43 @@ def left_out_for(
         {"what": what, "why": why, "n": ROUND_TO * round(n / ROUND_TO) if n >= k else None}
         for (what, why), n in totals.items()
     ]
+
+
+def document_for(name: str, data: dict[str, Any], user: User | AnonymousUser) -> dict[str, Any]:
+    """A document as this person may see it: sites with fewer than k in an arm lose their numbers."""
+    if sees_everything(user):
+        return data
+    if name == "handling":
+        # Medians of single sites' samples are for those who see rows.
+        return {site: {"verdict": facts["verdict"]} for site, facts in data.items()}
+    shown = dict(data)
+    if "by_site" in data:
+        shown["by_site"] = [_site_area(entry) for entry in data["by_site"]]
+    if "sites" in data:
+        shown["sites"] = {site: _rounded_or_hidden(n) for site, n in data["sites"].items()}
+    for count in ("n_people", "n_samples"):
+        if count in data:
+            shown[count] = _rounded_or_hidden(data[count])
+    return shown
+
+
+def _site_area(entry: dict[str, Any]) -> dict[str, Any]:
+    shown = dict(entry)
+    if min(entry["n_case"], entry["n_control"]) < settings.DISCLOSURE_K:
+        shown |= {"auc": None, "ci_low": None, "ci_high": None, "reason": HIDDEN}
+    return shown | {name: _rounded_or_hidden(entry[name]) for name in ("n_case", "n_control")}
+
+
+def facts_for(facts: dict[str, Any], user: User | AnonymousUser) -> dict[str, Any]:
+    """What a run is, as this person may see it."""
+    if sees_everything(user):
+        return facts
+    sites = [
+        {"site": s["site"], **{name: _rounded_or_hidden(s[name]) for name in ("n_case", "n_control")}}
+        for s in facts["sites"]
+    ]
+    return facts | {"sites": sites, "left_out": left_out_for(facts["left_out"], user)}
+
+
+def _rounded_or_hidden(n: int) -> int | None:
+    return ROUND_TO * round(n / ROUND_TO) if n >= settings.DISCLOSURE_K else None

@@ -3,9 +3,17 @@
 from __future__ import annotations
 
 import textwrap
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from analysis.models import Run, Verdict
+import pandas as pd
+
+from analysis.models import Run, RunDocument, RunTable, Verdict
+from analysis.services import release
+
+if TYPE_CHECKING:
+    from django.contrib.auth.models import AnonymousUser
+
+    from cohorts.models import User
 
 FIELDS = ("estimate", "ci_low", "ci_high", "n_sites", "n_case", "n_control")
 
@@ -87,3 +95,27 @@ def _interval(row: dict[str, Any]) -> str:
     if row["ci_low"] is None:
         return f"{row['estimate']:+.2f}"
     return f"{row['estimate']:+.2f} ({row['ci_low']:+.2f} to {row['ci_high']:+.2f})"
+
+
+# --- the same, as one person may see it
+
+
+def table_for(run: Run, name: str, user: User | AnonymousUser) -> pd.DataFrame:
+    """A result table (effects, pooled) past the disclosure rules. RunTable.DoesNotExist if none."""
+    return release.table_for(RunTable.objects.get(run=run, name=name).frame, user)
+
+
+def verdicts_for(run: Run, user: User | AnonymousUser) -> list[dict[str, Any]]:
+    """`verdict_rows` past the disclosure rules."""
+    return [release.verdict_for(row, user) for row in verdict_rows(run)]
+
+
+def document_for(run: Run, name: str, user: User | AnonymousUser) -> dict[str, Any]:
+    """A document (classifier, severity, harmonisation, handling) past the disclosure rules."""
+    data: dict[str, Any] = RunDocument.objects.get(run=run, name=name).data
+    return release.document_for(name, data, user)
+
+
+def facts_for(run: Run, user: User | AnonymousUser) -> dict[str, Any]:
+    """`run_facts` past the disclosure rules."""
+    return release.facts_for(run_facts(run), user)

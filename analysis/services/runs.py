@@ -26,7 +26,7 @@ logger = logging.getLogger(__name__)
 LIBRARIES = ("numpy", "scipy", "pandas", "scikit-learn")
 
 
-class ConsentChanged(Exception):  # noqa: N818 - it names what happened
+class ConsentChanged(Exception):
     """Somebody in the snapshot may no longer be used."""
 
 

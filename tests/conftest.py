@@ -1,0 +1,45 @@
+"""Fixtures that many tests share."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+from django.test import Client
+from rest_framework.test import APIClient
+
+
+@pytest.fixture
+def api():
+    """A client of the API, logged in by `api.force_authenticate(user)`."""
+    return APIClient()
+
+
+@pytest.fixture
+def browse():
+    """A function: a web client logged in as that user."""
+
+    def logged_in(user):
+        client = Client()
+        client.force_login(user)
+        return client
+
+    return logged_in
+
+
+@pytest.fixture
+def reference(db):
+    """Study, feature dictionary, instruments, claims and plan, as shipped."""
+    from hikiproject import readiness
+
+    return readiness.seed()
+
+
+@pytest.fixture(scope="session")
+def real_data() -> Path:
+    """The folder of real data sets; tests that need it are skipped where it is not."""
+    folder = os.environ.get("HIKI_REAL_DATA")
+    if not folder:
+        pytest.skip("HIKI_REAL_DATA names no folder of real data sets")
+    return Path(folder)
