@@ -121,7 +121,7 @@ class CombatModel:
 
     def _codes(self, labels: npt.NDArray[np.str_], data: Floats) -> Ints:
         """Number of each row's batch; refuses what the model has never seen."""
-        unknown = sorted(set(labels) - set(self.batches))
+        unknown = sorted({str(label) for label in labels} - set(self.batches))
         if unknown:
             raise UnusableData(
                 f"Batches {unknown} are unknown to this model (it knows {list(self.batches)}): "

@@ -293,7 +293,8 @@ def _reasons(data: Floats, fit: _Fit, n_case: Ints, n_control: Ints, df: Floats)
     lowest = np.fmin.reduce(data, axis=0, initial=np.inf)
     highest = np.fmax.reduce(data, axis=0, initial=-np.inf)
     # Rounding of values at this level leaves residuals of about this size.
-    rounding = (n_case + n_control) * (1e-15 * np.fmax(abs(lowest), abs(highest))) ** 2
+    level = np.where(n_case + n_control, np.fmax(abs(lowest), abs(highest)), 0.0)
+    rounding = (n_case + n_control) * (1e-15 * level) ** 2
     exact = fit.rss <= _EXACT * fit.total + rounding
     checks = [
         (n_case < 2, [TOO_FEW.format(arm="cases", n=n) for n in n_case]),

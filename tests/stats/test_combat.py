@@ -1,0 +1,232 @@
+"""ComBat equals R's sva, is undone by nothing but its model, and refuses what it cannot know."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from analysis.stats.combat import CombatModel, fit_combat
+from analysis.stats.errors import UnusableData
+
+REFERENCE = Path(__file__).parent / "reference"
+SAMPLES = pd.read_csv(REFERENCE / "combat_sva_samples.csv")
+COVARIATES = SAMPLES[["group", "age"]]
+# sva's values are stored to 10 decimals.
+CLOSE = {"rtol": 0, "atol": 1e-9}
+
+
+def table(name: str) -> np.ndarray:
+    return pd.read_csv(REFERENCE / f"combat_sva_{name}.csv", header=None).to_numpy()
+
+
+def study(seed: int = 0, sizes: tuple[int, ...] = (20, 15, 25), m: int = 30):
+    rng = np.random.default_rng(seed)
+    batch = np.repeat([f"site {i}" for i in range(len(sizes))], sizes)
+    covariates = pd.DataFrame(
+        {"age": rng.normal(40, 8, len(batch)), "group": np.arange(len(batch)) % 2}
+    )
+    values = rng.normal(10, 1, (len(batch), m)) + covariates[["group"]].to_numpy()
+    for name in np.unique(batch):
+        rows = batch == name
+        values[rows] = values[rows] * rng.uniform(0.5, 2, m) + rng.normal(0, 2, m)
+    return values, batch, covariates
+
+
+@pytest.mark.parametrize(
+    ("name", "options"),
+    [
+        ("parametric", {}),
+        ("nonparametric", {"parametric": False}),
+        ("mean_only", {"mean_only": True}),
+        ("nonparametric_mean_only", {"parametric": False, "mean_only": True}),
+        ("reference_batch", {"reference_batch": "b"}),
+    ],
+)
+def test_complete_data_come_out_as_from_sva(name, options):
+    values = table("values")
+    model = fit_combat(values, SAMPLES.batch, COVARIATES, **options)
+    adjusted = model.apply(values, SAMPLES.batch, COVARIATES)
+    np.testing.assert_allclose(adjusted, table(name), **CLOSE)
+
+
+def test_without_covariates_it_is_sva_too():
+    values = table("values")
+    adjusted = fit_combat(values, SAMPLES.batch).apply(values, SAMPLES.batch)
+    np.testing.assert_allclose(adjusted, table("plain"), **CLOSE)
+
+
+@pytest.mark.parametrize(
+    ("name", "options"),
+    [
+        ("parametric", {}),
+        ("nonparametric", {"parametric": False}),
+        ("reference_batch", {"reference_batch": "b"}),
+    ],
+)
+def test_missing_values_are_adjusted_around_as_in_sva(name, options):
+    values = table("gaps")
+    model = fit_combat(values, SAMPLES.batch, COVARIATES, **options)
+    adjusted = model.apply(values, SAMPLES.batch, COVARIATES)
+    np.testing.assert_allclose(adjusted, table(f"gaps_{name}"), **CLOSE)
+
+
+def test_a_batch_of_one_has_only_shifts_adjusted_and_the_model_says_so():
+    values = table("values")
+    model = fit_combat(values, SAMPLES.one, COVARIATES)
+    adjusted = model.apply(values, SAMPLES.one, COVARIATES)
+    np.testing.assert_allclose(adjusted, table("single"), **CLOSE)
+    assert model.mean_only
+    assert "Batch single has one sample" in model.notes[0]
+
+
+def test_a_feature_constant_inside_a_batch_is_left_alone_and_teaches_nothing():
+    values, batch, covariates = study()
+    with_constant = np.column_stack([values, values[:, 0]])
+    with_constant[batch == "site 1", -1] = 0.1
+    model = fit_combat(with_constant, batch, covariates)
+    adjusted = model.apply(with_constant, batch, covariates)
+    assert np.flatnonzero(model.left_alone).tolist() == [30]
+    np.testing.assert_array_equal(adjusted[:, -1], with_constant[:, -1])
+    without = fit_combat(values, batch, covariates).apply(values, batch, covariates)
+    np.testing.assert_array_equal(adjusted[:, :-1], without)
+
+
+def test_a_constant_beside_missing_values_is_still_a_constant():
+    values, batch, _ = study()
+    values[batch == "site 1", 4] = 2.0
+    values[[21, 22], 4] = np.nan
+    model = fit_combat(values, batch)
+    assert np.flatnonzero(model.left_alone).tolist() == [4]
+
+
+def test_a_batch_that_never_measured_a_feature_takes_no_part_in_it():
+    values, batch, _ = study()
+    values[batch == "site 2", 7] = np.nan
+    model = fit_combat(values, batch)
+    adjusted = model.apply(values, batch)
+    gap = abs(np.diff([adjusted[batch == f"site {i}", 7].mean() for i in (0, 1)]))[0]
+    before = abs(np.diff([values[batch == f"site {i}", 7].mean() for i in (0, 1)]))[0]
+    assert gap < before / 4
+    assert np.isnan(adjusted[batch == "site 2", 7]).all()
+    late = values.copy()
+    late[-1, 7] = 3.0
+    with pytest.raises(UnusableData, match="Feature 7 was not measured in batch site 2"):
+        model.apply(late, batch)
+
+
+def test_the_reference_batch_stays_as_it_is():
+    values, batch, covariates = study()
+    model = fit_combat(values, batch, covariates, reference_batch="site 1")
+    adjusted = model.apply(values, batch, covariates)
+    np.testing.assert_array_equal(adjusted[batch == "site 1"], values[batch == "site 1"])
+
+
+def test_new_rows_are_adjusted_as_the_rows_that_were_fitted():
+    values, batch, covariates = study()
+    covariates["sex"] = np.resize(["f", "m", "m"], len(batch))
+    model = fit_combat(values, batch, covariates)
+    whole = model.apply(values, batch, covariates)
+    few = [3, 30, 55]
+    part = model.apply(values[few], batch[few], covariates.iloc[few])
+    np.testing.assert_allclose(part, whole[few], rtol=1e-12)
+
+
+@pytest.mark.parametrize("missing", [0.0, 0.1])
+def test_a_model_survives_its_journey_as_text(missing):
+    values, batch, covariates = study()
+    values[np.random.default_rng(1).random(values.shape) < missing] = np.nan
+    values[:, 3] = 1.0
+    model = fit_combat(values, batch, covariates)
+    copy = CombatModel.from_json(model.to_json())
+    np.testing.assert_array_equal(
+        copy.apply(values, batch, covariates), model.apply(values, batch, covariates)
+    )
+    assert copy.to_json() == model.to_json()
+
+
+@settings(max_examples=20, deadline=None)
+@given(seed=st.integers(0, 999), shift=st.floats(-1e3, 1e3), scale=st.floats(0.1, 10))
+def test_the_unit_of_the_values_does_not_matter(seed, shift, scale):
+    values, batch, covariates = study(seed)
+    before = fit_combat(values, batch, covariates).apply(values, batch, covariates)
+    moved = values * scale + shift
+    after = fit_combat(moved, batch, covariates).apply(moved, batch, covariates)
+    np.testing.assert_allclose(after, before * scale + shift, rtol=1e-7, atol=1e-7)
+
+
+@settings(max_examples=20, deadline=None)
+@given(seed=st.integers(0, 999))
+def test_the_order_of_samples_does_not_matter(seed):
+    values, batch, covariates = study(seed)
+    values[np.random.default_rng(seed).random(values.shape) < 0.05] = np.nan
+    order = np.random.default_rng(seed).permutation(len(batch))
+    ordered = fit_combat(values, batch, covariates).apply(values, batch, covariates)
+    model = fit_combat(values[order], batch[order], covariates.iloc[order])
+    shuffled = model.apply(values[order], batch[order], covariates.iloc[order])
+    np.testing.assert_allclose(shuffled, ordered[order], rtol=1e-8)
+
+
+def test_the_difference_between_groups_stays():
+    values, batch, covariates = study(sizes=(200, 200), m=20)
+    adjusted = fit_combat(values, batch, covariates).apply(values, batch, covariates)
+    case = covariates.group == 1
+    inside = [
+        adjusted[(batch == b) & case].mean(0) - adjusted[(batch == b) & ~case].mean(0)
+        for b in np.unique(batch)
+    ]
+    overall = adjusted[case].mean(0) - adjusted[~case].mean(0)
+    np.testing.assert_allclose(overall, np.mean(inside, axis=0), atol=0.05)
+    assert overall.mean() > 0.8
+
+
+def test_a_group_that_the_batches_determine_is_refused_with_the_numbers():
+    values, batch, _ = study()
+    group = pd.DataFrame({"group": np.where(batch == "site 0", "case", "control")})
+    message = r"Confounded with batch: group \(site 0 has group case in 20, .*control in 25\)"
+    with pytest.raises(UnusableData, match=message):
+        fit_combat(values, batch, group)
+
+
+def test_covariates_that_only_together_are_a_batch_are_refused():
+    values, batch, _ = study()
+    rng = np.random.default_rng(0)
+    first = rng.normal(size=len(batch))
+    together = pd.DataFrame({"a": first, "b": (batch == "site 0") - first})
+    with pytest.raises(UnusableData, match="Confounded with batch: b"):
+        fit_combat(values, batch, together)
+
+
+def test_values_that_no_model_could_adjust_are_refused():
+    values, batch, covariates = study()
+    model = fit_combat(values, batch, covariates)
+    with pytest.raises(UnusableData, match=r"Batches \['site 9'\] are unknown"):
+        model.apply(values[:1], ["site 9"], covariates[:1])
+    with pytest.raises(UnusableData, match="30 features and the values 29"):
+        model.apply(values[:, 1:], batch, covariates)
+    with pytest.raises(UnusableData, match=r"Covariates \['age', 'group'\] are missing"):
+        model.apply(values, batch)
+    with pytest.raises(UnusableData, match="1 samples lack one of"):
+        model.apply(values, batch, covariates.replace({"age": {covariates.age[4]: np.nan}}))
+
+
+def test_unusable_fits_are_refused_by_name():
+    values, batch, covariates = study()
+    with pytest.raises(UnusableData, match="at least 2 batches"):
+        fit_combat(values, np.zeros(len(batch)))
+    with pytest.raises(UnusableData, match='reference batch "site 9"'):
+        fit_combat(values, batch, reference_batch="site 9")
+    with pytest.raises(UnusableData, match="Row 2 has no batch"):
+        fit_combat(values, [None if i == 2 else b for i, b in enumerate(batch)])
+    with pytest.raises(UnusableData, match=r"1 samples lack a covariate \(age\).*row 6"):
+        fit_combat(
+            values, batch, covariates.assign(age=covariates.age.where(covariates.index != 6))
+        )
+    with pytest.raises(UnusableData, match="needs at least 2 to learn from"):
+        fit_combat(values[:, :1], batch)
+    with pytest.raises(UnusableData, match="row 1, feature 0 is infinite"):
+        fit_combat(np.array([[1.0], [np.inf]]), ["a", "b"])
