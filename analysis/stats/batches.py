@@ -65,8 +65,7 @@ def checked_values(values: npt.ArrayLike) -> Floats:
     data = np.asarray(values, dtype=np.float64)
     if data.ndim != 2 or 0 in data.shape:
         raise UnusableData(f"Values need samples and features, got the shape {data.shape}.")
-    # One sum finds what is infinite without a copy; only then is it looked for.
-    if not np.isfinite(np.nansum(data)) and np.isinf(data).any():
+    if np.isinf(data).any():
         row, feature = np.argwhere(np.isinf(data))[0]
         raise UnusableData(
             f"The value in row {row}, feature {feature} is infinite: was a logarithm taken of zero?"

@@ -111,7 +111,11 @@ def build_design(covariates: Covariates, n_samples: int) -> Design:
     """
     frame = as_frame(covariates, n_samples)
     codings = tuple(_coding(frame, name) for name in frame.columns)
-    empty = [c.name for c in codings if _words(frame[c.name]).isna().all()]
+    empty = [
+        coding.name
+        for coding in codings
+        if (_words(frame[coding.name]) if coding.levels else frame[coding.name]).isna().all()
+    ]
     codings = tuple(c for c in codings if c.name not in empty)
     columns = encode(codings, frame)
     rows: Bools = np.isnan(columns).sum(axis=1) == 0

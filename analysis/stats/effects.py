@@ -101,7 +101,8 @@ def fit_effects(
     """
     data, labels = checked(values, group)
     design = build_design(covariates, len(data))
-    data, labels = data[design.rows], labels[design.rows]
+    if not design.rows.all():
+        data, labels = data[design.rows], labels[design.rows]
     measured = ~np.isnan(data)
     n_case = measured[labels == 1].sum(axis=0)
     n_control = measured[labels == 0].sum(axis=0)
@@ -127,8 +128,8 @@ def checked(values: npt.ArrayLike, group: npt.ArrayLike) -> tuple[Floats, Floats
             f"Row {strange[0]} has the group {labels[strange[0]]}: use 1 for a case, 0 for a "
             "control, and leave other rows out."
         )
-    infinite = np.argwhere(np.isinf(data))
-    if len(infinite):
+    if np.isinf(data).any():
+        infinite = np.argwhere(np.isinf(data))
         row, feature = infinite[0]
         raise UnusableData(
             f"{len(infinite)} values are infinite, the first in row {row}, feature {feature}: "
@@ -290,22 +291,27 @@ def bias_correction(df: Floats) -> Floats:
 
 
 def _reasons(data: Floats, fit: _Fit, n_case: Ints, n_control: Ints, df: Floats) -> tuple[str, ...]:
-    lowest = np.fmin.reduce(data, axis=0, initial=np.inf)
-    highest = np.fmax.reduce(data, axis=0, initial=-np.inf)
+    # Most features show in a few rows that they vary; only the others are read in full.
+    varied = np.fmax.reduce(data[:8], initial=-np.inf) > np.fmin.reduce(data[:8], initial=np.inf)
+    suspects = np.flatnonzero(~varied | (fit.rss < _CANCELLED * fit.total))
+    # For the others any two numbers that differ, small enough to be no level at all.
+    lowest, highest = np.zeros(len(df)), np.full(len(df), 1e-300)
+    lowest[suspects] = np.fmin.reduce(data[:, suspects], initial=np.inf)
+    highest[suspects] = np.fmax.reduce(data[:, suspects], initial=-np.inf)
     # Rounding of values at this level leaves residuals of about this size.
     level = np.where(n_case + n_control, np.fmax(abs(lowest), abs(highest)), 0.0)
     rounding = (n_case + n_control) * (1e-15 * level) ** 2
     exact = fit.rss <= _EXACT * fit.total + rounding
     checks = [
-        (n_case < 2, [TOO_FEW.format(arm="cases", n=n) for n in n_case]),
-        (n_control < 2, [TOO_FEW.format(arm="controls", n=n) for n in n_control]),
-        (lowest >= highest, [CONSTANT] * len(df)),
-        (~fit.separable, [DETERMINED] * len(df)),
-        (df < 1, [NO_DF] * len(df)),
-        (exact, [EXACT_FIT] * len(df)),
+        (n_case < 2, TOO_FEW.format(arm="cases", n="{n_case}")),
+        (n_control < 2, TOO_FEW.format(arm="controls", n="{n_control}")),
+        (lowest >= highest, CONSTANT),
+        (~fit.separable, DETERMINED),
+        (df < 1, NO_DF),
+        (exact, EXACT_FIT),
     ]
     words = [""] * len(df)
-    for failed, sentences in reversed(checks):
+    for failed, sentence in reversed(checks):
         for feature in np.flatnonzero(failed):
-            words[feature] = sentences[feature]
+            words[feature] = sentence.format(n_case=n_case[feature], n_control=n_control[feature])
     return tuple(words)

@@ -135,6 +135,12 @@ def test_a_tiny_residual_beside_a_huge_effect_keeps_its_digits():
     )
 
 
+def test_the_smallest_units_are_no_constants():
+    values, group, covariates = cohort()
+    small = fit_effects((values - 1000) * 1e-25, group, covariates)
+    np.testing.assert_allclose(small.p, fit_effects(values - 1000, group, covariates).p, 1e-7)
+
+
 def test_blocks_of_features_do_not_change_a_result():
     values, group, covariates = cohort(m=300, missing=0.05)
     whole = fit_effects(values, group, covariates)

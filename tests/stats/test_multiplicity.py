@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from statsmodels.stats.multitest import multipletests
 
@@ -38,6 +38,7 @@ def test_it_equals_r(method):
 
 
 @pytest.mark.parametrize("method", PEERS)
+@settings(max_examples=20, deadline=None)
 @given(p=families)
 def test_it_equals_statsmodels(method, p):
     expected = multipletests(p, method=PEERS[method])[1]
@@ -45,6 +46,7 @@ def test_it_equals_statsmodels(method, p):
 
 
 @pytest.mark.parametrize("method", PEERS)
+@settings(max_examples=20, deadline=None)
 @given(p=families, seed=st.integers(0, 99))
 def test_a_feature_without_a_test_is_not_counted(method, p, seed):
     with_gaps = np.array([*p, *[np.nan] * 5])
