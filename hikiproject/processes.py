@@ -17,6 +17,7 @@ import sys
 import threading
 import time
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from types import TracebackType
 from typing import IO, Self, TextIO
@@ -49,7 +50,8 @@ def program(name: str, *, port: int, concurrency: int) -> Program:
     return {
         "web": Program(
             f"-m granian --interface wsgi --host 127.0.0.1 --port {port} --workers 2"
-            " --backpressure 64 --blocking-threads 8 --respawn-failed-workers hikiproject.wsgi:application",
+            " --backpressure 64 --blocking-threads 8 --respawn-failed-workers"
+            " hikiproject.wsgi:application",
             "Started worker",
         ),
         "sweeper": Program(
@@ -121,9 +123,10 @@ class Child:
         return found
 
     def kill(self) -> None:
-        """End the process and what it started by force, if it still runs."""
-        if self.process is not None and self.process.poll() is None:
-            os.killpg(self.process.pid, signal.SIGKILL)
+        """End by force what is left of the process and of its own children."""
+        if self.process is not None:
+            with suppress(ProcessLookupError):
+                os.killpg(self.process.pid, signal.SIGKILL)
             self.process.wait()
 
 
@@ -208,6 +211,7 @@ class Processes:
         if child.process is not None and child.died():
             self._relay(seconds=0)
             self._say(child, f"ended with code {child.process.returncode}; starting it again")
+            child.kill()
             self._selector.unregister(child.output)
             child.output.close()
             child.process = None
