@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from analysis.models import Snapshot
 from analysis.plans import AnalysisPlan
-from cohorts.models import Assessment, AssayBatch, AssayRow, BatchFeature, Participant
+from cohorts.models import AssayBatch, AssayRow, Assessment, BatchFeature, Participant
 
 
 @dataclass(frozen=True)
@@ -20,7 +20,7 @@ class BatchFrame:
 
     ``values`` and ``flags``: shape (n_rows, n_features); values in the reported unit.
     ``columns``: one row a feature: feature, source_name, hmdb, unit, canonical_unit, factor, lod.
-    ``rows``: one row a sample: participant_id, spin_delay_hours, and what else was recorded.
+    ``rows``: one row a sample: participant_id, spin_delay_hours.
     """
 
     batch_id: int
@@ -118,13 +118,13 @@ def _columns(batch_ids: Sequence[int]) -> dict[int, pd.DataFrame]:
     frame.columns = frame.columns.str.removeprefix("feature__")
     frame = frame.rename(columns={"name": "feature"}).astype({"factor": float, "lod": float})
     return {
-        int(batch_id): part.drop(columns="batch_id").reset_index(drop=True)
+        int(str(batch_id)): part.drop(columns="batch_id").reset_index(drop=True)
         for batch_id, part in frame.groupby("batch_id")
     }
 
 
 def _batch(batch: AssayBatch, columns: pd.DataFrame, rows: list[AssayRow]) -> BatchFrame:
-    samples = [row.sample for row in rows]
+    samples = [row.sample for row in rows if row.sample is not None]  # study rows have one
     return BatchFrame(
         batch_id=batch.pk,
         site=batch.site.code,
@@ -135,13 +135,9 @@ def _batch(batch: AssayBatch, columns: pd.DataFrame, rows: list[AssayRow]) -> Ba
         rows=pd.DataFrame(
             {
                 "participant_id": [sample.participant_id for sample in samples],
-                "spin_delay_hours": np.array(
+                "spin_delay_hours": pd.Series(
                     [sample.spin_delay_hours for sample in samples], dtype=float
                 ),
-                "haemolysis_index": np.array(
-                    [sample.haemolysis_index for sample in samples], dtype=float
-                ),
-                "light_protected": [sample.light_protected for sample in samples],
             }
         ),
         values=np.vstack([row.values for row in rows]),

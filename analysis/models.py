@@ -106,9 +106,8 @@ class RunQuerySet(ScopedQuerySet["Run"]):
         )
 
     def claim(self, run_id: uuid.UUID) -> uuid.UUID | None:
-        """Take the run for this worker: one conditional UPDATE. The token, or None if it is not free."""
+        """Take the run for this worker in one conditional UPDATE: the token, None if not free."""
         token = uuid.uuid4()
-        # Two queued runs of one plan could both see the other idle: the plan's rows order them.
         taken = (
             self.claimable()
             .filter(pk=run_id, attempts__lt=settings.RUN_ATTEMPTS)
@@ -139,7 +138,7 @@ class RunQuerySet(ScopedQuerySet["Run"]):
             return self
         return self.filter(released_at__isnull=False)
 
-    def latest(self, plan_name: str) -> Run | None:
+    def newest_of(self, plan_name: str) -> Run | None:
         """The newest published run of a plan among these."""
         return self.published().filter(plan__name=plan_name).order_by("-published_at").first()
 
@@ -273,7 +272,7 @@ class Claim(models.Model):
     markers = ArrayField(
         models.CharField(max_length=200),
         default=list,
-        help_text="Canonical features that stand for the marker, the first one that is measured first.",
+        help_text="Canonical features that stand for the marker, the preferred one first.",
     )
     matrix = models.CharField(max_length=40)
     stratum = models.CharField(max_length=20)

@@ -57,12 +57,13 @@ def parse(data: Mapping[str, Any]) -> AnalysisPlan:
     faults = list(_faults(data))
     if faults:
         raise ValidationError(faults)
-    clean = {key: tuple(value) if isinstance(value, list) else value for key, value in data.items()}
-    if "class_scores" in clean:
-        clean["class_scores"] = {
-            name: tuple(members) for name, members in clean["class_scores"].items()
-        }
-    return AnalysisPlan(**clean)
+    return AnalysisPlan(**{key: _frozen(value) for key, value in data.items()})
+
+
+def _frozen(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return {key: _frozen(inner) for key, inner in value.items()}
+    return tuple(value) if isinstance(value, list) else value
 
 
 def validate(data: Mapping[str, Any]) -> None:

@@ -5,6 +5,7 @@ Pure: frames in, frames and words out. Nothing is left out without a note that s
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 
@@ -90,13 +91,8 @@ def choose_people(people: pd.DataFrame, plan: AnalysisPlan) -> tuple[pd.DataFram
     if plan.drug_free_only:
         taking = chosen["drug_free"].ne(True) & (reasons == "")
         reasons[taking] = "not recorded as drug-free, which the plan asks for"
-    notes = [
-        Note(str(site), "participants", int(n), str(why))
-        for (site, why), n in chosen[reasons != ""]
-        .groupby([chosen["site"], reasons])
-        .size()
-        .items()
-    ]
+    counts = Counter(zip(chosen["site"], reasons, strict=True))
+    notes = [Note(site, "participants", n, why) for (site, why), n in sorted(counts.items()) if why]
     return chosen[reasons == ""], notes
 
 
@@ -115,7 +111,7 @@ def _scale_name(scale: str) -> str:
 def make_block(
     batches: list[BatchFrame], people: pd.DataFrame, plan: AnalysisPlan
 ) -> tuple[Block | None, list[Note]]:
-    """Stack a platform's batches at one site; a person measured again counts once, the first time."""
+    """Stack a platform's batches at one site; a person measured again counts the first time."""
     first, site = batches[0], batches[0].site
     parts = [_comparable(batch, plan) for batch in batches]
     values = pd.concat([part.values for part in parts])
@@ -134,7 +130,7 @@ def make_block(
     detected = 1 - (below.fillna(0.0).astype(bool) | values.isna()).mean()
     rare = detected < plan.min_detected
     if rare.any():
-        why = f"detected in fewer than {plan.min_detected:.0%} of the site's people on {first.platform}"
+        why = f"detected in under {plan.min_detected:.0%} of the site's people on {first.platform}"
         notes.append(Note(site, "features", int(rare.sum()), why))
     kept = values.columns[~rare]
     sources = (
@@ -216,12 +212,14 @@ def _filled_on_log_scale(
     sent: NDArray[np.float64], flags: NDArray[np.uint8], scale: str
 ) -> NDArray[np.float64]:
     """Log2, or standardised as sent; below detection is half the smallest value (one log2 unit)."""
-    values = np.where(flags == MEASURED, sent, np.nan) * LOG2_OF.get(scale, 1.0)
+    values: NDArray[np.float64] = np.where(flags == MEASURED, sent, np.nan) * LOG2_OF.get(
+        scale, 1.0
+    )
     if (flags == BELOW_LOD).any():
         smallest = np.where(np.isnan(values), np.inf, values).min(axis=0)
         smallest[np.isinf(smallest)] = np.nan
         drop = 0.0 if scale == "standardised" else 1.0
-        values = np.where(flags == BELOW_LOD, smallest - drop, values)
+        return np.where(flags == BELOW_LOD, smallest - drop, values)
     return values
 
 
@@ -262,7 +260,10 @@ def without_repeats(
 
 def _question(people: pd.DataFrame, one: int, other: int) -> Note:
     left, kept = people.loc[one], people.loc[other]
-    why = f"{left['code']} and {kept['code']} of {kept['site']} agree in every value; ask whether they are one person"
+    why = (
+        f"{left['code']} and {kept['code']} of {kept['site']} agree in every value; "
+        "ask whether they are one person"
+    )
     return Note(str(left["site"]), "question", 1, why)
 
 
@@ -286,7 +287,7 @@ def _without(block: Block, gone: list[int]) -> Block:
 
 
 def stacked(parts: list[pd.DataFrame]) -> pd.DataFrame:
-    """People x features over all blocks; where two blocks measure the same, the first one counts."""
+    """People x features over all blocks; where two measure the same, the first one counts."""
     if not parts:
         return pd.DataFrame()
     columns = list(dict.fromkeys(name for part in parts for name in part.columns))

@@ -29,6 +29,10 @@ from analysis.stats.power import power_of_pooled
 RULES_VERSION = 1
 SIDE = {"higher": 1.0, "lower": -1.0}
 ANY_MATRIX = ("", "blood")
+PARTS_CASES = (
+    "It says that the marker parts cases into groups, not cases from controls; "
+    "no step of this plan tests that."
+)
 
 
 @dataclass(frozen=True)
@@ -86,8 +90,7 @@ def _findings(
             elif claim.kind == "severity":
                 yield judge_severity(claim, stratum, documents["severity"])
             elif claim.kind == "subgroup":
-                why = "It says that the marker parts cases into groups, not cases from controls; no step of this plan tests that."
-                yield Finding(claim.code, stratum, "not_testable", why)
+                yield Finding(claim.code, stratum, "not_testable", PARTS_CASES)
             elif stratum not in plan.strata:
                 why = f"The plan does not analyse the stratum {stratum}."
                 yield Finding(claim.code, stratum, "not_testable", why)
@@ -193,8 +196,8 @@ def _reason(verdict: str, se: float, n_sites: int, plan: AnalysisPlan) -> str:
         return f"The interval over {n_sites} sites lies on the other side of zero."
     power = power_of_pooled(plan.smallest_effect, se, df=n_sites - 1)
     return (
-        f"The interval over {n_sites} sites holds zero; the power to see g = {plan.smallest_effect:g} "
-        f"was {power:.0%}."
+        f"The interval over {n_sites} sites holds zero; the power to see "
+        f"g = {plan.smallest_effect:g} was {power:.0%}."
     )
 
 

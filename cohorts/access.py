@@ -7,8 +7,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import date
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, TypeGuard
+
+from django.utils import timezone
 
 if TYPE_CHECKING:
     from django.contrib.auth.models import AnonymousUser
@@ -26,8 +27,8 @@ ROLES: Final = {
 }
 CONSORTIUM_ROLES: Final = frozenset({"CA", "CD", "AD"})  # hold at every site, so they name none
 
-# Verbs: C create, R read, U correct (with reason), W withdraw or void, X export, A approve, S start.
-# A role's verbs hold at the sites of its memberships, or at all sites for consortium roles.
+# C create, R read, U correct (with reason), W withdraw or void, X export, A approve, S start.
+# A role's verbs hold at the sites of its memberships, at all sites for consortium roles.
 TABLE: Final[dict[str, dict[str, str]]] = {
     "study": {"SC": "R", "SD": "R", "LT": "R", "CA": "R", "CD": "RU", "AU": "R", "AD": "CRU"},
     "site": {"SC": "R", "SD": "R", "LT": "R", "CA": "R", "CD": "R", "AU": "R", "AD": "CRU"},
@@ -50,7 +51,8 @@ TABLE: Final[dict[str, dict[str, str]]] = {
     "account": {"SD": "R", "CD": "R", "AU": "R", "AD": "CRU"},
 }
 
-# Which kinds of table a role may send: assays stay with those who measure, people with those who meet them.
+# Which resource a kind of table creates: people come from those who meet them, assays from those
+# who measure.
 UPLOAD_KINDS: Final[dict[str, str]] = {
     "participants": "participant",
     "samples": "sample",
@@ -83,7 +85,7 @@ def roles_with(resource: str, verb: str) -> frozenset[str]:
 
 def reach(user: User | AnonymousUser, resource: str, verb: str = "R") -> Reach:
     """Where ``user`` may do ``verb`` on ``resource`` today."""
-    if not user.is_authenticated or not user.is_active:
+    if not _works_here(user):
         return NOWHERE
     granted = roles_with(resource, verb)
     sites: set[int] = set()
@@ -104,12 +106,16 @@ def may(user: User | AnonymousUser, resource: str, verb: str, site_id: int | Non
 
 def roles_of(user: User | AnonymousUser) -> frozenset[str]:
     """Roles that ``user`` holds today, at any site."""
-    if not user.is_authenticated or not user.is_active:
+    if not _works_here(user):
         return frozenset()
     return frozenset(role for role, _ in _standing(user))
 
 
-def _standing(user: User | AnonymousUser) -> Iterable[tuple[str, int | None]]:
+def _works_here(user: User | AnonymousUser) -> TypeGuard[User]:
+    return user.is_authenticated and user.is_active
+
+
+def _standing(user: User) -> Iterable[tuple[str, int | None]]:
     """Memberships in force today: read at each request, so that a role ends at the next one."""
-    memberships = user.memberships.in_force(date.today())  # noqa: DTZ011 - a role ends on a calendar day
+    memberships = user.memberships.in_force(timezone.localdate())
     return list(memberships.values_list("role", "site_id"))

@@ -17,7 +17,7 @@ WRONG_USAGE = 2
 class StudyCommand(BaseCommand):
     """Exit code 0: done; 1: refused, with the reasons on standard error; 2: wrong usage."""
 
-    requires_system_checks: list[str] = []  # noqa: RUF012 - Django's own attribute
+    requires_system_checks: list[str] = []
 
     def handle(self, *args: Any, **options: Any) -> None:
         readiness.ensure_ready()

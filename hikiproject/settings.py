@@ -1,4 +1,4 @@
-"""All settings. The only module that reads the environment; README 'Configuration' lists the names."""
+"""All settings; README 'Configuration' lists the names. Nothing else reads the environment."""
 
 from __future__ import annotations
 
@@ -32,9 +32,9 @@ if not SECRET_KEY:
     raise ImproperlyConfigured("Set HIKI_SECRET_KEY; see 'Configuration' in README.md.")
 if not DATABASE_URL.startswith(("postgres://", "postgresql://")):
     raise ImproperlyConfigured(
-        f"DATABASE_URL names {DATABASE_URL.split(':', 1)[0]!r}; only PostgreSQL (15 or newer) keeps "
-        "this study's rules. Set postgres://USER:PASSWORD@HOST:PORT/NAME, or leave it unset to use "
-        "the embedded server."
+        f"DATABASE_URL names {DATABASE_URL.split(':', 1)[0]!r}; only PostgreSQL (15 or newer) "
+        "keeps this study's rules. Set postgres://USER:PASSWORD@HOST:PORT/NAME, or leave it unset "
+        "to use the embedded server."
     )
 
 STATE_DIR = default_state()  # HIKI_STATE, or .hiki beside manage.py
@@ -204,8 +204,6 @@ CELERY_BROKER_TRANSPORT_OPTIONS = {
     "retry_on_timeout": False,
 }
 CELERY_TASK_DEFAULT_QUEUE = env.str("HIKI_QUEUE", default="hiki")
-# An upload's nudge may cost this long before the request goes on without it.
-NUDGE_TIMEOUT_SECONDS = 0.5
 # A run waits until no change has come for this long, so that a burst becomes one run ...
 SETTLE_SECONDS = env.float("HIKI_SETTLE_SECONDS", default=2.0)
 # ... but not longer than this after the first change it has not seen.

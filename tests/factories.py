@@ -147,7 +147,10 @@ def assayed_site(
         )
     for number, row in enumerate(values):
         person = ParticipantFactory(
-            site=site, group=group[number], sex=sex[number] if sex else "male", age_years=20 + number
+            site=site,
+            group=group[number],
+            sex=sex[number] if sex else "male",
+            age_years=20 + number,
         )
         ConsentFactory(participant=person)
         sample = SampleFactory(participant=person, material=matrix)

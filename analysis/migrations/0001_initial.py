@@ -21,7 +21,7 @@ class Migration(migrations.Migration):
                 ('code', models.CharField(max_length=20, unique=True)),
                 ('kind', models.CharField(choices=[('feature', 'Feature'), ('class', 'Class'), ('classifier', 'Classifier'), ('severity', 'Severity'), ('subgroup', 'Subgroup')], max_length=12)),
                 ('marker', models.CharField(max_length=200)),
-                ('markers', django.contrib.postgres.fields.ArrayField(base_field=models.CharField(max_length=200), default=list, help_text='Canonical features that stand for the marker, the first one that is measured first.', size=None)),
+                ('markers', django.contrib.postgres.fields.ArrayField(base_field=models.CharField(max_length=200), default=list, help_text='Canonical features that stand for the marker, the preferred one first.', size=None)),
                 ('matrix', models.CharField(max_length=40)),
                 ('stratum', models.CharField(max_length=20)),
                 ('other_readings', django.contrib.postgres.fields.ArrayField(base_field=models.CharField(max_length=20), blank=True, default=list, size=None)),

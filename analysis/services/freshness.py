@@ -26,20 +26,20 @@ _silent_until = 0.0
 
 
 def nudge(**_signal: object) -> None:
-    """Ring for a sweep, soon after a commit. A dead broker costs the caller a moment, never the work."""
+    """Ring for a sweep, soon after a commit; a dead broker costs a moment, never the work."""
     ring("analysis.sweep", countdown=settings.SETTLE_SECONDS)
 
 
 def ring(task: str, *args: str, countdown: float = 0) -> bool:
     """Send a task name if the broker answers at once; False if it does not."""
-    global _silent_until  # noqa: PLW0603 - one broker, one memory of it
+    global _silent_until
     from celery import current_app
 
     if time.monotonic() < _silent_until:
         return False
     try:
         with current_app.connection_for_write() as connection:
-            connection.ensure_connection(max_retries=1, timeout=settings.NUDGE_TIMEOUT_SECONDS)
+            connection.ensure_connection(max_retries=1, timeout=1)
             current_app.send_task(
                 task, args=args, countdown=countdown, connection=connection, retry=False
             )
@@ -51,7 +51,7 @@ def ring(task: str, *args: str, countdown: float = 0) -> bool:
 
 
 def sweep() -> list[uuid.UUID]:
-    """Queue a run for each stale plan, end runs that died too often; the runs that can start now."""
+    """Queue a run for each stale plan, end the hopeless; the runs that can start now."""
     _end_the_hopeless()
     for plan in Plan.objects.current().select_related("study"):
         cause = why_stale(plan)

@@ -125,7 +125,7 @@ def left_out_for(
 
 
 def document_for(name: str, data: dict[str, Any], user: User | AnonymousUser) -> dict[str, Any]:
-    """A document as this person may see it: sites with fewer than k in an arm lose their numbers."""
+    """A document as this person may see it: sites with fewer than k in an arm lose numbers."""
     if sees_everything(user):
         return data
     if name == "handling":
@@ -154,7 +154,10 @@ def facts_for(facts: dict[str, Any], user: User | AnonymousUser) -> dict[str, An
     if sees_everything(user):
         return facts
     sites = [
-        {"site": s["site"], **{name: _rounded_or_hidden(s[name]) for name in ("n_case", "n_control")}}
+        {
+            "site": s["site"],
+            **{name: _rounded_or_hidden(s[name]) for name in ("n_case", "n_control")},
+        }
         for s in facts["sites"]
     ]
     return facts | {"sites": sites, "left_out": left_out_for(facts["left_out"], user)}

@@ -75,13 +75,15 @@ def _iso(moment: Any) -> str | None:
 
 def claims_table(rows: list[dict[str, Any]]) -> str:
     """The verdicts as a table for a terminal, reasons beneath."""
-    head = f"{'claim':7}{'marker':28}{'in':7}{'verdict':14}{'estimate (95 % interval)':28}{'sites':>5}{'cases':>7}{'controls':>10}"
+    interval = "estimate (95 % interval)"
+    head = f"{'claim':7}{'marker':28}{'in':7}{'verdict':14}{interval:28}"
+    head += f"{'sites':>5}{'cases':>7}{'controls':>10}"
     lines = [head, "-" * len(head)]
     for row in rows:
         numbers = f"{row['n_sites']:>5}{row['n_case']:>7}{row['n_control']:>10}"
         lines.append(
-            f"{row['claim']:7}{row['marker'][:27]:28}{row['stratum']:7}{row['verdict'].replace('_', ' '):14}"
-            f"{_interval(row):28}{numbers}"
+            f"{row['claim']:7}{row['marker'][:27]:28}{row['stratum']:7}"
+            f"{row['verdict'].replace('_', ' '):14}{_interval(row):28}{numbers}"
         )
         lines += textwrap.wrap(
             row["reason"], width=98, initial_indent=" " * 7, subsequent_indent=" " * 7

@@ -199,7 +199,16 @@ def code_version() -> str:
     return digest.hexdigest()
 
 
-COMPUTING = ("frames.py", "plans.py", "prepare.py", "pipeline.py", "verdicts.py")
+COMPUTING = (
+    "frames.py",
+    "plans.py",
+    "prepare.py",
+    "site_effects.py",
+    "pooling.py",
+    "across_sites.py",
+    "pipeline.py",
+    "verdicts.py",
+)
 
 
 @cache

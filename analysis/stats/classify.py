@@ -43,7 +43,9 @@ class LeaveOneSiteOut:
     1.3 times as far as that with three sites and 1.1 times with eight. ``scores`` (n_samples,) is
     the forest's share of votes for "case", from 0 to 1, NaN where untested. ``importance``
     (n_features,) is the decrease of impurity, 1 in all, averaged over the forests: an order to
-    look at features, not a test of any. ``warnings`` are sentences for the report.
+    look at features, not a test of any. ``warnings`` are
+    sentences on areas too good to be true; ``features_left_out`` says which site was tested
+    without which features.
     """
 
     auc: Auc
@@ -51,6 +53,7 @@ class LeaveOneSiteOut:
     scores: Floats
     importance: Floats
     warnings: tuple[str, ...]
+    features_left_out: tuple[str, ...]
 
 
 @dataclass(frozen=True)
@@ -132,7 +135,8 @@ def leave_one_site_out(
         by_site=by_site,
         scores=scores,
         importance=np.mean(importances, axis=0),
-        warnings=(*_too_good(by_site), *_what_was_left_out(folds, names)),
+        warnings=tuple(_too_good(by_site)),
+        features_left_out=tuple(_what_was_left_out(folds, names)),
     )
 
 

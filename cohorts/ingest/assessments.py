@@ -104,6 +104,12 @@ def _checked(
     if participant is None or assessed_on is None:
         return None
     _refuse_twice(row, (participant.code, code, assessed_on), seen)
+    if (participant.code, code, assessed_on) in facts.assessed:
+        row.fault(
+            "assessed_on",
+            "known_assessment",
+            f"{participant.code} has {code} of that day on record already; leave the row out.",
+        )
     if not row.sound:
         return None
     return AssessmentRow(

@@ -96,7 +96,8 @@ class FeatureIndex:
 class SiteFacts:
     """The site that sends the table, and its books on the day of the check.
 
-    ``today`` is the day at the site; mappings are keyed by code.
+    ``today`` is the day at the site; mappings are keyed by code. ``assessed`` are the participant,
+    instrument and day of every assessment on the books.
     """
 
     site: str
@@ -105,4 +106,5 @@ class SiteFacts:
     participants: Mapping[str, ParticipantFacts] = field(default_factory=dict)
     samples: Mapping[str, SampleFacts] = field(default_factory=dict)
     instruments: Mapping[str, InstrumentFacts] = field(default_factory=dict)
+    assessed: frozenset[tuple[str, str, date]] = frozenset()
     features: FeatureIndex = field(default_factory=FeatureIndex)

@@ -371,7 +371,7 @@ class Migration(migrations.Migration):
             ],
             options={
                 'ordering': ['id'],
-                'constraints': [models.CheckConstraint(condition=models.Q(('scopes__contained_by', ['commercial', 'metabolomics', 'recontact', 'share_abroad', 'share_consortium', 'store_samples'])), name='consent_scopes_known', violation_error_message='A scope that the study does not know; the six are store_samples, metabolomics, share_consortium, share_abroad, recontact, commercial.'), models.CheckConstraint(condition=models.Q(('form__isnull', False), models.Q(('basis', ''), _negated=True), _connector='OR'), name='consent_has_form_or_basis', violation_error_message='Name the signed form, or say on what basis the data may be used.')],
+                'constraints': [models.CheckConstraint(condition=models.Q(('scopes__contained_by', ['commercial', 'metabolomics', 'recontact', 'share_abroad', 'share_consortium', 'store_samples'])), name='consent_scopes_known', violation_error_message='A scope that the study does not know; the six are store_samples, metabolomics, share_consortium, share_abroad, recontact, commercial.'), models.CheckConstraint(condition=models.Q(('form__isnull', False), models.Q(('basis', ''), _negated=True), _connector='OR'), name='consent_has_form_or_basis', violation_error_message='Name the signed form, or on what basis data may be used.')],
             },
         ),
         migrations.CreateModel(
@@ -393,7 +393,7 @@ class Migration(migrations.Migration):
         ),
         migrations.AddConstraint(
             model_name='participant',
-            constraint=models.UniqueConstraint(fields=('site', 'code'), name='participant_code_once_a_site', violation_error_message='This site has enrolled a participant with that code already.'),
+            constraint=models.UniqueConstraint(fields=('site', 'code'), name='participant_code_once_a_site', violation_error_message='This site has a participant with that code already.'),
         ),
         migrations.AddConstraint(
             model_name='participant',
@@ -421,7 +421,7 @@ class Migration(migrations.Migration):
         ),
         migrations.AddConstraint(
             model_name='consentform',
-            constraint=models.UniqueConstraint(fields=('site', 'version', 'language'), name='consent_form_version_once', violation_error_message='This site has a form of that version and language already.'),
+            constraint=models.UniqueConstraint(fields=('site', 'version', 'language'), name='consent_form_version_once', violation_error_message='This site has that version and language already.'),
         ),
         migrations.AddConstraint(
             model_name='columnmapping',
@@ -441,7 +441,7 @@ class Migration(migrations.Migration):
         ),
         migrations.AddConstraint(
             model_name='sample',
-            constraint=models.UniqueConstraint(fields=('site', 'code'), name='sample_code_once_a_site', violation_error_message='This site has registered a sample with that code already.'),
+            constraint=models.UniqueConstraint(fields=('site', 'code'), name='sample_code_once_a_site', violation_error_message='This site has a sample with that code already.'),
         ),
         migrations.AddConstraint(
             model_name='sample',
@@ -453,7 +453,7 @@ class Migration(migrations.Migration):
         ),
         migrations.AddConstraint(
             model_name='assessment',
-            constraint=models.UniqueConstraint(fields=('participant', 'instrument', 'assessed_on'), name='assessment_once_a_day', violation_error_message='This participant answered that instrument on that day already.'),
+            constraint=models.UniqueConstraint(fields=('participant', 'instrument', 'assessed_on'), name='assessment_once_a_day', violation_error_message='That instrument was answered on that day already.'),
         ),
         migrations.AddConstraint(
             model_name='withdrawal',

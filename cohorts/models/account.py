@@ -5,14 +5,11 @@ from __future__ import annotations
 import hashlib
 import secrets
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, ClassVar, Self
+from typing import ClassVar, Self
 
 from django.contrib.auth.models import AbstractUser
 from django.db import models
 from django.utils import timezone
-
-if TYPE_CHECKING:
-    from cohorts.models.site import MembershipManager
 
 TOKEN_PREFIX = "hiki_"  # noqa: S105 - a public mark, so that a leaked token is recognised
 TOKEN_LIFE = timedelta(days=365)
@@ -20,8 +17,6 @@ TOKEN_LIFE = timedelta(days=365)
 
 class User(AbstractUser):
     """Somebody who works for a site or for the consortium; what they may do is in `Membership`."""
-
-    memberships: MembershipManager
 
 
 def digest_of(key: str) -> str:

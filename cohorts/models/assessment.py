@@ -85,7 +85,7 @@ class Assessment(models.Model):
             models.UniqueConstraint(
                 name="assessment_once_a_day",
                 fields=["participant", "instrument", "assessed_on"],
-                violation_error_message="This participant answered that instrument on that day already.",
+                violation_error_message="That instrument was answered on that day already.",
             )
         ]
 

@@ -16,8 +16,8 @@ from cohorts.models.participant import Participant
 from cohorts.models.scoping import ScopedQuerySet
 from cohorts.models.site import Site
 
-# Scope -> the term of the GA4GH Data Use Ontology that says the nearest thing; "" where it has none,
-# since the ontology speaks of data, not of tubes or of calling somebody again.
+# Scope -> the nearest term of the GA4GH Data Use Ontology; "" where it has none, since the
+# ontology speaks of data, not of tubes or of calling somebody again.
 SCOPES = {
     "store_samples": "",
     "metabolomics": "DUO:0000006",  # health, medical or biomedical research
@@ -51,7 +51,7 @@ class ConsentForm(models.Model):
             models.UniqueConstraint(
                 name="consent_form_version_once",
                 fields=["site", "version", "language"],
-                violation_error_message="This site has a form of that version and language already.",
+                violation_error_message="This site has that version and language already.",
             )
         ]
 
@@ -101,7 +101,7 @@ class Consent(models.Model):
             models.CheckConstraint(
                 name="consent_has_form_or_basis",
                 condition=Q(form__isnull=False) | ~Q(basis=""),
-                violation_error_message="Name the signed form, or say on what basis the data may be used.",
+                violation_error_message="Name the signed form, or on what basis data may be used.",
             ),
         ]
 

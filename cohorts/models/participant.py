@@ -20,7 +20,7 @@ class ParticipantQuerySet(ScopedQuerySet["Participant"]):
     resource = "participant"
 
     def consenting_to(self, scopes: Collection[str], on: date) -> Self:
-        """A consent in force on that day grants every scope, and no withdrawal stops further use."""
+        """A consent in force on that day grants every scope; no withdrawal stops further use."""
         from cohorts.models.consent import Consent, Withdrawal
 
         granting = Consent.objects.in_force(on).granting(scopes)
@@ -69,7 +69,7 @@ class Participant(models.Model):
             models.UniqueConstraint(
                 name="participant_code_once_a_site",
                 fields=["site", "code"],
-                violation_error_message="This site has enrolled a participant with that code already.",
+                violation_error_message="This site has a participant with that code already.",
             ),
             models.CheckConstraint(
                 name="participant_age_plausible",

@@ -52,7 +52,7 @@ class Sample(models.Model):
             models.UniqueConstraint(
                 name="sample_code_once_a_site",
                 fields=["site", "code"],
-                violation_error_message="This site has registered a sample with that code already.",
+                violation_error_message="This site has a sample with that code already.",
             ),
             models.CheckConstraint(
                 name="sample_spun_after_collected",

@@ -17,6 +17,7 @@ from cohorts.ingest.facts import (
     normalise,
 )
 from cohorts.models import (
+    Assessment,
     Consent,
     Feature,
     FeatureAlias,
@@ -43,6 +44,11 @@ def facts_of(site: Site) -> SiteFacts:
             )
         },
         instruments=_instruments(),
+        assessed=frozenset(
+            Assessment.objects.filter(participant__site=site).values_list(
+                "participant__code", "instrument__code", "assessed_on"
+            )
+        ),
         features=feature_index(site),
     )
 

@@ -34,7 +34,7 @@ Checked = (
 
 @dataclass(frozen=True)
 class SentTable:
-    """A file as it came. ``options`` of an assay table: platform, matrix, unit, scale, zero_means."""
+    """A file as it came; ``options`` are those of an assay table (`ASSAY_OPTIONS`)."""
 
     kind: str
     content: bytes
@@ -189,7 +189,7 @@ def store(site: Site, upload: Upload, checked: Checked) -> None:
 def assay_options(
     options: Mapping[str, Any], mapping: Mapping[str, str] | None = None
 ) -> assays.AssayOptions:
-    """Options as the check takes them. Raises UnusableRequest that names the option and its words."""
+    """Options as the check takes them. Raises UnusableRequest that names the option."""
     unknown = [key for key in options if key not in ASSAY_OPTIONS]
     if unknown:
         raise UnusableRequest(

@@ -145,7 +145,7 @@ def test_a_feature_missing_in_one_group_alone_gives_nothing_away():
     values[labels == 0, 2] = np.nan
     found = run(values, labels, site)
     assert found.importance[2] == 0
-    assert any("column 2" in warning for warning in found.warnings)
+    assert any("column 2" in words for words in found.features_left_out)
     assert found.auc.ci_low < 0.5
 
 
@@ -155,7 +155,7 @@ def test_features_that_few_training_sites_measured_are_left_out_by_name():
     frame = pd.DataFrame(values, columns=["arginine", "citrulline", "ornithine"])
     found = run(frame, labels, site)
     # A and B lack it; where C is left out only D of three training sites has it.
-    assert found.warnings == (
+    assert found.features_left_out == (
         "A, B, C, D: tested without 1 of 3 features, not measured there or at under two thirds of "
         "the other sites: citrulline",
     )

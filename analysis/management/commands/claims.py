@@ -20,11 +20,9 @@ class Command(StudyCommand):
         self.add_json(parser)
 
     def work(self, **options: Any) -> None:
-        run = Run.objects.latest(options["plan"])
+        run = Run.objects.newest_of(options["plan"])
         if run is None:
-            self.refuse(
-                f"Plan {options['plan']!r} has no published run yet: `refresh --plan {options['plan']} --wait`."
-            )
+            self.refuse(f"Plan {options['plan']!r} has no published run yet: run `refresh --wait`.")
             return
         rows = verdict_rows(run)
         if options["json"]:

@@ -36,7 +36,7 @@ class Command(StudyCommand):
             freshness.ring("analysis.execute", str(run.pk))
             if not options["wait"]:
                 self.stdout.write(f"{run.plan.name}: queued as {run.pk}")
-        if options["wait"] and not all([self._finish(run) for run in requested]):
+        if options["wait"] and False in [self._finish(run) for run in requested]:
             self.refuse("Not every run was published.")
 
     def _request(self, plan: Plan, *, named: bool) -> Run | None:

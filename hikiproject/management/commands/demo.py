@@ -54,9 +54,7 @@ class Command(StudyCommand):
     def work(self, **options: Any) -> None:
         began = time.monotonic()
         folder = Path(settings.STATE_DIR) / "demo"
-        self._say(
-            "Reference data is there: features, instruments, claims K22-1 to K22-9, plan kyushu-2022."
-        )
+        self._say("Reference data: features, instruments, claims K22-1 to K22-9, plan kyushu-2022.")
         with Processes.start(["worker"], concurrency=1) as running:
             self._simulate(folder)
             people = self._people(folder)
@@ -142,7 +140,7 @@ class Command(StudyCommand):
                     plan=plan, state__in=[Run.State.QUEUED, Run.State.RUNNING]
                 )
                 if not waiting.exists():
-                    return Run.objects.latest(PLAN)
+                    return Run.objects.newest_of(PLAN)
             for run in Run.objects.filter(plan=plan, state=Run.State.RUNNING):
                 words = f"  {run.share_done:4.0%} {run.step}"
                 if run.step and words != shown:
@@ -160,7 +158,8 @@ class Command(StudyCommand):
         self._say(f"\nSites (cases+controls analysed): {sites}")
         if run.published_at and run.started_at:
             self._say(
-                f"The run took {(run.published_at - run.started_at).total_seconds():.1f} s; demo {seconds:.1f} s."
+                f"The run took {(run.published_at - run.started_at).total_seconds():.1f} s; "
+                f"the demo {seconds:.1f} s."
             )
         self._say(
             "\nLog in at http://127.0.0.1:8000/ after `python3 manage.py serve` (or demo --serve):"

@@ -1,0 +1,185 @@
+"""What only all sites together show: handling, harmonisation, classifier, severity."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from analysis.plans import AnalysisPlan
+from analysis.prepare import Block, Prepared, stacked
+from analysis.site_effects import covariate_of
+from analysis.stats.classify import leave_one_site_out, standardise_by_site
+from analysis.stats.combat import fit_combat
+from analysis.stats.errors import UnusableData
+from analysis.stats.handling import Handling, judge_handling
+from analysis.stats.severity import fit_severity
+
+
+def judge_site(site: str, prepared: Prepared) -> Handling:
+    """Whether the site's plasma was separated in time, by the ratio and the recorded delay."""
+    blocks = [block for block in prepared.blocks if block.site == site]
+    delay = pd.concat(
+        [block.spin_delay_hours for block in blocks if block.matrix == "plasma"]
+        or [pd.Series(dtype=float)]
+    )
+    for block in blocks:
+        both = {"arginine", "ornithine"} <= set(block.raw.columns)
+        if both and block.matrix == "plasma" and block.scale == "log2" and _in_concentration(block):
+            return judge_handling(
+                block.raw["arginine"].to_numpy(),
+                block.raw["ornithine"].to_numpy(),
+                delay.to_numpy(dtype=float),
+            )
+    return judge_handling(delay_hours=delay.to_numpy(dtype=float))
+
+
+def _in_concentration(block: Block) -> bool:
+    units = block.sources.loc[["arginine", "ornithine"], "unit"]
+    return bool((units != "relative").all())
+
+
+def harmonise(prepared: Prepared, plan: AnalysisPlan) -> dict[str, Any]:
+    """ComBat across sites, with what it changed; or the reason why it refuses."""
+    values, people = _together(prepared)
+    report: dict[str, Any] = {"method": "ComBat, parametric (Johnson 2007)", "refused": ""}
+    if values.empty:
+        return report | {"refused": "No feature is measured at two sites."}
+    covariates = people[["case"]].copy()
+    for name in plan.covariates:
+        values_of = covariate_of(people, name)
+        if values_of.notna().all():
+            covariates[name] = values_of
+    report |= {
+        "n_people": len(values),
+        "n_features": values.shape[1],
+        "kept": list(covariates.columns),
+        "variance_explained_before": _variance_explained(values, people),
+    }
+    try:
+        model = fit_combat(values.to_numpy(), people["site"].to_numpy(dtype=str), covariates)
+        adjusted = model.apply(values.to_numpy(), people["site"].to_numpy(dtype=str), covariates)
+    except UnusableData as error:
+        return report | {"refused": str(error)}
+    after = pd.DataFrame(adjusted, index=values.index, columns=values.columns)
+    return report | {
+        "sites": dict(zip(model.batches, model.n_samples, strict=True)),
+        "variance_explained_after": _variance_explained(after, people),
+        "left_alone": int(model.left_alone.sum()),
+        "notes": list(model.notes),
+    }
+
+
+def _together(prepared: Prepared) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """People x features that at least two sites measure, and those people."""
+    values = stacked([block.values for block in prepared.blocks])
+    if values.empty:
+        return values, prepared.people.loc[[]]
+    people = prepared.people.loc[values.index]
+    n_sites = values.notna().groupby(people["site"].to_numpy()).any().sum()
+    return values.loc[:, (n_sites >= 2).to_numpy()], people
+
+
+def _variance_explained(values: pd.DataFrame, people: pd.DataFrame) -> dict[str, float]:
+    """Median over features of the share of variance between sites, and between case and control."""
+    return {
+        "site": _median_eta_squared(values, people["site"]),
+        "group": _median_eta_squared(values, people["case"]),
+    }
+
+
+def _median_eta_squared(values: pd.DataFrame, label: pd.Series) -> float:
+    centred = values - values.mean()
+    means, counts = (
+        centred.groupby(label.to_numpy()).mean(),
+        centred.groupby(label.to_numpy()).count(),
+    )
+    between = (means.fillna(0.0) ** 2 * counts).sum()
+    total = (centred**2).sum()
+    return float((between / total.where(total > 0)).median())
+
+
+def classify(prepared: Prepared, plan: AnalysisPlan) -> dict[str, Any]:
+    """Random forest, each site left out in turn; the AUC counts pairs of one site only."""
+    values, people = _together(prepared)
+    values = values.drop(columns=[name for name in plan.class_scores if name in values])
+    try:
+        result = leave_one_site_out(
+            values,
+            people["case"].to_numpy(dtype=float),
+            people["site"].to_numpy(dtype=str),
+            rng=np.random.default_rng(plan.seed),
+            n_trees=plan.n_trees,
+        )
+    except UnusableData as error:
+        return {"method": "random forest, leave one site out", "refused": str(error)}
+    top = pd.Series(result.importance, index=values.columns).sort_values(ascending=False).head(20)
+    return {
+        "method": "random forest, leave one site out, each site standardised by itself",
+        "refused": "",
+        **_auc_words(result.auc),
+        "by_site": [
+            {
+                "site": entry.site,
+                "n_case": entry.n_case,
+                "n_control": entry.n_control,
+                "reason": entry.reason,
+                **_auc_words(entry.auc),
+            }
+            for entry in result.by_site
+        ],
+        "importance": {str(name): float(value) for name, value in top.items()},
+        "warnings": list(result.warnings),
+        "features_left_out": list(result.features_left_out),
+    }
+
+
+def _auc_words(area: Any) -> dict[str, float | None]:
+    names = ("auc", "ci_low", "ci_high")
+    return {name: None if area is None else float(getattr(area, name)) for name in names}
+
+
+def predict_severity(prepared: Prepared, plan: AnalysisPlan) -> dict[str, Any]:
+    """PLS regression of the outcome on values standardised within sites, sites left out."""
+    if not plan.outcome:
+        return {"refused": "The plan names no outcome."}
+    values, people = _together(prepared)
+    outcome = people["outcome"].to_numpy(dtype=float)
+    known = np.isfinite(outcome)
+    report: dict[str, Any] = {"method": "PLS regression", "outcome": plan.outcome, "refused": ""}
+    try:
+        if not known.any():
+            raise UnusableData(f"Nobody in this snapshot has a value of {plan.outcome}.")
+        sites = people["site"].to_numpy(dtype=str)
+        fit = fit_severity(
+            standardise_by_site(values.to_numpy(), sites)[known],
+            outcome[known],
+            site=sites[known],
+            n_components=plan.severity_components,
+            rng=np.random.default_rng(plan.seed),
+            n_permutations=plan.severity_permutations,
+        )
+    except UnusableData as error:
+        return report | {"refused": str(error)}
+    names = (
+        "r2",
+        "q2",
+        "rmsee",
+        "rmsecv",
+        "q2_within_sites",
+        "spearman_rho",
+        "spearman_rho2",
+        "n_components",
+        "n_samples",
+    )
+    vip = pd.Series(fit.vip, index=values.columns).sort_values(ascending=False).head(20)
+    return (
+        report
+        | {name: getattr(fit, name) for name in names}
+        | {
+            "p_permutation": fit.p_permutation,
+            "folds": fit.folds,
+            "vip": {str(name): float(value) for name, value in vip.items()},
+        }
+    )
