@@ -139,6 +139,8 @@ def release(state: Path, pid: int | None = None) -> None:
     if pid not in (None, os.getpid()) or state not in _held:
         return
     _held.pop(state).close()
+    if not state.exists():  # removed under us, e.g. by a person who starts anew
+        return
     # A new description: a forked child may still share the old one, and then uses the servers.
     with Lock(state / "users.lock") as users:
         alone = users.try_take()
