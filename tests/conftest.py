@@ -9,6 +9,8 @@ import pytest
 from django.test import Client
 from rest_framework.test import APIClient
 
+from tests.fixtures_worker import worker  # noqa: F401 - a fixture
+
 
 @pytest.fixture
 def api():

@@ -150,7 +150,7 @@ def assayed_site(
             site=site,
             group=group[number],
             sex=sex[number] if sex else "male",
-            age_years=20 + number,
+            age_years=20 + 7 * number % 30,
         )
         ConsentFactory(participant=person)
         sample = SampleFactory(participant=person, material=matrix)
