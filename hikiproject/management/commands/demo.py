@@ -55,18 +55,38 @@ class Command(StudyCommand):
         began = time.monotonic()
         folder = Path(settings.STATE_DIR) / "demo"
         self._say("Reference data: features, instruments, claims K22-1 to K22-9, plan kyushu-2022.")
-        with Processes.start(["worker"], concurrency=1) as running:
+        self._refuse_beside_real_sites(folder)
+        folder.mkdir(parents=True, exist_ok=True)
+        with (
+            (folder / "worker.log").open("w", encoding="utf-8") as log,
+            Processes.start(["worker"], concurrency=1, log=log) as running,
+        ):
             self._simulate(folder)
             people = self._people(folder)
             self._send(folder)
+            self._say("A Celery worker is starting; it takes what the tables have made stale.")
             running.wait_until_ready()
             run = self._await_run()
-        if run is None:
-            self.refuse(f"No run was published within {PATIENCE_SECONDS} seconds; see `runs`.")
+        if run is None or run.state != Run.State.PUBLISHED:
+            why = run.failure if run else f"none was published within {PATIENCE_SECONDS} seconds"
+            self.refuse(f"The run failed: {why}. The worker's log is {folder / 'worker.log'}.")
             return
         self._tell(run, people, time.monotonic() - began)
         if options["serve"]:
             call_command("serve")
+
+    def _refuse_beside_real_sites(self, folder: Path) -> None:
+        """Invented people must never stand among real ones."""
+        ours = folder / "sites.json"
+        known = json.loads(ours.read_text(encoding="utf-8")) if ours.exists() else []
+        codes = [facts["code"] for facts in known]
+        real = Site.objects.filter(study__code="hikikomori").exclude(code__in=codes)
+        if real.exists():
+            named = ", ".join(real.values_list("code", flat=True))
+            self.refuse(
+                f"This database has sites of its own ({named}); the demo would put invented people "
+                "beside them. Set HIKI_STATE to another folder and unset DATABASE_URL."
+            )
 
     def _say(self, words: str) -> None:
         self.stdout.write(words)
@@ -140,7 +160,7 @@ class Command(StudyCommand):
                     plan=plan, state__in=[Run.State.QUEUED, Run.State.RUNNING]
                 )
                 if not waiting.exists():
-                    return Run.objects.newest_of(PLAN)
+                    return self._standing(plan)
             for run in Run.objects.filter(plan=plan, state=Run.State.RUNNING):
                 words = f"  {run.share_done:4.0%} {run.step}"
                 if run.step and words != shown:
@@ -148,6 +168,11 @@ class Command(StudyCommand):
                     self._say(words)
             time.sleep(0.2)
         return None
+
+    def _standing(self, plan: Plan) -> Run | None:
+        """The newest run's results: its own, or those of the equal run that came before."""
+        newest: Run | None = Run.objects.filter(plan=plan).order_by("-queued_at").first()
+        return newest.same_as if newest and newest.same_as else newest
 
     def _tell(self, run: Run, people: list[tuple[str, str, str]], seconds: float) -> None:
         self._say("")
