@@ -21,6 +21,7 @@ from cohorts.services import uploads
 from hikiproject.commands import StudyCommand
 from hikiproject.processes import Processes
 from hikiproject.simulation import simulate_consortium, write_tables
+from hikiproject.simulation.sites import SITES
 
 SEED = 20220601
 PLAN = "kyushu-2022"
@@ -55,7 +56,7 @@ class Command(StudyCommand):
         began = time.monotonic()
         folder = Path(settings.STATE_DIR) / "demo"
         self._say("Reference data: features, instruments, claims K22-1 to K22-9, plan kyushu-2022.")
-        self._refuse_beside_real_sites(folder)
+        self._refuse_beside_real_sites()
         folder.mkdir(parents=True, exist_ok=True)
         with (
             (folder / "worker.log").open("w", encoding="utf-8") as log,
@@ -75,14 +76,13 @@ class Command(StudyCommand):
         if options["serve"]:
             call_command("serve")
 
-    def _refuse_beside_real_sites(self, folder: Path) -> None:
+    def _refuse_beside_real_sites(self) -> None:
         """Invented people must never stand among real ones."""
-        ours = folder / "sites.json"
-        known = json.loads(ours.read_text(encoding="utf-8")) if ours.exists() else []
-        codes = [facts["code"] for facts in known]
-        real = Site.objects.filter(study__code="hikikomori").exclude(code__in=codes)
-        if real.exists():
-            named = ", ".join(real.values_list("code", flat=True))
+        simulated = {(design.code, design.name) for design in SITES}
+        here = Site.objects.filter(study__code="hikikomori").values_list("code", "name")
+        real = sorted(set(here) - simulated)
+        if real:
+            named = ", ".join(code for code, _ in real)
             self.refuse(
                 f"This database has sites of its own ({named}); the demo would put invented people "
                 "beside them. Set HIKI_STATE to another folder and unset DATABASE_URL."
