@@ -1,0 +1,216 @@
+"""A study's own tables -> one table a site and kind, under the names that every check knows."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+
+import pandas as pd
+
+from cohorts.ingest.columns import (
+    PARTICIPANTS,
+    SAMPLES,
+    refuse_personal,
+)
+from cohorts.ingest.reading import Table
+from cohorts.ingest.study import StudyDescription, TableEntry
+from cohorts.ingest.study_assays import AssayTable, Notebook, SiteTable, assay_tables
+from cohorts.ingest.study_rows import (
+    by_code,
+    by_where,
+    fault_no_where,
+    fault_unmatched,
+    owners,
+    pairs,
+    renamed,
+    where_words,
+    with_defaults,
+)
+
+_KNOWN_COVARIATES = frozenset({"sex", "age_years", "drug_free"})
+
+
+@dataclass(frozen=True)
+class LeftOut:
+    """Rows that the description leaves out: whose, and the cell that is why."""
+
+    site: str
+    file: str
+    column: str
+    value: str
+    codes: tuple[str, ...]
+
+    def __str__(self) -> str:
+        value = f'"{self.value}"' if self.value else "empty"
+        listed = ", ".join(self.codes[:5]) + (", ..." if len(self.codes) > 5 else "")
+        return (
+            f"{self.site}: {len(self.codes)} rows of {self.file} are left out, "
+            f"{self.column} is {value} ({listed})"
+        )
+
+    def as_dict(self) -> dict[str, object]:
+        return {
+            "site": self.site,
+            "file": self.file,
+            "column": self.column,
+            "value": self.value,
+            "n": len(self.codes),
+            "participants": list(self.codes),
+        }
+
+
+@dataclass(frozen=True)
+class SplitStudy:
+    """Every table cut by site. ``variables``: further numeric columns of participants."""
+
+    participants: tuple[SiteTable, ...]
+    samples: tuple[SiteTable, ...]
+    assays: tuple[AssayTable, ...]
+    variables: tuple[str, ...]
+    left_out: tuple[LeftOut, ...]
+
+
+def split(study: StudyDescription, tables: Mapping[str, Table], notes: Notebook) -> SplitStudy:
+    """Cut the tables by site; what does not fit the description becomes a fault in ``notes``."""
+    variables = _variables(study, tables[study.participants.file])
+    participants = _participants(study, tables[study.participants.file], variables, notes)
+    kept, left_out = _choose(participants, study.participants, notes)
+    gone = {(entry.site, code) for entry in left_out for code in entry.codes}
+    samples = _samples(study, tables[study.samples.file], participants, gone, notes)
+    owner = owners((part.site, part.table.frame["sample"]) for part in samples[1])
+    gone_samples = {
+        (part.site, sample)
+        for part in samples[1]
+        for sample, person in pairs(part.table.frame, "sample", "participant")
+        if (part.site, person) in gone
+    }
+    assays = [
+        part
+        for entry in study.assays
+        for part in assay_tables(study, entry, tables[entry.file], owner, gone_samples, notes)
+    ]
+    return SplitStudy(tuple(kept), tuple(samples[0]), tuple(assays), variables, tuple(left_out))
+
+
+def _variables(study: StudyDescription, table: Table) -> tuple[str, ...]:
+    """Further keys of `columns`, and the plan's covariates and outcome that are columns here."""
+    plan = study.plan or {}
+    covariates = plan.get("covariates", [])
+    wanted = [*(covariates if isinstance(covariates, list) else []), plan.get("outcome", "")]
+    named = [name for name in study.participants.columns if name not in PARTICIPANTS.names]
+    more = [name for name in wanted if isinstance(name, str) and name in table.columns]
+    return tuple(
+        dict.fromkeys(
+            name
+            for name in [*named, *more]
+            if name not in PARTICIPANTS.names and name not in _KNOWN_COVARIATES
+        )
+    )
+
+
+def _participants(
+    study: StudyDescription, table: Table, variables: Sequence[str], notes: Notebook
+) -> list[SiteTable]:
+    entry = study.participants
+    findings = notes.of(entry.file)
+    refuse_personal(table.columns, findings)
+    columns = {**{name: name for name in variables}, **entry.columns}
+    defaults = dict(entry.defaults)
+    if study.consent:
+        defaults.setdefault("consent_signed_on", study.consent.signed_on.isoformat())
+        defaults.setdefault("consent_scopes", ";".join(study.consent.scopes))
+    named = replace(entry, columns=columns, defaults=defaults)
+    standard, headers = renamed(table, named, (*PARTICIPANTS.names, *variables), findings)
+    whose = by_where(table, study.sites)
+    if whose is None:
+        fault_no_where(table, study.sites, entry.file, findings)
+        return []
+    fault_unmatched(whose, study.sites, findings)
+    parts = [
+        SiteTable(site.code, entry.file, Table(standard[whose == site.code]), headers)
+        for site in study.sites
+        if (whose == site.code).any()
+    ]
+    for site in study.sites:
+        if site.code not in set(whose):
+            findings.fault(
+                None,
+                None,
+                "site_without_rows",
+                f"no row belongs to site {site.code} ({where_words(site)}); correct its `where`.",
+            )
+    return parts
+
+
+def _choose(
+    parts: Iterable[SiteTable], entry: TableEntry, notes: Notebook
+) -> tuple[list[SiteTable], list[LeftOut]]:
+    """Translate cells as `values` says; rows with another value are left out and named."""
+    kept: list[SiteTable] = []
+    left_out: list[LeftOut] = []
+    for part in parts:
+        frame = part.table.frame.copy()
+        codes = frame["participant"] if "participant" in frame else frame.index.astype(str)
+        chosen = pd.Series(True, index=frame.index)
+        for name, meanings in entry.values.items():
+            if name not in frame:
+                continue
+            said = frame[name]
+            default = entry.defaults.get(name)
+            other = ~said.isin(list(meanings)) & ~((said == "") & (default is not None))
+            for value in dict.fromkeys(said[other & chosen]):
+                whose = tuple(codes[other & chosen & (said == value)])
+                left_out.append(
+                    LeftOut(part.site, part.file, part.headers.get(name, name), value, whose)
+                )
+            frame[name] = [meanings.get(cell, cell) for cell in said]
+            chosen &= ~other
+        frame = with_defaults(frame[chosen], entry.defaults)
+        if frame.empty:
+            notes.of(part.file).fault(
+                None,
+                None,
+                "site_without_rows",
+                f"`values` leaves out every row of site {part.site}; correct it.",
+            )
+        else:
+            kept.append(replace(part, table=Table(frame)))
+    return kept, left_out
+
+
+def _samples(
+    study: StudyDescription,
+    table: Table,
+    participants: Sequence[SiteTable],
+    gone: set[tuple[str, str]],
+    notes: Notebook,
+) -> tuple[list[SiteTable], list[SiteTable]]:
+    """Samples of the people kept, and of everybody."""
+    entry = study.samples
+    findings = notes.of(entry.file)
+    if entry.file != study.participants.file:
+        refuse_personal(table.columns, findings)
+    standard, headers = renamed(table, entry, SAMPLES.names, findings)
+    standard = with_defaults(standard, entry.defaults)
+    if not {"sample", "participant"} <= set(standard.columns):
+        return [], []
+    whose = by_where(table, study.sites)
+    if whose is None:
+        people = owners(
+            (part.site, part.table.frame["participant"])
+            for part in participants
+            if "participant" in part.table.frame
+        )
+        whose = by_code(standard["participant"], headers["participant"], people, findings)
+    everybody = [
+        SiteTable(site.code, entry.file, Table(standard[whose == site.code]), headers)
+        for site in study.sites
+        if (whose == site.code).any()
+    ]
+    kept = []
+    for part in everybody:
+        out = [(part.site, person) in gone for person in part.table.frame["participant"]]
+        frame = part.table.frame[~pd.Series(out, index=part.table.frame.index)]
+        if len(frame):
+            kept.append(replace(part, table=Table(frame)))
+    return kept, everybody
