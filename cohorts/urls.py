@@ -1,1 +1,18 @@
-urlpatterns: list[object] = []
+"""Pages of people, sites and uploads."""
+
+from django.contrib.auth import views as auth
+from django.urls import path
+
+from cohorts import views
+
+urlpatterns = [
+    path("login/", auth.LoginView.as_view(redirect_authenticated_user=True), name="login"),
+    path("logout/", auth.LogoutView.as_view(), name="logout"),
+    path("account/password/", views.ChangePassword.as_view(), name="password_change"),
+    path("account/tokens/", views.tokens, name="tokens"),
+    path("account/tokens/<int:token_id>/revoke/", views.revoke_token, name="token-revoke"),
+    path("sites/<str:code>/", views.site, name="site"),
+    path("sites/<str:code>/upload/", views.upload, name="upload"),
+    path("sites/<str:code>/withdrawal/", views.withdrawal, name="withdrawal"),
+    path("uploads/<uuid:upload_id>/", views.upload_report, name="upload-report"),
+]

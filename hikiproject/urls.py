@@ -1,15 +1,14 @@
 """Every address of the platform."""
 
-from django.contrib import admin
 from django.urls import include, path
-from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerView
+
+from cohorts.admin_site import site as admin_site
 
 urlpatterns = [
-    path("admin/", admin.site.urls),
+    path("admin/", admin_site.urls),
     path("api/v1/", include("cohorts.urls_api")),
     path("api/v1/", include("analysis.urls_api")),
-    path("api/v1/schema", SpectacularAPIView.as_view(), name="schema"),
-    path("api/v1/docs", SpectacularSwaggerView.as_view(url_name="schema"), name="api-docs"),
+    path("api/v1/", include("hikiproject.openapi")),
     path("", include("cohorts.urls")),
     path("", include("analysis.urls")),
 ]

@@ -1,0 +1,227 @@
+"""What a run's page shows, arranged for reading: numbers only as `results.*_for` gives them."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import groupby
+from typing import Any
+
+import pandas as pd
+from django.utils.safestring import SafeString
+
+from analysis.figures import Z95, ForestRow, Scale, covering, forest, interval_bar, signed
+from analysis.models import Run, RunDocument, RunTable
+from analysis.services import results
+from cohorts.models import User
+
+STRATUM_WORDS = {"all": "everybody", "men": "men", "women": "women"}
+DOCUMENTS = ("classifier", "severity", "harmonisation", "handling")
+BAR = (6.0, 202.0)  # pixels of the small bar between which values are drawn
+TOP_FEATURES = 15
+SHORT_REASON = 220
+
+
+@dataclass(frozen=True)
+class Reading:
+    """A verdict in one stratum, with its bar and its reason cut in two."""
+
+    row: Mapping[str, Any]
+    where: str
+    bar: SafeString
+    measure: str
+    reason: str
+    more: str
+
+
+@dataclass(frozen=True)
+class ClaimReadings:
+    """A claim with its primary reading first."""
+
+    code: str
+    marker: str
+    direction: str
+    doi: str
+    readings: tuple[Reading, ...]
+
+
+@dataclass(frozen=True)
+class Forest:
+    """A feature in a stratum: the drawing and the table beneath it."""
+
+    feature: str
+    stratum: str
+    where: str
+    drawing: SafeString | None
+    rows: Sequence[Mapping[str, Any]]
+    pooled: Mapping[str, Any] | None
+
+
+# --- claims
+
+
+def claims_of(run: Run, user: User) -> list[ClaimReadings]:
+    """The verdicts by claim, each drawn on one scale for all effects."""
+    rows = results.verdicts_for(run, user)
+    effects = [row for row in rows if measure_of(row) == "g"]
+    ends = [row[name] for row in effects for name in ("estimate", "ci_low", "ci_high")]
+    scale = covering((end for end in ends if end is not None), *BAR)
+    found = []
+    for code, group in groupby(rows, key=lambda row: row["claim"]):
+        members = sorted(group, key=lambda row: not row["primary"])
+        found.append(
+            ClaimReadings(
+                code=code,
+                marker=members[0]["marker"],
+                direction=members[0]["direction"],
+                doi=members[0]["doi"],
+                readings=tuple(_reading(row, scale) for row in members),
+            )
+        )
+    return found
+
+
+def measure_of(row: Mapping[str, Any]) -> str:
+    """What an estimate is measured in: an AUC has an interval and no feature, Q2 neither."""
+    if row["feature"]:
+        return "g"
+    return "AUC" if row["ci_low"] is not None else "Q²"
+
+
+def _reading(row: Mapping[str, Any], effects: Scale) -> Reading:
+    measure = measure_of(row)
+    short, more = cut(row["reason"])
+    bar = SafeString("")
+    if row["estimate"] is not None:
+        scale, zero = _scale_of(measure, effects)
+        words = f"{measure} {interval_words(row)}"
+        low, high = row["ci_low"], row["ci_high"]
+        bar = interval_bar(row["estimate"], low, high, scale=scale, zero=zero, words=words)
+    where = STRATUM_WORDS.get(row["stratum"], row["stratum"])
+    return Reading(row, where, bar, measure, short, more)
+
+
+def _scale_of(measure: str, effects: Scale) -> tuple[Scale, float]:
+    """The scale of a small bar, and where on it nothing would be."""
+    if measure == "AUC":
+        return Scale(0.0, 1.0, *BAR), 0.5
+    if measure == "Q²":
+        return Scale(-1.0, 1.0, *BAR), 0.0
+    return effects, 0.0
+
+
+def interval_words(row: Mapping[str, Any]) -> str:
+    """+0.45 (+0.20 to +0.70)."""
+    if row["ci_low"] is None or row["ci_high"] is None:
+        return signed(row["estimate"])
+    return f"{signed(row['estimate'])} ({signed(row['ci_low'])} to {signed(row['ci_high'])})"
+
+
+def cut(reason: str) -> tuple[str, str]:
+    """The first sentence of a long reason, and the rest."""
+    if len(reason) <= SHORT_REASON:
+        return reason, ""
+    head, dot, rest = reason.partition(". ")
+    return (head + dot.strip(), rest) if dot else (reason, "")
+
+
+# --- a feature over the sites
+
+
+def table_of(run: Run, name: str, user: User) -> pd.DataFrame | None:
+    try:
+        return results.table_for(run, name, user)
+    except RunTable.DoesNotExist:
+        return None
+
+
+def documents_of(run: Run, user: User) -> dict[str, Any]:
+    """The run's documents that this person may see, by name."""
+    found = {}
+    for name in DOCUMENTS:
+        try:
+            found[name] = results.document_for(run, name, user)
+        except RunDocument.DoesNotExist:
+            continue
+    return found
+
+
+def records(frame: pd.DataFrame) -> list[dict[str, Any]]:
+    """Rows as dicts, with None where there is no number."""
+    rows = frame.to_dict("records")
+    return [{str(k): None if _nan(v) else v for k, v in row.items()} for row in rows]
+
+
+def forest_of(effects: pd.DataFrame, pooled: pd.DataFrame, feature: str, stratum: str) -> Forest:
+    """The drawing of a feature in a stratum, and its numbers by site."""
+    here = records(effects[(effects["feature"] == feature) & (effects["stratum"] == stratum)])
+    together = records(pooled[(pooled["feature"] == feature) & (pooled["stratum"] == stratum)])
+    rows = [row | _interval(row) for row in here]
+    drawn = [row for row in rows if row["low"] is not None]
+    total = together[0] if together and together[0]["estimate"] is not None else None
+    where = STRATUM_WORDS.get(stratum, stratum)
+    drawing = _draw(drawn, total, feature, where) if drawn else None
+    return Forest(feature, stratum, where, drawing, rows, total)
+
+
+def _interval(row: Mapping[str, Any]) -> dict[str, float | None]:
+    if row["hedges_g"] is None or row["hedges_g_variance"] is None:
+        return {"low": None, "high": None}
+    half = Z95 * math.sqrt(row["hedges_g_variance"])
+    return {"low": row["hedges_g"] - half, "high": row["hedges_g"] + half}
+
+
+def _draw(
+    drawn: Sequence[Mapping[str, Any]], total: Mapping[str, Any] | None, feature: str, where: str
+) -> SafeString:
+    tau2 = (total or {}).get("tau2") or 0.0
+    weights = [1 / (row["hedges_g_variance"] + tau2) for row in drawn]
+    sites = [
+        ForestRow(
+            row["site"],
+            f"{row['n_case']:.0f} + {row['n_control']:.0f}",
+            row["hedges_g"],
+            row["low"],
+            row["high"],
+            weight / sum(weights),
+        )
+        for row, weight in zip(drawn, weights, strict=True)
+    ]
+    return forest(
+        sites,
+        _total_row(total),
+        _prediction(total),
+        title=f"Forest plot of {feature} in {where}",
+        description=" ".join(_sentences(sites, total)),
+    )
+
+
+def _total_row(total: Mapping[str, Any] | None) -> ForestRow | None:
+    if total is None or total["ci_low"] is None:
+        return None
+    note = f"{total['n_case']:.0f} + {total['n_control']:.0f}"
+    return ForestRow("All sites", note, total["estimate"], total["ci_low"], total["ci_high"])
+
+
+def _prediction(total: Mapping[str, Any] | None) -> tuple[float, float] | None:
+    if total is None or total["pi_low"] is None or total["pi_high"] is None:
+        return None
+    return total["pi_low"], total["pi_high"]
+
+
+def _sentences(sites: Iterable[ForestRow], total: Mapping[str, Any] | None) -> Iterable[str]:
+    for row in sites:
+        yield f"{row.label}: {signed(row.estimate)}, {signed(row.low)} to {signed(row.high)}."
+    if total is not None and total["ci_low"] is not None:
+        yield f"All sites: {interval_words(total)}."
+
+
+def strongest(pooled: pd.DataFrame, stratum: str) -> list[dict[str, Any]]:
+    """The features of a stratum with the smallest p over two sites or more."""
+    tested = pooled[(pooled["stratum"] == stratum) & pooled["q"].notna()]
+    return records(tested.sort_values("p", kind="stable").head(TOP_FEATURES))
+
+
+def _nan(value: object) -> bool:
+    return isinstance(value, float) and math.isnan(value)

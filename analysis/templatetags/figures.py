@@ -1,0 +1,60 @@
+"""Figures in words: how the portal writes numbers."""
+
+from __future__ import annotations
+
+import math
+
+from django import template
+
+from analysis.figures import signed as _signed
+
+register = template.Library()
+HIDDEN = "–"
+
+
+@register.filter
+def signed(value: float | None) -> str:
+    """+0.45 or −0.30; a dash for what is not there or not shown."""
+    return HIDDEN if _absent(value) else _signed(float(value or 0))
+
+
+@register.filter
+def plain(value: float | None, digits: int = 2) -> str:
+    """A number to so many places."""
+    return HIDDEN if _absent(value) else f"{float(value or 0):.{digits}f}".replace("-", "−")
+
+
+@register.filter
+def p_value(value: float | None) -> str:
+    """Two figures, and below 0.001 only that."""
+    if _absent(value):
+        return HIDDEN
+    number = float(value or 0)
+    return "< 0.001" if number < 0.001 else f"{number:.3f}" if number < 0.1 else f"{number:.2f}"
+
+
+@register.filter
+def percent(value: float | None) -> str:
+    """A share of 1 as a percentage; under one per cent is said so."""
+    if _absent(value):
+        return HIDDEN
+    share = float(value or 0)
+    return "under 1 %" if 0 < share < 0.01 else f"{share:.0%}".replace("%", " %")
+
+
+@register.filter
+def count(value: float | None) -> str:
+    """A whole number; what the disclosure rules hide is said so."""
+    return "few" if _absent(value) else f"{float(value or 0):,.0f}"
+
+
+def _absent(value: float | None) -> bool:
+    return value is None or (isinstance(value, float) and math.isnan(value))
+
+
+@register.filter
+def covariates(names: str | None) -> str:
+    """``age_years;sex`` -> age, sex."""
+    return ", ".join(
+        name.removesuffix("_years").replace("_", " ") for name in (names or "").split(";") if name
+    )

@@ -1,0 +1,199 @@
+"""The start page and the runs: rows past `visible_to`, numbers past the disclosure rules."""
+
+from __future__ import annotations
+
+import uuid
+from typing import Any
+
+import pandas as pd
+from django.contrib import messages
+from django.contrib.auth.decorators import login_required
+from django.core.exceptions import PermissionDenied
+from django.core.paginator import Paginator
+from django.http import Http404, HttpRequest, HttpResponse
+from django.shortcuts import get_object_or_404, redirect, render
+from django.views.decorators.cache import never_cache
+from django.views.decorators.http import require_POST
+
+from analysis import run_page
+from analysis.models import Plan, Run
+from analysis.services import freshness, release, results, runs
+from cohorts import access
+from cohorts.models import Site, User
+from cohorts.overview import counts_of, kinds_for, uploads_of
+from cohorts.views import user_of
+
+PAGE = 25
+RECENT_UPLOADS = 5
+FOLLOW_SECONDS = 2
+
+
+@login_required
+def home(request: HttpRequest) -> HttpResponse:
+    """What this person can do here: their sites and uploads, or the study's newest conclusions."""
+    user = user_of(request)
+    sites = Site.objects.visible_to(user).select_related("study")
+    own = list(sites.filter(pk__in=access.reach(user, "upload", "R").site_ids))
+    everywhere = bool(access.roles_of(user) & access.CONSORTIUM_ROLES)
+    context = {
+        "places": [_place(site, user) for site in own],
+        "sites": [counts_of(site, user) for site in sites] if everywhere else [],
+        "newest": _newest_runs(user),
+        "roles": access.roles_of(user),
+    }
+    return render(request, "analysis/home.html", context)
+
+
+def _place(site: Site, user: User) -> dict[str, Any]:
+    return {
+        "counts": counts_of(site, user),
+        "uploads": uploads_of(site, user)[:RECENT_UPLOADS],
+        "may_send": bool(kinds_for(user, site, "C")) and access.may(user, "upload", "C", site.pk),
+    }
+
+
+def _newest_runs(user: User) -> list[dict[str, Any]]:
+    """The newest run of each plan that this person may see, with its verdicts."""
+    found = []
+    for plan in Plan.objects.visible_to(user).current():
+        run = Run.objects.visible_to(user).select_related("plan", "snapshot").newest_of(plan.name)
+        claims = run_page.claims_of(run, user) if run else []
+        found.append({"plan": plan, "run": run, "claims": claims, "tally": _tally(claims)})
+    return found
+
+
+def _tally(claims: list[run_page.ClaimReadings]) -> list[tuple[str, int]]:
+    """How many claims got each verdict in the reading that they were published with."""
+    said = [claim.readings[0].row["verdict"] for claim in claims]
+    order = ("replicated", "opposite", "undecided", "not_testable")
+    return [(verdict, said.count(verdict)) for verdict in order if verdict in said]
+
+
+# --- runs
+
+
+@login_required
+def run_list(request: HttpRequest) -> HttpResponse:
+    """Runs that this person may see, newest first."""
+    user = user_of(request)
+    if not access.may(user, "run", "R"):
+        raise PermissionDenied
+    found = Run.objects.visible_to(user).select_related("plan", "requested_by")
+    plan = request.GET.get("plan", "")
+    if plan:
+        found = found.filter(plan__name=plan)
+    context = {
+        "runs": Paginator(found.order_by("-queued_at"), PAGE).get_page(request.GET.get("page")),
+        "plans": Plan.objects.visible_to(user).current(),
+        "plan": plan,
+        "may_start": access.may(user, "run", "S"),
+        "sees_everything": release.sees_everything(user),
+        "moving": FOLLOW_SECONDS if _moving(found).exists() else 0,
+    }
+    return render(request, "analysis/runs.html", context)
+
+
+def _moving(found: Any) -> Any:
+    return found.filter(state__in=[Run.State.QUEUED, Run.State.RUNNING])
+
+
+@login_required
+@require_POST
+def ask(request: HttpRequest) -> HttpResponse:
+    """Ask for a run by hand; the one that waits already is the same run."""
+    user = user_of(request)
+    if not access.may(user, "run", "S"):
+        raise PermissionDenied
+    plan = get_object_or_404(
+        Plan.objects.visible_to(user).current(), name=request.POST.get("plan", "")
+    )
+    asked = runs.request(plan, cause=f"asked for by {user.get_username()}", by=user)
+    if freshness.ring("analysis.execute", str(asked.pk)):
+        words = f"A run of {plan.name} is queued."
+    else:
+        words = f"A run of {plan.name} is noted; it starts when the queue answers again."
+    messages.success(request, words)
+    if Run.objects.visible_to(user).filter(pk=asked.pk).exists():
+        return redirect("run", asked.pk)
+    return redirect("runs")
+
+
+@login_required
+def latest(request: HttpRequest) -> HttpResponse:
+    """The newest published run of a plan that this person may see."""
+    name = request.GET.get("plan", "")
+    newest = Run.objects.visible_to(request.user).newest_of(name)
+    if newest is None:
+        raise Http404
+    return redirect("run", newest.pk)
+
+
+@never_cache
+@login_required
+def run(request: HttpRequest, run_id: uuid.UUID) -> HttpResponse:
+    """One run: its progress while it computes, then everything that it concluded."""
+    user = user_of(request)
+    one = get_object_or_404(
+        Run.objects.visible_to(user).select_related("plan", "snapshot", "requested_by", "same_as"),
+        pk=run_id,
+    )
+    context: dict[str, Any] = {
+        "run": one,
+        "facts": results.facts_for(one, user),
+        "state": _state_of(one),
+        "moving": one.state in (Run.State.QUEUED, Run.State.RUNNING),
+        "follow": FOLLOW_SECONDS,
+        "sees_everything": release.sees_everything(user),
+    }
+    if one.state == Run.State.PUBLISHED:
+        context |= _conclusions(request, one, user)
+    return render(request, "analysis/run.html", context)
+
+
+def _state_of(one: Run) -> str:
+    """The state in one word: a published run that analysts do not see yet is held back."""
+    if one.state == Run.State.PUBLISHED and one.released_at is None:
+        return "held"
+    return str(one.state)
+
+
+def _conclusions(request: HttpRequest, one: Run, user: User) -> dict[str, Any]:
+    claims = run_page.claims_of(one, user)
+    context: dict[str, Any] = {
+        "claims": claims,
+        "tally": _tally(claims),
+        "left_out": sorted(
+            results.facts_for(one, user)["left_out"],
+            key=lambda row: (str(row["what"]) != "participants", -(row["n"] or 0)),
+        ),
+        **run_page.documents_of(one, user),
+    }
+    effects = run_page.table_of(one, "effects", user)
+    pooled = run_page.table_of(one, "pooled", user)
+    if effects is not None and pooled is not None and len(pooled):
+        context |= _chosen(request, claims, effects, pooled)
+    return context
+
+
+def _chosen(
+    request: HttpRequest,
+    claims: list[run_page.ClaimReadings],
+    effects: pd.DataFrame,
+    pooled: pd.DataFrame,
+) -> dict[str, Any]:
+    """The feature and stratum that were asked for; else those of the first claim."""
+    features, strata = sorted(set(pooled["feature"])), list(dict.fromkeys(pooled["stratum"]))
+    first = next(
+        (c.readings[0].row for c in claims if c.readings[0].row["feature"] in features),
+        {"feature": features[0], "stratum": strata[0]},
+    )
+    feature = request.GET.get("feature", first["feature"])
+    stratum = request.GET.get("stratum", first["stratum"])
+    if feature not in features or stratum not in strata:
+        raise Http404
+    return {
+        "features": features,
+        "strata": [(name, run_page.STRATUM_WORDS.get(name, name)) for name in strata],
+        "forest": run_page.forest_of(effects, pooled, feature, stratum),
+        "strongest": run_page.strongest(pooled, stratum),
+    }

@@ -1,0 +1,129 @@
+"""Forms of the portal. They ask; the services decide."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django import forms
+
+from cohorts.models import ApiToken, Site, User, Withdrawal
+from cohorts.overview import kinds_for
+from cohorts.services import uploads
+
+KIND_WORDS = {
+    "participants": "Participants and their consent",
+    "samples": "Samples",
+    "assessments": "Questionnaires and interviews",
+    "assays": "Laboratory values (assays)",
+}
+SCALE_WORDS = {
+    "raw": "as measured",
+    "log2": "log, base 2",
+    "ln": "natural log",
+    "log10": "log, base 10",
+    "standardised": "standardised (z scores)",
+}
+ZERO_WORDS = {
+    "zero": "really zero",
+    "below_lod": "below the detection limit",
+    "missing": "not measured",
+}
+
+
+class PlainForm(forms.Form):
+    """Fields in the look of the portal, with their faults tied to them for screen readers."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        kwargs["label_suffix"] = ""
+        super().__init__(*args, **kwargs)
+        for field in self.fields.values():
+            select = isinstance(field.widget, forms.Select)
+            field.widget.attrs.setdefault("class", "form-select" if select else "form-control")
+
+
+class UploadForm(PlainForm):
+    """One table. The options of an assay table count for that kind only."""
+
+    kind = forms.ChoiceField(label="What is in the table")
+    file = forms.FileField(
+        label="File",
+        help_text="CSV, TSV or Excel (.xlsx); the first row holds the column names.",
+        error_messages={"required": "Choose a file.", "empty": "This file is empty: check it."},
+    )
+    platform = forms.CharField(
+        label="Platform",
+        required=False,
+        max_length=80,
+        help_text="What it was measured with, such as LC-MS panel.",
+    )
+    matrix = forms.CharField(
+        label="Material", required=False, max_length=40, help_text="plasma, serum, ..."
+    )
+    unit = forms.CharField(
+        label="Unit",
+        required=False,
+        max_length=20,
+        help_text="If the column names do not say it, such as umol/L; relative for peak areas.",
+    )
+    scale = forms.ChoiceField(
+        label="The values are",
+        choices=[(s, SCALE_WORDS[s]) for s in uploads.SCALES],
+        required=False,
+    )
+    zero_means = forms.ChoiceField(
+        label="A zero means",
+        choices=[(z, ZERO_WORDS[z]) for z in uploads.ZERO_MEANS],
+        required=False,
+    )
+
+    def __init__(self, *args: Any, site: Site, user: User, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        kind = self.fields["kind"]
+        assert isinstance(kind, forms.ChoiceField)  # noqa: S101 - declared above
+        kind.choices = [(name, KIND_WORDS[name]) for name in kinds_for(user, site, "C")]
+        for name in ("platform", "matrix"):
+            self.fields[name].widget.attrs["list"] = f"known-{name}"
+
+    @property
+    def sent(self) -> uploads.SentTable:
+        """The valid form as the service takes it."""
+        data = self.cleaned_data
+        options = {}
+        if data["kind"] == "assays":
+            options = {name: data[name].strip() for name in uploads.ASSAY_OPTIONS if data[name]}
+        return uploads.SentTable(data["kind"], data["file"].read(), data["file"].name, options)
+
+
+class TokenForm(PlainForm):
+    """A new API token needs its purpose only."""
+
+    name = forms.CharField(
+        label="What it is for",
+        max_length=ApiToken._meta.get_field("name").max_length,
+        help_text="Such as: notebook on my laptop.",
+    )
+
+
+class WithdrawalForm(PlainForm):
+    """A participant's wish to stop, as told to the nurse."""
+
+    participant = forms.CharField(
+        label="Participant", max_length=64, help_text="The study code, such as FUK-014."
+    )
+    level = forms.TypedChoiceField(
+        label="What the participant no longer wants",
+        coerce=int,
+        choices=[
+            (Withdrawal.Level.NO_CONTACT, "No contact; what is there may be used"),
+            (Withdrawal.Level.NO_FURTHER_DATA, "No further data; what is there may be used"),
+            (Withdrawal.Level.NO_FURTHER_USE, "No further use in any new analysis"),
+            (Withdrawal.Level.ERASE, "Erase what is there (a second person approves)"),
+        ],
+        widget=forms.RadioSelect(attrs={"class": "form-check-input"}),
+    )
+    note = forms.CharField(
+        label="Note",
+        required=False,
+        max_length=500,
+        help_text="How you were told. No names, addresses or telephone numbers.",
+    )

@@ -1,0 +1,109 @@
+"""What stands in the books of a site, counted for one reader: the numbers of the portal's pages."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from django.db.models import Count
+from django.utils import timezone
+
+from cohorts import access
+from cohorts.models import AssayBatch, Consent, Participant, Sample, Site, Upload, User, Withdrawal
+from cohorts.models.upload import UploadQuerySet
+
+# What an analysis needs at least; a plan may name more.
+NEEDED_SCOPES = ("metabolomics", "share_consortium", "store_samples")
+
+
+@dataclass(frozen=True)
+class ConsentGaps:
+    """People whose data no analysis may use, by reason; codes only for those who may read them."""
+
+    without: tuple[str, ...]  # no consent on record
+    lacking: tuple[str, ...]  # the consent lacks a scope
+    withdrawn: int
+
+    @property
+    def n(self) -> int:
+        return len(self.without) + len(self.lacking) + self.withdrawn
+
+
+@dataclass(frozen=True)
+class SiteCounts:
+    """None stands for what this reader may not see."""
+
+    site: Site
+    groups: tuple[tuple[str, int], ...] | None
+    gaps: ConsentGaps | None
+    n_samples: int | None
+    n_batches: int | None
+    last_upload: Upload | None
+
+    @property
+    def n_participants(self) -> int | None:
+        return None if self.groups is None else sum(n for _, n in self.groups)
+
+
+def counts_of(site: Site, user: User) -> SiteCounts:
+    """The site's numbers as this user may see them; what the role does not open stays None."""
+
+    def reads(resource: str) -> bool:
+        return access.may(user, resource, "R", site.pk)
+
+    return SiteCounts(
+        site=site,
+        groups=_groups(site) if reads("participant") else None,
+        gaps=_gaps(site) if reads("participant") and reads("consent") else None,
+        n_samples=Sample.objects.filter(site=site).count() if reads("sample") else None,
+        n_batches=AssayBatch.objects.filter(site=site).accepted().count()
+        if reads("assay")
+        else None,
+        last_upload=uploads_of(site, user).first(),
+    )
+
+
+def _groups(site: Site) -> tuple[tuple[str, int], ...]:
+    found = (
+        Participant.objects.filter(site=site)
+        .values_list("group")
+        .annotate(n=Count("pk"))
+        .order_by("-n", "group")
+    )
+    return tuple((group.replace("_", " "), n) for group, n in found)
+
+
+def _gaps(site: Site) -> ConsentGaps:
+    today = timezone.localdate()
+    people = Participant.objects.filter(site=site)
+    stopped = Withdrawal.objects.effective(today).stopping_use().values("participant")
+    staying = people.exclude(pk__in=stopped)
+    signed = Consent.objects.in_force(today)
+    without = staying.exclude(pk__in=signed.values("participant"))
+    lacking = staying.filter(pk__in=signed.values("participant")).exclude(
+        pk__in=signed.granting(NEEDED_SCOPES).values("participant")
+    )
+    return ConsentGaps(
+        without=tuple(without.values_list("code", flat=True).order_by("code")),
+        lacking=tuple(lacking.values_list("code", flat=True).order_by("code")),
+        withdrawn=people.filter(pk__in=stopped).count(),
+    )
+
+
+def uploads_of(site: Site, user: User) -> UploadQuerySet:
+    """Uploads of the site, newest first, of the kinds whose content this user may read."""
+    found: UploadQuerySet = (
+        Upload.objects.visible_to(user)
+        .filter(site=site, kind__in=kinds_for(user, site, "R"))
+        .select_related("site", "sent_by")
+    )
+    return found
+
+
+def kinds_for(user: User, site: Site, verb: str) -> Sequence[str]:
+    """Kinds of table that the role at that site lets this user read (R) or send (C)."""
+    return [
+        kind
+        for kind, resource in access.UPLOAD_KINDS.items()
+        if access.may(user, resource, verb, site.pk)
+    ]

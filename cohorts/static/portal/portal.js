@@ -1,0 +1,49 @@
+// What scripts add; every page works without them.
+"use strict";
+
+// A run that is under way: fetch the page again and show the part that moves.
+function follow(region) {
+  const wait = Number(region.dataset.follow) * 1000;
+  setTimeout(async () => {
+    try {
+      const answer = await fetch(location.href, { headers: { Accept: "text/html" } });
+      const page = new DOMParser().parseFromString(await answer.text(), "text/html");
+      const newer = page.getElementById(region.id);
+      if (!answer.ok || !newer) return location.reload();
+      if (!newer.dataset.follow) return location.reload(); // it has ended: show all of it
+      region.replaceChildren(...newer.childNodes);
+    } catch {
+      // The network is away for a moment: ask again.
+    }
+    follow(region);
+  }, wait);
+}
+document.querySelectorAll("[data-follow]").forEach(follow);
+
+// A choice that shows its table at once; the button stays for those without scripts.
+document.querySelectorAll("[data-submit-on-change]").forEach((form) => {
+  form.addEventListener("change", () => form.requestSubmit());
+});
+
+// Fields that belong to one kind of table only.
+const kind = document.querySelector("[name=kind]");
+const parts = document.querySelectorAll("[data-only-for]");
+function showParts() {
+  parts.forEach((part) => { part.hidden = part.dataset.onlyFor !== kind.value; });
+}
+if (kind && parts.length) {
+  kind.addEventListener("change", showParts);
+  showParts();
+}
+
+// A file dropped on the field is a file chosen.
+document.querySelectorAll("[data-drop]").forEach((zone) => {
+  const field = zone.querySelector("input[type=file]");
+  const mark = (on) => (event) => { event.preventDefault(); zone.classList.toggle("over", on); };
+  zone.addEventListener("dragover", mark(true));
+  zone.addEventListener("dragleave", mark(false));
+  zone.addEventListener("drop", (event) => {
+    mark(false)(event);
+    if (event.dataTransfer.files.length) field.files = event.dataTransfer.files;
+  });
+});

@@ -1,0 +1,93 @@
+"""Tags of every page: who is here, and the words that carry a state."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django import template
+from django.http import HttpRequest
+from django.utils import timezone
+
+from cohorts import access
+from cohorts.admin_site import may_enter
+from cohorts.models import Site, User
+
+register = template.Library()
+
+# state -> tone (a class), icon, word
+STATES: dict[str, tuple[str, str, str]] = {
+    "accepted": ("good", "check", "accepted"),
+    "rejected": ("bad", "cross", "refused"),
+    "received": ("mute", "clock", "received"),
+    "checked": ("mute", "clock", "checked"),
+    "queued": ("mute", "clock", "waiting"),
+    "running": ("open", "clock", "computing"),
+    "published": ("good", "check", "published"),
+    "held": ("open", "clock", "held back"),
+    "released": ("good", "check", "released"),
+    "failed": ("bad", "cross", "failed"),
+    "merged": ("mute", "info", "same as an earlier run"),
+    "replicated": ("good", "check", "replicated"),
+    "opposite": ("bad", "opposite", "opposite"),
+    "undecided": ("open", "open", "undecided"),
+    "not_testable": ("mute", "none", "not testable"),
+    "prompt": ("good", "check", "prompt"),
+    "suspect": ("bad", "warn", "suspect"),
+    "unknown": ("mute", "open", "unknown"),
+    "usable": ("good", "check", "usable"),
+    "revoked": ("mute", "none", "revoked"),
+    "expired": ("mute", "clock", "expired"),
+}
+
+
+@register.inclusion_tag("word.html")
+def word(state: str) -> dict[str, str]:
+    """A state as icon and text in its tone."""
+    tone, icon, text = STATES.get(state, ("mute", "info", state.replace("_", " ")))
+    return {"tone": tone, "icon": f"icons/{icon}.svg", "text": text}
+
+
+@register.simple_tag
+def places_of(user: User) -> list[Site]:
+    """The sites at which the person holds a role; none for consortium roles, which see all."""
+    return list(Site.objects.filter(memberships__in=_standing(user)).distinct().order_by("code"))
+
+
+@register.simple_tag
+def roles_in_words(user: User) -> str:
+    """Such as: site coordinator (FUK), consortium analyst."""
+    return ", ".join(
+        f"{membership.get_role_display()}"
+        + (f" ({membership.site.code})" if membership.site else "")
+        for membership in _standing(user).select_related("site")
+    )
+
+
+@register.simple_tag
+def may(user: User, resource: str, verb: str) -> bool:
+    """Whether the person may do that anywhere; for links, never for protection."""
+    return access.may(user, resource, verb)
+
+
+@register.simple_tag(takes_context=True)
+def current(context: dict[str, Any], *prefixes: str) -> str:
+    """``page`` in the navigation's ``aria-current`` where the address begins so."""
+    request = context.get("request")
+    path = request.path if isinstance(request, HttpRequest) else ""
+    return "page" if any(path == p or (p != "/" and path.startswith(p)) for p in prefixes) else ""
+
+
+def _standing(user: User) -> Any:
+    return user.memberships.in_force(timezone.localdate())
+
+
+@register.filter
+def in_words(name: str) -> str:
+    """A field's name as a person writes it: ``zero_means`` -> Zero means."""
+    return name.replace("_", " ").capitalize()
+
+
+@register.filter
+def is_staff_here(user: User) -> bool:
+    """Whether the admin opens for this person."""
+    return may_enter(user)

@@ -1,0 +1,219 @@
+"""Pages of people, sites and uploads: each asks what the person may see, and shows it."""
+
+from __future__ import annotations
+
+from typing import Any
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+from django.contrib import messages
+from django.contrib.auth.decorators import login_required
+from django.contrib.auth.views import PasswordChangeView
+from django.core.exceptions import PermissionDenied
+from django.core.paginator import Paginator
+from django.http import Http404, HttpRequest, HttpResponse
+from django.shortcuts import get_object_or_404, redirect, render
+from django.urls import reverse_lazy
+from django.utils import timezone
+from django.views.decorators.cache import never_cache
+from django.views.decorators.http import require_POST
+
+from cohorts import access
+from cohorts.errors import DomainError, NoSuchSite
+from cohorts.forms import KIND_WORDS, TokenForm, UploadForm, WithdrawalForm
+from cohorts.ingest.columns import ASSAYS_LONG, SPECS
+from cohorts.models import ApiToken, AssayBatch, Participant, Site, Upload, User
+from cohorts.overview import counts_of, kinds_for, uploads_of
+from cohorts.services import consent, uploads
+
+PAGE = 25
+
+
+def user_of(request: HttpRequest) -> User:
+    """The user who is logged in; the pages are all behind `login_required`."""
+    assert isinstance(request.user, User)  # noqa: S101 - see above
+    return request.user
+
+
+def site_of(request: HttpRequest, code: str) -> Site:
+    """The site, or the same 404 for one that does not exist and one that is somebody else's."""
+    found: Site = get_object_or_404(
+        Site.objects.visible_to(request.user).select_related("study"), code=code
+    )
+    return found
+
+
+def zone_of(site: Site) -> ZoneInfo:
+    """Where the site's clocks are; UTC for a zone that nobody knows."""
+    try:
+        return ZoneInfo(site.time_zone)
+    except (ZoneInfoNotFoundError, ValueError):
+        return ZoneInfo("UTC")
+
+
+@login_required
+def site(request: HttpRequest, code: str) -> HttpResponse:
+    """What stands in the books of a site, and what was sent."""
+    here, user = site_of(request, code), user_of(request)
+    sent = Paginator(uploads_of(here, user), PAGE).get_page(request.GET.get("page"))
+    context = {
+        "site": here,
+        "zone": zone_of(here),
+        "counts": counts_of(here, user),
+        "uploads": sent,
+        "may_send": bool(kinds_for(user, here, "C")) and access.may(user, "upload", "C", here.pk),
+        "may_read_uploads": access.may(user, "upload", "R", here.pk),
+        "may_withdraw": access.may(user, "withdrawal", "C", here.pk),
+    }
+    return render(request, "cohorts/site.html", context)
+
+
+@login_required
+def upload(request: HttpRequest, code: str) -> HttpResponse:
+    """Send a table, or have it checked without sending it."""
+    here, user = site_of(request, code), user_of(request)
+    if not access.may(user, "upload", "C", here.pk):
+        raise PermissionDenied
+    form = UploadForm(request.POST or None, request.FILES or None, site=here, user=user)
+    context: dict[str, Any] = {"site": here, "form": form, "help": _column_help(user, here)}
+    if request.method == "POST" and form.is_valid():
+        try:
+            if "check" in request.POST:
+                allowed = uploads.site_for(user, code, form.cleaned_data["kind"])
+                context["report"] = uploads.dry_run(allowed, form.sent).as_dict()
+                context["filename"] = form.cleaned_data["file"].name
+            else:
+                return _send(request, user, code, form)
+        except NoSuchSite as error:
+            raise Http404 from error
+        except DomainError as error:
+            form.add_error(None, error.message)
+    batches = AssayBatch.objects.visible_to(user).filter(site=here)
+    for name in ("platform", "matrix"):
+        context[f"known_{name}"] = batches.values_list(name, flat=True).distinct().order_by(name)
+    status = 422 if form.errors else 200
+    return render(request, "cohorts/upload.html", context, status=status)
+
+
+def _send(request: HttpRequest, user: User, code: str, form: UploadForm) -> HttpResponse:
+    began = timezone.now()
+    allowed = uploads.site_for(user, code, form.cleaned_data["kind"])
+    sent = uploads.submit(allowed, form.sent, by=user)
+    if sent.status == Upload.Status.ACCEPTED and sent.accepted_at and sent.accepted_at < began:
+        messages.info(request, "This file was sent before and is in the books; nothing changed.")
+    return redirect("upload-report", sent.pk)
+
+
+def _column_help(user: User, here: Site) -> list[dict[str, Any]]:
+    """What each kind of table holds, for the kinds that this user may send."""
+    specs = {
+        **SPECS,
+        "assays (one row a value)": ASSAYS_LONG,
+    }
+    allowed = kinds_for(user, here, "C")
+    return [
+        {
+            "title": KIND_WORDS[spec.kind] + (", one row a value" if spec is ASSAYS_LONG else ""),
+            "kind": spec.kind,
+            "required": spec.required,
+            "optional": spec.optional,
+            "items": spec.items,
+            "wide": spec.kind == "assays" and spec is not ASSAYS_LONG,
+        }
+        for spec in specs.values()
+        if spec.kind in allowed
+    ]
+
+
+@login_required
+def upload_report(request: HttpRequest, upload_id: str) -> HttpResponse:
+    """What the check said of one file."""
+    user = user_of(request)
+    sent = get_object_or_404(
+        Upload.objects.visible_to(user).select_related("site", "sent_by"), pk=upload_id
+    )
+    if sent.kind not in kinds_for(user, sent.site, "R"):
+        raise Http404
+    context = {
+        "upload": sent,
+        "site": sent.site,
+        "zone": zone_of(sent.site),
+        "kind_words": KIND_WORDS[sent.kind],
+        "may_send": sent.kind in kinds_for(user, sent.site, "C"),
+        "may_see_runs": access.may(user, "run", "R"),
+        "report": sent.report,
+    }
+    return render(request, "cohorts/upload_report.html", context)
+
+
+@login_required
+def withdrawal(request: HttpRequest, code: str) -> HttpResponse:
+    """Record what a participant no longer wants; in force at once."""
+    here, user = site_of(request, code), user_of(request)
+    if not access.may(user, "withdrawal", "C", here.pk):
+        raise PermissionDenied
+    form = WithdrawalForm(request.POST or None)
+    if request.method == "POST" and form.is_valid():
+        said = form.cleaned_data
+        person = (
+            Participant.objects.visible_to(user)
+            .filter(site=here, code=said["participant"].strip())
+            .first()
+        )
+        if person is None:
+            form.add_error("participant", "This site has no participant with that code: check it.")
+        else:
+            try:
+                done = consent.withdraw(person.pk, level=said["level"], by=user, note=said["note"])
+            except DomainError as error:
+                form.add_error(None, error.message)
+            else:
+                words = f"Recorded for {person.code}: {done.get_level_display()}, in force now."
+                messages.success(request, words)
+                return redirect("site", here.code)
+    status = 422 if form.errors else 200
+    return render(request, "cohorts/withdrawal.html", {"site": here, "form": form}, status=status)
+
+
+# --- the person's own account
+
+
+@never_cache
+@login_required
+def tokens(request: HttpRequest) -> HttpResponse:
+    """API tokens of the person: issue one (its key is shown once), see the others."""
+    user = user_of(request)
+    form, key = TokenForm(request.POST or None), ""
+    if request.method == "POST" and form.is_valid():
+        # Shown in the answer itself: a redirect would have to keep the key somewhere.
+        _, key = ApiToken.objects.issue(user, form.cleaned_data["name"])
+        form = TokenForm()
+    context = {
+        "form": form,
+        "key": key,
+        "tokens": ApiToken.objects.visible_to(user),
+        "now": timezone.now(),
+    }
+    return render(request, "cohorts/tokens.html", context, status=422 if form.errors else 200)
+
+
+@login_required
+@require_POST
+def revoke_token(request: HttpRequest, token_id: int) -> HttpResponse:
+    """End a token at once; it stays in the list, crossed out."""
+    token = get_object_or_404(ApiToken.objects.visible_to(user_of(request)), pk=token_id)
+    if token.revoked_at is None:
+        token.revoked_at = timezone.now()
+        token.save(update_fields=["revoked_at"])
+    messages.success(request, f"The token “{token.name}” no longer works.")
+    return redirect("tokens")
+
+
+class ChangePassword(PasswordChangeView):
+    """Own password; Django ends the other sessions."""
+
+    template_name = "registration/change_password.html"
+    success_url = reverse_lazy("tokens")
+
+    def form_valid(self, form: Any) -> HttpResponse:
+        messages.success(self.request, "Your password is changed.")
+        return super().form_valid(form)
