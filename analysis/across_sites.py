@@ -179,6 +179,9 @@ def predict_severity(prepared: Prepared, plan: AnalysisPlan) -> dict[str, Any]:
         | {name: getattr(fit, name) for name in names}
         | {
             "p_permutation": fit.p_permutation,
+            "n_sites": len(set(sites[known])),
+            "n_case": int((people["case"].to_numpy()[known] == 1).sum()),
+            "n_control": int((people["case"].to_numpy()[known] == 0).sum()),
             "folds": fit.folds,
             "vip": {str(name): float(value) for name, value in vip.items()},
         }

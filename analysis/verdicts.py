@@ -233,18 +233,15 @@ def judge_severity(claim: ClaimFacts, stratum: str, document: Mapping[str, Any])
         return Finding(claim.code, stratum, "not_testable", str(document["refused"]))
     q2, p = float(document["q2"]), document["p_permutation"]
     figures = f"Q2 = {q2:.2f}, permutation p = {'not computed' if p is None else format(p, '.3f')}"
-    if p is not None and q2 > 0 and p < 0.05:
-        return Finding(
-            claim.code,
-            stratum,
-            "replicated",
-            f"Severity is predicted at left-out sites: {figures}.",
-            estimate=q2,
-        )
+    seen = p is not None and q2 > 0 and p < 0.05
+    words = "is predicted at left-out sites" if seen else "is not predicted beyond chance"
     return Finding(
-        claim.code,
-        stratum,
-        "undecided",
-        f"Severity is not predicted beyond chance: {figures}.",
+        code=claim.code,
+        stratum=stratum,
+        verdict="replicated" if seen else "undecided",
+        reason=f"Severity {words}: {figures}.",
         estimate=q2,
+        n_sites=document["n_sites"],
+        n_case=document["n_case"],
+        n_control=document["n_control"],
     )

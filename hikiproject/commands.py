@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import sys
-from typing import Any
+from typing import Any, NoReturn
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.db import OperationalError
 
 from cohorts.errors import DomainError
 from hikiproject import readiness
@@ -20,7 +21,10 @@ class StudyCommand(BaseCommand):
     requires_system_checks: list[str] = []
 
     def handle(self, *args: Any, **options: Any) -> None:
-        readiness.ensure_ready()
+        try:
+            readiness.ensure_ready()
+        except OperationalError as error:
+            self.refuse(f"The database does not answer; check DATABASE_URL. It says: {error}")
         try:
             self.work(**options)
         except DomainError as error:
@@ -30,12 +34,12 @@ class StudyCommand(BaseCommand):
         """What the command does."""
         raise CommandError(f"{type(self).__name__} does nothing.")
 
-    def refuse(self, message: str) -> None:
+    def refuse(self, message: str) -> NoReturn:
         """End with the reasons on standard error and exit code 1."""
         self.stderr.write(message)
         sys.exit(REFUSED)
 
-    def wrong_usage(self, message: str) -> None:
+    def wrong_usage(self, message: str) -> NoReturn:
         """End with what to write instead on standard error and exit code 2."""
         self.stderr.write(message)
         sys.exit(WRONG_USAGE)

@@ -5,10 +5,10 @@ from __future__ import annotations
 import sys
 from datetime import timedelta
 from pathlib import Path
+from typing import NoReturn
 
 import environ
 from csp.constants import NONE, SELF
-from django.core.exceptions import ImproperlyConfigured
 
 from hikiproject.state import default_state
 
@@ -19,23 +19,32 @@ DATABASE_URL = env.str("DATABASE_URL", default="")
 REDIS_URL = env.str("REDIS_URL", default="")
 SECRET_KEY = env.str("HIKI_SECRET_KEY", default="")
 
+
+def _refuse_to_start(sentence: str) -> NoReturn:
+    """End with the sentence alone: whoever starts a program needs no traceback of its settings."""
+    raise SystemExit(f"hikiproject does not start: {sentence}")
+
+
+if DATABASE_URL and not DATABASE_URL.startswith(("postgres://", "postgresql://")):
+    _refuse_to_start(
+        f"DATABASE_URL names {DATABASE_URL.split(':', 1)[0]!r}; only PostgreSQL (15 or newer) "
+        "keeps this study's rules. Set postgres://USER:PASSWORD@HOST:PORT/NAME, or leave it unset "
+        "to use the embedded server."
+    )
 # Without URLs this is one machine that runs everything itself; with them, somebody's deployment.
 EMBEDDED = not (DATABASE_URL and REDIS_URL)
 if EMBEDDED:
     from hikiproject import embedded
 
-    _services = embedded.ensure()
+    try:
+        _services = embedded.ensure()
+    except embedded.ServicesUnavailable as error:
+        _refuse_to_start(str(error))
     DATABASE_URL = DATABASE_URL or _services.database_url
     REDIS_URL = REDIS_URL or _services.redis_url
     SECRET_KEY = SECRET_KEY or embedded.secret_key()
 if not SECRET_KEY:
-    raise ImproperlyConfigured("Set HIKI_SECRET_KEY; see 'Configuration' in README.md.")
-if not DATABASE_URL.startswith(("postgres://", "postgresql://")):
-    raise ImproperlyConfigured(
-        f"DATABASE_URL names {DATABASE_URL.split(':', 1)[0]!r}; only PostgreSQL (15 or newer) "
-        "keeps this study's rules. Set postgres://USER:PASSWORD@HOST:PORT/NAME, or leave it unset "
-        "to use the embedded server."
-    )
+    _refuse_to_start("Set HIKI_SECRET_KEY; see 'Configuration' in README.md.")
 
 STATE_DIR = default_state()  # HIKI_STATE, or .hiki beside manage.py
 MEDIA_ROOT = Path(env.str("HIKI_FILES", default=str(STATE_DIR / "files")))
@@ -218,9 +227,7 @@ CELERY_BEAT_SCHEDULE = {
 # --- disclosure (docs/for-analysts.md): fewest participants behind any number that an analyst sees
 DISCLOSURE_K = env.int("HIKI_DISCLOSURE_K", default=10)
 if DISCLOSURE_K < 5:
-    raise ImproperlyConfigured(
-        "HIKI_DISCLOSURE_K is below 5: numbers on so few people are not released."
-    )
+    _refuse_to_start("HIKI_DISCLOSURE_K is below 5: numbers on so few people are not released.")
 
 LOGGING = {
     "version": 1,

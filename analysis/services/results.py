@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import textwrap
+from collections import Counter
+from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
-from analysis.models import Run, RunDocument, RunTable, Verdict
+from analysis.models import Claim, Run, RunDocument, RunTable, Verdict
 from analysis.services import release
+from cohorts import access
+from cohorts.models import Participant
 
 if TYPE_CHECKING:
     from django.contrib.auth.models import AnonymousUser
@@ -85,9 +89,10 @@ def claims_table(rows: list[dict[str, Any]]) -> str:
             f"{row['claim']:7}{row['marker'][:27]:28}{row['stratum']:7}"
             f"{row['verdict'].replace('_', ' '):14}{_interval(row):28}{numbers}"
         )
-        lines += textwrap.wrap(
-            row["reason"], width=98, initial_indent=" " * 7, subsequent_indent=" " * 7
-        )
+        if row["primary"]:  # the other readings have the same reasons: JSON has them all
+            lines += textwrap.wrap(
+                row["reason"], width=98, initial_indent=" " * 7, subsequent_indent=" " * 7
+            )
     return "\n".join(lines)
 
 
@@ -121,3 +126,124 @@ def document_for(run: Run, name: str, user: User | AnonymousUser) -> dict[str, A
 def facts_for(run: Run, user: User | AnonymousUser) -> dict[str, Any]:
     """`run_facts` past the disclosure rules."""
     return release.facts_for(run_facts(run), user)
+
+
+def status_of(run: Run) -> dict[str, Any]:
+    """How far a run is: all that is told of one whose results the asker may not have yet."""
+    return {
+        "id": str(run.pk),
+        "state": run.state,
+        "plan": {"name": run.plan.name, "version": run.plan.version},
+        "step": run.step,
+        "share_done": run.share_done,
+        "same_as": str(run.same_as_id) if run.same_as_id else None,
+        "failure": run.failure,
+        "queued_at": _iso(run.queued_at),
+        "started_at": _iso(run.started_at),
+        "published_at": _iso(run.published_at),
+        "released_at": _iso(run.released_at),
+        "held_because": run.held_because,
+    }
+
+
+def standing_runs(user: User | AnonymousUser, plan_name: str = "") -> dict[int, Run]:
+    """By study, the newest published run that this person may see, of the named plan or of any."""
+    if not access.reach(user, "released_result"):
+        return {}
+    runs = Run.objects.visible_to(user).published().select_related("plan").defer("left_out")
+    if plan_name:
+        runs = runs.filter(plan__name=plan_name)
+    newest = runs.order_by("plan__study_id", "-published_at").distinct("plan__study_id")
+    return {run.plan.study_id: run for run in newest}
+
+
+def standing_for(
+    claims: Iterable[Claim], runs: Mapping[int, Run], user: User | AnonymousUser
+) -> list[dict[str, Any]]:
+    """The registry with the standing verdicts: a row a claim and stratum, as `verdict_rows`.
+
+    A claim on which none of ``runs`` (by study) has a word has one row, without a verdict.
+    """
+    found = {study: _by_claim(verdicts_for(run, user), str(run.pk)) for study, run in runs.items()}
+    return [
+        row
+        for claim in claims
+        for row in found.get(claim.study_id, {}).get(claim.code) or [_unjudged(claim)]
+    ]
+
+
+def _by_claim(rows: list[dict[str, Any]], run_id: str) -> dict[str, list[dict[str, Any]]]:
+    grouped: dict[str, list[dict[str, Any]]] = {}
+    for row in rows:
+        grouped.setdefault(row["claim"], []).append({**row, "run": run_id})
+    return grouped
+
+
+def _unjudged(claim: Claim) -> dict[str, Any]:
+    return {
+        "claim": claim.code,
+        "marker": claim.marker,
+        "stratum": claim.stratum,
+        "verdict": None,
+        "reason": "No run that you can see has judged it.",
+        **dict.fromkeys(FIELDS),
+        "feature": "",
+        "direction": claim.direction,
+        "primary": True,
+        "doi": claim.doi,
+        "run": None,
+    }
+
+
+def previous_for(run: Run, user: User | AnonymousUser) -> Run | None:
+    """The published run of the plan before this one, among those that this person may see."""
+    earlier = Run.objects.visible_to(user).published().filter(plan__name=run.plan.name)
+    before: Run | None = (
+        earlier.filter(published_at__lt=run.published_at)
+        .select_related("plan", "snapshot")
+        .order_by("-published_at")
+        .first()
+    )
+    return before
+
+
+def changes_for(run: Run, before: Run | None, user: User | AnonymousUser) -> dict[str, Any]:
+    """What is new since ``before``: people in and out by site as counts, verdicts that flipped."""
+    if before is None:
+        return {"run": str(run.pk), "previous": None, "participants": [], "verdicts": []}
+    return {
+        "run": str(run.pk),
+        "previous": str(before.pk),
+        "participants": release.comings_for(_comings(before, run), user),
+        "verdicts": _flips(verdict_rows(before), verdict_rows(run)),
+    }
+
+
+def _comings(before: Run, run: Run) -> list[dict[str, Any]]:
+    """By site: participants in ``run`` and not in ``before``, and the other way round."""
+    then, now = (
+        set(each.snapshot.participant_ids) if each.snapshot else set() for each in (before, run)
+    )
+    sites = dict(Participant.objects.filter(pk__in=then ^ now).values_list("pk", "site__code"))
+    # Who has been erased since has no site any more.
+    came = Counter(sites.get(pk, "") for pk in now - then)
+    left = Counter(sites.get(pk, "") for pk in then - now)
+    return [
+        {"site": site or None, "n_in": came[site], "n_out": left[site]}
+        for site in sorted(came.keys() | left.keys())
+    ]
+
+
+def _flips(before: list[dict[str, Any]], now: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    was = {(row["claim"], row["stratum"]): row["verdict"] for row in before}
+    return [
+        {
+            "claim": row["claim"],
+            "marker": row["marker"],
+            "stratum": row["stratum"],
+            "before": was.get((row["claim"], row["stratum"])),
+            "now": row["verdict"],
+        }
+        for row in now
+        if was.get((row["claim"], row["stratum"])) != row["verdict"]
+    ]

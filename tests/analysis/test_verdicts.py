@@ -1,0 +1,172 @@
+"""The written rules, one by one."""
+
+import pandas as pd
+import pytest
+
+from analysis.plans import AnalysisPlan
+from analysis.stats.handling import judge_handling
+from analysis.verdicts import ClaimFacts, judge_all, judge_marker
+
+PLAN = AnalysisPlan(case=("hikikomori",), control=("healthy_control",))
+PROMPT = judge_handling(delay_hours=[0.5, 0.7])
+LATE = judge_handling(delay_hours=[4.0, 5.0])
+
+
+def claim(direction="higher", **more):
+    facts = {
+        "code": "K22-2",
+        "kind": "feature",
+        "marker": "ornithine",
+        "markers": ("ornithine",),
+        "matrix": "plasma",
+        "strata": ("men",),
+    }
+    return ClaimFacts(**(facts | more), direction=direction)
+
+
+def effects(*g, feature="ornithine", stratum="men", matrix="plasma", variance=0.01):
+    return pd.DataFrame(
+        {
+            "stratum": stratum,
+            "feature": feature,
+            "site": [f"S{n}" for n in range(len(g))],
+            "hedges_g": g,
+            "hedges_g_variance": variance,
+            "n_case": 30,
+            "n_control": 30,
+            "matrix": matrix,
+        }
+    )
+
+
+def judge(table, direction="higher", handling=None, **more):
+    known = dict.fromkeys(table["site"], PROMPT) | (handling or {})
+    return judge_marker(claim(direction, **more), "men", table, known, PLAN)
+
+
+def test_an_interval_on_the_claimed_side_replicates():
+    found = judge(effects(0.5, 0.55, 0.6, 0.52))
+    assert (found.verdict, found.n_sites, found.n_case) == ("replicated", 4, 120)
+    assert found.ci_low > 0
+
+
+def test_the_same_interval_is_opposite_to_a_claim_of_less():
+    assert judge(effects(0.5, 0.55, 0.6, 0.52), "lower").verdict == "opposite"
+
+
+def test_an_interval_that_holds_zero_is_undecided_and_says_with_what_power():
+    found = judge(effects(0.5, -0.4, 0.1))
+    assert found.verdict == "undecided"
+    assert "holds zero; the power to see g = 0.2 was" in found.reason
+
+
+def test_one_site_is_not_a_test():
+    found = judge(effects(0.9))
+    assert found.verdict == "not_testable"
+    assert found.reason == "Two sites are needed and only S0 is left for ornithine."
+
+
+def test_a_marker_that_nobody_measured_is_not_testable():
+    found = judge(effects(0.5, 0.5, feature="citrulline"))
+    assert found.reason == "No site has an effect of ornithine in this stratum."
+
+
+def test_a_site_that_separates_late_does_not_speak_on_ornithine():
+    table = effects(0.5, 0.55, 0.6, 3.0)
+    found = judge(table, handling={"S3": LATE})
+    assert found.n_sites == 3
+    assert found.estimate == pytest.approx(0.55, abs=0.01)
+    assert "S3 is left out: its handling is suspect" in found.reason
+
+
+def test_without_the_guard_the_late_site_would_have_spoken():
+    """The seeded fault: were the site counted, the estimate would move far."""
+    assert judge(effects(0.5, 0.55, 0.6, 3.0)).estimate > 1
+
+
+def test_late_separation_does_not_touch_urate():
+    table = effects(0.5, 0.55, 0.6, feature="uric acid")
+    late = dict.fromkeys(table["site"], LATE)
+    found = judge(table, handling=late, marker="uric acid", markers=("uric acid",))
+    assert found.n_sites == 3
+
+
+def test_handling_that_nobody_recorded_gives_no_verdict_on_ornithine():
+    table = effects(0.5, 0.55)
+    unknown = dict.fromkeys(table["site"], judge_handling())
+    found = judge(table, handling=unknown)
+    assert found.verdict == "not_testable"
+    assert "its handling is unknown" in found.reason
+
+
+def test_another_material_does_not_speak():
+    found = judge(effects(0.5, 0.55, matrix="serum"))
+    assert found.verdict == "not_testable"
+    assert "S0 measured serum, the claim is on plasma." in found.reason
+
+
+def test_a_claim_on_blood_takes_any_material():
+    assert judge(effects(0.5, 0.55, 0.5, matrix="serum"), matrix="blood").verdict == "replicated"
+
+
+def test_of_two_candidates_the_one_that_more_sites_measured_stands_for_the_marker():
+    table = pd.concat(
+        [effects(0.5, feature="arginase activity"), effects(0.5, 0.6, feature="arginase mass")]
+    )
+    found = judge(table, marker="arginase", markers=("arginase activity", "arginase mass"))
+    assert found.feature == "arginase mass"
+
+
+AREA = {
+    "refused": "",
+    "auc": 0.7,
+    "ci_low": 0.6,
+    "ci_high": 0.8,
+    "warnings": [],
+    "by_site": [{"site": "A", "auc": 0.7, "n_case": 20, "n_control": 20}],
+}
+
+
+@pytest.mark.parametrize(
+    ("area", "verdict"),
+    [
+        ({}, "replicated"),
+        ({"ci_low": 0.45}, "undecided"),
+        ({"auc": 0.3, "ci_low": 0.2, "ci_high": 0.4}, "opposite"),
+        ({"refused": "No site can be tested."}, "not_testable"),
+    ],
+)
+def test_a_classifier_is_judged_at_left_out_sites(area, verdict):
+    documents = {"classifier": AREA | area}
+    claims = [claim("none", kind="classifier", strata=("all",))]
+    (found,) = judge_all(claims, effects(0.5), documents, {}, PLAN)
+    assert found.verdict == verdict
+
+
+@pytest.mark.parametrize(
+    ("q2", "p", "verdict"),
+    [
+        (0.2, 0.01, "replicated"),
+        (0.2, 0.2, "undecided"),
+        (-0.1, 0.01, "undecided"),
+        (0.2, None, "undecided"),
+    ],
+)
+def test_severity_is_judged_out_of_sample(q2, p, verdict):
+    document = {
+        "refused": "",
+        "q2": q2,
+        "p_permutation": p,
+        "n_sites": 3,
+        "n_case": 30,
+        "n_control": 30,
+    }
+    claims = [claim("none", kind="severity", strata=("all",))]
+    (found,) = judge_all(claims, effects(0.5), {"severity": document}, {}, PLAN)
+    assert found.verdict == verdict
+
+
+def test_a_claim_on_groups_among_cases_is_not_tested_and_says_so():
+    claims = [claim("none", kind="subgroup", strata=("all",))]
+    (found,) = judge_all(claims, effects(0.5), {}, {}, PLAN)
+    assert found.verdict == "not_testable"
