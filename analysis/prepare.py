@@ -233,8 +233,9 @@ def without_repeats(
     raw = stacked([block.raw for block in blocks])
     if raw.empty:
         return people, blocks, []
+    # Never 0 for a sex: agreeing on a zero, which may mean "not detected", counts for nothing.
     extra = people.loc[raw.index, ["age_years"]].assign(
-        male=people.loc[raw.index, "sex"].eq("male")
+        sex=people.loc[raw.index, "sex"].map({"male": 1.0, "female": 2.0})
     )
     repeats = find_repeats(np.hstack([raw.to_numpy(), extra.to_numpy(dtype=float)]))
     arm = people.groupby(["site", "case"])["case"].transform("size")
