@@ -1,1 +1,11 @@
-urlpatterns: list[object] = []
+"""Addresses of plans, runs and claims under /api/v1/."""
+
+from analysis import api
+from cohorts.api_base import EitherSlashRouter
+
+router = EitherSlashRouter()
+router.register("plans", api.PlanViewSet, basename="api-plans")
+router.register("claims", api.ClaimViewSet, basename="api-claims")
+router.register("runs", api.RunViewSet, basename="api-runs")
+
+urlpatterns = router.urls

@@ -1,1 +1,21 @@
-urlpatterns: list[object] = []
+"""Addresses of the records under /api/v1/."""
+
+from cohorts import api
+from cohorts.api_base import EitherSlashRouter
+
+router = EitherSlashRouter()
+for prefix, viewset in {
+    "sites": api.SiteViewSet,
+    "participants": api.ParticipantViewSet,
+    "consents": api.ConsentViewSet,
+    "withdrawals": api.WithdrawalViewSet,
+    "samples": api.SampleViewSet,
+    "assessments": api.AssessmentViewSet,
+    "uploads": api.UploadViewSet,
+    "features": api.FeatureViewSet,
+    "assay-batches": api.AssayBatchViewSet,
+    "changes": api.ChangeViewSet,
+}.items():
+    router.register(prefix, viewset, basename=f"api-{prefix}")
+
+urlpatterns = router.urls

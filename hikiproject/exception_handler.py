@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass, field
 from typing import Any
 
-from django.core.exceptions import PermissionDenied
+from django.core.exceptions import PermissionDenied, RequestDataTooBig, SuspiciousOperation
 from django.core.exceptions import ValidationError as ModelError
+from django.db import DataError, OperationalError
 from django.http import Http404
 from rest_framework import exceptions, status
 from rest_framework.response import Response
@@ -21,76 +23,96 @@ STATUS_OF: dict[type[Exception], int] = {
     errors.UnusableRequest: status.HTTP_400_BAD_REQUEST,
     errors.AlreadyWithdrawn: status.HTTP_409_CONFLICT,
 }
+# The same words for what is not there and for what is somebody else's.
+NOTHING = "There is nothing here that you can see."
+
+
+@dataclass(frozen=True)
+class Problem:
+    """An error as RFC 9457 tells it; ``more`` are members of this kind of problem."""
+
+    code: str
+    status: int
+    detail: str
+    more: dict[str, Any] = field(default_factory=dict)
+    headers: dict[str, str] = field(default_factory=dict)
 
 
 def problem_response(error: Exception, context: dict[str, Any]) -> Response | None:
     """The answer to an error that has one; None lets the server's own 500 stand."""
-    answer = _answer(error)
-    if answer is None:
+    problem = _problem(error)
+    if problem is None:
         return None
     set_rollback()
-    code, number, detail, more, headers = answer
     body = {
-        "type": f"urn:hikiproject:problem:{code}",
-        "title": code.replace("_", " ").capitalize(),
-        "status": number,
-        "detail": detail,
-        "code": code,
-        **more,
+        "type": f"urn:hikiproject:problem:{problem.code}",
+        "title": problem.code.replace("_", " ").capitalize(),
+        "status": problem.status,
+        "detail": problem.detail,
+        "code": problem.code,
+        **problem.more,
     }
     request = context.get("request")
     if request is not None:
         body["instance"] = request.path
-    return Response(body, status=number, headers=headers, content_type="application/problem+json")
+    return Response(
+        body,
+        status=problem.status,
+        headers=problem.headers,
+        content_type="application/problem+json",
+    )
 
 
-def _answer(error: Exception) -> tuple[str, int, str, dict[str, Any], dict[str, str]] | None:
+def _problem(error: Exception) -> Problem | None:
     if isinstance(error, errors.DomainError):
         more = {"report": error.report.as_dict()} if isinstance(error, errors.RefusedTable) else {}
-        return error.code, STATUS_OF.get(type(error), 409), error.message, more, {}
+        return Problem(error.code, STATUS_OF.get(type(error), 409), error.message, more)
     if isinstance(error, UnusableData):
-        return "unusable_data", status.HTTP_422_UNPROCESSABLE_ENTITY, str(error), {}, {}
-    if isinstance(error, Http404):
-        return "not_found", 404, "There is nothing here that you can see.", {}, {}
-    if isinstance(error, PermissionDenied):
-        return "not_allowed", 403, "Your role does not cover this.", {}, {}
-    if isinstance(error, ModelError):
-        return (
-            "invalid",
-            400,
-            "Some fields cannot be taken.",
-            {
-                "errors": _pointers(
-                    error.message_dict if hasattr(error, "error_dict") else {"": error.messages}
-                )
-            },
-            {},
-        )
+        return Problem("unusable_data", status.HTTP_422_UNPROCESSABLE_ENTITY, str(error))
     if isinstance(error, exceptions.APIException):
-        return _rest_answer(error)
+        return _rest_problem(error)
+    return _django_problem(error)
+
+
+def _django_problem(error: Exception) -> Problem | None:
+    if isinstance(error, Http404):
+        return Problem("not_found", 404, NOTHING)
+    if isinstance(error, PermissionDenied):
+        return Problem("not_allowed", 403, "Your role does not cover this.")
+    if isinstance(error, ModelError):
+        fields = error.message_dict if hasattr(error, "error_dict") else {"": error.messages}
+        return _invalid(fields)
+    if isinstance(error, RequestDataTooBig):
+        return Problem("too_large", 413, "The request is larger than this address takes.")
+    if isinstance(error, SuspiciousOperation):
+        return Problem("unusable_request", 400, "The request is not one that a client would send.")
+    if isinstance(error, DataError):
+        # PostgreSQL keeps no NUL character and no number beyond the column's range.
+        return Problem("invalid", 400, "A value is one that the database cannot hold.")
+    if isinstance(error, OperationalError):
+        busy = "The database is busy or away; nothing was changed. Try again."
+        return Problem("busy", 503, busy, headers={"Retry-After": "5"})
     return None
 
 
-def _rest_answer(
-    error: exceptions.APIException,
-) -> tuple[str, int, str, dict[str, Any], dict[str, str]]:
+def _rest_problem(error: exceptions.APIException) -> Problem:
     headers = {}
     if challenge := getattr(error, "auth_header", None):
         headers["WWW-Authenticate"] = challenge
     if wait := getattr(error, "wait", None):
         headers["Retry-After"] = str(int(wait) + 1)
     if isinstance(error, exceptions.ValidationError):
-        detail = error.detail if isinstance(error.detail, dict) else {"": error.detail}
-        return (
-            "invalid",
-            error.status_code,
-            "Some fields cannot be taken.",
-            {"errors": _pointers(detail)},
-            headers,
-        )
-    if isinstance(error, exceptions.NotFound):
-        return "not_found", 404, "There is nothing here that you can see.", {}, headers
-    return str(error.default_code), error.status_code, str(error.detail), {}, headers
+        fields = error.detail if isinstance(error.detail, dict) else {"": error.detail}
+        return _invalid(fields, error.status_code, headers)
+    code, detail = str(error.default_code), str(error.detail)
+    if isinstance(error, exceptions.NotFound) and detail == str(error.default_detail):
+        detail = NOTHING
+    return Problem(code, error.status_code, detail, getattr(error, "more", {}), headers)
+
+
+def _invalid(fields: Any, number: int = 400, headers: dict[str, str] | None = None) -> Problem:
+    told = {"errors": _pointers(fields)}
+    return Problem("invalid", number, "Some fields cannot be taken.", told, headers or {})
 
 
 def _pointers(detail: Any) -> list[dict[str, str]]:

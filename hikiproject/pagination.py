@@ -1,11 +1,41 @@
 """Pages of lists: a cursor, so that a page costs the same however far in it is."""
 
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from django.core.exceptions import ValidationError
+from django.db import DataError
+from django.db.models import QuerySet
+from rest_framework.exceptions import NotFound
 from rest_framework.pagination import CursorPagination
+from rest_framework.request import Request
+from rest_framework.views import APIView
 
 
 class IdCursorPagination(CursorPagination):
-    """By primary key; ``page_size`` up to 1,000."""
+    """By the view's ``page_ordering``, else by primary key; ``page_size`` up to 1,000."""
 
     ordering = "pk"
     page_size_query_param = "page_size"
     max_page_size = 1_000
+
+    def get_ordering(
+        self, request: Request, queryset: QuerySet[Any], view: APIView | None
+    ) -> tuple[str, ...]:
+        """Newest first where a view says so; the key decides between equals."""
+        return tuple(getattr(view, "page_ordering", (self.ordering,)))
+
+    def paginate_queryset(
+        self,
+        queryset: QuerySet[Any] | Sequence[Any],
+        request: Request,
+        view: APIView | None = None,
+    ) -> list[Any] | None:
+        """The page; 404 for a cursor that this list never gave out."""
+        try:
+            return super().paginate_queryset(queryset, request, view)
+        except (ValueError, ValidationError, DataError) as error:
+            # The position in a cursor is any text that a caller writes there.
+            raise NotFound(self.invalid_cursor_message) from error

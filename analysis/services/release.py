@@ -160,8 +160,26 @@ def facts_for(facts: dict[str, Any], user: User | AnonymousUser) -> dict[str, An
         }
         for s in facts["sites"]
     ]
-    return facts | {"sites": sites, "left_out": left_out_for(facts["left_out"], user)}
+    return facts | {
+        "sites": sites,
+        "left_out": left_out_for(facts["left_out"], user),
+        # A cause can be one person's withdrawal at one site.
+        "cause": "",
+    }
 
 
 def _rounded_or_hidden(n: int) -> int | None:
     return ROUND_TO * round(n / ROUND_TO) if n >= settings.DISCLOSURE_K else None
+
+
+def comings_for(rows: list[dict[str, Any]], user: User | AnonymousUser) -> list[dict[str, Any]]:
+    """People in and out of a run as this person may see it: totals only, nobody and few alike."""
+    if sees_everything(user):
+        return rows
+    totals = {name: sum(row[name] for row in rows) for name in ("n_in", "n_out")}
+    return [{"site": None, **{name: _rounded_or_hidden(n) for name, n in totals.items()}}]
+
+
+def view_of(user: User | AnonymousUser) -> str:
+    """Which of the views this person has: two people with one view read the same answer."""
+    return "full" if sees_everything(user) else f"disclosed at k={settings.DISCLOSURE_K}"

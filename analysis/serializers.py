@@ -1,0 +1,208 @@
+"""What the API says of plans, runs and claims; also the words of the OpenAPI schema."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from drf_spectacular.utils import extend_schema_field
+from rest_framework import serializers
+
+from analysis.models import Plan, Run
+
+Fields = serializers.Serializer[Any]
+
+
+class PlanSerializer(serializers.ModelSerializer[Plan]):
+    study = serializers.CharField(source="study.code", read_only=True)
+    digest = serializers.SerializerMethodField(help_text="SHA-256 of all that the plan says.")
+
+    class Meta:
+        model = Plan
+        fields = ["id", "name", "version", "study", "followed", "digest", "data", "created_at"]
+
+    @extend_schema_field(serializers.CharField())
+    def get_digest(self, plan: Plan) -> str:
+        return plan.parsed.digest
+
+
+class PlanName(Fields):
+    """The plan that a run follows."""
+
+    name = serializers.CharField()
+    version = serializers.IntegerField()
+
+
+class NewRunSerializer(Fields):
+    """Which plan to run now."""
+
+    plan = serializers.SlugField(max_length=50)
+
+
+class LatestQuery(Fields):
+    plan = serializers.SlugField(max_length=50)
+
+
+class RunStatusSerializer(Fields):
+    """How far a run is."""
+
+    id = serializers.UUIDField()
+    state = serializers.ChoiceField(choices=Run.State.choices)
+    plan = PlanName()
+    step = serializers.CharField(allow_blank=True)
+    share_done = serializers.FloatField(help_text="0 to 1.")
+    same_as = serializers.UUIDField(allow_null=True, help_text="Run with the same key.")
+    failure = serializers.CharField(allow_blank=True)
+    queued_at = serializers.DateTimeField()
+    started_at = serializers.DateTimeField(allow_null=True)
+    published_at = serializers.DateTimeField(allow_null=True)
+    released_at = serializers.DateTimeField(allow_null=True)
+    held_because = serializers.CharField(allow_blank=True)
+
+
+class SiteArms(Fields):
+    site = serializers.CharField()
+    n_case = serializers.IntegerField(allow_null=True)
+    n_control = serializers.IntegerField(allow_null=True)
+
+
+class LeftOut(Fields):
+    site = serializers.CharField(required=False)
+    what = serializers.CharField()
+    n = serializers.IntegerField(allow_null=True)
+    why = serializers.CharField()
+
+
+class RunSerializer(RunStatusSerializer):
+    """What a run is, without its results."""
+
+    key = serializers.CharField(required=False)
+    snapshot_digest = serializers.CharField(required=False, allow_null=True)
+    change_seen = serializers.IntegerField(required=False)
+    sites = SiteArms(many=True, required=False)
+    n_features = serializers.IntegerField(required=False, allow_null=True)
+    pooled_scale = serializers.CharField(required=False, allow_null=True)
+    left_out = LeftOut(many=True, required=False)
+    cause = serializers.CharField(required=False, allow_blank=True)
+    code_version = serializers.CharField(required=False)
+    libraries = serializers.DictField(child=serializers.CharField(), required=False)
+
+
+def _number(help_text: str = "") -> serializers.FloatField:
+    return serializers.FloatField(allow_null=True, help_text=help_text)
+
+
+class EffectRow(Fields):
+    """A feature at a site in a stratum. Null where it cannot be estimated or may not be shown."""
+
+    stratum = serializers.CharField()
+    feature = serializers.CharField()
+    site = serializers.CharField()
+    estimate = _number()
+    se = _number()
+    df = _number()
+    p = _number()
+    n_case = serializers.IntegerField(allow_null=True)
+    n_control = serializers.IntegerField(allow_null=True)
+    hedges_g = _number()
+    hedges_g_variance = _number()
+    adjusted_for = serializers.CharField(allow_blank=True)
+    platform = serializers.CharField()
+    matrix = serializers.CharField()
+    scale = serializers.CharField()
+    unit = serializers.CharField(allow_null=True)
+    source_name = serializers.CharField(allow_null=True)
+    hmdb = serializers.CharField(allow_null=True)
+    n_below_lod = _number()
+    reason = serializers.CharField(allow_blank=True)
+
+
+class PooledRow(Fields):
+    """A feature over the sites, in Hedges g."""
+
+    stratum = serializers.CharField()
+    feature = serializers.CharField()
+    estimate = _number()
+    se = _number()
+    ci_low = _number()
+    ci_high = _number()
+    p = _number()
+    q = _number("p adjusted within the stratum")
+    tau2 = _number()
+    i2 = _number()
+    q_statistic = _number()
+    q_p = _number()
+    pi_low = _number("prediction interval")
+    pi_high = _number()
+    n_sites = serializers.IntegerField(allow_null=True)
+    n_case = serializers.IntegerField(allow_null=True)
+    n_control = serializers.IntegerField(allow_null=True)
+    reason = serializers.CharField(allow_blank=True)
+
+
+class VerdictRow(Fields):
+    """What the standing run says of a claim in a stratum."""
+
+    claim = serializers.CharField()
+    marker = serializers.CharField()
+    stratum = serializers.CharField()
+    verdict = serializers.CharField(allow_null=True)
+    reason = serializers.CharField(allow_blank=True)
+    estimate = _number()
+    ci_low = _number()
+    ci_high = _number()
+    n_sites = serializers.IntegerField(allow_null=True)
+    n_case = serializers.IntegerField(allow_null=True)
+    n_control = serializers.IntegerField(allow_null=True)
+    feature = serializers.CharField(allow_blank=True)
+    direction = serializers.CharField()
+    primary = serializers.BooleanField(help_text="The stratum in which the claim was made.")
+    doi = serializers.CharField()
+
+
+class StandingRow(VerdictRow):
+    """A claim of the registry with its standing verdict."""
+
+    run = serializers.UUIDField(allow_null=True)
+
+
+class ClaimSerializer(Fields):
+    """A claim of the registry, and its standing verdict in each stratum."""
+
+    claim = serializers.CharField(source="code")
+    kind = serializers.CharField()
+    marker = serializers.CharField()
+    markers = serializers.ListField(child=serializers.CharField())
+    matrix = serializers.CharField()
+    stratum = serializers.CharField()
+    direction = serializers.CharField()
+    handling_sensitive = serializers.BooleanField()
+    doi = serializers.CharField()
+    citation = serializers.CharField()
+    scope_note = serializers.CharField()
+
+
+class ClaimWithVerdicts(ClaimSerializer):
+    verdicts = StandingRow(many=True)
+
+
+class Comings(Fields):
+    site = serializers.CharField(allow_null=True)
+    n_in = serializers.IntegerField(allow_null=True)
+    n_out = serializers.IntegerField(allow_null=True)
+
+
+class Flip(Fields):
+    claim = serializers.CharField()
+    marker = serializers.CharField()
+    stratum = serializers.CharField()
+    before = serializers.CharField(allow_null=True)
+    now = serializers.CharField()
+
+
+class RunChanges(Fields):
+    """What is new since the previous published run of the plan."""
+
+    run = serializers.UUIDField()
+    previous = serializers.UUIDField(allow_null=True)
+    participants = Comings(many=True)
+    verdicts = Flip(many=True)

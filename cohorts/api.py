@@ -1,0 +1,292 @@
+"""The records over HTTP: each method parses, calls one service, renders."""
+
+from __future__ import annotations
+
+from django.conf import settings
+from django.db.models import Count, Q
+from django.utils import timezone
+from django_filters import rest_framework as filters
+from drf_spectacular.types import OpenApiTypes
+from drf_spectacular.utils import OpenApiResponse, extend_schema
+from rest_framework import exceptions, mixins, parsers, status
+from rest_framework.response import Response
+
+from cohorts import access, conditional, models, serializers
+from cohorts.api_base import RecordViewSet
+from cohorts.errors import NotAllowed
+from cohorts.services import consent, uploads
+
+PROBLEM = OpenApiResponse(OpenApiTypes.OBJECT, "A problem (RFC 9457).")
+# What a multipart request carries beside its file: boundaries and a few short fields.
+MULTIPART_SLACK_BYTES = 64 * 1024
+
+
+class BySite(filters.FilterSet):
+    site = filters.CharFilter(field_name="site__code")
+
+
+class ByParticipant(filters.FilterSet):
+    site = filters.CharFilter(field_name="participant__site__code")
+    participant = filters.CharFilter(field_name="participant__code")
+
+
+class SiteViewSet(RecordViewSet):
+    """Sites that you can see."""
+
+    queryset = models.Site.objects.none()
+    serializer_class = serializers.SiteSerializer
+    lookup_field = "code"
+    related = ("study",)
+    filterset_fields = ("country",)
+
+
+class ParticipantFilter(BySite):
+    group = filters.CharFilter()
+    sex = filters.ChoiceFilter(choices=models.Participant.Sex.choices)
+    code = filters.CharFilter()
+    enrolled_since = filters.DateFilter(field_name="enrolled_on", lookup_expr="gte")
+
+
+class ParticipantViewSet(RecordViewSet):
+    """Participants, by study code."""
+
+    queryset = models.Participant.objects.none()
+    serializer_class = serializers.ParticipantSerializer
+    filterset_class = ParticipantFilter
+    related = ("site",)
+
+
+class ConsentFilter(ByParticipant):
+    signed_since = filters.DateFilter(field_name="signed_on", lookup_expr="gte")
+
+
+class ConsentViewSet(RecordViewSet):
+    """What participants agreed to."""
+
+    queryset = models.Consent.objects.none()
+    serializer_class = serializers.ConsentSerializer
+    filterset_class = ConsentFilter
+    related = ("participant__site", "form")
+
+
+class WithdrawalFilter(ByParticipant):
+    level = filters.NumberFilter()
+    since = filters.IsoDateTimeFilter(field_name="recorded_at", lookup_expr="gte")
+
+
+class WithdrawalViewSet(RecordViewSet):
+    """What participants took back."""
+
+    queryset = models.Withdrawal.objects.none()
+    serializer_class = serializers.WithdrawalSerializer
+    filterset_class = WithdrawalFilter
+    related = ("participant__site",)
+    verbs = {**RecordViewSet.verbs, "create": "C"}
+
+    @extend_schema(
+        request=serializers.NewWithdrawalSerializer,
+        responses={201: serializers.WithdrawalSerializer, 409: PROBLEM},
+    )
+    def create(self, request):
+        """Record a withdrawal, in force at once; from level 3 on no run reads the participant."""
+        asked = serializers.NewWithdrawalSerializer(data=request.data)
+        asked.is_valid(raise_exception=True)
+        sent = asked.validated_data
+        people = models.Participant.objects.visible_to(request.user)
+        person = people.filter(site__code=sent["site"], code=sent["participant"]).first()
+        if person is None:
+            raise exceptions.NotFound
+        if not access.may(request.user, "withdrawal", "C", person.site_id):
+            raise NotAllowed(f"Your role at {sent['site']} does not record withdrawals.")
+        recorded = consent.withdraw(
+            person.pk, level=sent["level"], by=request.user, note=sent["note"]
+        )
+        told = self.get_serializer(recorded).data
+        return Response(told, status=status.HTTP_201_CREATED, headers=_at(request, recorded.pk))
+
+
+class SampleFilter(BySite):
+    participant = filters.CharFilter(field_name="participant__code")
+    code = filters.CharFilter()
+    material = filters.CharFilter()
+    status = filters.ChoiceFilter(choices=models.Sample.Status.choices)
+    collected_since = filters.IsoDateTimeFilter(field_name="collected_at", lookup_expr="gte")
+
+
+class SampleViewSet(RecordViewSet):
+    """Samples and how each was handled."""
+
+    queryset = models.Sample.objects.none()
+    serializer_class = serializers.SampleSerializer
+    filterset_class = SampleFilter
+    related = ("site", "participant", "visit", "parent")
+
+
+class AssessmentFilter(ByParticipant):
+    instrument = filters.CharFilter(field_name="instrument__code")
+    since = filters.DateFilter(field_name="assessed_on", lookup_expr="gte")
+
+
+class AssessmentViewSet(RecordViewSet):
+    """Answers to questionnaires, with their derived scores."""
+
+    queryset = models.Assessment.objects.none()
+    serializer_class = serializers.AssessmentSerializer
+    filterset_class = AssessmentFilter
+    related = ("participant__site", "instrument", "visit")
+
+
+class FeatureFilter(filters.FilterSet):
+    name = filters.CharFilter(lookup_expr="iexact")
+    hmdb = filters.CharFilter()
+    chemical_class = filters.CharFilter()
+    reviewed = filters.BooleanFilter()
+
+
+class FeatureViewSet(RecordViewSet):
+    """The dictionary of what is measured."""
+
+    queryset = models.Feature.objects.none()
+    serializer_class = serializers.FeatureSerializer
+    filterset_class = FeatureFilter
+    prefetched = ("aliases",)
+
+    def also_rests_on(self):
+        everybodys = models.FeatureAlias.objects.visible_to(self.request.user).filter(site=None)
+        return conditional.version_of(everybodys)
+
+
+class AssayBatchFilter(BySite):
+    platform = filters.CharFilter()
+    matrix = filters.CharFilter()
+    status = filters.ChoiceFilter(choices=models.AssayBatch.Status.choices)
+
+
+class AssayBatchViewSet(RecordViewSet):
+    """What was measured together: one run of a platform at a site."""
+
+    queryset = models.AssayBatch.objects.none()
+    serializer_class = serializers.AssayBatchSerializer
+    filterset_class = AssayBatchFilter
+    related = ("site",)
+    prefetched = ("columns__feature",)
+
+    def get_queryset(self):
+        return super().get_queryset().annotate(n_rows=Count("rows"))
+
+
+class ChangeFilter(filters.FilterSet):
+    site = filters.CharFilter(field_name="site__code")
+    kind = filters.CharFilter()
+    after = filters.NumberFilter(field_name="pk", lookup_expr="gt", label="Changes after this id.")
+    since = filters.IsoDateTimeFilter(field_name="recorded_at", lookup_expr="gte")
+
+
+class ChangeViewSet(RecordViewSet):
+    """What arrived, in the order in which it did."""
+
+    queryset = models.Change.objects.none()
+    serializer_class = serializers.ChangeSerializer
+    filterset_class = ChangeFilter
+    related = ("site",)
+
+    def filter_queryset(self, queryset):
+        """A small count has no site for those who see no people; a filter would give it back."""
+        found = super().filter_queryset(queryset)
+        where = access.reach(self.request.user, "participant")
+        if "site" not in self.request.query_params or where.everywhere:
+            return found
+        return found.filter(site__in=where.site_ids)
+
+    def get_serializer_context(self):
+        if getattr(self, "swagger_fake_view", False):
+            return super().get_serializer_context()
+        people = access.reach(self.request.user, "participant")
+        return {**super().get_serializer_context(), "people": people}
+
+
+class TooLarge(exceptions.APIException):
+    status_code = status.HTTP_413_REQUEST_ENTITY_TOO_LARGE
+    default_code = "too_large"
+
+
+class RefusedUpload(exceptions.APIException):
+    """A sent table broke rules; the problem carries the whole report."""
+
+    status_code = status.HTTP_422_UNPROCESSABLE_ENTITY
+    default_code = "table_refused"
+
+    def __init__(self, upload):
+        n = len(upload.report["faults"])
+        super().__init__(f"{n} {'fault' if n == 1 else 'faults'}; nothing was stored.")
+        self.more = {"upload": str(upload.pk), "report": upload.report}
+
+
+class UploadFilter(BySite):
+    kind = filters.ChoiceFilter(choices=models.upload.KINDS)
+    status = filters.ChoiceFilter(choices=models.Upload.Status.choices)
+    since = filters.IsoDateTimeFilter(field_name="received_at", lookup_expr="gte")
+
+
+class UploadViewSet(mixins.CreateModelMixin, RecordViewSet):
+    """Files that sites sent, with the report on each."""
+
+    queryset = models.Upload.objects.none()
+    serializer_class = serializers.UploadSerializer
+    filterset_class = UploadFilter
+    page_ordering = ("-received_at", "-pk")
+    related = ("site", "sent_by")
+    parser_classes = [parsers.MultiPartParser]
+    verbs = {**RecordViewSet.verbs, "create": "C"}
+
+    def get_queryset(self):
+        """A report quotes cells: who may not read a kind of record reads no report on one."""
+        readable = Q(pk=None)
+        for kind, resource in access.UPLOAD_KINDS.items():
+            where = access.reach(self.request.user, resource)
+            sites = Q() if where.everywhere else Q(site__in=where.site_ids)
+            readable |= Q(kind=kind) & sites
+        return super().get_queryset().filter(readable)
+
+    @extend_schema(
+        request={"multipart/form-data": serializers.NewUploadSerializer},
+        responses={
+            201: OpenApiResponse(serializers.UploadSerializer, "Every row holds and is stored."),
+            200: OpenApiResponse(serializers.UploadSerializer, "This file was accepted before."),
+            413: PROBLEM,
+            422: OpenApiResponse(OpenApiTypes.OBJECT, "Refused: the report names every cell."),
+        },
+    )
+    def create(self, request):
+        """Send a table: every row is stored, or none and the report says why."""
+        self._refuse_giants(request)
+        asked = serializers.NewUploadSerializer(data=request.data)
+        asked.is_valid(raise_exception=True)
+        sent, begun = asked.validated_data, timezone.now()
+        site = uploads.site_for(request.user, sent["site"], sent["kind"])
+        table = uploads.SentTable(
+            kind=sent["kind"],
+            content=sent["file"].read(),
+            filename=sent["file"].name,
+            options={name: sent[name] for name in uploads.ASSAY_OPTIONS if name in sent},
+        )
+        upload = uploads.submit(site, table, by=request.user)
+        if upload.status != models.Upload.Status.ACCEPTED:
+            raise RefusedUpload(upload)
+        known = upload.accepted_at < begun
+        told = self.get_serializer(upload).data
+        code = status.HTTP_200_OK if known else status.HTTP_201_CREATED
+        return Response(told, status=code, headers=_at(request, upload.pk))
+
+    def _refuse_giants(self, request):
+        """Before a byte of the body is read."""
+        length = int(request.META.get("CONTENT_LENGTH") or 0)
+        if length > settings.UPLOAD_MAX_BYTES + MULTIPART_SLACK_BYTES:
+            limit = settings.UPLOAD_MAX_BYTES // 1024**2
+            raise TooLarge(
+                f"The file is larger than {limit} MB; split it by batch and send the parts."
+            )
+
+
+def _at(request, key):
+    return {"Location": request.build_absolute_uri(f"{request.path.rstrip('/')}/{key}")}

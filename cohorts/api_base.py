@@ -1,0 +1,144 @@
+"""What every list and record of the API shares: rights from the table, pages, ETags, slashes."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping, Sequence
+from typing import Any, ClassVar
+
+from django.db.models import QuerySet, prefetch_related_objects
+from django.http import HttpResponseBase
+from django.utils.cache import patch_vary_headers
+from rest_framework import exceptions, permissions, viewsets
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.routers import SimpleRouter
+from rest_framework.views import APIView
+
+from cohorts import access, conditional
+from cohorts.renderers import TABLE_RENDERERS
+
+logger = logging.getLogger(__name__)
+
+
+class TablePermission(permissions.BasePermission):
+    """The permission table's answer for the view's resource; an action without a verb is denied."""
+
+    message = "Your role does not cover this."
+
+    def has_permission(self, request: Request, view: APIView) -> bool:
+        action = getattr(view, "action", None)
+        if action is None:
+            return True  # no such method here: 405 says so
+        verb = getattr(view, "verbs", {}).get(action)
+        resource = view.resource_of(action) if hasattr(view, "resource_of") else ""
+        if verb and resource in access.TABLE and access.may(request.user, resource, verb):
+            return True
+        roles = ",".join(sorted(access.roles_of(request.user))) or "none"
+        logger.warning("denied: %s %s for role %s", request.method, request.path, roles)
+        return False
+
+
+class ScopedViewSet(viewsets.GenericViewSet[Any]):
+    """Default deny: no rows unless the model's ``visible_to`` gives them.
+
+    ``queryset`` is always ``Model.objects.none()`` and names the model. ``related`` is joined,
+    ``prefetched`` is read only when the answer is made.
+    """
+
+    queryset: Any = None
+    permission_classes = [permissions.IsAuthenticated, TablePermission]
+    renderer_classes = TABLE_RENDERERS
+    lookup_value_regex = "[A-Za-z0-9_-]+"
+    verbs: ClassVar[Mapping[str, str]] = {"list": "R", "retrieve": "R", "metadata": "R"}
+    related: ClassVar[Sequence[str]] = ()
+    prefetched: ClassVar[Sequence[str]] = ()
+
+    def resource_of(self, action: str) -> str:
+        """The row of the permission table that rules this action."""
+        return str(getattr(self.queryset, "resource", ""))
+
+    def get_queryset(self) -> QuerySet[Any]:
+        if getattr(self, "swagger_fake_view", False):
+            unread: QuerySet[Any] = self.queryset
+            return unread
+        rows: QuerySet[Any] = self.queryset.model.objects.visible_to(self.request.user)
+        return rows.select_related(*self.related) if self.related else rows
+
+    def also_rests_on(self) -> list[object]:
+        """What the answers show beside the rows themselves, for the ETag."""
+        return []
+
+    def etag(self, *parts: object) -> str:
+        """The ETag of this answer: the caller's rights today, the question, and ``parts``."""
+        request = self.request
+        renderer = request.accepted_renderer
+        return conditional.etag_of(
+            request.get_full_path(),
+            renderer.format if renderer else "",
+            conditional.standing_of(request.user),
+            *parts,
+        )
+
+    def finalize_response(
+        self, request: Request, response: Any, *args: Any, **kwargs: Any
+    ) -> Response:
+        done = super().finalize_response(request, response, *args, **kwargs)
+        done["Cache-Control"] = "private, no-cache"
+        patch_vary_headers(done, ("Authorization", "Cookie", "Accept"))
+        return done
+
+
+class RecordViewSet(ScopedViewSet):
+    """Lists in pages and single records, read only."""
+
+    def list(self, request: Request, *args: Any, **kwargs: Any) -> HttpResponseBase:
+        rows = self.filter_queryset(self.get_queryset())
+        page = self.paginate_queryset(rows) or []
+        links = self.paginator.get_paginated_response([]).data  # type: ignore[union-attr]
+        etag = self._version([*conditional.page_version(page), links["next"], links["previous"]])
+        if conditional.not_modified(request, etag):
+            return conditional.unchanged(etag)
+        prefetch_related_objects(page, *self.prefetched)
+        answer: Response = self.get_paginated_response(self.get_serializer(page, many=True).data)
+        answer["ETag"] = etag
+        if links["next"]:
+            answer["Link"] = f'<{links["next"]}>; rel="next"'
+        return answer
+
+    def retrieve(self, request: Request, *args: Any, **kwargs: Any) -> HttpResponseBase:
+        row = self.get_object()
+        etag = self._version(conditional.page_version([row]))
+        if conditional.not_modified(request, etag):
+            return conditional.unchanged(etag)
+        prefetch_related_objects([row], *self.prefetched)
+        return Response(self.get_serializer(row).data, headers={"ETag": etag})
+
+    def filter_queryset(self, queryset: QuerySet[Any]) -> QuerySet[Any]:
+        found = super().filter_queryset(queryset)
+        versioned: QuerySet[Any] = found.annotate(row_version=conditional.row_version(found.model))
+        return versioned
+
+    def _version(self, parts: Sequence[object]) -> str:
+        records = conditional.records_version(self.request.user)
+        return self.etag(records, self.also_rests_on(), parts)
+
+
+class NothingHere(APIView):
+    """Addresses of the API that do not exist: a problem like every other, never an HTML page."""
+
+    permission_classes = [permissions.IsAuthenticated]
+    schema = None
+
+    def _nothing(self, request: Request, *args: Any, **kwargs: Any) -> Response:
+        raise exceptions.NotFound
+
+    get = post = put = patch = delete = _nothing
+
+
+class EitherSlashRouter(SimpleRouter):
+    """Addresses with and without the slash at their end."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.trailing_slash = "/?"

@@ -1,0 +1,305 @@
+"""What the API says of each record, field by field; a field that is not named here is not told."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.conf import settings
+from drf_spectacular.utils import extend_schema_field
+from rest_framework import serializers
+
+from cohorts import access
+from cohorts.models import (
+    AssayBatch,
+    Assessment,
+    Change,
+    Consent,
+    Feature,
+    Participant,
+    Sample,
+    Site,
+    Upload,
+    Withdrawal,
+)
+from cohorts.models.consent import SCOPES
+from cohorts.services.uploads import SCALES, ZERO_MEANS
+
+TEXTS = serializers.ListField(child=serializers.CharField())
+
+
+class SiteSerializer(serializers.ModelSerializer[Site]):
+    study = serializers.CharField(source="study.code", read_only=True)
+
+    class Meta:
+        model = Site
+        fields = [
+            "code",
+            "name",
+            "study",
+            "country",
+            "time_zone",
+            "languages",
+            "ethics_approval",
+            "ethics_expires_on",
+        ]
+
+
+class ParticipantSerializer(serializers.ModelSerializer[Participant]):
+    site = serializers.CharField(source="site.code", read_only=True)
+
+    class Meta:
+        model = Participant
+        fields = [
+            "id",
+            "site",
+            "code",
+            "sex",
+            "group",
+            "enrolled_on",
+            "birth_year",
+            "age_years",
+            "drug_free",
+            "washout_on",
+            "variables",
+            "version",
+        ]
+
+
+class OfParticipant(serializers.Serializer[Any]):
+    """The site and the code of the participant whom a record concerns."""
+
+    site = serializers.CharField(source="participant.site.code", read_only=True)
+    participant = serializers.CharField(source="participant.code", read_only=True)
+
+
+class ConsentSerializer(OfParticipant, serializers.ModelSerializer[Consent]):
+    form_version = serializers.CharField(source="form.version", default=None, read_only=True)
+    duo = serializers.SerializerMethodField(help_text="Terms of the GA4GH Data Use Ontology.")
+
+    class Meta:
+        model = Consent
+        fields = [
+            "id",
+            "site",
+            "participant",
+            "form_version",
+            "signed_on",
+            "scopes",
+            "duo",
+            "basis",
+            "recorded_at",
+        ]
+
+    @extend_schema_field(TEXTS)
+    def get_duo(self, consent: Consent) -> list[str]:
+        return [term for scope in consent.scopes if (term := SCOPES.get(scope))]
+
+
+class WithdrawalSerializer(OfParticipant, serializers.ModelSerializer[Withdrawal]):
+    meaning = serializers.CharField(source="get_level_display", read_only=True)
+
+    class Meta:
+        model = Withdrawal
+        fields = [
+            "id",
+            "site",
+            "participant",
+            "level",
+            "meaning",
+            "effective_on",
+            "recorded_at",
+            "note",
+        ]
+
+
+class NewWithdrawalSerializer(serializers.Serializer[Any]):
+    """A withdrawal to record, in force at once."""
+
+    site = serializers.CharField(max_length=12)
+    participant = serializers.CharField(max_length=64, help_text="The participant's code.")
+    level = serializers.IntegerField(
+        min_value=1,
+        max_value=4,
+        help_text="1 no contact, 2 no further data, 3 no further use, 4 erase.",
+    )
+    note = serializers.CharField(max_length=500, required=False, allow_blank=True, default="")
+
+
+class SampleSerializer(serializers.ModelSerializer[Sample]):
+    """Of the participant the code only: who works in a laboratory stays blind."""
+
+    site = serializers.CharField(source="site.code", read_only=True)
+    participant = serializers.CharField(source="participant.code", read_only=True)
+    visit = serializers.CharField(source="visit.label", default=None, read_only=True)
+    parent = serializers.CharField(  # type: ignore[assignment]  # DRF has an attribute so named
+        source="parent.code", default=None, read_only=True
+    )
+    spin_delay_hours = serializers.FloatField(read_only=True, allow_null=True)
+
+    class Meta:
+        model = Sample
+        fields = [
+            "id",
+            "site",
+            "code",
+            "participant",
+            "visit",
+            "parent",
+            "material",
+            "tube",
+            "collected_at",
+            "spun_at",
+            "frozen_at",
+            "spin_delay_hours",
+            "fasting_hours",
+            "haemolysis_index",
+            "light_protected",
+            "freeze_thaws",
+            "status",
+        ]
+
+
+class AssessmentSerializer(OfParticipant, serializers.ModelSerializer[Assessment]):
+    instrument = serializers.CharField(source="instrument.code", read_only=True)
+    version = serializers.CharField(source="instrument.version", read_only=True)
+    visit = serializers.CharField(source="visit.label", default=None, read_only=True)
+
+    class Meta:
+        model = Assessment
+        fields = [
+            "id",
+            "site",
+            "participant",
+            "visit",
+            "instrument",
+            "version",
+            "language",
+            "assessed_on",
+            "items",
+            "sent_total",
+            "score",
+            "scoring_version",
+        ]
+
+
+class UploadSerializer(serializers.ModelSerializer[Upload]):
+    site = serializers.CharField(source="site.code", read_only=True)
+    sent_by = serializers.CharField(source="sent_by.username", default=None, read_only=True)
+
+    class Meta:
+        model = Upload
+        fields = [
+            "id",
+            "site",
+            "kind",
+            "status",
+            "filename",
+            "sha256",
+            "n_bytes",
+            "options",
+            "sent_by",
+            "received_at",
+            "accepted_at",
+            "report",
+        ]
+
+
+class NewUploadSerializer(serializers.Serializer[Any]):
+    """A table to take in. The last five belong to assay tables."""
+
+    site = serializers.CharField(max_length=12)
+    kind = serializers.CharField(
+        max_length=40, help_text="One of " + ", ".join(access.UPLOAD_KINDS) + "."
+    )
+    file = serializers.FileField(
+        allow_empty_file=True, max_length=255, help_text="CSV, TSV or XLSX."
+    )
+    platform = serializers.CharField(max_length=80, required=False)
+    matrix = serializers.CharField(max_length=40, required=False)
+    unit = serializers.CharField(max_length=20, required=False)
+    scale = serializers.CharField(
+        max_length=12, required=False, help_text="One of " + ", ".join(SCALES) + "."
+    )
+    zero_means = serializers.CharField(
+        max_length=12, required=False, help_text="One of " + ", ".join(ZERO_MEANS) + "."
+    )
+
+
+class FeatureSerializer(serializers.ModelSerializer[Feature]):
+    aliases = serializers.SerializerMethodField(help_text="Names that every site may send.")
+
+    class Meta:
+        model = Feature
+        fields = [
+            "id",
+            "name",
+            "aliases",
+            "refmet_name",
+            "hmdb",
+            "chebi",
+            "inchikey",
+            "molar_mass",
+            "canonical_unit",
+            "chemical_class",
+            "kind",
+            "reviewed",
+        ]
+
+    @extend_schema_field(TEXTS)
+    def get_aliases(self, feature: Feature) -> list[str]:
+        # A site's own names stay with that site.
+        return [alias.name for alias in feature.aliases.all() if alias.site_id is None]
+
+
+class AssayBatchSerializer(serializers.ModelSerializer[AssayBatch]):
+    site = serializers.CharField(source="site.code", read_only=True)
+    features = serializers.SerializerMethodField(help_text="Canonical names, in column order.")
+    n_rows = serializers.IntegerField(read_only=True)
+
+    class Meta:
+        model = AssayBatch
+        fields = [
+            "id",
+            "site",
+            "upload",
+            "label",
+            "platform",
+            "matrix",
+            "scale",
+            "run_date",
+            "status",
+            "void_reason",
+            "n_rows",
+            "features",
+        ]
+
+    @extend_schema_field(TEXTS)
+    def get_features(self, batch: AssayBatch) -> list[str]:
+        return [column.feature.name for column in batch.columns.all()]
+
+
+class ChangeSerializer(serializers.ModelSerializer[Change]):
+    """Where the caller reads no participants, counts are rounded and a few people have no site.
+
+    ``context["people"]`` is the caller's reach over participants.
+    """
+
+    site = serializers.CharField(source="site.code", default=None, read_only=True, allow_null=True)
+
+    class Meta:
+        model = Change
+        fields = ["id", "site", "kind", "counts", "cause", "recorded_at"]
+
+    def to_representation(self, change: Change) -> dict[str, Any]:
+        told = super().to_representation(change)
+        people: access.Reach = self.context["people"]
+        if people.everywhere or (change.site_id is not None and people.covers(change.site_id)):
+            return told
+        counts = {name: _rounded(n) for name, n in change.counts.items()}
+        few = None in counts.values()
+        return told | {"counts": counts, "cause": "", "site": None if few else told["site"]}
+
+
+def _rounded(n: int) -> int | None:
+    """A count for those who see no people: to the nearest 5, nothing below the smallest cell."""
+    return 5 * round(n / 5) if n >= settings.DISCLOSURE_K else None

@@ -1,0 +1,34 @@
+"""The API's own description: schema, page, and the answer at addresses that are not there."""
+
+from __future__ import annotations
+
+from django.http import HttpResponseBase
+from django.urls import path, re_path
+from django.views.generic import RedirectView
+from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerSplitView
+from rest_framework.request import Request
+
+from cohorts.api_base import NothingHere
+
+
+class SchemaView(SpectacularAPIView):
+    """OpenAPI 3.1.1; the same for everybody who is logged in."""
+
+    def get(self, request: Request, *args: object, **kwargs: object) -> HttpResponseBase:
+        answer: HttpResponseBase = super().get(request, *args, **kwargs)  # type: ignore[no-untyped-call]
+        answer["Cache-Control"] = "private, no-cache"
+        return answer
+
+
+class DocsView(SpectacularSwaggerSplitView):
+    """Swagger UI from the sidecar, without inline script or style: the CSP forbids them."""
+
+    template_name = "api/docs.html"
+
+
+urlpatterns = [
+    path("", RedirectView.as_view(pattern_name="api-docs"), name="api-root"),
+    re_path(r"^schema/?$", SchemaView.as_view(), name="schema"),
+    re_path(r"^docs/?$", DocsView.as_view(url_name="schema"), name="api-docs"),
+    re_path(r"^.*$", NothingHere.as_view(), name="api-nothing"),
+]
