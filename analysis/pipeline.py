@@ -15,6 +15,7 @@ from analysis.plans import AnalysisPlan
 from analysis.pooling import pool
 from analysis.prepare import Prepared, prepare
 from analysis.site_effects import site_effects
+from analysis.stats.errors import UnusableData
 
 OnStep = Callable[[str, float], None]
 
@@ -40,6 +41,10 @@ def compute(
     """All steps; ``on_step(name, share_done)`` is called before each and may raise to stop."""
     on_step("preparing values", 0.05)
     prepared = prepare(frames, plan)
+    if not prepared.blocks:
+        raise UnusableData(
+            f"Nobody in the groups {', '.join((*plan.case, *plan.control))} has usable values yet."
+        )
     on_step("site effects", 0.15)
     effects, notes = site_effects(prepared, plan)
     on_step("pooling", 0.3)

@@ -8,6 +8,7 @@ import django.core.validators
 import django.db.models.deletion
 import django.utils.timezone
 import uuid
+import cohorts.models.site
 from django.conf import settings
 from django.db import migrations, models
 
@@ -28,7 +29,7 @@ class Migration(migrations.Migration):
                 ('code', models.CharField(max_length=12, unique=True, validators=[django.core.validators.RegexValidator('^[A-Z][A-Z0-9_-]{1,11}$', '2 to 12 capitals or digits, such as FUK.')])),
                 ('name', models.CharField(max_length=200)),
                 ('country', models.CharField(blank=True, max_length=2, validators=[django.core.validators.RegexValidator('^[A-Z]{2}$', 'Two capitals, such as JP.')])),
-                ('time_zone', models.CharField(default='UTC', max_length=64)),
+                ('time_zone', models.CharField(default='UTC', max_length=64, validators=[cohorts.models.site.validate_time_zone])),
                 ('languages', django.contrib.postgres.fields.ArrayField(base_field=models.CharField(max_length=16), blank=True, default=list, size=None)),
                 ('ethics_approval', models.CharField(blank=True, max_length=200)),
                 ('ethics_expires_on', models.DateField(blank=True, null=True)),

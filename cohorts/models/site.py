@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from datetime import date
 from typing import TYPE_CHECKING, ClassVar, Self
+from zoneinfo import available_timezones
 
 from django.contrib.postgres.fields import ArrayField
+from django.core.exceptions import ValidationError
 from django.core.validators import RegexValidator
 from django.db import models
 from django.db.models import Q
@@ -18,6 +20,12 @@ if TYPE_CHECKING:
     from django.contrib.auth.models import AnonymousUser
 
 CORE_GROUPS = ("hikikomori", "pre_hikikomori", "healthy_control", "other_control")
+
+
+def validate_time_zone(name: str) -> None:
+    """Refuse a name that the time zone database does not have."""
+    if name not in available_timezones():
+        raise ValidationError(f"{name!r} is not a time zone; write one such as Asia/Tokyo.")
 
 
 class StudyQuerySet(ScopedQuerySet["Study"]):
@@ -67,7 +75,7 @@ class Site(models.Model):
         blank=True,
         validators=[RegexValidator(r"^[A-Z]{2}$", "Two capitals, such as JP.")],
     )
-    time_zone = models.CharField(max_length=64, default="UTC")
+    time_zone = models.CharField(max_length=64, default="UTC", validators=[validate_time_zone])
     languages = ArrayField(models.CharField(max_length=16), default=list, blank=True)
     ethics_approval = models.CharField(max_length=200, blank=True)
     ethics_expires_on = models.DateField(null=True, blank=True)
