@@ -9,6 +9,7 @@ from typing import Any, ClassVar
 from django.db.models import QuerySet, prefetch_related_objects
 from django.http import HttpResponseBase
 from django.utils.cache import patch_vary_headers
+from drf_spectacular.utils import extend_schema
 from rest_framework import exceptions, permissions, viewsets
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -16,6 +17,7 @@ from rest_framework.routers import SimpleRouter
 from rest_framework.views import APIView
 
 from cohorts import access, conditional
+from cohorts.api_schema import ProblemSchema
 from cohorts.renderers import TABLE_RENDERERS
 
 logger = logging.getLogger(__name__)
@@ -49,6 +51,7 @@ class ScopedViewSet(viewsets.GenericViewSet[Any]):
     queryset: Any = None
     permission_classes = [permissions.IsAuthenticated, TablePermission]
     renderer_classes = TABLE_RENDERERS
+    schema = ProblemSchema()
     lookup_value_regex = "[A-Za-z0-9_-]+"
     verbs: ClassVar[Mapping[str, str]] = {"list": "R", "retrieve": "R", "metadata": "R"}
     related: ClassVar[Sequence[str]] = ()
@@ -137,8 +140,13 @@ class NothingHere(APIView):
 
 
 class EitherSlashRouter(SimpleRouter):
-    """Addresses with and without the slash at their end."""
+    """Addresses with and without the slash at their end, described under their first word."""
 
     def __init__(self) -> None:
         super().__init__()
         self.trailing_slash = "/?"
+
+    def register(self, prefix: str, viewset: type[Any], basename: str | None = None) -> None:
+        # On the class, so that what every operation shares also reaches those with words of
+        # their own: theirs come first, then the class's.
+        super().register(prefix, extend_schema(tags=[prefix])(viewset), basename)

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from django.http import HttpResponseBase
+from typing import Any
+
 from django.urls import path, re_path
 from django.views.generic import RedirectView
 from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerSplitView
 from rest_framework.request import Request
+from rest_framework.response import Response
 
 from cohorts.api_base import NothingHere
 
@@ -14,10 +16,12 @@ from cohorts.api_base import NothingHere
 class SchemaView(SpectacularAPIView):
     """OpenAPI 3.1.1; the same for everybody who is logged in."""
 
-    def get(self, request: Request, *args: object, **kwargs: object) -> HttpResponseBase:
-        answer: HttpResponseBase = super().get(request, *args, **kwargs)  # type: ignore[no-untyped-call]
-        answer["Cache-Control"] = "private, no-cache"
-        return answer
+    def finalize_response(
+        self, request: Request, response: Response, *args: Any, **kwargs: Any
+    ) -> Response:
+        done = super().finalize_response(request, response, *args, **kwargs)
+        done["Cache-Control"] = "private, no-cache"
+        return done
 
 
 class DocsView(SpectacularSwaggerSplitView):

@@ -1,0 +1,68 @@
+"""How OpenAPI describes every address: its problems, its 304, its ETag."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from drf_spectacular.openapi import AutoSchema
+from drf_spectacular.plumbing import ComponentRegistry, ResolvedComponent
+
+TEXT = {"type": "string"}
+PROBLEM = {
+    "type": "object",
+    "description": "An error, as RFC 9457 tells it.",
+    "properties": {
+        "type": {"type": "string", "format": "uri"},
+        "title": TEXT,
+        "status": {"type": "integer"},
+        "detail": {"type": "string", "description": "A sentence that says what to do."},
+        "code": TEXT,
+        "instance": TEXT,
+        "errors": {
+            "type": "array",
+            "items": {"type": "object", "properties": {"pointer": TEXT, "detail": TEXT}},
+        },
+        "report": {"type": "object", "description": "Of a refused table: every fault by its cell."},
+        "upload": {"type": "string", "format": "uuid"},
+    },
+    "required": ["type", "title", "status", "detail", "code"],
+}
+REFUSALS = {
+    "400": "The question or the body cannot be read.",
+    "401": "Log in, or send a token.",
+    "403": "Your role does not cover this.",
+    "404": "Nothing here that you can see.",
+    "406": "Not told in that form.",
+}
+
+
+class ProblemSchema(AutoSchema):
+    """Adds what every operation shares; a refusal is always application/problem+json."""
+
+    def get_operation(
+        self,
+        path: str,
+        path_regex: str,
+        path_prefix: str,
+        method: str,
+        registry: ComponentRegistry,
+    ) -> dict[str, Any] | None:
+        operation: dict[str, Any] | None = super().get_operation(
+            path, path_regex, path_prefix, method, registry
+        )
+        if operation is None:
+            return None
+        problem = ResolvedComponent(  # type: ignore[no-untyped-call]
+            "Problem", ResolvedComponent.SCHEMA, PROBLEM, "Problem"
+        )
+        registry.register_on_missing(problem)
+        answers = operation["responses"]
+        for status, words in REFUSALS.items():
+            answers.setdefault(status, {"description": words})
+        for status in [status for status in answers if status >= "400"]:
+            answers[status]["content"] = {"application/problem+json": {"schema": problem.ref}}
+        if method == "GET":
+            etag = {"ETag": {"schema": TEXT, "description": "Send it back in If-None-Match."}}
+            answers["200"]["headers"] = answers["200"].get("headers", {}) | etag
+            answers["304"] = {"description": "Unchanged since that ETag.", "headers": etag}
+        return operation
