@@ -223,5 +223,19 @@ def strongest(pooled: pd.DataFrame, stratum: str) -> list[dict[str, Any]]:
     return records(tested.sort_values("p", kind="stable").head(TOP_FEATURES))
 
 
+def left_out_of(run: Run, user: User) -> list[dict[str, Any]]:
+    """What was left out by reason, people first; ``where`` counts by site for those who may see."""
+    rows = results.facts_for(run, user)["left_out"]
+    found: dict[tuple[str, str], dict[str, Any]] = {}
+    for row in rows:
+        key = (str(row["what"]), str(row["why"]))
+        entry = found.setdefault(key, {"what": key[0], "why": key[1], "n": None, "where": ""})
+        if row["n"] is not None:
+            entry["n"] = (entry["n"] or 0) + row["n"]
+        if site := row.get("site"):
+            entry["where"] = ", ".join(filter(None, [entry["where"], f"{site} {row['n']}"]))
+    return sorted(found.values(), key=lambda row: (row["what"] != "participants", -(row["n"] or 0)))
+
+
 def _nan(value: object) -> bool:
     return isinstance(value, float) and math.isnan(value)

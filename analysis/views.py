@@ -162,10 +162,7 @@ def _conclusions(request: HttpRequest, one: Run, user: User) -> dict[str, Any]:
     context: dict[str, Any] = {
         "claims": claims,
         "tally": _tally(claims),
-        "left_out": sorted(
-            results.facts_for(one, user)["left_out"],
-            key=lambda row: (str(row["what"]) != "participants", -(row["n"] or 0)),
-        ),
+        "left_out": run_page.left_out_of(one, user),
         **run_page.documents_of(one, user),
     }
     effects = run_page.table_of(one, "effects", user)

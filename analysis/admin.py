@@ -1,0 +1,113 @@
+"""The admin of plans, claims and runs: a plan's edit is a new version, results never change."""
+
+from __future__ import annotations
+
+from django.contrib import admin, messages
+from django.db.models import Max
+from django.urls import reverse
+from django.utils.html import format_html
+
+from analysis import models
+from cohorts import access
+from cohorts.admin import ReferenceAdmin
+from cohorts.admin_site import ScopedAdmin, site
+
+
+@admin.register(models.Plan, site=site)
+class PlanAdmin(ScopedAdmin):
+    """Runs keep the version that they followed, so no version is ever edited."""
+
+    editable = True
+    list_display = ["name", "version", "study", "followed", "created_at"]
+    list_filter = ["study", "followed"]
+    search_fields = ["name"]
+    list_select_related = ["study"]
+    readonly_fields = ["version", "created_at"]
+
+    def get_readonly_fields(self, request, obj=None):
+        return [*self.readonly_fields, *(["name", "study"] if obj else [])]
+
+    def has_change_permission(self, request, obj=None):
+        return self._may(request, "C")
+
+    def save_model(self, request, obj, form, change):
+        newest = models.Plan.objects.filter(name=obj.name).aggregate(n=Max("version"))["n"] or 0
+        obj.pk, obj.version = None, newest + 1
+        obj._state.adding = True
+        super().save_model(request, obj, form, change=False)
+        if change:
+            words = f"Kept as version {obj.version}; earlier runs keep the version they followed."
+            messages.info(request, words)
+
+
+@admin.register(models.Claim, site=site)
+class ClaimAdmin(ReferenceAdmin):
+    list_display = ["code", "marker", "kind", "matrix", "stratum", "direction", "doi"]
+    list_filter = ["kind", "matrix", "stratum"]
+    search_fields = ["code", "marker"]
+    list_select_related = ["study"]
+
+
+@admin.register(models.Run, site=site)
+class RunAdmin(ScopedAdmin):
+    list_display = ["short", "plan", "state", "cause", "queued_at", "published_at", "released_at"]
+    list_filter = ["state", "plan__name"]
+    search_fields = ["id", "key"]
+    list_select_related = ["plan"]
+    raw_id_fields = ["snapshot", "same_as", "requested_by"]
+
+    @admin.display(description="run")
+    def short(self, run):
+        return str(run.pk)[:8]
+
+
+@admin.register(models.Snapshot, site=site)
+class SnapshotAdmin(ScopedAdmin):
+    """Its digest and what was left out; the row numbers say who took part and are not shown."""
+
+    fields = ["study", "digest", "change_seen", "taken_at", "left_out"]
+    list_display = ["digest", "study", "change_seen", "taken_at"]
+    list_select_related = ["study"]
+
+    def get_queryset(self, request):
+        rows = ("participant_ids", "assay_row_ids", "assessment_ids")
+        return super().get_queryset(request).defer(*rows)
+
+
+class ResultAdmin(ScopedAdmin):
+    """Results pass the disclosure rules on the run's page; here is only that they exist."""
+
+    list_filter = ["name"]
+    list_select_related = ["run__plan"]
+
+    def has_view_permission(self, request, obj=None):
+        return bool(access.reach(request.user, "unreleased_result"))
+
+    has_module_permission = has_view_permission
+
+    @admin.display(description="page")
+    def page(self, result):
+        return format_html('<a href="{}">open</a>', reverse("run", args=[result.run_id]))
+
+
+@admin.register(models.RunTable, site=site)
+class RunTableAdmin(ResultAdmin):
+    fields = ["run", "name", "n_rows"]
+    list_display = ["run", "name", "n_rows", "page"]
+
+    def get_queryset(self, request):
+        return super().get_queryset(request).defer("parquet")
+
+
+@admin.register(models.RunDocument, site=site)
+class RunDocumentAdmin(ResultAdmin):
+    fields = ["run", "name", "data"]
+    list_display = ["run", "name", "page"]
+
+
+@admin.register(models.Verdict, site=site)
+class VerdictAdmin(ResultAdmin):
+    list_display = ["claim", "stratum", "verdict", "estimate", "ci_low", "ci_high", "run", "page"]
+    list_filter = ["verdict", "stratum", "claim"]
+    search_fields = ["claim__code", "claim__marker"]
+    list_select_related = ["claim", "run__plan"]

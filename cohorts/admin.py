@@ -1,0 +1,302 @@
+"""The admin of the records: reference data and accounts are edited here, records only read."""
+
+from __future__ import annotations
+
+from django import forms
+from django.contrib import admin
+from django.contrib.auth.admin import UserAdmin as DjangoUserAdmin
+from django.contrib.auth.forms import UserChangeForm
+from django.utils.html import format_html
+
+from cohorts import access, models
+from cohorts.admin_site import ScopedAdmin, site
+
+
+class ReferenceAdmin(ScopedAdmin):
+    """Reference data that analyses read: an edit is a change, so the plans run again."""
+
+    editable = True
+
+    def save_related(self, request, form, formsets, change):
+        super().save_related(request, form, formsets, change)
+        for study in models.Study.objects.all():
+            models.Change.objects.record(
+                study=study,
+                site=None,
+                kind="dictionary",
+                counts={self.opts.model_name: 1},
+                cause=f"{self.opts.verbose_name} {form.instance} edited by {request.user}"[:200],
+            )
+
+
+# --- the study
+
+
+@admin.register(models.Study, site=site)
+class StudyAdmin(ScopedAdmin):
+    editable = True
+    list_display = ["title", "code", "more_groups"]
+
+
+@admin.register(models.Site, site=site)
+class SiteAdmin(ScopedAdmin):
+    editable = True
+    list_display = ["code", "name", "country", "time_zone", "ethics_approval", "ethics_expires_on"]
+    list_filter = ["country"]
+    search_fields = ["code", "name"]
+    list_select_related = ["study"]
+
+    def get_readonly_fields(self, request, obj=None):
+        return ["code"] if obj else []  # files and tables carry it
+
+
+# --- accounts
+
+
+class MembershipInline(admin.TabularInline):
+    model = models.Membership
+    extra = 0
+    fields = ["role", "site", "from_date", "until_date"]
+
+    def has_view_permission(self, request, obj=None):
+        return access.reach(request.user, "account").everywhere
+
+    def has_change_permission(self, request, obj=None):
+        # Nobody gives themselves a role.
+        return access.reach(request.user, "account", "U").everywhere and obj != request.user
+
+    has_add_permission = has_change_permission
+
+    def has_delete_permission(self, request, obj=None):
+        return False  # a role ends by its date, so that it stays known who held it
+
+
+@admin.register(models.User, site=site)
+class UserAdmin(ScopedAdmin, DjangoUserAdmin):
+    """Accounts. What somebody may do stands in the roles beneath, not in Django's permissions."""
+
+    editable = True
+    resource = "account"
+    form = UserChangeForm
+    list_display = ["username", "first_name", "last_name", "email", "is_active", "last_login"]
+    list_filter = ["is_active"]
+    search_fields = ["username", "email", "first_name", "last_name"]
+    filter_horizontal = []
+    fieldsets = [
+        (None, {"fields": ["username", "password"]}),
+        ("Person", {"fields": ["first_name", "last_name", "email"]}),
+        ("Account", {"fields": ["is_active", "last_login", "date_joined"]}),
+    ]
+    readonly_fields = ["last_login", "date_joined"]
+    inlines = [MembershipInline]
+
+    def get_queryset(self, request):
+        seen = access.reach(request.user, "account").everywhere
+        return models.User.objects.all() if seen else models.User.objects.none()
+
+
+@admin.register(models.Membership, site=site)
+class MembershipAdmin(ScopedAdmin):
+    resource = "account"
+    list_display = ["user", "role", "site", "from_date", "until_date"]
+    list_filter = ["role", "site"]
+    search_fields = ["user__username"]
+    list_select_related = ["user", "site"]
+
+
+# --- records: read here, corrected by sending a table
+
+
+@admin.register(models.Participant, site=site)
+class ParticipantAdmin(ScopedAdmin):
+    list_display = ["code", "site", "group", "sex", "age_years", "enrolled_on", "drug_free"]
+    list_filter = ["site", "group", "sex"]
+    search_fields = ["code"]
+    list_select_related = ["site"]
+
+
+@admin.register(models.Visit, site=site)
+class VisitAdmin(ScopedAdmin):
+    list_display = ["participant", "label", "visited_on"]
+    search_fields = ["participant__code", "label"]
+    list_select_related = ["participant"]
+
+
+@admin.register(models.ConsentForm, site=site)
+class ConsentFormAdmin(ScopedAdmin):
+    list_display = ["version", "site", "language", "valid_from", "valid_until"]
+    list_filter = ["site"]
+    list_select_related = ["site"]
+
+
+@admin.register(models.Consent, site=site)
+class ConsentAdmin(ScopedAdmin):
+    list_display = ["participant", "signed_on", "form", "scopes", "recorded_at"]
+    list_filter = ["participant__site"]
+    search_fields = ["participant__code"]
+    list_select_related = ["participant", "form__site"]
+
+
+@admin.register(models.Withdrawal, site=site)
+class WithdrawalAdmin(ScopedAdmin):
+    list_display = ["participant", "level", "effective_on", "recorded_by", "recorded_at"]
+    list_filter = ["level", "participant__site"]
+    search_fields = ["participant__code"]
+    list_select_related = ["participant", "recorded_by"]
+
+
+@admin.register(models.Sample, site=site)
+class SampleAdmin(ScopedAdmin):
+    list_display = ["code", "site", "participant", "material", "collected_at", "spun_at", "status"]
+    list_filter = ["site", "material", "status"]
+    search_fields = ["code", "participant__code"]
+    list_select_related = ["site", "participant"]
+
+
+@admin.register(models.Assessment, site=site)
+class AssessmentAdmin(ScopedAdmin):
+    list_display = ["participant", "instrument", "assessed_on", "score", "language"]
+    list_filter = ["instrument", "participant__site"]
+    search_fields = ["participant__code"]
+    list_select_related = ["participant", "instrument"]
+
+
+class BatchFeatureInline(admin.TabularInline):
+    model = models.BatchFeature
+    extra = 0
+    fields = readonly_fields = ["position", "source_name", "feature", "unit", "factor", "lod"]
+    can_delete = False
+
+    def get_queryset(self, request):
+        return models.BatchFeature.objects.visible_to(request.user).select_related("feature")
+
+    def has_view_permission(self, request, obj=None):
+        return access.may(request.user, "assay", "R")
+
+    def has_add_permission(self, request, obj=None):
+        return False
+
+    has_change_permission = has_add_permission
+
+
+@admin.register(models.AssayBatch, site=site)
+class AssayBatchAdmin(ScopedAdmin):
+    list_display = ["id", "site", "platform", "matrix", "scale", "run_date", "status", "upload"]
+    list_filter = ["site", "matrix", "status"]
+    search_fields = ["platform", "label"]
+    list_select_related = ["site", "upload__site"]
+    inlines = [BatchFeatureInline]
+
+
+@admin.register(models.BatchFeature, site=site)
+class BatchFeatureAdmin(ScopedAdmin):
+    list_display = ["batch", "position", "source_name", "feature", "unit", "factor", "lod"]
+    list_filter = ["batch__site"]
+    search_fields = ["source_name", "feature__name"]
+    list_select_related = ["batch__site", "feature"]
+
+
+@admin.register(models.AssayRow, site=site)
+class AssayRowAdmin(ScopedAdmin):
+    """Heads of rows; the packed values are read through the API and by analyses."""
+
+    fields = ["batch", "sample", "label", "sample_type", "injection_order", "n_values"]
+    list_display = ["label", "batch", "sample", "sample_type", "injection_order"]
+    list_filter = ["sample_type", "batch__site"]
+    search_fields = ["label"]
+    list_select_related = ["batch__site", "sample"]
+
+    def get_queryset(self, request):
+        return super().get_queryset(request).defer("packed_values")
+
+    @admin.display(description="values")
+    def n_values(self, row):
+        return len(row.packed_flags)
+
+
+@admin.register(models.Upload, site=site)
+class UploadAdmin(ScopedAdmin):
+    list_display = ["filename", "site", "kind", "status", "received_at", "sent_by", "page"]
+    list_filter = ["status", "kind", "site"]
+    search_fields = ["filename", "sha256"]
+    list_select_related = ["site", "sent_by"]
+
+    @admin.display(description="report")
+    def page(self, upload):
+        return format_html('<a href="/uploads/{}/">open</a>', upload.pk)
+
+
+@admin.register(models.ColumnMapping, site=site)
+class ColumnMappingAdmin(ScopedAdmin):
+    list_display = ["site", "kind"]
+    list_filter = ["site"]
+    list_select_related = ["site"]
+
+
+@admin.register(models.Change, site=site)
+class ChangeAdmin(ScopedAdmin):
+    list_display = ["id", "recorded_at", "kind", "site", "counts", "cause"]
+    list_filter = ["kind", "site"]
+    list_select_related = ["site"]
+
+
+# --- reference data
+
+
+class FeatureAliasInline(admin.TabularInline):
+    model = models.FeatureAlias
+    extra = 0
+    raw_id_fields = ["site"]
+
+    def has_view_permission(self, request, obj=None):
+        return access.may(request.user, "dictionary", "R")
+
+    def has_change_permission(self, request, obj=None):
+        return access.may(request.user, "dictionary", "U")
+
+    has_add_permission = has_change_permission
+
+    def has_delete_permission(self, request, obj=None):
+        return False
+
+
+@admin.register(models.Feature, site=site)
+class FeatureAdmin(ReferenceAdmin):
+    list_display = ["name", "hmdb", "chemical_class", "canonical_unit", "molar_mass", "reviewed"]
+    list_filter = ["reviewed", "kind", "chemical_class"]
+    search_fields = ["name", "hmdb", "refmet_name", "aliases__name"]
+    inlines = [FeatureAliasInline]
+
+
+@admin.register(models.FeatureAlias, site=site)
+class FeatureAliasAdmin(ReferenceAdmin):
+    list_display = ["name", "feature", "site"]
+    list_filter = ["site"]
+    search_fields = ["name", "feature__name"]
+    list_select_related = ["feature", "site"]
+    autocomplete_fields = ["feature"]
+
+
+@admin.register(models.Instrument, site=site)
+class InstrumentAdmin(ReferenceAdmin):
+    list_display = ["code", "version", "title", "n_items", "languages", "to_confirm"]
+    search_fields = ["code", "title"]
+
+    @admin.display(boolean=True, description="facts confirmed")
+    def to_confirm(self, instrument):
+        return not instrument.to_be_confirmed
+
+
+class TokenForm(forms.ModelForm):
+    class Meta:
+        model = models.ApiToken
+        fields = ["name"]
+
+
+@admin.register(models.ApiToken, site=site)
+class ApiTokenAdmin(ScopedAdmin):
+    """One's own tokens only; they are issued and revoked on the account page."""
+
+    resource = "account"
+    form = TokenForm
+    list_display = ["name", "created_at", "expires_at", "last_used_at", "revoked_at"]
