@@ -16,6 +16,10 @@ from analysis.stats.errors import UnusableData
 from analysis.stats.handling import Handling, judge_handling
 from analysis.stats.severity import fit_severity
 
+KNOWN_AT_SITE = 0.5  # share of a site's people with a value, for the site to count as measuring it
+SITES_NEEDED = 2 / 3  # share of the sites that measure a feature, for the severity model to use it
+SMALL_ARM = 0.1  # share of a site's people; below it site and group can hardly be told apart
+
 
 def judge_site(site: str, prepared: Prepared) -> Handling:
     """Whether the site's plasma was separated in time, by the ratio and the recorded delay."""
@@ -57,18 +61,30 @@ def harmonise(prepared: Prepared, plan: AnalysisPlan) -> dict[str, Any]:
         "kept": list(covariates.columns),
         "variance_explained_before": _variance_explained(values, people),
     }
+    said = one_sided(people)
     try:
         model = fit_combat(values.to_numpy(), people["site"].to_numpy(dtype=str), covariates)
         adjusted = model.apply(values.to_numpy(), people["site"].to_numpy(dtype=str), covariates)
     except UnusableData as error:
-        return report | {"refused": str(error)}
+        return report | {"refused": str(error), "notes": said}
     after = pd.DataFrame(adjusted, index=values.index, columns=values.columns)
     return report | {
         "sites": dict(zip(model.batches, model.n_samples, strict=True)),
         "variance_explained_after": _variance_explained(after, people),
         "left_alone": int(model.left_alone.sum()),
-        "notes": list(model.notes),
+        "notes": [*model.notes, *said],
     }
+
+
+def one_sided(people: pd.DataFrame) -> list[str]:
+    """A sentence on each site nearly all of whose people are in one arm."""
+    share = people.groupby("site")["case"].mean()
+    smaller = share.where(share < 0.5, 1 - share)
+    return [
+        f"{site}: under {SMALL_ARM:.0%} of its people are in one of the two arms; what is the "
+        "site's and what is the group's can hardly be told apart there"
+        for site in smaller.index[smaller < SMALL_ARM]
+    ]
 
 
 def _together(prepared: Prepared) -> tuple[pd.DataFrame, pd.DataFrame]:
@@ -140,11 +156,23 @@ def _auc_words(area: Any) -> dict[str, float | None]:
     return {name: None if area is None else float(getattr(area, name)) for name in names}
 
 
+def rarely_measured(values: pd.DataFrame, people: pd.DataFrame) -> pd.Series:
+    """Features that too few sites measure for a model of all of them.
+
+    Filled with a constant nearly everywhere, such a feature would be autoscaled by its few values
+    and outweigh all others at the one site that has it.
+    """
+    known = values.notna().groupby(people["site"].to_numpy()).mean()
+    return (known >= KNOWN_AT_SITE).mean() < SITES_NEEDED - 1e-9
+
+
 def predict_severity(prepared: Prepared, plan: AnalysisPlan) -> dict[str, Any]:
     """PLS regression of the outcome on values standardised within sites, sites left out."""
     if not plan.outcome:
         return {"refused": "The plan names no outcome."}
     values, people = _together(prepared)
+    rare = rarely_measured(values, people)
+    values = values.loc[:, ~rare]
     outcome = people["outcome"].to_numpy(dtype=float)
     known = np.isfinite(outcome)
     report: dict[str, Any] = {"method": "PLS regression", "outcome": plan.outcome, "refused": ""}
@@ -183,6 +211,7 @@ def predict_severity(prepared: Prepared, plan: AnalysisPlan) -> dict[str, Any]:
             "n_case": int((people["case"].to_numpy()[known] == 1).sum()),
             "n_control": int((people["case"].to_numpy()[known] == 0).sum()),
             "folds": fit.folds,
+            "features_left_out": [str(name) for name in rare.index[rare]],
             "vip": {str(name): float(value) for name, value in vip.items()},
         }
     )
