@@ -6,10 +6,14 @@ import hashlib
 import importlib.metadata
 import json
 import logging
+import math
 import uuid
+from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 from django.conf import settings
 from django.db import IntegrityError, transaction
 from django.db.models.functions import Now
@@ -120,19 +124,28 @@ def _store(run: Run, results: Results) -> None:
         RunTable.of(run, name, frame) for name, frame in results.tables.items()
     )
     RunDocument.objects.bulk_create(
-        RunDocument(
-            run=run,
-            name=name,
-            data=json.loads(
-                json.dumps(document, default=float, allow_nan=True).replace("NaN", "null")
-            ),
-        )
+        RunDocument(run=run, name=name, data=as_json(document))
         for name, document in results.documents.items()
     )
     claims = {claim.code: claim for claim in Claim.objects.filter(study=run.plan.study)}
     Verdict.objects.bulk_create(
         _verdict(run, claims[found.code], found) for found in results.verdicts
     )
+
+
+def as_json(value: Any) -> Any:
+    """A result as JSON holds it: plain numbers, null where there is none."""
+    if isinstance(value, Mapping):
+        return {str(name): as_json(part) for name, part in value.items()}
+    if isinstance(value, list | tuple | set | frozenset):
+        parts = sorted(value) if isinstance(value, set | frozenset) else value
+        return [as_json(part) for part in parts]
+    if isinstance(value, np.generic):
+        value = value.item()
+    if value is None or isinstance(value, str | bool | int):
+        return value
+    number = float(value)
+    return number if math.isfinite(number) else None
 
 
 def _verdict(run: Run, claim: Claim, found: Finding) -> Verdict:
