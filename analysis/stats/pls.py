@@ -1,7 +1,9 @@
-"""Partial least squares for one outcome, for many outcomes at once, from the samples' products.
+"""Partial least squares for one outcome, for many outcomes at once, from products of the features.
 
-With the kernel K = X X' no step is longer than the number of samples, and one K serves every
-permutation of the outcome. The outcomes do not share components: each is a model of its own.
+A PLS component needs the training set only through X'X and X'y. X'X is computed once and serves
+every permutation of the outcome; the outcomes do not share components, each is a model of its own.
+With fewer samples than features the same is done along an orthonormal basis of the samples' rows,
+so that no matrix is larger than the smaller side of X.
 """
 
 from dataclasses import dataclass
@@ -13,76 +15,125 @@ Floats = NDArray[np.float64]
 
 # What is smaller than this share of the whole is what rounding left behind.
 ROUNDING = 1e-12
+# Below this number of outcomes two passes over X cost less than X'X.
+FEW_OUTCOMES = 20
+# Outcomes fitted together: their components, not the data, would fill the memory.
+BLOCK = 256
 
 
 @dataclass(frozen=True)
-class KernelPls:
+class Pls:
     """Fitted PLS1 models, one for each of n_outcomes columns.
 
-    ``dual`` (n_samples, n_outcomes): a sample with the kernel row k to the training samples has
-    the prediction outcome_mean + k @ dual. ``residual_weights`` (n_components, n_samples,
-    n_outcomes) are the outcome's residuals before each component, and ``explained``
-    (n_components, n_outcomes) the sum of squares that the component takes from the outcome.
+    A sample with the centred and scaled row x has the prediction outcome_mean + x @ coefficients.
+    ``weights`` (n_components, n_features) are the unit vectors w of the first outcome's
+    components, and ``explained`` (n_components,) the sum of squares that each takes from it; both
+    are 0 for a component for which nothing was left.
     """
 
-    dual: Floats
+    coefficients: Floats
     outcome_mean: Floats
-    residual_weights: Floats
+    weights: Floats
     explained: Floats
 
-    def predict(self, kernel: Floats) -> Floats:
-        """Predictions (n_new, n_outcomes) from the kernel (n_new, n_samples)."""
-        predicted: Floats = kernel @ self.dual + self.outcome_mean
+    def predict(self, rows: Floats) -> Floats:
+        """Predictions (n_new, n_outcomes) from rows (n_new, n_features), scaled as in training."""
+        predicted: Floats = rows @ self.coefficients + self.outcome_mean
         return predicted
 
 
-def fit_kernel_pls(kernel: Floats, outcomes: Floats, n_components: int) -> KernelPls:
-    """Fit PLS1 to each outcome by the kernel form [1]_ [2]_.
+@dataclass(frozen=True)
+class _Training:
+    """Rows of X along ``basis`` (n_features, n_directions; None: the features themselves)."""
+
+    x: Floats
+    basis: Floats | None
+    gram: Floats | None
+
+    def spread(self, directions: Floats) -> Floats:
+        """X'X times directions of shape (n_directions, n_outcomes)."""
+        if self.gram is None:
+            return np.asarray(self.x.T @ (self.x @ directions))
+        return np.asarray(self.gram @ directions)
+
+    def along_features(self, directions: Floats) -> Floats:
+        return directions if self.basis is None else np.asarray(self.basis @ directions)
+
+
+@dataclass(frozen=True)
+class _Components:
+    """Coefficients of a block of outcomes; weights and sums explained of its first outcome."""
+
+    coefficients: Floats
+    weights: Floats
+    explained: Floats
+
+
+def fit_pls(x: Floats, outcomes: Floats, n_components: int) -> Pls:
+    """Fit PLS1 to each outcome by modified kernel PLS [1]_, scores of length 1.
 
     Parameters
     ----------
-    kernel : array of shape (n_samples, n_samples)
-        Products of the centred and scaled rows of X.
+    x : array of shape (n_samples, n_features)
+        Columns centred (and scaled) over these samples; no gaps.
     outcomes : array of shape (n_samples, n_outcomes)
     n_components : int
         A component for which nothing is left, in X or in the outcome, is empty.
 
     References
     ----------
-    .. [1] Raennar, Lindgren, Geladi and Wold 1994, doi:10.1002/cem.1180080204
-    .. [2] Rosipal and Trejo 2001, Journal of Machine Learning Research 2:97-123
+    .. [1] Dayal and MacGregor 1997, Journal of Chemometrics 11:73-85
     """
+    training = _reduced(x, many=outcomes.shape[1] >= FEW_OUTCOMES)
     mean = outcomes.mean(axis=0)
-    residual = outcomes - mean
-    scale, size = _length(residual), np.trace(kernel)
-    weights, spread, scores = (np.zeros((n_components, *outcomes.shape)) for _ in range(3))
+    centred = outcomes - mean
+    blocks = [
+        _components(training, centred[:, start : start + BLOCK], n_components)
+        for start in range(0, outcomes.shape[1], BLOCK)
+    ]
+    return Pls(
+        coefficients=training.along_features(np.hstack([block.coefficients for block in blocks])),
+        outcome_mean=mean,
+        weights=training.along_features(blocks[0].weights).T,
+        explained=blocks[0].explained,
+    )
+
+
+def _reduced(x: Floats, *, many: bool) -> _Training:
+    if x.shape[1] > x.shape[0]:
+        basis, triangle = np.linalg.qr(x.T)
+        x = np.ascontiguousarray(triangle.T)
+        return _Training(x, basis, x.T @ x if many else None)
+    return _Training(x, None, x.T @ x if many else None)
+
+
+def _components(training: _Training, centred: Floats, n_components: int) -> _Components:
+    covariance = training.x.T @ centred
+    steps, spreads = (np.zeros((n_components, *covariance.shape)) for _ in range(2))
+    weights = np.zeros((covariance.shape[0], n_components))
+    explained = np.zeros(n_components)
+    coefficients = np.zeros_like(covariance)
+    size = np.sqrt(np.einsum("ij,ij->", training.x, training.x))
+    least = ROUNDING * size * _length(centred)
     for component in range(n_components):
-        np.matmul(kernel, residual, out=spread[component])
-        score = spread[component].copy()
+        length = _length(covariance)
+        left = length > least
+        step = covariance * (left / np.where(left, length, 1.0))
+        weight = step[:, 0].copy()
         for _ in range(2):  # the second pass removes what rounding left of the first
-            for earlier in scores[:component]:
-                score -= earlier * np.einsum("ij,ij->j", earlier, score)
-        length, remaining = _length(score), _length(residual)
-        left = (length > ROUNDING * size * remaining) & (remaining > ROUNDING * scale)
-        spread[component] *= left
-        weights[component] = residual * left
-        scores[component] = score * (left / np.where(left, length, 1.0))
-        residual -= scores[component] * np.einsum("ij,ij->j", scores[component], residual)
-    return _assemble(outcomes - mean, mean, weights, spread, scores)
-
-
-def _assemble(
-    centred: Floats, mean: Floats, weights: Floats, spread: Floats, scores: Floats
-) -> KernelPls:
-    """Coefficients U (T'KU)^-1 T'y, with the weights U and scores T of all outcomes at once."""
-    inner = np.einsum("aij,bij->jab", scores, spread)
-    loading = np.einsum("aij,ij->ja", scores, centred)
-    # An empty component has a row and a column of zeros: a 1 keeps the system solvable.
-    empty = ~np.any(scores != 0, axis=1).T
-    inner[empty[:, :, None] & np.eye(len(weights), dtype=bool)] = 1.0
-    coefficients = np.linalg.solve(inner, loading[:, :, None])[:, :, 0]
-    dual = np.einsum("aij,ja->ij", weights, coefficients)
-    return KernelPls(dual, mean, weights, (loading**2).T)
+            for earlier, spread in zip(steps[:component], spreads[:component], strict=True):
+                step -= earlier * np.einsum("ij,ij->j", spread, step)
+        spread = training.spread(step)
+        length = np.sqrt(np.maximum(np.einsum("ij,ij->j", step, spread), 0.0))
+        left &= length > ROUNDING * size
+        scale = left / np.where(left, length, 1.0)
+        steps[component], spreads[component] = step * scale, spread * scale
+        gain = np.einsum("ij,ij->j", steps[component], covariance)
+        covariance -= spreads[component] * gain
+        coefficients += steps[component] * gain
+        weights[:, component] = weight * left[0]
+        explained[component] = gain[0] ** 2
+    return _Components(coefficients, weights, explained)
 
 
 def _length(columns: Floats) -> Floats:

@@ -7,7 +7,7 @@ from numpy.typing import ArrayLike, NDArray
 from scipy import stats
 
 from analysis.stats.errors import UnusableData
-from analysis.stats.pls import KernelPls, fit_kernel_pls
+from analysis.stats.pls import Pls, fit_pls
 
 Floats = NDArray[np.float64]
 Bools = NDArray[np.bool_]
@@ -60,8 +60,10 @@ class _Scaling:
     deviation: Floats
 
     def apply(self, values: Floats) -> Floats:
-        filled = np.where(np.isnan(values), self.median, values)
-        scaled: Floats = (filled - self.mean) / self.deviation
+        scaled = values - self.mean
+        # A gap is the training median: filled after the shift, which spares a copy of all values.
+        np.copyto(scaled, self.median - self.mean, where=np.isnan(values))
+        scaled /= self.deviation
         return scaled
 
 
@@ -195,13 +197,17 @@ def _with_permutations(
 
 def _learn_scaling(training: Floats) -> _Scaling:
     gaps = np.isnan(training)
-    measured = ~gaps.all(axis=0)
     # Never measured in training: 0 everywhere, so that the model cannot use it.
-    known = np.where(measured, training, 0.0)
-    median = np.nanmedian(known, axis=0) if gaps.any() else np.median(known, axis=0)
-    filled = np.where(gaps, median, training)
-    mean, deviation = filled.mean(axis=0), filled.std(axis=0, ddof=1)
-    constant = ~measured | (deviation <= 1e-12 * np.abs(filled).max(axis=0))
+    unmeasured, incomplete = gaps.all(axis=0), gaps.any(axis=0)
+    median = np.zeros(training.shape[1])
+    partly = incomplete & ~unmeasured
+    median[partly] = np.nanmedian(training[:, partly], axis=0) if partly.any() else 0.0
+    filled = np.where(gaps, median, training) if incomplete.any() else training
+    mean = filled.mean(axis=0)
+    centred = filled - mean
+    deviation = np.sqrt(np.einsum("ij,ij->j", centred, centred) / (len(filled) - 1))
+    largest = np.maximum(filled.max(axis=0), -filled.min(axis=0))
+    constant = unmeasured | (deviation <= 1e-12 * largest)
     return _Scaling(median, mean, np.where(constant, np.inf, deviation))
 
 
@@ -212,30 +218,26 @@ def _cross_validate(
     predicted = np.empty_like(outcomes)
     for left_out in np.unique(fold):
         test, train = fold == left_out, fold != left_out
-        scaling = _learn_scaling(x[train])
-        known, new = scaling.apply(x[train]), scaling.apply(x[test])
-        model = fit_kernel_pls(known @ known.T, outcomes[train], n_components)
-        predicted[test] = model.predict(new @ known.T)
+        known = x[train]
+        scaling = _learn_scaling(known)
+        model = fit_pls(scaling.apply(known), outcomes[train], n_components)
+        predicted[test] = model.predict(scaling.apply(x[test]))
     return predicted
 
 
 def _whole_model(x: Floats, y: Floats, n_components: int) -> tuple[float, Floats]:
     """Residual sum of squares and VIP of the model of all samples."""
     scaled = _learn_scaling(x).apply(x)
-    kernel = scaled @ scaled.T
-    model = fit_kernel_pls(kernel, y[:, None], n_components)
-    rss = float(((y - model.predict(kernel)[:, 0]) ** 2).sum())
+    model = fit_pls(scaled, y[:, None], n_components)
+    rss = float(((y - model.predict(scaled)[:, 0]) ** 2).sum())
     return rss, _vip(scaled, model)
 
 
-def _vip(scaled: Floats, model: KernelPls) -> Floats:
+def _vip(scaled: Floats, model: Pls) -> Floats:
     """Variable influence on projection: the root of the weighted mean of squared PLS weights."""
-    weights = scaled.T @ model.residual_weights[:, :, 0].T
-    length = np.sqrt((weights**2).sum(axis=0))
-    weights /= np.where(length > 0, length, 1.0)
-    explained = model.explained[:, 0]
     n_varying = int((scaled != 0).any(axis=0).sum())
-    vip: Floats = np.sqrt(n_varying * (weights**2 @ explained) / explained.sum())
+    mean_square = model.explained @ model.weights**2 / model.explained.sum()
+    vip: Floats = np.sqrt(n_varying * mean_square)
     return vip
 
 
