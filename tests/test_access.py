@@ -1,0 +1,587 @@
+"""The permission matrix, walked: every route, as everybody, at the own site and at another's.
+
+What each role may do stands here a second time, by hand, so that a slip in the table that the
+program enforces is found too. A route that has no row here fails the walk.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import date, timedelta
+from typing import Any
+
+import pandas as pd
+import pytest
+from django.core.files.uploadedfile import SimpleUploadedFile
+from django.core.management import call_command
+from django.urls import get_resolver, reverse
+from django.utils import timezone
+from rest_framework.test import APIClient
+
+from analysis.models import Claim, Plan, Run, RunDocument, RunTable
+from analysis.services import freshness
+from cohorts import models
+from cohorts.models.scoping import ScopedQuerySet
+from tests.factories import (
+    AssayBatchFactory,
+    ConsentFactory,
+    FeatureFactory,
+    MembershipFactory,
+    ParticipantFactory,
+    SampleFactory,
+    SiteFactory,
+    UploadFactory,
+)
+
+pytestmark = pytest.mark.django_db
+
+SITE_ROLES, CONSORTIUM_ROLES = ("SC", "SD", "LT", "AU"), ("CA", "CD", "AD")
+KINDS = ("participants", "samples", "assessments", "assays")
+# Resource -> who reads it. Rows of a site, then what belongs to no site.
+READERS = {
+    "sites": "SC SD LT CA CD AU AD",
+    "participants": "SC SD CD AU",
+    "consents": "SC SD CD AU",
+    "withdrawals": "SC SD CD AU",
+    "samples": "SC SD LT CD AU",
+    "assessments": "SC SD CD AU",
+    "uploads": "SC SD LT CD AU",
+    "assay-batches": "SC SD LT CD AU",
+    "changes": "SC SD LT CA CD AU",
+    "features": "SC SD LT CA CD AU",
+    "plans": "SC SD CA CD AU",
+    "claims": "SC SD LT CA CD AU",
+    "runs": "SC SD CA CD AU AD",
+}
+SHARED = ("features", "plans", "claims")
+RESULTS = ("effects", "pooled", "claims", "harmonisation", "classifier", "severity", "changes")
+RESULT_READERS, BEFORE_RELEASE = "SC SD CA CD AU", "CD AU"
+# A laboratory reads no report on people, since a report quotes cells.
+UPLOAD_READERS = dict.fromkeys(KINDS, "SC SD CD AU") | {
+    "samples": "SC SD LT CD AU",
+    "assays": "SC SD LT CD AU",
+}
+SENDERS = {"participants": "SC", "samples": "SC LT", "assessments": "SC", "assays": "SD LT"}
+ANY_SENDER, WITHDRAWERS, STARTERS = "SC SD LT", "SC CD", "CA CD"
+PUBLIC = {"login", "logout"}  # log-in itself; the portal's tests speak of them
+OWN_ACCOUNT = {"password_change", "tokens", "token-revoke"}
+PAGES = {"home", "site", "upload", "withdrawal", "upload-report", "runs", "run", "run-latest"}
+ACTIONS = {"run-ask"}
+API_SELF = {"api-root", "schema", "api-docs", "api-nothing"}
+
+
+# --- who asks
+
+
+@dataclass(frozen=True)
+class Identity:
+    """Somebody with a role at a place: own, other, or everywhere (consortium)."""
+
+    role: str
+    place: str
+    state: str = "active"  # or anonymous, inactive, expired
+
+    def __str__(self) -> str:
+        return f"{self.role}-{self.place}-{self.state}"
+
+    def holds(self, roles: str) -> bool:
+        return self.state == "active" and self.role in roles.split()
+
+    def covers(self, place: str) -> bool:
+        return self.place in ("everywhere", place)
+
+
+EVERYBODY = [
+    *(Identity(role, place) for role in SITE_ROLES for place in ("own", "other")),
+    *(Identity(role, "everywhere") for role in CONSORTIUM_ROLES),
+    Identity("", "own", "anonymous"),
+    *(
+        Identity(role, place, state)
+        for role, place in (("SC", "own"), ("CD", "everywhere"))
+        for state in ("inactive", "expired")
+    ),
+]
+
+
+def account_of(who: Identity, world: World) -> models.User:
+    yesterday = timezone.localdate() - timedelta(days=1)
+    return MembershipFactory(
+        # Without a password, which would cost a hash in each of these tests.
+        user=models.User.objects.create(username=str(who), is_active=who.state != "inactive"),
+        role=who.role,
+        site=world.sites.get(who.place),
+        from_date=yesterday - timedelta(days=30),
+        until_date=yesterday if who.state == "expired" else None,
+    ).user
+
+
+def api_of(who: Identity, world: World) -> APIClient:
+    client = APIClient()
+    if who.state != "anonymous":
+        _, key = models.ApiToken.objects.issue(account_of(who, world), "matrix")
+        client.credentials(HTTP_AUTHORIZATION=f"Bearer {key}")
+    return client
+
+
+# --- what there is
+
+
+@dataclass
+class World:
+    """Two sites with a row of everything each; keys by resource and place."""
+
+    sites: dict[str, models.Site] = field(default_factory=dict)
+    people: dict[str, models.Participant] = field(default_factory=dict)
+    keys: dict[str, dict[str, Any]] = field(default_factory=dict)
+    uploads: dict[str, dict[str, str]] = field(default_factory=dict)
+    runs: dict[str, Run] = field(default_factory=dict)
+
+    def add(self, resource: str, place: str, key: Any) -> None:
+        self.keys.setdefault(resource, {})[place] = str(key)
+
+
+@pytest.fixture(autouse=True)
+def silent_broker(monkeypatch):
+    monkeypatch.setattr(freshness, "ring", lambda *args, **kwargs: True)
+
+
+@pytest.fixture(scope="module")
+def world(django_db_setup, django_db_blocker):
+    """Committed once for all these tests; what each of them adds is rolled back."""
+    with django_db_blocker.unblock():
+        try:
+            yield a_world()
+        finally:
+            call_command("flush", verbosity=0, interactive=False)
+
+
+def a_world() -> World:
+    made = World()
+    for place, code in (("own", "OWN"), ("other", "OTH")):
+        furnish(made, place, SiteFactory(code=code))
+    study = made.sites["own"].study
+    plan = Plan.objects.create(study=study, name="p", data={"case": ["a"], "control": ["b"]})
+    claim = Claim.objects.create(code="K1", study=study, kind="feature", stratum="all")
+    for resource, row in (("features", FeatureFactory()), ("plans", plan)):
+        made.add(resource, "shared", row.pk)
+    made.add("claims", "shared", claim.code)
+    made.runs = {"released": a_run(plan, released=True), "held": a_run(plan, released=False)}
+    return made
+
+
+def furnish(world: World, place: str, site: models.Site) -> None:
+    person = ParticipantFactory(site=site)
+    instrument, _ = models.Instrument.objects.get_or_create(code="HQ", title="HQ")
+    withdrawal = models.Withdrawal.objects.create(
+        participant=person, level=1, effective_on=timezone.localdate()
+    )
+    assessment = models.Assessment.objects.create(
+        participant=person, instrument=instrument, assessed_on=date(2024, 5, 1)
+    )
+    uploads = {kind: UploadFactory(site=site, kind=kind) for kind in KINDS}
+    change = models.Change.objects.create(
+        study=site.study, site=site, kind="samples", counts={"samples": 40}, cause="a table"
+    )
+    rows = {
+        "sites": site.code,
+        "participants": person.pk,
+        "consents": ConsentFactory(participant=person).pk,
+        "withdrawals": withdrawal.pk,
+        "samples": SampleFactory(participant=person).pk,
+        "assessments": assessment.pk,
+        "assay-batches": AssayBatchFactory(site=site, upload=uploads["assays"]).pk,
+        "changes": change.pk,
+    }
+    for resource, key in rows.items():
+        world.add(resource, place, key)
+    world.sites[place], world.people[place] = site, person
+    world.uploads[place] = {kind: str(upload.pk) for kind, upload in uploads.items()}
+
+
+WORDS = ("reason", "adjusted_for", "platform", "matrix", "scale", "unit", "source_name", "hmdb")
+
+
+def a_run(plan: Plan, *, released: bool) -> Run:
+    now = timezone.now()
+    run = Run.objects.create(
+        plan=plan,
+        state="published",
+        key=f"{released}",
+        published_at=now,
+        released_at=now if released else None,
+    )
+    numbers = ["estimate", "se", "df", "p", "hedges_g", "hedges_g_variance", "ci_low", "ci_high"]
+    numbers += ["q", "tau2", "i2", "q_statistic", "q_p", "pi_low", "pi_high"]
+    row = {"stratum": "all", "feature": "f", "site": "OWN", "n_sites": 2}
+    row |= {"n_case": 20, "n_control": 20}
+    row |= dict.fromkeys(numbers, 0.5) | dict.fromkeys(WORDS, "")
+    for name in ("effects", "pooled"):
+        RunTable.of(run, name, pd.DataFrame([row])).save()
+    for name in ("harmonisation", "classifier", "severity"):
+        RunDocument.objects.create(run=run, name=name, data={"refused": ""})
+    return run
+
+
+# --- the walk
+
+
+def routes(patterns: Any = None, before: str = "") -> list[tuple[str, str]]:
+    """(name, pattern) of every address."""
+    found = []
+    for each in get_resolver().url_patterns if patterns is None else patterns:
+        here = before + str(each.pattern)
+        if hasattr(each, "url_patterns"):
+            found += routes(each.url_patterns, here)
+        else:
+            found.append((each.name or "", here))
+    return found
+
+
+def names_in_the_table() -> set[str]:
+    rows = {f"api-{resource}-{kind}" for resource in READERS for kind in ("list", "detail")}
+    rows |= {f"api-runs-{part}" for part in (*RESULTS, "latest")}
+    return rows | PUBLIC | OWN_ACCOUNT | PAGES | ACTIONS | API_SELF
+
+
+def unlisted(found: list[tuple[str, str]]) -> list[str]:
+    known = names_in_the_table()
+    return [
+        pattern
+        for name, pattern in found
+        if name not in known and not pattern.startswith("admin/")  # one row: test_the_admin
+    ]
+
+
+def test_every_route_has_a_row_in_this_table():
+    assert unlisted(routes()) == []
+    assert names_in_the_table() <= {name for name, _ in routes()}
+
+
+def test_a_new_route_without_a_row_is_noticed():
+    assert unlisted([*routes(), ("backdoor", "backdoor/")]) == ["backdoor/"]
+
+
+# --- the matrix of reading
+
+
+def outcome(who: Identity, roles: str, place: str) -> int:
+    """The status that the rules give: 401 without an account, 403 for functions, 404 for places."""
+    if who.state in ("anonymous", "inactive"):
+        return 401
+    if not who.holds(roles):
+        return 403
+    return 200 if place == "shared" or who.covers(place) else 404
+
+
+def leaks_of_reading(who: Identity, world: World) -> list[str]:
+    """Where an answer differs from the rules, for records of sites and shared reference data."""
+    client, wrong = api_of(who, world), []
+
+    def check(label: str, url: str, expected: int) -> Any:
+        answer = client.get(url)
+        if answer.status_code != expected:
+            wrong.append(f"{label}: {answer.status_code}, expected {expected}")
+        return answer
+
+    for resource, roles in READERS.items():
+        if resource in ("runs", "uploads"):
+            continue
+        places = world.keys[resource]
+        for place, key in places.items():
+            check(f"{resource} of {place}", f"/api/v1/{resource}/{key}", outcome(who, roles, place))
+        listed = check(f"{resource} list", f"/api/v1/{resource}/", outcome(who, roles, "shared"))
+        if listed.status_code == 200:
+            expected = {key for place, key in places.items() if outcome(who, roles, place) == 200}
+            wrong += compare(resource, listed.json(), expected)
+            csv = client.get(f"/api/v1/{resource}?format=csv").content.decode()
+            if csv.count("\n") != (len(expected) + 1 if expected else 1):
+                wrong.append(f"{resource}: a CSV of {csv.count(chr(10))} lines")
+            if resource not in SHARED and resource not in ("sites", "changes"):
+                for place, site in world.sites.items():
+                    only = client.get(f"/api/v1/{resource}?site={site.code}").json()
+                    wrong += compare(resource, only, expected & {places[place]})
+    return wrong
+
+
+def compare(resource: str, body: Any, expected: set[str]) -> list[str]:
+    rows = body if isinstance(body, list) else body["results"]
+    name = {"sites": "code", "claims": "claim"}.get(resource, "id")
+    seen = {str(row[name]) for row in rows}
+    return [] if seen == expected else [f"{resource}: lists {seen}, expected {expected}"]
+
+
+@pytest.mark.parametrize("who", EVERYBODY, ids=str)
+def test_records_are_read_as_the_table_says(who, world):
+    assert leaks_of_reading(who, world) == []
+
+
+HOLES = {
+    "participants": models.participant.ParticipantQuerySet,
+    "consents": models.consent.ConsentQuerySet,
+    "withdrawals": models.consent.WithdrawalQuerySet,
+    "samples": models.sample.SampleQuerySet,
+    "assessments": models.assessment.AssessmentQuerySet,
+    "assay-batches": models.assay.AssayBatchQuerySet,
+    "changes": models.change.ChangeQuerySet,
+    "sites": models.site.SiteQuerySet,
+}
+
+
+@pytest.mark.parametrize("resource", HOLES)
+def test_the_matrix_finds_a_hole_that_was_cut_on_purpose(resource, world, monkeypatch):
+    monkeypatch.setattr(HOLES[resource], "visible_to", lambda rows, user: rows, raising=False)
+    found = leaks_of_reading(Identity("SD", "own"), world)
+    assert any(f"{resource} of other: 200, expected 404" in leak for leak in found)
+    assert any(f"{resource}: lists" in leak for leak in found)
+
+
+def test_the_matrix_finds_a_door_that_never_asks_for_the_role(world, monkeypatch):
+    monkeypatch.setattr("cohorts.api_base.TablePermission.has_permission", lambda *_: True)
+    assert leaks_of_reading(Identity("LT", "own"), world)
+
+
+@pytest.mark.parametrize("who", EVERYBODY, ids=str)
+def test_uploads_are_read_by_those_who_read_what_is_in_them(who, world):
+    client = api_of(who, world)
+    listed = client.get("/api/v1/uploads")
+    assert listed.status_code == outcome(who, READERS["uploads"], "shared")
+    expected = set()
+    for place, by_kind in world.uploads.items():
+        for kind, key in by_kind.items():
+            status = outcome(who, READERS["uploads"], place)
+            if status == 200 and not who.holds(UPLOAD_READERS[kind]):
+                status = 404
+            assert client.get(f"/api/v1/uploads/{key}").status_code == status, kind
+            expected |= {key} if status == 200 else set()
+    if listed.status_code == 200:
+        assert {row["id"] for row in listed.json()["results"]} == expected
+
+
+@pytest.mark.parametrize("who", EVERYBODY, ids=str)
+def test_runs_are_followed_and_results_are_read_as_the_table_says(who, world):
+    client = api_of(who, world)
+    progress = outcome(who, READERS["runs"], "shared")
+    results = outcome(who, RESULT_READERS, "shared")
+    early = who.holds(BEFORE_RELEASE)
+    listed = client.get("/api/v1/runs")
+    assert listed.status_code == progress
+    if progress == 200:
+        assert len(listed.json()["results"]) == (2 if early else 1)
+    assert client.get("/api/v1/runs/latest?plan=p").status_code == results
+    for state, run in world.runs.items():
+        told = client.get(f"/api/v1/runs/{run.pk}")
+        assert told.status_code == progress
+        if progress == 200:
+            shown = results == 200 and (state == "released" or early)
+            assert ("sites" in told.json()) == shown
+        for part in RESULTS:
+            expected = 404 if results == 200 and state == "held" and not early else results
+            status = client.get(f"/api/v1/runs/{run.pk}/{part}").status_code
+            assert status == expected, (state, part)
+
+
+# --- fields
+
+
+def test_a_laboratory_reads_nothing_that_would_unblind_it(world):
+    person = world.people["own"]
+    models.Participant.objects.filter(pk=person.pk).update(
+        sex="intersex", birth_year=1987, group="pre_hikikomori"
+    )
+    client = api_of(Identity("LT", "own"), world)
+    for resource in READERS:
+        text = client.get(f"/api/v1/{resource}?page_size=1000").content.decode()
+        assert not any(word in text for word in ("intersex", "1987", "pre_hikikomori", "birth"))
+    (sample,) = client.get("/api/v1/samples").json()["results"]
+    assert sample["participant"] == person.code
+    assert client.get("/api/v1/samples?group=hikikomori").json()["results"] == [sample]
+
+
+def test_an_analyst_reads_no_code_and_no_small_count(world):
+    models.Change.objects.create(
+        study=world.sites["own"].study,
+        site=world.sites["own"],
+        kind="withdrawal",
+        counts={"withdrawal": 1},
+        cause="withdrawal: erase",
+    )
+    client = api_of(Identity("CA", "everywhere"), world)
+    few = client.get("/api/v1/changes?kind=withdrawal").json()["results"]
+    assert [(row["site"], row["counts"], row["cause"]) for row in few] == [
+        (None, {"withdrawal": None}, "")
+    ]
+    assert client.get("/api/v1/changes?kind=withdrawal&site=OWN").json()["results"] == []
+    manager = api_of(Identity("CD", "everywhere"), world)
+    (whole,) = manager.get("/api/v1/changes?kind=withdrawal&site=OWN").json()["results"]
+    assert whole["counts"] == {"withdrawal": 1}
+
+
+# --- the matrix of writing
+
+# Tables that the check refuses for what they lack; only those who may send one come that far.
+TOO_SHORT = dict.fromkeys(KINDS, b"participant\nP1\n") | {
+    "samples": b"sample\nT1\n",
+    "assays": b"sample\nT1\n",
+}
+
+
+@pytest.mark.parametrize("who", EVERYBODY, ids=str)
+@pytest.mark.parametrize("place", ["own", "other"])
+def test_withdrawals_are_recorded_by_those_who_may(who, place, world):
+    person = world.people[place]
+    body = {"site": world.sites[place].code, "participant": person.code, "level": 2}
+    answer = api_of(who, world).post("/api/v1/withdrawals", body, format="json")
+    expected = outcome(who, WITHDRAWERS, place)
+    assert answer.status_code == (201 if expected == 200 else expected)
+    assert person.withdrawals.filter(level=2).exists() == (expected == 200)
+
+
+@pytest.mark.parametrize("who", EVERYBODY, ids=str)
+def test_tables_are_sent_by_those_who_may(who, world):
+    client, before = api_of(who, world), models.Upload.objects.count()
+    for place, site in world.sites.items():
+        for kind in KINDS:
+            answer = client.post(
+                "/api/v1/uploads",
+                {
+                    "site": site.code,
+                    "kind": kind,
+                    "file": SimpleUploadedFile("t.csv", TOO_SHORT[kind]),
+                    **({"platform": "LC-MS", "matrix": "plasma"} if kind == "assays" else {}),
+                },
+            )
+            expected = outcome(who, ANY_SENDER, place)
+            if expected == 200:
+                expected = 422 if who.holds(SENDERS[kind]) else 403
+            assert answer.status_code == expected, (place, kind)
+            before += expected == 422
+    assert models.Upload.objects.count() == before
+
+
+@pytest.mark.parametrize("who", EVERYBODY, ids=str)
+def test_runs_are_started_by_those_who_may(who, world):
+    answer = api_of(who, world).post("/api/v1/runs", {"plan": "p"}, format="json")
+    expected = outcome(who, STARTERS, "shared")
+    assert answer.status_code == (202 if expected == 200 else expected)
+    assert Run.objects.filter(state="queued").exists() == (expected == 200)
+
+
+@pytest.mark.parametrize("method", ["put", "patch", "delete"])
+def test_nothing_is_overwritten_or_deleted(method, world):
+    client = api_of(Identity("CD", "everywhere"), world)
+    for resource, places in world.keys.items():
+        for key in (*places.values(), ""):
+            answer = getattr(client, method)(f"/api/v1/{resource}/{key}", {}, format="json")
+            assert answer.status_code == 405, (resource, key)
+            assert answer["Content-Type"] == "application/problem+json"
+
+
+# --- rights end at once
+
+
+@pytest.mark.parametrize("end", ["deactivated", "membership", "token"])
+def test_a_right_ends_at_the_next_request(end, world):
+    user = account_of(Identity("SC", "own"), world)
+    token, key = models.ApiToken.objects.issue(user, "notebook")
+    client = APIClient(HTTP_AUTHORIZATION=f"Bearer {key}")
+    assert client.get("/api/v1/participants").status_code == 200
+    if end == "deactivated":
+        models.User.objects.filter(pk=user.pk).update(is_active=False)
+    elif end == "membership":
+        user.memberships.update(until_date=timezone.localdate())
+    else:
+        models.ApiToken.objects.filter(pk=token.pk).update(revoked_at=timezone.now())
+    assert client.get("/api/v1/participants").status_code == (403 if end == "membership" else 401)
+
+
+def test_not_yours_and_not_there_are_the_same_answer(world):
+    client = api_of(Identity("SC", "own"), world)
+    theirs, nothing = world.keys["participants"]["other"], "999999999"
+    answers = [client.get(f"/api/v1/participants/{key}") for key in (theirs, nothing)]
+    bodies = [
+        answer.content.replace(key.encode(), b"")
+        for answer, key in zip(answers, (theirs, nothing), strict=True)
+    ]
+    assert bodies[0] == bodies[1]
+
+
+def test_anothers_arrivals_do_not_move_an_etag(world):
+    client = api_of(Identity("SC", "own"), world)
+    first = client.get("/api/v1/samples")["ETag"]
+    other = world.sites["other"]
+    SampleFactory(participant=world.people["other"])
+    models.Change.objects.create(study=other.study, site=other, kind="samples", cause="x")
+    assert client.get("/api/v1/samples")["ETag"] == first
+    SampleFactory(participant=world.people["own"])
+    assert client.get("/api/v1/samples")["ETag"] != first
+
+
+# --- the API's own addresses, and the pages
+
+
+@pytest.mark.parametrize("who", EVERYBODY, ids=str)
+def test_the_api_describes_itself_to_those_who_log_in(who, world):
+    client = api_of(who, world)
+    known = who.state in ("active", "expired")
+    for path in ("schema", "docs"):
+        assert client.get(f"/api/v1/{path}").status_code == (200 if known else 401)
+    assert client.get("/api/v1/nonsense").status_code == (404 if known else 401)
+    assert client.get("/api/v1/").status_code == 302
+
+
+def page_outcome(who: Identity, roles: str, seen_by: str, place: str) -> int:
+    """Pages: to the log-in without an account; 404 for an unseen site; 403 for functions."""
+    if who.state in ("anonymous", "inactive"):
+        return 302
+    if not (who.holds(seen_by) and (place == "shared" or who.covers(place))):
+        return 404
+    return 200 if who.holds(roles) else 403
+
+
+@pytest.mark.parametrize("who", EVERYBODY, ids=str)
+def test_pages_are_shown_as_the_table_says(who, world, browse, client):
+    page = client if who.state == "anonymous" else browse(account_of(who, world))
+    known = who.state in ("active", "expired")
+    for place, site in world.sites.items():
+        for name, roles in (
+            ("site", READERS["sites"]),
+            ("upload", ANY_SENDER),
+            ("withdrawal", WITHDRAWERS),
+        ):
+            expected = page_outcome(who, roles, READERS["sites"], place)
+            status = page.get(reverse(name, args=[site.code])).status_code
+            assert status == expected, (name, place)
+        for kind, key in world.uploads[place].items():
+            expected = page_outcome(who, UPLOAD_READERS[kind], UPLOAD_READERS[kind], place)
+            assert page.get(reverse("upload-report", args=[key])).status_code == expected, kind
+    for state, run in world.runs.items():
+        # The administrator's page of a released run is judged by the next test.
+        reader = f"{RESULT_READERS} AD" if state == "released" else BEFORE_RELEASE
+        status = page.get(reverse("run", args=[run.pk])).status_code
+        assert (status == 200) == (who.holds(reader)), state
+    for name in ("home", *OWN_ACCOUNT - {"token-revoke"}):
+        assert page.get(reverse(name)).status_code == (200 if known else 302), name
+    runs = page.get(reverse("runs")).status_code
+    assert (runs == 200) == who.holds(READERS["runs"])
+    started = page.post(reverse("run-ask"), {"plan": "p"})
+    assert Run.objects.filter(state="queued").exists() == who.holds(STARTERS), started.status_code
+
+
+@pytest.mark.xfail(
+    strict=True, reason="the page of a released run shows its results to the administrator"
+)
+def test_a_page_shows_an_administrator_no_result(world, browse):
+    page = browse(account_of(Identity("AD", "everywhere"), world))
+    answer = page.get(reverse("run", args=[world.runs["released"].pk]))
+    assert answer.status_code in (403, 404) or "tally" not in answer.context
+
+
+@pytest.mark.parametrize("who", EVERYBODY, ids=str)
+def test_the_admin_opens_to_the_consortiums_two(who, world, browse, client):
+    page = client if who.state == "anonymous" else browse(account_of(who, world))
+    assert (page.get("/admin/").status_code == 200) == who.holds("CD AD")
+
+
+def test_every_queryset_that_people_see_has_the_one_door():
+    for each in ScopedQuerySet.__subclasses__():
+        assert callable(each.visible_to)
