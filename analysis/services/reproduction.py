@@ -142,11 +142,11 @@ def _equal(one: pd.Series, other: pd.Series) -> NDArray[np.bool_]:
     # Any two missing numbers are equal, whatever bits they carry.
     if pd.api.types.is_float_dtype(one) and pd.api.types.is_float_dtype(other):
         bits = [column.to_numpy(dtype=np.float64).view(np.int64) for column in (one, other)]
-        equal = bits[0] == bits[1]
+        equal: NDArray[np.bool_] = bits[0] == bits[1]
     else:
         equal = one.eq(other).to_numpy(dtype=bool)
     both_missing: NDArray[np.bool_] = (one.isna() & other.isna()).to_numpy(dtype=bool)
-    return equal | both_missing
+    return np.logical_or(equal, both_missing)
 
 
 def document_differences(where: str, stored: Any, again: Any) -> Iterator[str]:
