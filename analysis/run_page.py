@@ -12,7 +12,7 @@ import pandas as pd
 from django.utils.safestring import SafeString
 
 from analysis.figures import Z95, ForestRow, Scale, covering, forest, interval_bar, signed
-from analysis.models import Run, RunDocument, RunTable
+from analysis.models import Claim, Run, RunDocument, RunTable
 from analysis.services import results
 from cohorts.models import User
 
@@ -31,6 +31,8 @@ class Reading:
     where: str
     bar: SafeString
     measure: str
+    estimate: str
+    interval: str
     reason: str
     more: str
 
@@ -41,7 +43,7 @@ class ClaimReadings:
 
     code: str
     marker: str
-    direction: str
+    statement: str
     doi: str
     readings: tuple[Reading, ...]
 
@@ -67,6 +69,10 @@ def claims_of(run: Run, user: User) -> list[ClaimReadings]:
     effects = [row for row in rows if measure_of(row) == "g"]
     ends = [row[name] for row in effects for name in ("estimate", "ci_low", "ci_high")]
     scale = covering((end for end in ends if end is not None), *BAR)
+    statements = {
+        claim.code: statement_of(claim)
+        for claim in Claim.objects.visible_to(user).filter(study=run.plan.study_id)
+    }
     found = []
     for code, group in groupby(rows, key=lambda row: row["claim"]):
         members = sorted(group, key=lambda row: not row["primary"])
@@ -74,12 +80,22 @@ def claims_of(run: Run, user: User) -> list[ClaimReadings]:
             ClaimReadings(
                 code=code,
                 marker=members[0]["marker"],
-                direction=members[0]["direction"],
+                statement=statements.get(code, ""),
                 doi=members[0]["doi"],
                 readings=tuple(_reading(row, scale) for row in members),
             )
         )
     return found
+
+
+def statement_of(claim: Claim) -> str:
+    """What was published of the marker, to stand after its name."""
+    by_kind: dict[str, str] = {
+        Claim.Kind.CLASSIFIER: "telling cases from controls",
+        Claim.Kind.SEVERITY: "predicting severity",
+        Claim.Kind.SUBGROUP: "parting cases into groups",
+    }
+    return by_kind.get(claim.kind, f"{claim.direction} in cases")
 
 
 def measure_of(row: Mapping[str, Any]) -> str:
@@ -92,14 +108,28 @@ def measure_of(row: Mapping[str, Any]) -> str:
 def _reading(row: Mapping[str, Any], effects: Scale) -> Reading:
     measure = measure_of(row)
     short, more = cut(row["reason"])
+    estimate, interval = figures_of(row, measure)
     bar = SafeString("")
     if row["estimate"] is not None:
         scale, zero = _scale_of(measure, effects)
-        words = f"{measure} {interval_words(row)}"
+        words = f"{measure} {estimate}" + (f", {interval}" if interval else "")
         low, high = row["ci_low"], row["ci_high"]
         bar = interval_bar(row["estimate"], low, high, scale=scale, zero=zero, words=words)
     where = STRATUM_WORDS.get(row["stratum"], row["stratum"])
-    return Reading(row, where, bar, measure, short, more)
+    return Reading(row, where, bar, measure, estimate, interval, short, more)
+
+
+def figures_of(row: Mapping[str, Any], measure: str) -> tuple[str, str]:
+    """Estimate and interval as text; an AUC has no sign."""
+    if row["estimate"] is None:
+        return "", ""
+
+    def write(value: float) -> str:
+        return f"{value:.2f}" if measure == "AUC" else signed(value)
+
+    if row["ci_low"] is None or row["ci_high"] is None:
+        return write(row["estimate"]), ""
+    return write(row["estimate"]), f"{write(row['ci_low'])} to {write(row['ci_high'])}"
 
 
 def _scale_of(measure: str, effects: Scale) -> tuple[Scale, float]:
@@ -109,13 +139,6 @@ def _scale_of(measure: str, effects: Scale) -> tuple[Scale, float]:
     if measure == "Q²":
         return Scale(-1.0, 1.0, *BAR), 0.0
     return effects, 0.0
-
-
-def interval_words(row: Mapping[str, Any]) -> str:
-    """+0.45 (+0.20 to +0.70)."""
-    if row["ci_low"] is None or row["ci_high"] is None:
-        return signed(row["estimate"])
-    return f"{signed(row['estimate'])} ({signed(row['ci_low'])} to {signed(row['ci_high'])})"
 
 
 def cut(reason: str) -> tuple[str, str]:
@@ -214,7 +237,8 @@ def _sentences(sites: Iterable[ForestRow], total: Mapping[str, Any] | None) -> I
     for row in sites:
         yield f"{row.label}: {signed(row.estimate)}, {signed(row.low)} to {signed(row.high)}."
     if total is not None and total["ci_low"] is not None:
-        yield f"All sites: {interval_words(total)}."
+        estimate, interval = figures_of(total, "g")
+        yield f"All sites: {estimate}, {interval}."
 
 
 def strongest(pooled: pd.DataFrame, stratum: str) -> list[dict[str, Any]]:

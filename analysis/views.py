@@ -21,7 +21,7 @@ from analysis.services import freshness, release, results, runs
 from cohorts import access
 from cohorts.models import Site, User
 from cohorts.overview import counts_of, kinds_for, uploads_of
-from cohorts.views import user_of
+from cohorts.views import user_of, zone_of
 
 PAGE = 25
 RECENT_UPLOADS = 5
@@ -47,6 +47,7 @@ def home(request: HttpRequest) -> HttpResponse:
 def _place(site: Site, user: User) -> dict[str, Any]:
     return {
         "counts": counts_of(site, user),
+        "zone": zone_of(site),
         "uploads": uploads_of(site, user)[:RECENT_UPLOADS],
         "may_send": bool(kinds_for(user, site, "C")) and access.may(user, "upload", "C", site.pk),
     }

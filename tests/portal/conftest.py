@@ -1,0 +1,50 @@
+"""A browser on the live server, logged in without the login form, that reports what goes wrong."""
+
+from __future__ import annotations
+
+import os
+
+import pytest
+from django.conf import settings
+from django.test import Client
+
+
+@pytest.fixture(scope="session")
+def browser_type_launch_args(browser_type_launch_args):
+    return {
+        **browser_type_launch_args,
+        "executable_path": os.environ["HIKI_CHROMIUM"],
+        "chromium_sandbox": False,
+    }
+
+
+@pytest.fixture
+def open_as(browser, live_server):
+    """A function: a page of a browser in which that user is logged in.
+
+    ``page.complaints`` lists errors of scripts, of the console and of the content security policy.
+    """
+    contexts = []
+
+    def opened(user=None, **options):
+        context = browser.new_context(base_url=live_server.url, **options)
+        contexts.append(context)
+        if user is not None:
+            client = Client()
+            client.force_login(user)
+            cookie = client.cookies[settings.SESSION_COOKIE_NAME].value
+            context.add_cookies(
+                [{"name": settings.SESSION_COOKIE_NAME, "value": cookie, "url": live_server.url}]
+            )
+        page = context.new_page()
+        page.complaints = []
+        page.on("pageerror", lambda error: page.complaints.append(str(error)))
+        page.on(
+            "console",
+            lambda said: page.complaints.append(said.text) if said.type == "error" else None,
+        )
+        return page
+
+    yield opened
+    for context in contexts:
+        context.close()

@@ -1,0 +1,284 @@
+"""Who gets which page, and what stands on it; without a browser."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import json
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+from django.conf import settings
+from django.core.files.uploadedfile import SimpleUploadedFile
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
+from django.utils import timezone
+
+from analysis import figures, run_page
+from analysis.models import Run
+from cohorts.models import ApiToken, Participant, Upload, Withdrawal
+from tests.factories import (
+    ConsentFactory,
+    ParticipantFactory,
+    UploadFactory,
+    user_with,
+)
+from tests.portal import books
+
+pytestmark = pytest.mark.django_db
+VENDOR = Path(settings.BASE_DIR) / "cohorts" / "static" / "portal" / "vendor"
+
+
+def table(content=books.GOOD, name="participants.csv"):
+    return SimpleUploadedFile(name, content.encode(), content_type="text/csv")
+
+
+# --- who comes in
+
+
+@pytest.mark.parametrize("address", ["/", "/runs/", "/account/tokens/", "/sites/FUK/"])
+def test_whoever_is_not_logged_in_is_sent_to_the_login(client, address):
+    answer = client.get(address)
+    assert answer.status_code == 302
+    assert answer["Location"] == f"/login/?next={address}"
+
+
+def test_an_account_without_a_role_is_told_so(browse):
+    person = user_with("CA")
+    person.memberships.update(until_date=timezone.localdate())
+    page = browse(person).get("/")
+    assert b"Your account has no role yet" in page.content
+    assert b"/runs/" not in page.content
+    assert browse(person).get("/runs/").status_code == 403
+
+
+def test_an_upload_of_another_site_is_not_there(browse):
+    own, other = books.two_sites()
+    mine, theirs = UploadFactory(site=own, kind="samples"), UploadFactory(site=other)
+    client = browse(user_with("SC", own))
+    assert client.get(f"/uploads/{mine.pk}/").status_code == 200
+    assert client.get(f"/uploads/{theirs.pk}/").status_code == 404
+
+
+def test_a_lab_technician_sees_no_table_of_people(browse):
+    site, _ = books.two_sites()
+    people = UploadFactory(site=site, kind="participants", filename="people.csv")
+    UploadFactory(site=site, kind="samples", filename="tubes.csv")
+    ParticipantFactory(site=site, code="FUK-777")
+    client = browse(user_with("LT", site))
+    page = client.get("/sites/FUK/").content.decode()
+    assert "tubes.csv" in page
+    assert "people.csv" not in page
+    assert "FUK-777" not in page
+    assert "Participants" not in page
+    assert client.get(f"/uploads/{people.pk}/").status_code == 404
+
+
+def test_an_analyst_sees_no_numbers_of_a_site(browse):
+    site, _ = books.two_sites()
+    ParticipantFactory(site=site, code="FUK-777")
+    client = browse(user_with("CA"))
+    page = client.get("/sites/FUK/").content.decode()
+    assert "In the books" not in page
+    assert "FUK-777" not in page
+    assert client.get("/sites/FUK/upload/").status_code == 403
+
+
+def test_the_data_manager_of_the_consortium_reads_a_site_and_sends_nothing_for_it(browse):
+    books.two_sites()
+    client = browse(user_with("CD"))
+    assert b"Send a table" not in client.get("/sites/FUK/").content
+    sent = {"kind": "participants", "file": table()}
+    assert client.post("/sites/FUK/upload/", sent).status_code == 403
+    assert not Upload.objects.exists()
+
+
+def test_the_start_page_asks_the_database_equally_often_for_more_uploads(browse):
+    site, _ = books.two_sites()
+    person = user_with("SC", site)
+    client = browse(person)
+
+    def n_queries():
+        with CaptureQueriesContext(connection) as asked:
+            client.get("/")
+        return len(asked)
+
+    UploadFactory(site=site, kind="samples", sent_by=person)
+    few = n_queries()
+    UploadFactory.create_batch(12, site=site, kind="samples", sent_by=person)
+    assert n_queries() == few < 50
+
+
+# --- sending
+
+
+def test_check_only_tells_the_faults_and_keeps_nothing(browse):
+    site, _ = books.two_sites()
+    client = browse(user_with("SC", site))
+    sent = {"kind": "participants", "file": table(books.BAD), "check": "1"}
+    page = client.post("/sites/FUK/upload/", sent).content.decode()
+    assert "This table would be refused." in page
+    assert "is not a date" in page
+    assert not Upload.objects.exists()
+    sent["file"] = table(books.GOOD)
+    assert "No faults." in client.post("/sites/FUK/upload/", sent).content.decode()
+    assert not Participant.objects.exists()
+
+
+def test_a_kind_that_the_role_does_not_send_is_not_offered(browse):
+    site, _ = books.two_sites()
+    client = browse(user_with("LT", site))
+    answer = client.post("/sites/FUK/upload/", {"kind": "participants", "file": table()})
+    assert answer.status_code == 422
+    assert not Upload.objects.exists()
+
+
+def test_markup_in_a_file_is_shown_as_text(browse):
+    site, _ = books.two_sites()
+    client = browse(user_with("SC", site))
+    nasty = "participant,sex,group,enrolled_on,<script>alert(1)</script>\nX,male,hikikomori,1,1\n"
+    sent = {"kind": "participants", "file": table(nasty, "<b>x.csv")}
+    page = client.post("/sites/FUK/upload/", sent, follow=True).content.decode()
+    assert "<script>alert" not in page
+    assert "&lt;script&gt;" in page
+
+
+# --- consent
+
+
+def test_people_without_a_usable_consent_are_listed_by_reason(browse):
+    site, _ = books.two_sites()
+    ParticipantFactory(site=site, code="NONE-1")
+    ConsentFactory(participant__site=site, participant__code="LESS-1", scopes=["store_samples"])
+    ConsentFactory(participant__site=site, participant__code="FULL-1")
+    page = browse(user_with("SC", site)).get("/sites/FUK/").content.decode()
+    assert "1 without consent on record, 1 with a scope missing, 0 withdrawn" in page
+    assert "NONE-1" in page
+    assert "LESS-1" in page
+    assert "FULL-1" not in page
+
+
+def test_a_withdrawal_is_recorded_by_code_and_of_the_own_site_only(browse):
+    own, other = books.two_sites()
+    person = ParticipantFactory(site=own, code="FUK-001")
+    ParticipantFactory(site=other, code="TYO-001")
+    client = browse(user_with("SC", own))
+    said = {"participant": "TYO-001", "level": 3, "note": ""}
+    answer = client.post("/sites/FUK/withdrawal/", said)
+    assert answer.status_code == 422
+    assert b"no participant with that code" in answer.content
+    answer = client.post("/sites/FUK/withdrawal/", said | {"participant": "FUK-001"}, follow=True)
+    assert b"Recorded for FUK-001: no further use" in answer.content
+    assert Withdrawal.objects.get().participant == person
+    again = client.post("/sites/FUK/withdrawal/", said | {"participant": "FUK-001", "level": 1})
+    assert b"has withdrawn already" in again.content
+
+
+# --- tokens
+
+
+def test_a_token_is_shown_once_and_revoked_by_its_owner_only(browse):
+    site, _ = books.two_sites()
+    owner, other = user_with("SC", site), user_with("SC", site)
+    client = browse(owner)
+    answer = client.post("/account/tokens/", {"name": "notebook"})
+    assert "no-store" in answer["Cache-Control"]
+    key = answer.context["key"]
+    assert key.startswith("hiki_")
+    assert key in answer.content.decode()
+    assert key not in client.get("/account/tokens/").content.decode()
+    token = ApiToken.objects.get()
+    assert browse(other).post(f"/account/tokens/{token.pk}/revoke/").status_code == 404
+    client.post(f"/account/tokens/{token.pk}/revoke/")
+    assert ApiToken.objects.of_key(key) is None
+
+
+# --- runs
+
+
+def test_a_run_that_is_held_back_is_there_for_the_data_manager_only(browse):
+    run = books.run_of(books.followed_plan(), released_at=None, held_because="Too few changed.")
+    assert browse(user_with("CA")).get(f"/runs/{run.pk}/").status_code == 404
+    page = browse(user_with("CD")).get(f"/runs/{run.pk}/").content.decode()
+    assert "Analysts do not see this run yet." in page
+    assert "Too few changed." in page
+
+
+def test_a_site_with_few_people_shows_an_analyst_no_numbers(browse):
+    run = books.concluded(books.run_of(books.followed_plan()), n_case=9)
+    page = browse(user_with("CA")).get(f"/runs/{run.pk}/")
+    here = {row["site"]: row for row in page.context["forest"].rows}
+    assert here["FUK"]["hedges_g"] == 0.5
+    assert here["TYO"]["hedges_g"] is None
+    assert "TYO:" not in page.context["forest"].drawing
+    assert "few" in page.content.decode()
+    manager = browse(user_with("CD")).get(f"/runs/{run.pk}/")
+    assert "TYO:" in manager.context["forest"].drawing
+
+
+def test_a_feature_that_the_run_lacks_is_not_there(browse):
+    run = books.concluded(books.run_of(books.followed_plan()))
+    client = browse(user_with("CA"))
+    assert client.get(f"/runs/{run.pk}/?feature=unicorn").status_code == 404
+    assert client.get("/runs/latest/?plan=nothing").status_code == 404
+
+
+def test_a_failed_run_gives_its_reason(browse):
+    run = books.run_of(
+        books.followed_plan(), state="failed", failure="Nobody has values.", published_at=None
+    )
+    assert b"Nobody has values." in browse(user_with("CD")).get(f"/runs/{run.pk}/").content
+
+
+def test_a_run_is_asked_for_by_those_who_may_start_one(browse, monkeypatch):
+    books.followed_plan()
+    monkeypatch.setattr("analysis.services.freshness.ring", lambda *_, **__: True)
+    site, _ = books.two_sites()
+    sent = {"plan": "kyushu-2022"}
+    assert browse(user_with("SC", site)).post("/runs/ask/", sent).status_code == 403
+    manager = user_with("CD")
+    answer = browse(manager).post("/runs/ask/", sent)
+    run = Run.objects.get()
+    assert answer["Location"] == f"/runs/{run.pk}/"
+    assert run.requested_by == manager
+
+
+# --- drawings and what is vendored
+
+
+def test_a_forest_plot_says_in_words_what_it_draws():
+    rows = [figures.ForestRow("FUK", "25 + 24", 0.5, 0.1, 0.9, 1.0)]
+    drawn = figures.forest(rows, None, None, title="T <b>", description="FUK: +0.50.")
+    assert '<title id="forest-title">T &lt;b&gt;</title>' in drawn
+    assert "+0.50 (+0.10 to +0.90)" in drawn
+    assert "style=" not in drawn
+
+
+@pytest.mark.parametrize(("low", "high"), [(-1.3, 0.2), (0.0, 0.003), (-40.0, 900.0)])
+def test_an_axis_has_a_few_round_ticks_inside_it(low, high):
+    scale = figures.covering([low, high], 0, 100)
+    assert 3 <= len(scale.ticks()) <= 10
+    assert all(scale.low <= tick <= scale.high for tick in scale.ticks())
+    assert scale.x(low) < scale.x(high)
+
+
+def test_a_long_reason_is_cut_after_its_first_sentence():
+    assert run_page.cut("Short. Both.") == ("Short. Both.", "")
+    head, rest = run_page.cut("First. " + "x" * 300)
+    assert head == "First."
+    assert rest.startswith("xxx")
+
+
+def test_the_vendored_style_sheet_is_the_published_one():
+    for entry in json.loads((VENDOR / "manifest.json").read_text()):
+        digest = hashlib.sha384((VENDOR / entry["file"]).read_bytes()).digest()
+        assert entry["sha384"] == "sha384-" + base64.b64encode(digest).decode()
+        assert (VENDOR / entry["file"]).parent.joinpath("LICENSE").exists()
+
+
+def test_an_expired_token_is_said_to_be_expired(browse):
+    person = user_with("CA")
+    token, _ = ApiToken.objects.issue(person, "old")
+    ApiToken.objects.filter(pk=token.pk).update(expires_at=timezone.now() - timedelta(days=1))
+    assert b"expired" in browse(person).get("/account/tokens/").content

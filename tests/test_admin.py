@@ -1,0 +1,172 @@
+"""The admin opens by role, shows what the table allows, and guards what no service guards."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
+
+from analysis.models import Plan
+from cohorts.admin_site import site as admin_site
+from cohorts.models import Change, Feature, Membership, User
+from tests.factories import (
+    AssayBatchFactory,
+    FeatureFactory,
+    ParticipantFactory,
+    SampleFactory,
+    UploadFactory,
+    UserFactory,
+    user_with,
+)
+from tests.portal import books
+
+pytestmark = pytest.mark.django_db
+RECORDS = ("participant", "consent", "sample", "assaybatch", "assayrow", "upload", "change")
+
+
+@pytest.fixture
+def steward():
+    return user_with("CD")
+
+
+@pytest.fixture
+def administrator():
+    return user_with("AD")
+
+
+def test_every_model_is_in_the_admin():
+    from django.apps import apps
+
+    ours = {m for app in ("cohorts", "analysis") for m in apps.get_app_config(app).get_models()}
+    assert ours <= set(admin_site._registry)
+
+
+@pytest.mark.parametrize("role", ["SC", "SD", "LT", "CA", "AU"])
+def test_the_admin_stays_shut_for_other_roles(browse, role):
+    site, _ = books.two_sites()
+    person = user_with(role, None if role == "CA" else site)
+    # A flag on the account opens nothing: roles do.
+    User.objects.filter(pk=person.pk).update(is_staff=True, is_superuser=True)
+    assert browse(person).get("/admin/").status_code in (302, 403)
+    assert browse(person).get("/admin/cohorts/participant/", follow=True).status_code == 403
+
+
+def test_the_admin_has_no_login_of_its_own(client):
+    answer = client.get("/admin/", follow=True)
+    assert answer.redirect_chain[-1][0] == "/login/?next=/admin/"
+
+
+def test_every_list_and_page_of_the_admin_opens(browse, steward):
+    site, _ = books.two_sites()
+    batch = AssayBatchFactory(site=site)
+    sample = SampleFactory(participant=ParticipantFactory(site=site))
+    batch.rows.create(sample=sample, label="x", packed_values=b"\0" * 8, packed_flags=b"\0")
+    books.concluded(books.run_of(books.followed_plan()))
+    client = browse(steward)
+    for model in admin_site._registry:
+        address = f"/admin/{model._meta.app_label}/{model._meta.model_name}/"
+        assert client.get(address).status_code == 200, address
+        row = model._default_manager.first()
+        if row is not None and model is not User:
+            assert client.get(f"{address}{row.pk}/change/").status_code == 200, address
+
+
+def test_records_are_read_and_not_changed_there(browse, steward):
+    person = ParticipantFactory()
+    UploadFactory(site=person.site)
+    client = browse(steward)
+    for name in RECORDS:
+        assert client.get(f"/admin/cohorts/{name}/add/").status_code == 403
+    page = f"/admin/cohorts/participant/{person.pk}/"
+    assert client.post(f"{page}change/", {"code": "other"}).status_code == 403
+    assert client.post(f"{page}delete/", {"post": "yes"}).status_code == 403
+
+
+def test_the_administrator_sees_no_health_data(browse, administrator):
+    ParticipantFactory(code="FUK-777")
+    client = browse(administrator)
+    for name in ("participant", "consent", "sample", "assessment", "assayrow"):
+        assert client.get(f"/admin/cohorts/{name}/").status_code == 403
+    assert b"articipant" not in client.get("/admin/").content
+
+
+def test_the_administrator_gives_roles_to_others_and_not_to_themselves(browse, administrator):
+    client, other = browse(administrator), UserFactory()
+    form = {
+        "username": other.username,
+        "is_active": "on",
+        "memberships-TOTAL_FORMS": 1,
+        "memberships-INITIAL_FORMS": 0,
+        "memberships-0-user": other.pk,
+        "memberships-0-role": "CA",
+        "memberships-0-from_date": "2024-01-01",
+    }
+    client.post(f"/admin/cohorts/user/{other.pk}/change/", form)
+    assert Membership.objects.get(user=other).role == "CA"
+    own = form | {"username": administrator.username, "memberships-0-user": administrator.pk}
+    client.post(f"/admin/cohorts/user/{administrator.pk}/change/", own)
+    assert [m.role for m in administrator.memberships.all()] == ["AD"]
+
+
+def test_the_data_manager_reads_accounts_and_changes_none(browse, steward):
+    other = UserFactory()
+    page = f"/admin/cohorts/user/{other.pk}/change/"
+    assert browse(steward).get(page).status_code == 200
+    assert browse(steward).post(page, {"username": "renamed"}).status_code == 403
+
+
+def plan_form(plan, data):
+    return {"data": json.dumps(data), "followed": "on"}
+
+
+def test_editing_a_plan_makes_its_next_version(browse, steward):
+    plan = books.followed_plan()
+    page = f"/admin/analysis/plan/{plan.pk}/change/"
+    answer = browse(steward).post(
+        page, plan_form(plan, plan.data | {"min_per_arm": 7}), follow=True
+    )
+    assert b"Kept as version 2" in answer.content
+    assert [(p.version, p.data.get("min_per_arm")) for p in Plan.objects.order_by("version")] == [
+        (1, None),
+        (2, 7),
+    ]
+
+
+def test_a_plan_that_means_nothing_is_refused_in_words(browse, steward):
+    plan = books.followed_plan()
+    page = f"/admin/analysis/plan/{plan.pk}/change/"
+    answer = browse(steward).post(page, plan_form(plan, plan.data | {"tau2": "guess"}))
+    assert b"choose one of REML" in answer.content
+    assert Plan.objects.count() == 1
+
+
+def test_an_edit_of_the_dictionary_is_a_change_that_analyses_see(browse, steward):
+    books.two_sites()
+    feature = FeatureFactory(name="ornithine")
+    form = {
+        "name": "ornithine",
+        "kind": "concentration",
+        "reviewed": "on",
+        "aliases-TOTAL_FORMS": 0,
+        "aliases-INITIAL_FORMS": 0,
+    }
+    browse(steward).post(f"/admin/cohorts/feature/{feature.pk}/change/", form)
+    assert Feature.objects.get().reviewed
+    assert "ornithine" in Change.objects.get(kind="dictionary").cause
+
+
+def test_a_list_asks_the_database_equally_often_for_more_rows(browse, steward):
+    site, _ = books.two_sites()
+    client = browse(steward)
+
+    def n_queries():
+        with CaptureQueriesContext(connection) as asked:
+            client.get("/admin/cohorts/sample/")
+        return len(asked)
+
+    SampleFactory.create_batch(2, participant__site=site)
+    few = n_queries()
+    SampleFactory.create_batch(15, participant__site=site)
+    assert n_queries() == few < 30
