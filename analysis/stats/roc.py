@@ -54,33 +54,30 @@ def auc(labels: ArrayLike, scores: ArrayLike) -> Auc:
     .. [1] DeLong, DeLong and Clarke-Pearson 1988, doi:10.2307/2531595
     .. [2] Sun and Xu 2014, doi:10.1109/LSP.2014.2337313
     """
-    is_case, score = as_cases(labels), np.asarray(scores, dtype=np.float64)
-    if score.shape != is_case.shape:
-        raise UnusableData(f"{is_case.size} labels but {score.size} scores: give each its own.")
-    if not np.isfinite(score).all():
-        raise UnusableData(
-            f"{int((~np.isfinite(score)).sum())} scores are not finite: leave those samples out."
-        )
-    case, control = score[is_case], score[~is_case]
-    n_case, n_control = len(case), len(control)
+    is_case, score = as_cases(labels), finite_scores(scores, labels)
+    n_case, n_control = int(is_case.sum()), int((~is_case).sum())
     if min(n_case, n_control) < 2:
         raise UnusableData(
             f"An AUC needs at least 2 cases and 2 controls, got {n_case} and {n_control}."
         )
-    # Each person's placement: the share of the other group that is on the right side of them.
-    ranks = stats.rankdata(score)
-    case_placement = (ranks[is_case] - stats.rankdata(case)) / n_control
-    control_placement = 1 - (ranks[~is_case] - stats.rankdata(control)) / n_case
-    area = float(case_placement.mean())
-    variance = float(
-        case_placement.var(ddof=1) / n_case + control_placement.var(ddof=1) / n_control
-    )
+    of_cases, of_controls = placements(is_case, score)
+    area = float(of_cases.mean())
+    variance = float(of_cases.var(ddof=1) / n_case + of_controls.var(ddof=1) / n_control)
     low, high = (
         interval(area, variance)
         if 0 < area < 1 and variance > 0
         else _interval_without_variance(area, min(n_case, n_control))
     )
     return Auc(area, variance, low, high, n_case, n_control)
+
+
+def placements(is_case: Bools, scores: Floats) -> tuple[Floats, Floats]:
+    """Of each case, then each control: the share of the other group on the right side of them."""
+    case, control = scores[is_case], scores[~is_case]
+    ranks = stats.rankdata(scores)
+    of_cases = (ranks[is_case] - stats.rankdata(case)) / len(control)
+    of_controls = 1 - (ranks[~is_case] - stats.rankdata(control)) / len(case)
+    return of_cases, of_controls
 
 
 def stratified(parts: list[Auc]) -> Auc:
@@ -120,6 +117,18 @@ def as_cases(labels: ArrayLike) -> Bools:
             "Labels must be one column of 1 (case) and 0 (control): recode or drop the others."
         )
     return label.astype(bool)
+
+
+def finite_scores(scores: ArrayLike, labels: ArrayLike) -> Floats:
+    """Scores as numbers, one for each label; refuses gaps and infinities."""
+    score, n_labels = np.asarray(scores, dtype=np.float64), np.size(labels)
+    if score.shape != (n_labels,):
+        raise UnusableData(f"{n_labels} labels but {score.size} scores: give each its own.")
+    if not np.isfinite(score).all():
+        raise UnusableData(
+            f"{int((~np.isfinite(score)).sum())} scores are not finite: leave those samples out."
+        )
+    return score
 
 
 def interval(area: float, variance: float) -> tuple[float, float]:

@@ -31,7 +31,7 @@ class Severity:
     ``spearman_rho2`` is the square of ``spearman_rho``, the rank correlation of the outcome and
     its cross-validated prediction; where rho is below 0 the model has failed, however large the
     square. ``vip`` (n_features,) has a mean square of 1 over the features that vary; constant ones
-    have 0. ``predicted_cv`` (n rows as given) is NaN for rows without an outcome.
+    have 0, and so have all where the model explains nothing. ``predicted_cv`` (n rows as given) is NaN for rows without an outcome.
     ``p_permutation`` is the chance of a q2 as high with the outcome permuted (within sites where
     sites are given), None without permutations.
     """
@@ -236,7 +236,9 @@ def _whole_model(x: Floats, y: Floats, n_components: int) -> tuple[float, Floats
 def _vip(scaled: Floats, model: Pls) -> Floats:
     """Variable influence on projection: the root of the weighted mean of squared PLS weights."""
     n_varying = int((scaled != 0).any(axis=0).sum())
-    mean_square = model.explained @ model.weights**2 / model.explained.sum()
+    total = model.explained.sum()
+    # A model that explains nothing gives no feature an influence.
+    mean_square = model.explained @ model.weights**2 / (total if total > 0 else 1.0)
     vip: Floats = np.sqrt(n_varying * mean_square)
     return vip
 

@@ -1,6 +1,7 @@
 """Partial least squares on severity: scikit-learn's numbers, and honesty about unseen people."""
 
 import numpy as np
+import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -8,8 +9,13 @@ from scipy import stats
 from sklearn.cross_decomposition import PLSRegression
 from sklearn.model_selection import LeaveOneGroupOut, cross_val_predict
 
+from analysis.stats.classify import standardise_by_site
 from analysis.stats.errors import UnusableData
+from analysis.stats.pls import BLOCK, fit_pls
 from analysis.stats.severity import fit_severity
+from tests.stats.references import assert_same, made_again, stored
+
+R_PLS = stored("severity_pls")
 
 
 def study(seed=1, n_samples=60, n_features=20, slope=1.0):
@@ -165,3 +171,107 @@ def test_what_cannot_be_modelled_is_refused_with_the_reason(change, message):
     values, score, _ = study()
     with pytest.raises(UnusableData, match=message):
         fit_severity(**({"values": values, "outcome": score} | change))
+
+
+# --- the same numbers as other programs, and as itself ------------------------------------------
+
+
+@pytest.mark.parametrize("model", R_PLS["models"], ids=lambda model: str(model["n_components"]))
+def test_the_model_is_that_of_rs_pls(model):
+    found = fit_severity(
+        model["values"], model["outcome"], site=R_PLS["site"], n_components=model["n_components"]
+    )
+    assert found.q2_within_sites == pytest.approx(model["q2_within"], rel=1e-8)
+    for name in ("r2", "q2", "rmsee", "rmsecv", "spearman_rho2", "vip", "predicted_cv"):
+        np.testing.assert_allclose(getattr(found, name), model[name], rtol=1e-8, err_msg=name)
+
+
+def test_rs_pls_makes_the_stored_reference_values_again():
+    assert_same(made_again("severity_pls", "pls"), R_PLS)
+
+
+@pytest.mark.parametrize("n_features", [15, 90])
+def test_an_outcome_among_many_has_the_model_that_it_has_alone(n_features):
+    rng = np.random.default_rng(5)
+    x, outcomes = rng.normal(size=(40, n_features)), rng.normal(size=(40, BLOCK + 30))
+    x -= x.mean(axis=0)
+    together = fit_pls(x, outcomes, 4)
+    for column in (0, 7, BLOCK, BLOCK + 29):
+        alone = fit_pls(x, outcomes[:, [column]], 4)
+        np.testing.assert_allclose(
+            together.coefficients[:, column], alone.coefficients[:, 0], rtol=1e-8, atol=1e-12
+        )
+    np.testing.assert_allclose(together.weights, fit_pls(x, outcomes[:, :1], 4).weights, atol=1e-9)
+
+
+def test_permuted_outcomes_are_judged_by_sklearns_predictions_of_them():
+    values, score, site = study(n_samples=45)
+    found = fit_severity(
+        values, score, site=site, rng=np.random.default_rng(6), n_permutations=30, n_components=3
+    )
+    rng, permuted = np.random.default_rng(6), np.repeat(score[:, None], 31, axis=1)
+    for code in "ABC":
+        permuted[site == code, 1:] = rng.permuted(permuted[site == code, 1:], axis=0)
+    press = []
+    for column in permuted.T:
+        predicted = cross_val_predict(
+            PLSRegression(3), values, column, groups=site, cv=LeaveOneGroupOut()
+        )
+        press.append(((column - predicted) ** 2).sum())
+    assert found.p_permutation == pytest.approx(np.mean(np.array(press) <= press[0] + 1e-9))
+
+
+@settings(max_examples=15, deadline=None)
+@given(seed=st.integers(0, 999))
+def test_the_order_of_people_features_and_site_names_does_not_matter(seed):
+    values, score, site = study()
+    rng = np.random.default_rng(seed)
+    rows, order = rng.permutation(60), rng.permutation(20)
+    named = dict(zip("ABC", rng.permutation(list("XYZ")), strict=True))
+    before = fit_severity(values, score, site=site, n_components=3)
+    after = fit_severity(
+        values[np.ix_(rows, order)],
+        score[rows],
+        site=[named[code] for code in site[rows]],
+        n_components=3,
+    )
+    np.testing.assert_allclose(after.predicted_cv, before.predicted_cv[rows], rtol=1e-8)
+    np.testing.assert_allclose(after.vip, before.vip[order], rtol=1e-8)
+
+
+def test_a_left_out_sites_values_teach_its_model_nothing():
+    values, score, site = study(slope=2.0)
+    before = fit_severity(values, score, site=site)
+    moved, rows = values.copy(), np.flatnonzero(site == "B")
+    moved[rows[1:]] *= 50  # all of site B but one person
+    after = fit_severity(moved, score + 9.0 * np.isin(np.arange(60), rows[1:]), site=site)
+    assert after.predicted_cv[rows[0]] == pytest.approx(before.predicted_cv[rows[0]], rel=1e-9)
+
+
+def test_real_hearts_disease_grade_is_predicted_at_hospitals_left_out(real_data):
+    people = pd.read_csv(real_data / "heart_four_sites" / "participants.csv")
+    table = pd.read_csv(real_data / "heart_four_sites" / "measurements.csv").set_index(
+        "participant_id"
+    )
+    values = table.loc[
+        people["participant_id"], ["max_heart_rate", "exercise_angina", "st_depression"]
+    ]
+    site = people["site"].to_numpy(dtype=str)
+    found = fit_severity(
+        standardise_by_site(values.to_numpy(), site),
+        people["severity_0_4"].to_numpy(dtype=float),
+        site=site,
+        n_components=2,
+        rng=np.random.default_rng(7),
+        n_permutations=99,
+    )
+    assert found.folds == "leave-one-site-out"
+    assert found.q2_within_sites > 0.1
+    assert found.p_permutation == pytest.approx(0.01)
+
+
+def test_a_model_that_finds_nothing_predicts_the_mean_and_orders_nobody():
+    score = np.resize([1.0, 2.0], 36)
+    values = np.resize([1.0, 1.0, -1.0, -1.0], 36)[:, None]
+    found = fit_severity(values, score, site=np.repeat(list("ABC"), 12), n_components=1)
+    assert (found.spearman_rho, found.r2) == (0, pytest.approx(0))
