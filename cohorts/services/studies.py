@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from django.core.exceptions import ValidationError
+from django.core.validators import slug_re
 from django.db import transaction
 
 from cohorts.errors import DomainError
@@ -135,12 +136,15 @@ def _open(description: StudyDescription, parts: SplitStudy) -> tuple[Study, dict
         group for part in parts.participants for group in part.table.frame.get("group", ()) if group
     }
     more = sorted((set(study.more_groups) | used) - (study.groups - set(study.more_groups)))
-    said = []
-    if more != sorted(study.more_groups):
+    said = [
+        f'the group "{group}" is no short name (letters, digits, - and _); translate it with '
+        "`values` in [participants]."
+        for group in sorted(used)
+        if not slug_re.fullmatch(group)
+    ]
+    if more != sorted(study.more_groups) and not said:
         study.more_groups = more
-        said += _problems(study, "group")
-        if not said:
-            study.save(update_fields=["more_groups"])
+        study.save(update_fields=["more_groups"])
     sites: dict[str, Site] = {}
     for entry in description.sites:
         site = Site.objects.filter(code=entry.code).first()
@@ -168,7 +172,7 @@ def _groups(parts: SplitStudy) -> frozenset[str]:
     return frozenset(group for frame in tables for group in frame.get("group", ()) if group)
 
 
-def _problems(row: Study | Site, where: str) -> list[str]:
+def _problems(row: Site, where: str) -> list[str]:
     try:
         row.full_clean(validate_unique=False)
     except ValidationError as error:
