@@ -11,7 +11,7 @@ from scipy.special import gammaln, stdtr
 
 from analysis.stats.design import Covariates, Design, build_design
 from analysis.stats.errors import UnusableData
-from analysis.stats.least_squares import Fit, fit_group, model_of
+from analysis.stats.least_squares import Fit, Model, fit_group, model_of
 
 Floats = npt.NDArray[np.float64]
 Bools = npt.NDArray[np.bool_]
@@ -54,6 +54,16 @@ class Effects:
     n_left_out: int
 
 
+@dataclass(frozen=True)
+class Fitted:
+    """Effects beside their sums, their columns and the values of the samples with covariates."""
+
+    effects: Effects
+    fit: Fit
+    model: Model
+    data: Floats
+
+
 def fit_effects(
     values: npt.ArrayLike, group: npt.ArrayLike, covariates: Covariates = None
 ) -> Effects:
@@ -84,14 +94,21 @@ def fit_effects(
     ----------
     .. [1] Hedges 1981, doi:10.3102/10769986006002107
     """
+    return fitted(values, group, covariates).effects
+
+
+def fitted(values: npt.ArrayLike, group: npt.ArrayLike, covariates: Covariates = None) -> Fitted:
+    """``fit_effects`` with what it was computed from, for those who go on from there."""
     data, labels = _shaped(values, group)
     design = build_design(covariates, len(data))
+    used = data
     if not design.rows.all():
-        data, labels = data[design.rows], labels[design.rows]
-    fit = fit_group(data, model_of(design, labels))
+        used, labels = data[design.rows], labels[design.rows]
+    model = model_of(design, labels)
+    fit = fit_group(used, model)
     if not np.isfinite(fit.total).all():
-        _refuse_infinite(np.asarray(values, dtype=np.float64))
-    return effects_of(fit, design)
+        _refuse_infinite(data)
+    return Fitted(_effects_of(fit, design), fit, model, used)
 
 
 def checked(values: npt.ArrayLike, group: npt.ArrayLike) -> tuple[Floats, Floats]:
@@ -152,7 +169,7 @@ def _refuse_infinite(data: Floats) -> NoReturn:
     )
 
 
-def effects_of(fit: Fit, design: Design) -> Effects:
+def _effects_of(fit: Fit, design: Design) -> Effects:
     """What a fit says of each feature, or why it says nothing."""
     n = fit.n_case + fit.n_control
     df = n - fit.rank - 1

@@ -135,7 +135,7 @@ def _sums(data: Floats, model: Model) -> _Sums:
         gram=np.zeros((pairs.shape[1], m)),
         moments=np.zeros((k, m)),
         total=np.zeros(m),
-        level=_first_measured(data),
+        level=first_measured(data),
         complete=True,
     )
     complete = True
@@ -167,7 +167,7 @@ def _blocks(data: Floats) -> Iterator[tuple[slice, slice]]:
             yield slice(top, top + height), slice(start, start + width)
 
 
-def _first_measured(data: Floats) -> Floats:
+def first_measured(data: Floats) -> Floats:
     """The first value of each feature, so that a large level does not swallow the squares."""
     n, m = data.shape
     if not n:
@@ -270,13 +270,13 @@ def _fitted_again(fit: Fit, features: Ints, data: Floats, model: Model) -> Fit:
         rows = ~np.isnan(data[:, feature])
         pattern = np.packbits(rows).tobytes()
         if pattern not in bases:
-            bases[pattern] = _basis_among(rows, model)
+            bases[pattern] = basis_among(rows, model)
         for name, value in _alone(data[rows, feature], *bases[pattern]).items():
             changed[name][feature] = value
     return replace(fit, **changed)
 
 
-def _basis_among(rows: Bools, model: Model) -> tuple[Floats, Floats, float]:
+def basis_among(rows: Bools, model: Model) -> tuple[Floats, Floats, float]:
     """Basis of intercept and covariates among ``rows``, the group's direction, and its size."""
     columns = model.covariates[rows]
     columns = columns[:, independent(columns)]
