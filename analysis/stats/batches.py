@@ -2,24 +2,33 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from analysis.stats.design import Covariates, Design, as_frame, build_design, independent
+from analysis.stats.design import (
+    Coding,
+    Covariates,
+    Design,
+    as_frame,
+    build_design,
+    encode,
+    independent,
+)
 from analysis.stats.errors import UnusableData
 
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
 
 
-def batch_design(covariates: Covariates, labels: npt.NDArray[np.str_], codes: Ints) -> Design:
+def batch_design(covariates: Covariates, labels: list[str], codes: Ints) -> Design:
     """Covariate columns that the batches leave something of, or a refusal with the numbers."""
-    frame = as_frame(covariates, len(labels))
-    design = build_design(frame, len(labels))
+    design = _design_of_numbers(covariates, len(labels)) or build_design(covariates, len(labels))
     if not design.rows.all():
+        frame = as_frame(covariates, len(labels))
         gaps = [name for name in design.adjusted_for if frame[name].isna().any()]
         raise UnusableData(
             f"{(~design.rows).sum()} samples lack a covariate ({', '.join(gaps)}), the first in "
@@ -29,6 +38,7 @@ def batch_design(covariates: Covariates, labels: npt.NDArray[np.str_], codes: In
     basis = (member / np.sqrt(member.sum(axis=1, keepdims=True))).T
     lost = np.flatnonzero(~independent(design.columns, beside=basis))
     if len(lost):
+        frame = as_frame(covariates, len(labels))
         names = [design.column_names[column] for column in lost]
         guilty = [c.name for c in design.codings if set(c.column_names) & set(names)]
         told = "; ".join(_tabulate(frame[name], labels, name) for name in guilty)
@@ -40,11 +50,64 @@ def batch_design(covariates: Covariates, labels: npt.NDArray[np.str_], codes: In
     return design
 
 
-def _tabulate(column: pd.Series[Any], labels: npt.NDArray[np.str_], name: str) -> str:
+def encoded(
+    covariates: Covariates, n_samples: int, codings: Sequence[Coding], column_names: Sequence[str]
+) -> Floats:
+    """The columns of a fitted design in new rows, NaN where a value is missing."""
+    if not codings and covariates is None:
+        return np.empty((n_samples, 0))
+    numbers = _numbers(covariates, n_samples)
+    if numbers is not None and set(column_names) <= set(numbers[0]):
+        names, columns = numbers
+        if not any(coding.levels for coding in codings):
+            return columns[:, [names.index(name) for name in column_names]]
+    names = [name for coding in codings for name in coding.column_names]
+    columns = encode(codings, as_frame(covariates, n_samples))
+    return columns[:, [names.index(name) for name in column_names]]
+
+
+def _design_of_numbers(covariates: Covariates, n_samples: int) -> Design | None:
+    """What ``build_design`` makes of complete numbers, without a frame; None for all else."""
+    numbers = _numbers(covariates, n_samples)
+    if numbers is None:
+        return None
+    names, columns = numbers
+    kept = independent(columns)
+    return Design(
+        codings=tuple(Coding(name) for name in names),
+        column_names=tuple(name for name, keep in zip(names, kept, strict=True) if keep),
+        columns=np.ascontiguousarray(columns[:, kept]),
+        rows=np.ones(n_samples, dtype=bool),
+        adjusted_for=tuple(name for name, keep in zip(names, kept, strict=True) if keep),
+        dropped=tuple(name for name, keep in zip(names, kept, strict=True) if not keep),
+    )
+
+
+def _numbers(covariates: Covariates, n_samples: int) -> tuple[list[str], Floats] | None:
+    """Names and columns of covariates that are finite floats or integers throughout."""
+    if covariates is None:
+        return [], np.empty((n_samples, 0))
+    if isinstance(covariates, pd.DataFrame):
+        names = [str(name) for name in covariates.columns]
+        plain = all(isinstance(kind, np.dtype) and kind.kind in "fi" for kind in covariates.dtypes)
+        array = covariates.to_numpy(dtype=np.float64) if plain and len(names) else np.empty(0)
+    else:
+        array = np.asarray(covariates)
+        names = [
+            f"covariate {number}" for number in range(1, array.shape[-1] + 1 if array.ndim else 1)
+        ]
+    usual = array.ndim == 2 and len(array) == n_samples and array.dtype.kind in "fi"
+    if not usual or len(set(names)) < len(names) or not np.isfinite(array).all():
+        return None
+    return names, array.astype(np.float64, copy=False)
+
+
+def _tabulate(column: pd.Series[Any], labels: list[str], name: str) -> str:
     """Counts of a covariate's values in each batch, the commonest three of each."""
     told = []
     for label in sorted(set(labels)):
-        counts = column[labels == label].astype(str).value_counts()
+        own = np.array(labels) == label
+        counts = column[own].astype(str).value_counts()
         values = ", ".join(f"{value} in {count}" for value, count in counts.head(3).items())
         told.append(f"{label} has {name} {values}" + (" and others" if len(counts) > 3 else ""))
     return ", ".join(told)
@@ -61,25 +124,42 @@ def refuse_batches(names: tuple[str, ...], reference_batch: str | None) -> None:
 
 
 def checked_values(values: npt.ArrayLike) -> Floats:
-    """Values as floats of shape (n_samples, n_features); NaN may be among them, infinity not."""
+    """Values as floats of shape (n_samples, n_features); NaN may be among them."""
     data = np.asarray(values, dtype=np.float64)
     if data.ndim != 2 or 0 in data.shape:
         raise UnusableData(f"Values need samples and features, got the shape {data.shape}.")
-    if np.isinf(data).any():
-        row, feature = np.argwhere(np.isinf(data))[0]
-        raise UnusableData(
-            f"The value in row {row}, feature {feature} is infinite: was a logarithm taken of zero?"
-        )
     return data
 
 
-def batch_labels(batch: npt.ArrayLike, n_samples: int) -> npt.NDArray[np.str_]:
+def finite_or_missing(data: Floats) -> None:
+    """Refuse infinite values."""
+    for row in np.flatnonzero(~np.isfinite(data.sum(axis=1))):
+        infinite = np.flatnonzero(np.isinf(data[row]))
+        if len(infinite):
+            raise UnusableData(
+                f"The value in row {row}, feature {infinite[0]} is infinite: was a logarithm taken "
+                "of zero?"
+            )
+
+
+def batch_labels(batch: npt.ArrayLike, n_samples: int) -> list[str]:
     """One batch name a sample, as text."""
-    column = pd.Series(np.asarray(batch).ravel())
-    if len(column) != n_samples:
-        raise UnusableData(f"{len(column)} batch labels for {n_samples} samples: give one each.")
-    if column.isna().any():
-        raise UnusableData(
-            f"Row {int(np.flatnonzero(column.isna())[0])} has no batch: name it or leave it out."
-        )
-    return column.astype(str).to_numpy(dtype=str)
+    names = np.asarray(batch).ravel()
+    if len(names) != n_samples:
+        raise UnusableData(f"{len(names)} batch labels for {n_samples} samples: give one each.")
+    if names.dtype.kind not in "Uiub":
+        column = pd.Series(names)
+        if column.isna().any():
+            raise UnusableData(
+                f"Row {int(np.flatnonzero(column.isna())[0])} has no batch: name it or leave it "
+                "out."
+            )
+        names = column.astype(str).to_numpy(dtype=object)
+    labels: list[str] = names.astype(str).tolist() if names.dtype.kind in "iub" else names.tolist()
+    return labels
+
+
+def batch_numbers(labels: list[str], names: Sequence[str]) -> Ints:
+    """Place of each label among ``names``."""
+    number = {name: code for code, name in enumerate(names)}
+    return np.fromiter((number[label] for label in labels), dtype=np.int64, count=len(labels))

@@ -9,22 +9,23 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from analysis.stats.batches import batch_design, batch_labels, checked_values, refuse_batches
-from analysis.stats.design import Coding, Covariates, as_frame, encode
-from analysis.stats.errors import UnusableData
-from analysis.stats.location_scale import Located, count_measured, left_alone, locate
-from analysis.stats.shrinkage import (
-    Priors,
-    priors_of,
-    shrink_nonparametric,
-    shrink_parametric,
+from analysis.stats.batches import (
+    batch_design,
+    batch_labels,
+    batch_numbers,
+    checked_values,
+    encoded,
+    refuse_batches,
 )
+from analysis.stats.design import Coding, Covariates
+from analysis.stats.errors import UnusableData
+from analysis.stats.location_scale import Located, fit_batches, left_alone, locate
+from analysis.stats.moments import lay_out, rows_of, tiles
+from analysis.stats.shrinkage import Priors, priors_of, shrink_nonparametric, shrink_parametric
 
 Floats = npt.NDArray[np.float64]
 Bools = npt.NDArray[np.bool_]
 Ints = npt.NDArray[np.int64]
-
-_CHUNK = 131_072  # values adjusted at once: they stay in the cache
 
 
 @dataclass(frozen=True)
@@ -77,22 +78,15 @@ class CombatModel:
             )
         codes = self._codes(batch_labels(batch, len(data)), data)
         columns = self._columns(covariates, len(data))
+        inverse, lines = self._lines()
+        order, ends, rows_of_batches = rows_of(codes, len(self.batches))
         adjusted = np.empty_like(data)
-        step = max(1, _CHUNK // max(data.shape[1], 1))
-        for number, name in enumerate(self.batches):
-            rows = np.flatnonzero(codes == number)
-            if name == self.reference_batch:
-                adjusted[rows] = data[rows]
-                continue
-            inverse, offset, slopes = self._line(number)
-            for start in range(0, len(rows), step):
-                chunk = rows[start : start + step]
-                part = data[chunk]
-                part *= inverse
-                part += offset
-                if len(slopes):
-                    part += columns[chunk] @ slopes
-                adjusted[chunk] = part
+        for number, rows in enumerate(rows_of_batches):
+            own = columns[order[ends[number] : ends[number + 1]]]
+            for part, within, features in tiles(rows, data.shape[1]):
+                tile = data[part, features] * inverse[number, features]
+                tile += own[within] @ lines[number, :, features]
+                adjusted[part, features] = tile
         return adjusted
 
     def to_json(self) -> str:
@@ -119,16 +113,15 @@ class CombatModel:
             content[name] = tuple(content[name])
         return cls(**content)
 
-    def _codes(self, labels: npt.NDArray[np.str_], data: Floats) -> Ints:
+    def _codes(self, labels: list[str], data: Floats) -> Ints:
         """Number of each row's batch; refuses what the model has never seen."""
-        unknown = sorted({str(label) for label in labels} - set(self.batches))
+        unknown = sorted(set(labels) - set(self.batches))
         if unknown:
             raise UnusableData(
                 f"Batches {unknown} are unknown to this model (it knows {list(self.batches)}): "
                 "refit with them, or standardise them by themselves and say so."
             )
-        number = {name: code for code, name in enumerate(self.batches)}
-        codes = np.array([number[label] for label in labels], dtype=np.int64)
+        codes = batch_numbers(labels, self.batches)
         for batch in np.flatnonzero(~self.seen.all(axis=1)):
             unseen = ~self.seen[batch] & ~self.left_alone
             rows = codes == batch
@@ -141,27 +134,29 @@ class CombatModel:
         return codes
 
     def _columns(self, covariates: Covariates, n_samples: int) -> Floats:
-        frame = as_frame(covariates, n_samples)
-        names = [name for coding in self.codings for name in coding.column_names]
-        columns = encode(self.codings, frame)
-        columns = columns[:, [names.index(name) for name in self.column_names]]
+        """An intercept and the centred covariate columns, (n_samples, 1 + n_columns)."""
+        columns = encoded(covariates, n_samples, self.codings, self.column_names)
         lacking = np.flatnonzero(np.isnan(columns).any(axis=1))
         if len(lacking):
             raise UnusableData(
                 f"{len(lacking)} samples lack one of {list(self.adjusted_for)}, the first in row "
                 f"{lacking[0]}: fill it, or leave the samples out."
             )
-        return columns - self.column_means
+        return np.column_stack([np.ones(n_samples), columns - self.column_means])
 
-    def _line(self, number: int) -> tuple[Floats, Floats, Floats]:
-        """Adjusted value = value * inverse + offset + covariate columns @ slopes."""
-        known = self.seen[number] & ~self.left_alone
-        inverse = np.ones(len(known))
-        inverse[known] = 1 / np.sqrt(self.delta_star[number, known])
-        offset = np.zeros(len(known))
-        shift = self.grand_mean + self.pooled_sd * self.gamma_star[number]
-        offset[known] = (self.grand_mean - inverse * shift)[known]
-        return inverse, offset, np.where(known, self.coefficients, 0.0) * (1 - inverse)
+    def _lines(self) -> tuple[Floats, Floats]:
+        """Adjusted value = value * inverse + (intercept and covariate columns) @ lines.
+
+        Shapes (n_batches, n_features) and (n_batches, 1 + n_columns, n_features).
+        """
+        known = self.seen & ~self.left_alone
+        inverse = 1 / np.sqrt(np.where(known, self.delta_star, 1.0))
+        shift = self.grand_mean + self.pooled_sd * self.gamma_star
+        lines = np.empty((len(known), 1 + len(self.coefficients), len(self.grand_mean)))
+        lines[:, 0] = np.where(known, self.grand_mean - inverse * shift, 0.0)
+        coefficients = np.where(self.left_alone, 0.0, self.coefficients)
+        lines[:, 1:] = coefficients * (1 - inverse)[:, None]
+        return inverse, lines
 
 
 def fit_combat(
@@ -202,38 +197,39 @@ def fit_combat(
     """
     data = checked_values(values)
     labels = batch_labels(batch, len(data))
-    batches, codes = np.unique(labels, return_inverse=True)
-    names = tuple(str(name) for name in batches)
-    sizes = np.bincount(codes, minlength=len(names))
+    names = tuple(sorted(set(labels)))
+    codes = batch_numbers(labels, names)
     refuse_batches(names, reference_batch)
     design = batch_design(covariates, labels, codes)
+    layout = lay_out(codes, len(names), design.columns)
     notes: tuple[str, ...] = ()
-    if not mean_only and (sizes == 1).any():
-        single = names[int(np.flatnonzero(sizes == 1)[0])]
+    if not mean_only and (layout.n == 1).any():
+        single = names[int(np.flatnonzero(layout.n == 1)[0])]
         notes = (f"Batch {single} has one sample, so only shifts are adjusted.",)
         mean_only = True
-    counts = count_measured(data, codes, len(names))
-    alone = left_alone(data, codes, counts, mean_only=mean_only)
+    fit = fit_batches(data, layout)
+    alone = left_alone(data, layout, fit, mean_only=mean_only)
     reference = None if reference_batch is None else names.index(reference_batch)
     if reference is not None:
-        alone |= counts[reference] == 0
+        alone |= fit.n[reference] == 0
     if (~alone).sum() < 2:
         raise UnusableData(
             f"{(~alone).sum()} of {data.shape[1]} features vary inside every batch that measured "
             "them; ComBat needs at least 2 to learn from."
         )
-    kept = data[:, ~alone] if alone.any() else data
-    located = locate(kept, codes, design.columns, counts[:, ~alone], reference)
+    means = design.columns.mean(axis=0)
+    levels = layout.means(design.columns) - means
+    located = locate(fit, layout, levels, alone, reference)
     gamma, delta, priors = _shrink(located, reference, parametric=parametric, mean_only=mean_only)
     return CombatModel(
         batches=names,
-        n_samples=tuple(int(size) for size in sizes),
+        n_samples=tuple(layout.n.tolist()),
         reference_batch=reference_batch,
         parametric=parametric,
         mean_only=mean_only,
         codings=tuple(c for c in design.codings if c.name in design.adjusted_for),
         column_names=design.column_names,
-        column_means=design.columns.mean(axis=0),
+        column_means=means,
         adjusted_for=design.adjusted_for,
         dropped=design.dropped,
         coefficients=_spread(located.coefficients, alone),
@@ -242,7 +238,7 @@ def fit_combat(
         gamma_star=_spread(gamma, alone),
         delta_star=_spread(delta, alone),
         left_alone=alone,
-        seen=counts > 0,
+        seen=fit.n > 0,
         priors=priors,
         notes=notes,
     )
@@ -252,33 +248,35 @@ def _shrink(
     located: Located, reference: int | None, *, parametric: bool, mean_only: bool
 ) -> tuple[Floats, Floats, tuple[Priors, ...]]:
     """Posterior shifts and scales of all batches, NaN where a batch lacks the feature."""
-    gamma = np.full(located.n.shape, np.nan)
-    delta = np.full(located.n.shape, np.nan)
-    priors = []
-    for number in range(len(gamma)):
-        seen = located.n[number] > 0
-        sums = located.sums(number, mean_only=mean_only)
-        if len(sums.n) < 2:
-            raise UnusableData(
-                f"The batch numbered {number} shares {len(sums.n)} features with the others; "
-                "ComBat needs at least 2: leave the batch out."
-            )
-        priors.append(priors_of(sums, mean_only=mean_only))
-        if number == reference:
-            gamma[number, seen], delta[number, seen] = 0.0, 1.0
-        elif parametric:
-            gamma[number, seen], delta[number, seen] = shrink_parametric(
-                sums, priors[-1], mean_only=mean_only
-            )
-        else:
+    sums = located.sums(mean_only=mean_only)
+    shared = sums.seen.sum(axis=1)
+    few = np.flatnonzero(shared < 2)
+    if len(few):
+        raise UnusableData(
+            f"The batch numbered {few[0]} shares {shared[few[0]]} features with the others; "
+            "ComBat needs at least 2: leave the batch out."
+        )
+    priors = priors_of(sums, mean_only=mean_only)
+    learning = np.array([number for number in range(len(priors)) if number != reference])
+    gamma, delta = np.zeros_like(sums.n), np.ones_like(sums.n)
+    if parametric:
+        gamma[learning], delta[learning] = shrink_parametric(
+            sums.batches(learning), [priors[number] for number in learning], mean_only=mean_only
+        )
+    else:
+        for number in learning:
+            seen = sums.seen[number]
             gamma[number, seen], delta[number, seen] = shrink_nonparametric(
-                sums, mean_only=mean_only
+                sums.batch(number), mean_only=mean_only
             )
-    return gamma, delta, tuple(priors)
+    gamma[~sums.seen] = delta[~sums.seen] = np.nan
+    return gamma, delta, priors
 
 
 def _spread(kept: Floats, alone: Bools) -> Floats:
     """Results of the kept features in their places among all, NaN elsewhere."""
+    if not alone.any():
+        return kept
     whole = np.full((*kept.shape[:-1], len(alone)), np.nan)
     whole[..., ~alone] = kept
     return whole

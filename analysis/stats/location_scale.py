@@ -8,13 +8,36 @@ import numpy as np
 import numpy.typing as npt
 
 from analysis.stats.errors import UnusableData
+from analysis.stats.moments import Layout, Moments, sum_up
 from analysis.stats.shrinkage import BatchSums
 
 Floats = npt.NDArray[np.float64]
 Bools = npt.NDArray[np.bool_]
 Ints = npt.NDArray[np.int64]
 
-_BLOCK = 128  # features in a block: its copies stay in the cache
+# Squares left over below this share of the whole, by subtraction, have lost digits.
+_CANCELLED = 1e-4
+_BLOCK = 128  # features read once more at a time
+# A determinant of correlations above this is far from singular.
+_REGULAR = 1e-6
+
+
+@dataclass(frozen=True)
+class Fit:
+    """Least squares on batches and the orthonormal columns of a Layout, over the last axis.
+
+    ``n``, ``mean`` and ``within`` (n_batches, n_features): how many samples a batch measured,
+    their level where the columns are 0, and their sum of squares around the fit and their own
+    mean. ``slopes`` (n_columns, n_features). ``suspect`` (n_batches, n_features) marks a
+    ``within`` that has lost digits, as that of a constant has.
+    """
+
+    n: Floats
+    mean: Floats
+    within: Floats
+    slopes: Floats
+    suspect: Bools
+    gaps: bool
 
 
 @dataclass(frozen=True)
@@ -22,8 +45,8 @@ class Located:
     """Location and scale of features; arrays over the last axis, in the features' units.
 
     ``coefficients`` (n_columns, n_features) of the centred covariate columns, ``mean`` and
-    ``within`` (n_batches, n_features): each batch's mean beside the covariates, NaN where it
-    measured nothing, and its sum of squares around that mean; ``n`` how many were measured.
+    ``within`` (n_batches, n_features): each batch's mean beside the covariates, and its sum of
+    squares around that mean; ``n`` how many were measured, 0 where the others mean nothing.
     """
 
     coefficients: Floats
@@ -33,130 +56,130 @@ class Located:
     within: Floats
     n: Floats
 
-    def sums(self, number: int, *, mean_only: bool) -> BatchSums:
-        """Standardised sums of a batch over the features that it measured."""
-        seen = self.n[number] > 0
-        n, sd = self.n[number, seen], self.pooled_sd[seen]
-        within = self.within[number, seen] / sd**2
-        delta_hat = np.ones_like(n) if mean_only else within / (n - 1)
-        gamma_hat = (self.mean[number, seen] - self.grand_mean[seen]) / sd
-        return BatchSums(gamma_hat, delta_hat, within, n)
+    def sums(self, *, mean_only: bool) -> BatchSums:
+        """Standardised sums of all batches."""
+        within = self.within / self.pooled_sd**2
+        delta_hat = np.ones_like(within)
+        if not mean_only:
+            np.divide(within, self.n - 1, out=delta_hat, where=self.n > 1)
+        return BatchSums((self.mean - self.grand_mean) / self.pooled_sd, delta_hat, within, self.n)
 
 
-def count_measured(data: Floats, codes: Ints, n_batches: int) -> Floats:
-    """How many values each batch has of each feature, shape (n_batches, n_features)."""
-    member = (codes == np.arange(n_batches)[:, None]).astype(np.float64)
-    gaps = np.isnan(data)
-    sizes = np.repeat(member.sum(axis=1)[:, None], data.shape[1], axis=1)
-    return sizes - member @ gaps if gaps.any() else sizes
+def fit_batches(data: Floats, layout: Layout) -> Fit:
+    """Fit batches and covariates to every feature, those that need it with a second reading."""
+    fit = _solve(sum_up(data, layout))
+    features = np.flatnonzero(fit.suspect.any(axis=0))
+    sorted_layout = layout.in_order() if len(features) else layout
+    for start in range(0, len(features), _BLOCK):
+        _refine(data, layout, sorted_layout, features[start : start + _BLOCK], fit)
+    return fit
 
 
-def left_alone(data: Floats, codes: Ints, counts: Floats, *, mean_only: bool) -> Bools:
+def left_alone(data: Floats, layout: Layout, fit: Fit, *, mean_only: bool) -> Bools:
     """Features that cannot be adjusted: constant inside a batch, or measured once or in one batch.
 
     A single value is enough where only shifts are adjusted.
     """
-    alone: Bools = (counts > 0).sum(axis=0) < 2
+    alone: Bools = (fit.n > 0).sum(axis=0) < 2
     if not mean_only:
-        alone |= (counts == 1).any(axis=0)
-    for number in range(len(counts)):
-        rows = np.flatnonzero(codes == number)
+        alone |= (fit.n == 1).any(axis=0)
+    for number in np.flatnonzero(fit.suspect.any(axis=1)):
+        rows = layout.order[layout.ends[number] : layout.ends[number + 1]]
         # Most features show in a few rows that they vary; only the others are read in full.
-        head = data[rows[:8]]
-        suspects = np.flatnonzero(~(np.fmax.reduce(head) > np.fmin.reduce(head)))
-        whole = data[np.ix_(rows, suspects)]
-        constant = np.fmax.reduce(whole) == np.fmin.reduce(whole)
-        alone[suspects] |= constant & (counts[number, suspects] > 1)
+        suspects = np.flatnonzero(fit.suspect[number])
+        suspects = suspects[_constant(data[np.ix_(rows[:8], suspects)])]
+        constant = _constant(data[np.ix_(rows, suspects)])
+        alone[suspects] |= constant & (fit.n[number, suspects] > 1)
     return alone
 
 
 def locate(
-    data: Floats, codes: Ints, columns: Floats, counts: Floats, reference: int | None
+    fit: Fit, layout: Layout, levels: Floats, alone: Bools, reference: int | None
 ) -> Located:
-    """Fit batches and covariates to every feature by least squares.
+    """Location and scale of the features that are not ``alone``.
 
-    ``columns`` (n_samples, n_columns) of full rank beside the batches. The pooled variance is
-    that of sva: over n in complete data, over n - 1 of each feature when anything is missing.
+    ``levels`` (n_batches, n_columns) are the batches' means of the centred covariate columns.
+    The pooled variance is that of sva: over n in complete data, over n - 1 of each feature when
+    anything is missing.
     """
-    gaps = bool((counts < np.bincount(codes)[:, None]).any())
-    member = (codes == np.arange(len(counts))[:, None]).astype(np.float64)
-    centred = columns - columns.mean(axis=0)
-    parts = [
-        _locate_block(data[:, start : start + _BLOCK], member, codes, centred, gaps=gaps)
-        for start in range(0, data.shape[1], _BLOCK)
-    ]
-    coefficients, mean, within = (np.concatenate(part, axis=1) for part in zip(*parts, strict=True))
-    grand_mean = _grand_mean(mean, counts, np.bincount(codes), reference)
+    n, mean, within, slopes = fit.n, fit.mean, fit.within, fit.slopes
+    if alone.any():
+        n, mean, within, slopes = (part[:, ~alone] for part in (n, mean, within, slopes))
+    gaps = fit.gaps and bool((n < layout.n[:, None]).any())
+    coefficients: Floats = np.asarray(np.linalg.solve(layout.upper, slopes), dtype=np.float64)
+    mean = mean - levels @ coefficients
     source = slice(None) if reference is None else slice(reference, reference + 1)
-    variance = within[source].sum(axis=0) / (counts[source].sum(axis=0) - gaps)
+    variance = within[source].sum(axis=0) / (n[source].sum(axis=0) - gaps)
     flat = np.flatnonzero(~(variance > 0))
     if len(flat):
         raise UnusableData(
             f"{len(flat)} features do not vary inside batches beside the covariates (the first "
             f"is the {flat[0] + 1}th of those adjusted): use fewer covariates or larger batches."
         )
-    return Located(coefficients, grand_mean, np.sqrt(variance), mean, within, counts)
+    grand_mean = _grand_mean(mean, n, layout.n) if reference is None else mean[reference]
+    return Located(coefficients, grand_mean, np.sqrt(variance), mean, within, n)
 
 
-def _grand_mean(mean: Floats, counts: Floats, sizes: Ints, reference: int | None) -> Floats:
+def _constant(values: Floats) -> Bools:
+    """Features without two values that differ."""
+    constant: Bools = ~(np.fmax.reduce(values) > np.fmin.reduce(values))
+    return constant
+
+
+def _grand_mean(mean: Floats, n: Floats, sizes: Ints) -> Floats:
     """Batch means weighed by batch sizes, over the batches that measured the feature."""
-    if reference is not None:
-        own: Floats = mean[reference]
-        return own
-    weight = np.where(counts > 0, sizes[:, None], 0.0)
-    weighted: Floats = (np.where(counts > 0, mean, 0.0) * weight).sum(axis=0) / weight.sum(axis=0)
+    weight = (n > 0) * sizes[:, None].astype(np.float64)
+    weighted: Floats = (mean * weight).sum(axis=0) / weight.sum(axis=0)
     return weighted
 
 
-def _locate_block(
-    block: Floats, member: Floats, codes: Ints, columns: Floats, *, gaps: bool
-) -> tuple[Floats, Floats, Floats]:
-    """Coefficients, batch means and within-batch sums of squares of a block of features."""
-    if gaps:
-        mask = (~np.isnan(block)).astype(np.float64)
-        rest = np.where(mask > 0, block, 0.0)
-        counts = member @ mask
-    else:
-        mask = None
-        rest = block.copy()
-        counts = member.sum(axis=1)[:, None]
-    safe = np.maximum(counts, 1.0)
-    # Each batch around its own mean first: a large level would swallow the digits of squares.
-    mean = member @ rest / safe
-    rest -= mean[codes]
-    if mask is not None:
-        rest *= mask
-    coefficients = _slopes(rest, mask, member, safe, columns)
-    if len(coefficients):
-        fitted = columns @ coefficients
-        if mask is not None:
-            fitted *= mask
-        shift = member @ fitted / safe
-        rest -= fitted - (shift[codes] if mask is None else shift[codes] * mask)
-        mean -= shift
-    rest *= rest
-    return coefficients, np.where(counts > 0, mean, np.nan), member @ rest
+def _solve(moments: Moments) -> Fit:
+    """Slopes, means and squares left over, from the sums."""
+    measured = moments.products[:, 0, 0]
+    n = np.broadcast_to(measured, moments.squares.shape)
+    mean = moments.cross[:, 0] / np.maximum(measured, 1.0)
+    around = within = moments.squares - moments.cross[:, 0] * mean
+    slopes = np.empty((0, mean.shape[1]))
+    if moments.cross.shape[1] > 1:
+        # What is left of the columns' products beside the mean of the samples measured.
+        sums = moments.products[:, 0, 1:]
+        share = sums / np.maximum(measured, 1.0)[:, None]
+        gram = moments.products[:, 1:, 1:] - sums[:, :, None] * share[:, None]
+        cross = moments.cross[:, 1:] - sums * mean[:, None]
+        if moments.complete:
+            slopes = np.linalg.solve(gram.sum(axis=0)[..., 0], cross.sum(axis=0))
+            fitted = gram[..., 0] @ slopes
+        else:
+            slopes = _slopes_of_each(gram.sum(axis=0), cross.sum(axis=0))
+            fitted = np.einsum("bijf,jf->bif", gram, slopes)
+        mean -= (share * slopes).sum(axis=1)
+        within = around + ((fitted - 2 * cross) * slopes).sum(axis=1)
+    several = n > 1
+    suspect = several & (np.minimum(around, within) <= _CANCELLED * moments.squares)
+    within = np.where(several, np.maximum(within, 0.0), 0.0)
+    return Fit(n, mean, within, slopes, suspect, gaps=not moments.complete)
 
 
-def _slopes(
-    rest: Floats, mask: Floats | None, member: Floats, counts: Floats, columns: Floats
-) -> Floats:
-    """Least-squares slopes of the covariate columns inside batches, (n_columns, n_features)."""
-    p = columns.shape[1]
-    if p == 0:
-        return np.empty((0, rest.shape[1]))
-    if mask is None:
-        inside = columns - (member.T @ (member @ columns / counts))
-        return np.asarray(np.linalg.solve(inside.T @ inside, columns.T @ rest), dtype=np.float64)
-    scale = np.sqrt((columns**2).mean(axis=0))
-    scaled = columns / scale
-    gram = np.empty((rest.shape[1], p, p))
-    sums = [member @ (scaled[:, [j]] * mask) for j in range(p)]
-    for i in range(p):
-        for j in range(i, p):
-            square = (scaled[:, i] * scaled[:, j]) @ mask
-            gram[:, i, j] = gram[:, j, i] = square - (sums[i] * sums[j] / counts).sum(axis=0)
+def _slopes_of_each(gram: Floats, cross: Floats) -> Floats:
+    """Slopes (n_columns, n_features), each feature with a matrix of its own."""
+    each = np.ascontiguousarray(np.moveaxis(gram, -1, 0))
+    right = cross.T[:, :, None]
+    scale = np.prod(np.einsum("fii->fi", each), axis=1)
+    regular = np.linalg.det(each) > _REGULAR * scale
+    slopes = np.empty_like(right)
+    slopes[regular] = np.linalg.solve(each[regular], right[regular])
     # A column that is redundant among the samples measured gets no weight instead of an error.
-    inverse = np.linalg.pinv(gram, rcond=1e-10, hermitian=True)
-    slopes: Floats = np.einsum("fij,jf->if", inverse, scaled.T @ rest) / scale[:, None]
-    return slopes
+    inverse = np.linalg.pinv(each[~regular], rcond=1e-10, hermitian=True)
+    slopes[~regular] = inverse @ right[~regular]
+    return np.ascontiguousarray(slopes[:, :, 0].T)
+
+
+def _refine(data: Floats, layout: Layout, in_order: Layout, features: Ints, fit: Fit) -> None:
+    """Add to a fit what its residuals still hold; the squares are then those of small numbers."""
+    rest = data[np.ix_(layout.order, features)]
+    rest -= fit.mean[:, features][layout.codes]
+    rest -= layout.left[1:].T @ fit.slopes[:, features]
+    again = _solve(sum_up(rest, in_order))
+    fit.mean[:, features] += again.mean
+    fit.slopes[:, features] += again.slopes
+    fit.within[:, features] = again.within

@@ -125,7 +125,7 @@ def permute_effects(
     tested = np.array([not why for why in effects.reason], dtype=bool)
     design = build_design(covariates, len(data))
     names = batch_labels(np.zeros(len(data)) if blocks is None else blocks, len(data))
-    codes = np.unique(names[design.rows], return_inverse=True)[1]
+    codes = np.unique(np.array(names)[design.rows], return_inverse=True)[1]
     families = _families(data[design.rows], labels[design.rows], design.columns, tested)
     everyone = len(families) == 1 and len(families[0].rows) == design.rows.sum()
     orders = _all_orders(labels[design.rows], codes, design.columns, n_permutations, everyone)

@@ -1,0 +1,162 @@
+"""Sums of every feature over every batch, read in tiles that stay in the processor's cache."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from itertools import pairwise
+
+import numpy as np
+import numpy.typing as npt
+
+from analysis.stats.batches import finite_or_missing
+
+Floats = npt.NDArray[np.float64]
+Bools = npt.NDArray[np.bool_]
+Ints = npt.NDArray[np.int64]
+Rows = slice | Ints
+
+# A tile and the copies that are made of it fit a core's own cache.
+_WIDTH, _TILE = 1024, 32_768
+
+
+@dataclass(frozen=True)
+class Layout:
+    """The design with the rows of each batch together.
+
+    ``order`` (n_samples,) sorts the samples by batch and ``ends`` (n_batches + 1,) says where
+    each batch starts there; ``rows`` finds a batch's samples in the data. ``left``
+    (1 + n_columns, n_samples), in that order, is 1 above the covariate columns made orthonormal
+    and free of the batches; ``upper`` @ slopes of the columns = slopes of these.
+    """
+
+    order: Ints
+    ends: Ints
+    rows: tuple[Rows, ...]
+    left: Floats
+    upper: Floats
+
+    @property
+    def n(self) -> Ints:
+        """Samples of each batch, shape (n_batches,)."""
+        return np.diff(self.ends)
+
+    @property
+    def codes(self) -> Ints:
+        """Batch of each sample, in ``order``."""
+        return np.repeat(np.arange(len(self.n)), self.n)
+
+    def means(self, columns: Floats) -> Floats:
+        """Each batch's means of columns (n_samples, n_columns), shape (n_batches, n_columns)."""
+        sums: Floats = np.add.reduceat(columns[self.order], self.ends[:-1], axis=0)
+        return sums / self.n[:, None]
+
+    def in_order(self) -> Layout:
+        """The layout of data whose rows have been brought in order."""
+        slices = tuple(slice(*pair) for pair in pairwise(self.ends))
+        return replace(self, order=np.arange(len(self.order)), rows=slices)
+
+    def basis_of(self, batch: int) -> Floats:
+        """The columns of ``left`` that belong to a batch."""
+        return self.left[:, self.ends[batch] : self.ends[batch + 1]]
+
+
+@dataclass(frozen=True)
+class Moments:
+    """Sums over the measured samples of each batch.
+
+    ``cross`` (n_batches, 1 + n_columns, n_features) of the values times ``left``, ``squares``
+    (n_batches, n_features) of their squares, and ``products`` (n_batches, 1 + n_columns,
+    1 + n_columns, n_features) of ``left`` with itself; the last axis is 1 in ``complete`` data.
+    """
+
+    cross: Floats
+    squares: Floats
+    products: Floats
+    complete: bool
+
+
+def rows_of(codes: Ints, n_batches: int) -> tuple[Ints, Ints, tuple[Rows, ...]]:
+    """Order and ends of a Layout, and each batch's rows: a slice where they lie together."""
+    order = np.argsort(codes, kind="stable")
+    ends = np.concatenate([[0], np.bincount(codes, minlength=n_batches).cumsum()])
+    rows: list[Rows] = []
+    for start, end in pairwise(ends):
+        own = order[start:end]
+        together = end > start and own[-1] - own[0] == end - start - 1
+        rows.append(slice(int(own[0]), int(own[-1]) + 1) if together else own)
+    return order, ends, tuple(rows)
+
+
+def lay_out(codes: Ints, n_batches: int, columns: Floats) -> Layout:
+    """Sort samples by batch; ``columns`` (n_samples, n_columns) of full rank beside batches."""
+    order, ends, rows = rows_of(codes, n_batches)
+    inside = columns[order]
+    for start, end in pairwise(ends):
+        inside[start:end] -= inside[start:end].mean(axis=0)
+    basis, upper = np.linalg.qr(inside)
+    left = np.vstack([np.ones(len(order)), basis.T])
+    return Layout(order, ends, rows, left, upper)
+
+
+def tiles(rows: Rows, n_features: int) -> Iterator[tuple[Rows, slice, slice]]:
+    """Pieces of a batch: rows in the data, the same counted within the batch, and features."""
+    n = len(rows) if isinstance(rows, np.ndarray) else rows.stop - rows.start
+    height = max(_TILE // min(_WIDTH, n_features), 1)
+    for start in range(0, n, height):
+        end = min(start + height, n)
+        if isinstance(rows, np.ndarray):
+            part: Rows = rows[start:end]
+        else:
+            part = slice(rows.start + start, rows.start + end)
+        for first in range(0, n_features, _WIDTH):
+            yield part, slice(start, end), slice(first, first + _WIDTH)
+
+
+def sum_up(data: Floats, layout: Layout) -> Moments:
+    """The sums of all batches; values that are not finite make a second reading necessary."""
+    complete = _sum_complete(data, layout)
+    if complete is not None:
+        return complete
+    finite_or_missing(data)
+    return _sum_measured(data, layout)
+
+
+def _sum_complete(data: Floats, layout: Layout) -> Moments | None:
+    n_batches, m = len(layout.n), data.shape[1]
+    cross = np.zeros((n_batches, len(layout.left), m))
+    squares = np.zeros((n_batches, m))
+    products = np.empty((n_batches, len(layout.left), len(layout.left), 1))
+    for batch, rows in enumerate(layout.rows):
+        left = layout.basis_of(batch)
+        products[batch, :, :, 0] = left @ left.T
+        for part, within, features in tiles(rows, m):
+            tile = data[part, features]
+            sums = left[:, within] @ tile
+            # A value that is missing or infinite shows in the sum of its feature.
+            if not np.isfinite(sums[0]).all():
+                return None
+            cross[batch, :, features] += sums
+            squares[batch, features] += (tile * tile).sum(axis=0)
+    return Moments(cross, squares, products, complete=True)
+
+
+def _sum_measured(data: Floats, layout: Layout) -> Moments:
+    """As in complete data, with a sum of products for every feature."""
+    n_batches, m, k = len(layout.n), data.shape[1], len(layout.left)
+    cross, squares = np.zeros((n_batches, k, m)), np.zeros((n_batches, m))
+    upper = np.triu_indices(k)
+    pairs = np.zeros((n_batches, len(upper[0]), m))
+    for batch, rows in enumerate(layout.rows):
+        left = layout.basis_of(batch)
+        both = left[upper[0]] * left[upper[1]]
+        for part, within, features in tiles(rows, m):
+            tile = data[part, features]
+            measured = ~np.isnan(tile)
+            tile = np.where(measured, tile, 0.0)
+            cross[batch, :, features] += left[:, within] @ tile
+            pairs[batch, :, features] += both[:, within] @ measured.astype(np.float64)
+            squares[batch, features] += (tile * tile).sum(axis=0)
+    products = np.empty((n_batches, k, k, m))
+    products[:, upper[0], upper[1]] = products[:, upper[1], upper[0]] = pairs
+    return Moments(cross, squares, products, complete=False)
