@@ -178,8 +178,3 @@ def comings_for(rows: list[dict[str, Any]], user: User | AnonymousUser) -> list[
         return rows
     totals = {name: sum(row[name] for row in rows) for name in ("n_in", "n_out")}
     return [{"site": None, **{name: _rounded_or_hidden(n) for name, n in totals.items()}}]
-
-
-def view_of(user: User | AnonymousUser) -> str:
-    """Which of the views this person has: two people with one view read the same answer."""
-    return "full" if sees_everything(user) else f"disclosed at k={settings.DISCLOSURE_K}"
