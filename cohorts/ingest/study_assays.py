@@ -60,7 +60,7 @@ def assay_tables(
         return []
     whose = by_where(table, study.sites, only=entry.site)
     if whose is None and entry.site:
-        whose = pd.Series(entry.site, index=frame.index)
+        whose = _of_one_site(frame[entry.sample], entry.site, owner)
     elif whose is None:
         whose = by_code(frame[entry.sample], entry.sample, owner, findings)
     elif not entry.site:
@@ -85,6 +85,18 @@ def assay_tables(
             f"no row is of a participant of site {entry.site}; correct `site` or `sample`.",
         )
     return parts
+
+
+def _of_one_site(samples: pd.Series, site: str, owner: Mapping[str, set[str]]) -> pd.Series:
+    """The site at its own rows and at unknown samples, "" at those of the study's other sites.
+
+    Unknown ones stay for the check to name: they may be quality controls or slips.
+    """
+    return pd.Series(
+        [site if site in owner.get(str(sample), {site}) else "" for sample in samples],
+        index=samples.index,
+        dtype="str",
+    )
 
 
 def _chosen_columns(

@@ -192,7 +192,11 @@ def _samples(
         refuse_personal(table.columns, findings)
     standard, headers = renamed(table, entry, SAMPLES.names, findings)
     standard = with_defaults(standard, entry.defaults)
-    if not {"sample", "participant"} <= set(standard.columns):
+    for name in {"sample", "participant"} - entry.columns.keys():
+        findings.fault(
+            None, name, "missing_column", f"[samples] does not say which column is the {name}."
+        )
+    if not {"sample", "participant"} <= headers.keys():
         return [], []
     whose = by_where(table, study.sites)
     if whose is None:

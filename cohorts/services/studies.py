@@ -147,7 +147,8 @@ def _open(description: StudyDescription, parts: SplitStudy) -> tuple[Study, dict
         study.save(update_fields=["more_groups"])
     sites: dict[str, Site] = {}
     for entry in description.sites:
-        site = Site.objects.filter(code=entry.code).first()
+        # Locked, as for an upload: a check stays true until its rows are written.
+        site = Site.objects.select_for_update().filter(code=entry.code).first()
         if site is None:
             site = Site(study=study, code=entry.code, name=entry.name, country=entry.country)
             site.time_zone = entry.time_zone

@@ -313,6 +313,17 @@ columns = { name = "column", unit = "unit" }
     assert (column.unit, column.lod) == ("mg/dL", None)
 
 
+def test_a_table_of_all_sites_may_be_named_once_a_site(folder):
+    start, end = TOML.index("[[assays]]"), TOML.index("[plan]")
+    entry = '[[assays]]\nsite = "{}"\nfile = "all.csv"\nsample = "tube"\n\n'
+    described = entry.format("NOR") + entry.format("SOU")
+    write(folder, "study.toml", TOML[:start] + described + TOML[end:])
+    write(folder, "all.csv", "tube,f1\ntn1,1\ntn2,2\nts1,3\nts2,4\n")
+    import_study(folder)
+    rows = AssayRow.objects.order_by("label").values_list("batch__site__code", "label")
+    assert list(rows) == [("NOR", "tn1"), ("NOR", "tn2"), ("SOU", "ts1"), ("SOU", "ts2")]
+
+
 @pytest.mark.parametrize(
     ("old", "new", "said"),
     [
@@ -345,6 +356,12 @@ def test_a_slip_in_the_description_is_named(old, new, said):
         ("people.csv", "s2,ts2,south", "s2,ts2,sowth", "people.csv: row 6, column town: the row"),
         ("study.toml", '{ town = "north" }', '{ tow = "north" }', '(did you mean "town"?)'),
         ("study.toml", '"Alter"', '"alter"', "people.csv: column alter: the table has no such"),
+        (
+            "study.toml",
+            'sample = "tube", ',
+            "",
+            "[samples] does not say which column is the sample",
+        ),
         ("study.toml", '"bmi"', '"bim"', "the covariate 'bim' is no column of people.csv"),
         ("study.toml", '"grade"\ncov', '"HQ-99"\ncov', "the outcome 'HQ-99' is neither a column"),
         ("study.toml", 'case = ["ill"]', 'case = ["il"]', "nobody is in the group 'il' of `case`"),
