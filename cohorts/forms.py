@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from datetime import date, timedelta
 from typing import Any
 
 from django import forms
+from django.utils import timezone
 
+from cohorts import models
 from cohorts.models import ApiToken, Site, User, Withdrawal
+from cohorts.models.consent import SCOPES
 from cohorts.overview import kinds_for
 from cohorts.services import uploads
 
@@ -102,6 +106,60 @@ class TokenForm(PlainForm):
         max_length=ApiToken._meta.get_field("name").max_length,
         help_text="Such as: notebook on my laptop.",
     )
+
+
+SCOPE_WORDS = {
+    "store_samples": "Keep blood samples",
+    "metabolomics": "Measure substances in them",
+    "share_consortium": "Share the data with the sites of this study",
+    "share_abroad": "Share the data with other countries",
+    "recontact": "Contact the participant again",
+    "commercial": "Commercial use",
+}
+
+
+class ConsentForm(PlainForm):
+    """A consent as signed, for somebody who is enrolled already."""
+
+    participant = forms.CharField(
+        label="Participant", max_length=64, help_text="The study code, such as FUK-014."
+    )
+    form = forms.ModelChoiceField(
+        models.ConsentForm.objects.none(),
+        label="Signed form",
+        required=False,
+        empty_label="not listed: say on what basis below",
+    )
+    basis = forms.CharField(
+        label="Basis",
+        required=False,
+        max_length=200,
+        help_text="Only where no form of the list was signed: why the data may be used.",
+    )
+    signed_on = forms.DateField(
+        label="Signed on",
+        help_text="YYYY-MM-DD.",
+        widget=forms.DateInput(attrs={"type": "date"}, format="%Y-%m-%d"),
+        error_messages={"invalid": "Not a date; write YYYY-MM-DD."},
+    )
+    scopes = forms.MultipleChoiceField(
+        label="What the participant agreed to",
+        choices=[(scope, SCOPE_WORDS[scope]) for scope in SCOPES],
+        widget=forms.CheckboxSelectMultiple(attrs={"class": "form-check-input"}),
+    )
+
+    def __init__(self, *args: Any, site: Site, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        field = self.fields["form"]
+        assert isinstance(field, forms.ModelChoiceField)  # noqa: S101 - declared above
+        field.queryset = models.ConsentForm.objects.filter(site=site)
+
+    def clean_signed_on(self) -> date:
+        """Nobody has signed tomorrow."""
+        signed: date = self.cleaned_data["signed_on"]
+        if signed > timezone.localdate() + timedelta(days=1):
+            raise forms.ValidationError("This day is still to come: check the date.")
+        return signed
 
 
 class WithdrawalForm(PlainForm):

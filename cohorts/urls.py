@@ -3,7 +3,7 @@
 from django.contrib.auth import views as auth
 from django.urls import path
 
-from cohorts import views
+from cohorts import views, views_consent
 
 urlpatterns = [
     path("login/", auth.LoginView.as_view(redirect_authenticated_user=True), name="login"),
@@ -13,6 +13,7 @@ urlpatterns = [
     path("account/tokens/<int:token_id>/revoke/", views.revoke_token, name="token-revoke"),
     path("sites/<str:code>/", views.site, name="site"),
     path("sites/<str:code>/upload/", views.upload, name="upload"),
-    path("sites/<str:code>/withdrawal/", views.withdrawal, name="withdrawal"),
+    path("sites/<str:code>/consent/", views_consent.consent, name="consent"),
+    path("sites/<str:code>/withdrawal/", views_consent.withdrawal, name="withdrawal"),
     path("uploads/<uuid:upload_id>/", views.upload_report, name="upload-report"),
 ]

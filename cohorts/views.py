@@ -19,11 +19,11 @@ from django.views.decorators.http import require_POST
 
 from cohorts import access
 from cohorts.errors import DomainError, NoSuchSite
-from cohorts.forms import KIND_WORDS, TokenForm, UploadForm, WithdrawalForm
+from cohorts.forms import KIND_WORDS, TokenForm, UploadForm
 from cohorts.ingest.columns import ASSAYS_LONG, SPECS
-from cohorts.models import ApiToken, AssayBatch, Participant, Site, Upload, User
+from cohorts.models import ApiToken, AssayBatch, Site, Upload, User
 from cohorts.overview import counts_of, kinds_for, uploads_of
-from cohorts.services import consent, uploads
+from cohorts.services import uploads
 
 PAGE = 25
 
@@ -62,6 +62,7 @@ def site(request: HttpRequest, code: str) -> HttpResponse:
         "uploads": sent,
         "may_send": bool(kinds_for(user, here, "C")) and access.may(user, "upload", "C", here.pk),
         "may_read_uploads": access.may(user, "upload", "R", here.pk),
+        "may_record_consent": access.may(user, "consent", "C", here.pk),
         "may_withdraw": access.may(user, "withdrawal", "C", here.pk),
     }
     return render(request, "cohorts/site.html", context)
@@ -143,35 +144,6 @@ def upload_report(request: HttpRequest, upload_id: str) -> HttpResponse:
         "report": sent.report,
     }
     return render(request, "cohorts/upload_report.html", context)
-
-
-@login_required
-def withdrawal(request: HttpRequest, code: str) -> HttpResponse:
-    """Record what a participant no longer wants; in force at once."""
-    here, user = site_of(request, code), user_of(request)
-    if not access.may(user, "withdrawal", "C", here.pk):
-        raise PermissionDenied
-    form = WithdrawalForm(request.POST or None)
-    if request.method == "POST" and form.is_valid():
-        said = form.cleaned_data
-        person = (
-            Participant.objects.visible_to(user)
-            .filter(site=here, code=said["participant"].strip())
-            .first()
-        )
-        if person is None:
-            form.add_error("participant", "This site has no participant with that code: check it.")
-        else:
-            try:
-                done = consent.withdraw(person.pk, level=said["level"], by=user, note=said["note"])
-            except DomainError as error:
-                form.add_error(None, error.message)
-            else:
-                words = f"Recorded for {person.code}: {done.get_level_display()}, in force now."
-                messages.success(request, words)
-                return redirect("site", here.code)
-    status = 422 if form.errors else 200
-    return render(request, "cohorts/withdrawal.html", {"site": here, "form": form}, status=status)
 
 
 # --- the person's own account

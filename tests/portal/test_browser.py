@@ -150,7 +150,13 @@ def pages_of_the_study(open_as, **look):
     send(nurse, books.BAD)
     yield "a refused table", nurse
     for address in (
-        *("/", "/sites/FUK/", "/sites/FUK/upload/", "/sites/FUK/withdrawal/"),
+        *(
+            "/",
+            "/sites/FUK/",
+            "/sites/FUK/upload/",
+            "/sites/FUK/withdrawal/",
+            "/sites/FUK/consent/",
+        ),
         *("/account/tokens/", "/account/password/", "/runs/"),
     ):
         nurse.goto(address)

@@ -17,8 +17,9 @@ from django.utils import timezone
 
 from analysis import figures, run_page
 from analysis.models import Run
-from cohorts.models import ApiToken, Participant, Upload, Withdrawal
+from cohorts.models import ApiToken, Consent, Participant, Upload, Withdrawal
 from tests.factories import (
+    SCOPES,
     ConsentFactory,
     ParticipantFactory,
     UploadFactory,
@@ -173,6 +174,28 @@ def test_a_withdrawal_is_recorded_by_code_and_of_the_own_site_only(browse):
     assert Withdrawal.objects.get().participant == person
     again = client.post("/sites/FUK/withdrawal/", said | {"participant": "FUK-001", "level": 1})
     assert b"has withdrawn already" in again.content
+
+
+def test_a_consent_recorded_in_the_portal_makes_somebody_usable(browse):
+    site, _ = books.two_sites()
+    ParticipantFactory(site=site, code="FUK-001")
+    client = browse(user_with("SC", site))
+    said = {"participant": "FUK-001", "signed_on": "2024-05-01", "scopes": SCOPES}
+    answer = client.post("/sites/FUK/consent/", said)
+    assert b"Name the signed form, or on what basis" in answer.content
+    answer = client.post("/sites/FUK/consent/", said | {"basis": "on paper"}, follow=True)
+    assert b"the consent signed on 2024-05-01" in answer.content
+    assert b"0 without consent on record" in answer.content
+    late = client.post("/sites/FUK/consent/", said | {"signed_on": "2999-01-01", "basis": "x"})
+    assert b"still to come" in late.content
+    assert Consent.objects.count() == 1
+
+
+@pytest.mark.parametrize("page", ["consent", "withdrawal"])
+def test_only_a_coordinator_of_the_site_records_consents(browse, page):
+    site, other = books.two_sites()
+    assert browse(user_with("SD", site)).get(f"/sites/FUK/{page}/").status_code == 403
+    assert browse(user_with("SC", other)).get(f"/sites/FUK/{page}/").status_code == 404
 
 
 # --- tokens

@@ -1,0 +1,94 @@
+"""Pages on which a coordinator records what a participant agreed to, or took back."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from django import forms
+from django.contrib import messages
+from django.contrib.auth.decorators import login_required
+from django.core.exceptions import PermissionDenied, ValidationError
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect, render
+
+from cohorts import access
+from cohorts.errors import DomainError
+from cohorts.forms import ConsentForm, WithdrawalForm
+from cohorts.models import Participant, Site, User
+from cohorts.services import consent as service
+from cohorts.views import site_of, user_of
+
+
+@login_required
+def consent(request: HttpRequest, code: str) -> HttpResponse:
+    """Record a signed consent; it replaces what was granted before, and a withdrawal."""
+    here, user = _allowed(request, code, "consent")
+    form = ConsentForm(
+        request.POST or None, site=here, initial={"participant": request.GET.get("participant")}
+    )
+
+    def record(person: Participant) -> str:
+        said = form.cleaned_data
+        done = service.record_consent(
+            person.pk,
+            form=said["form"],
+            basis=said["basis"],
+            signed_on=said["signed_on"],
+            scopes=said["scopes"],
+            by=user,
+        )
+        return f"Recorded for {person.code}: the consent signed on {done.signed_on:%Y-%m-%d}."
+
+    return _recorded(request, here, form, record) or render(
+        request, "cohorts/consent.html", {"site": here, "form": form}, status=_status(form)
+    )
+
+
+@login_required
+def withdrawal(request: HttpRequest, code: str) -> HttpResponse:
+    """Record what a participant no longer wants; in force at once."""
+    here, user = _allowed(request, code, "withdrawal")
+    form = WithdrawalForm(request.POST or None)
+
+    def record(person: Participant) -> str:
+        said = form.cleaned_data
+        done = service.withdraw(person.pk, level=said["level"], by=user, note=said["note"])
+        return f"Recorded for {person.code}: {done.get_level_display()}, in force now."
+
+    return _recorded(request, here, form, record) or render(
+        request, "cohorts/withdrawal.html", {"site": here, "form": form}, status=_status(form)
+    )
+
+
+def _allowed(request: HttpRequest, code: str, resource: str) -> tuple[Site, User]:
+    here, user = site_of(request, code), user_of(request)
+    if not access.may(user, resource, "C", here.pk):
+        raise PermissionDenied
+    return here, user
+
+
+def _recorded(
+    request: HttpRequest, here: Site, form: forms.Form, record: Callable[[Participant], str]
+) -> HttpResponse | None:
+    """Carry out a valid form for the participant it names; None where it must be shown again."""
+    if request.method != "POST" or not form.is_valid():
+        return None
+    code = form.cleaned_data["participant"].strip()
+    person = Participant.objects.visible_to(request.user).filter(site=here, code=code).first()
+    if person is None:
+        form.add_error("participant", "This site has no participant with that code: check it.")
+        return None
+    try:
+        words = record(person)
+    except DomainError as error:
+        form.add_error(None, error.message)
+    except ValidationError as error:
+        form.add_error(None, error.messages)
+    else:
+        messages.success(request, words)
+        return redirect("site", here.code)
+    return None
+
+
+def _status(form: forms.Form) -> int:
+    return 422 if form.errors else 200
