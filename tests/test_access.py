@@ -63,9 +63,20 @@ UPLOAD_READERS = dict.fromkeys(KINDS, "SC SD CD AU") | {
 }
 SENDERS = {"participants": "SC", "samples": "SC LT", "assessments": "SC", "assays": "SD LT"}
 ANY_SENDER, WITHDRAWERS, STARTERS = "SC SD LT", "SC CD", "CA CD"
+CONSENTERS = "SC"
 PUBLIC = {"login", "logout"}  # log-in itself; the portal's tests speak of them
 OWN_ACCOUNT = {"password_change", "tokens", "token-revoke"}
-PAGES = {"home", "site", "upload", "withdrawal", "upload-report", "runs", "run", "run-latest"}
+PAGES = {
+    "home",
+    "site",
+    "upload",
+    "withdrawal",
+    "consent",
+    "upload-report",
+    "runs",
+    "run",
+    "run-latest",
+}
 ACTIONS = {"run-ask"}
 API_SELF = {"api-root", "schema", "api-docs", "api-nothing"}
 
@@ -547,6 +558,7 @@ def test_pages_are_shown_as_the_table_says(who, world, browse, client):
             ("site", READERS["sites"]),
             ("upload", ANY_SENDER),
             ("withdrawal", WITHDRAWERS),
+            ("consent", CONSENTERS),
         ):
             expected = page_outcome(who, roles, READERS["sites"], place)
             status = page.get(reverse(name, args=[site.code])).status_code
