@@ -16,12 +16,15 @@ from analysis.stats.effects import checked, fit_effects
 from analysis.stats.errors import UnusableData
 
 Floats = npt.NDArray[np.float64]
+Reals = npt.NDArray[np.float32] | Floats
 Bools = npt.NDArray[np.bool_]
 Ints = npt.NDArray[np.int64]
 
 _BLOCK = 256  # permutations at once
 # Arrangements that tie with the observed one differ from it by rounding alone.
 _TIE = 1e-9
+# Covariate columns a sample below which refitting them is a correction for single precision.
+_SMALL = 0.01
 
 
 @dataclass(frozen=True)
@@ -47,14 +50,15 @@ class _Family:
 
     ``rows`` are their samples; ``group`` the group and ``basis`` (n_rows, rank) the covariates
     beside the intercept; ``residual`` (n_rows, n_features) what the covariates leave of the
-    values, at length 1.
+    values, at length 1, and ``copy`` the same in the precision of the basis.
     """
 
     features: Ints
     rows: Ints
     group: Floats
-    basis: Floats
+    basis: Reals
     residual: Floats
+    copy: Reals
     df: float
 
     def share_of(self, orders: Ints) -> Floats:
@@ -66,16 +70,22 @@ class _Family:
         """
         share = self.group[orders] @ self.residual
         share *= share
-        if not self.basis.shape[1]:
-            return share
-        left = np.ones_like(share)
-        for column in self.basis.T:
-            # Permuted residuals are no longer free of the covariates, so those are refitted.
-            taken = column[orders] @ self.residual
-            taken *= taken
-            left -= taken
-        share /= np.maximum(left, 1e-300)
+        if self.basis.shape[1]:
+            share /= self.left_of(orders)
         return share
+
+    def left_of(self, orders: Ints) -> Floats:
+        """Share of the permuted residuals' variation that the covariates, refitted, leave.
+
+        Permuted residuals are no longer free of the covariates. What these take up is small in a
+        large study, about n_columns / n_rows, and then single precision gives the rest to 1e-9.
+        """
+        taken = np.zeros((len(orders), self.residual.shape[1]), dtype=self.basis.dtype)
+        for column in np.ascontiguousarray(self.basis.T):
+            part = column[orders] @ self.copy
+            part *= part
+            taken += part
+        return np.maximum(1.0 - taken.astype(np.float64, copy=False), 1e-300)
 
 
 def permute_effects(
@@ -186,7 +196,16 @@ def _family(data: Floats, labels: Floats, columns: Floats, features: Ints) -> _F
     group = _without(basis, (labels[rows] - labels[rows].mean())[:, None])[:, 0]
     residual /= np.linalg.norm(residual, axis=0)
     df = len(rows) - basis.shape[1] - 2
-    return _Family(features, rows, group / np.linalg.norm(group), basis, residual, df)
+    single = basis.shape[1] <= _SMALL * len(rows)
+    return _Family(
+        features=features,
+        rows=rows,
+        group=group / np.linalg.norm(group),
+        basis=basis.astype(np.float32) if single else basis,
+        residual=residual,
+        copy=residual.astype(np.float32) if single else residual,
+        df=df,
+    )
 
 
 def _orthonormal(centred: Floats) -> Floats:

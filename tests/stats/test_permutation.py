@@ -121,3 +121,12 @@ def test_a_study_without_any_testable_feature_says_so_for_each():
 def test_no_permutation_is_refused():
     with pytest.raises(UnusableData, match="0 permutations give no p value"):
         permute_effects(np.ones((2, 1)), [0, 1], n_permutations=0, rng=rng())
+
+
+def test_single_precision_of_the_refit_changes_no_p(monkeypatch):
+    values, group, covariates = cohort(n=300, m=20, effect=0.3)
+    single = permute_effects(values, group, covariates, n_permutations=2000, rng=rng())
+    monkeypatch.setattr("analysis.stats.permutation._SMALL", 0.0)
+    double = permute_effects(values, group, covariates, n_permutations=2000, rng=rng())
+    np.testing.assert_array_equal(single.p, double.p)
+    np.testing.assert_array_equal(single.p_max_t, double.p_max_t)
