@@ -1,0 +1,354 @@
+"""What pooled QC samples say of an assay: how exact it is, and how it drifted."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from analysis.stats.batches import batch_labels, checked_values, finite_or_missing
+from analysis.stats.errors import UnusableData
+
+Floats = npt.NDArray[np.float64]
+Bools = npt.NDArray[np.bool_]
+Ints = npt.NDArray[np.int64]
+
+METHODS = ("median_ratio", "loess")
+# Natural logarithms in one unit of each scale that values may come on.
+_LN = {"ln": 1.0, "log2": float(np.log(2)), "log10": float(np.log(10))}
+SCALES = ("raw", *_LN)
+_LEAST_FOR_RSD = 3
+_LEAST_NEIGHBOURS = 3
+
+
+@dataclass(frozen=True)
+class QcCurve:
+    """QC samples of one batch: injection order (n_qc,), ln of intensity (n_qc, n_features).
+
+    ``median`` (n_features,) in ln; ``local`` marks the features whose level follows the order.
+    """
+
+    order: Floats
+    logs: Floats
+    median: Floats
+    local: Bools
+
+    def level(self, order: Floats, span: float) -> Floats:
+        """Ln of the QC level at each position, shape (n_positions, n_features).
+
+        Before the first and after the last QC that measured a feature the level stays where it
+        was there: a line drawn on would leave the data that it was drawn from.
+        """
+        level = np.repeat(self.median[None, :], len(order), axis=0)
+        patterns, members = np.unique(~np.isnan(self.logs), axis=1, return_inverse=True)
+        for number, measured in enumerate(patterns.T):
+            features = np.flatnonzero((members == number) & self.local)
+            if len(features):
+                x = self.order[measured]
+                smoother = loess_weights(x, np.clip(order, x.min(), x.max()), span)
+                level[:, features] = smoother @ self.logs[np.ix_(measured, features)]
+        return level
+
+
+@dataclass(frozen=True)
+class QcModel:
+    """Levels of the QC samples in each batch; its ``apply`` brings all samples to one level.
+
+    ``target`` (n_features,) is the ln of that level. ``fell_back`` (n_batches, n_features) marks
+    where a batch's median had to serve because too few QC samples measured the feature for a
+    curve; ``uncorrectable`` where none did, so that the batch's values come out as missing.
+    """
+
+    method: str
+    span: float
+    batches: tuple[str, ...]
+    n_qc: tuple[int, ...]
+    target: Floats
+    curves: tuple[QcCurve, ...]
+    fell_back: Bools
+    uncorrectable: Bools
+
+    def apply(
+        self,
+        values: npt.ArrayLike,
+        batch: npt.ArrayLike,
+        injection_order: npt.ArrayLike | None = None,
+    ) -> Floats:
+        """Values divided by the QC level at their place and batch, times the common level.
+
+        Parameters
+        ----------
+        values : array of shape (n_samples, n_features)
+            Raw intensities or concentrations, QC samples among them or not.
+        batch, injection_order : of shape (n_samples,)
+            The order is needed by "loess" alone.
+
+        Raises
+        ------
+        UnusableData
+            An unknown batch, another number of features, or no injection order for a curve.
+        """
+        data = finite_table(values)
+        if data.shape[1] != len(self.target):
+            raise UnusableData(
+                f"The QC model has {len(self.target)} features and the values {data.shape[1]}: "
+                "give the features it was fitted on, in their order."
+            )
+        labels = _labels(batch, len(data))
+        unknown = sorted({str(label) for label in labels} - set(self.batches))
+        if unknown:
+            raise UnusableData(
+                f"Batches {unknown} have no QC in this model (it knows {list(self.batches)}): "
+                "refit with their QC samples."
+            )
+        order = _positions(injection_order, len(data), needed=self.method == "loess")
+        corrected = np.empty_like(data)
+        for name, curve in zip(self.batches, self.curves, strict=True):
+            rows = np.flatnonzero(labels == name)
+            corrected[rows] = data[rows] * np.exp(self.target - curve.level(order[rows], self.span))
+        return corrected
+
+
+def fit_qc(
+    values: npt.ArrayLike,
+    is_qc: npt.ArrayLike,
+    batch: npt.ArrayLike,
+    injection_order: npt.ArrayLike | None = None,
+    *,
+    method: str = "loess",
+    span: float = 1.0,
+    min_qc: int = 5,
+) -> QcModel:
+    """Learn the level of every feature in every batch from the pooled QC samples alone.
+
+    Parameters
+    ----------
+    values : array of shape (n_samples, n_features)
+        Raw intensities or concentrations; NaN is missing. Only QC rows are read.
+    is_qc : truth values of shape (n_samples,)
+    batch : labels of shape (n_samples,)
+    injection_order : numbers of shape (n_samples,), for "loess"
+        Any increasing count or time within a batch.
+    method : {"loess", "median_ratio"}
+        A curve over the injection order inside each batch [1]_ (local lines with tricube weights
+        [2]_ through the logarithms, without robustness iterations), or one ratio a batch.
+    span : float
+        Share of the batch's QC samples that each local line sees, at least 3 of them. With the
+        few that a batch has, less than all follows the noise of single injections.
+    min_qc : int
+        QC samples of a batch that must have measured a feature for a curve; below that the
+        median ratio serves.
+
+    Raises
+    ------
+    UnusableData
+        A batch without QC samples, QC values that are not positive, shapes that differ, or
+        injection orders that are missing or used twice by QC samples of a batch.
+
+    References
+    ----------
+    .. [1] Dunn et al. 2011, doi:10.1038/nprot.2011.335
+    .. [2] Cleveland 1979, doi:10.1080/01621459.1979.10481038
+    """
+    if method not in METHODS:
+        raise UnusableData(f'No QC correction is called "{method}": use one of {list(METHODS)}.')
+    if not 0 < span <= 1 or min_qc < _LEAST_NEIGHBOURS:
+        raise UnusableData(
+            f"A span of {span} with at least {min_qc} QC: give a share above 0 and up to 1, and "
+            f"at least {_LEAST_NEIGHBOURS}."
+        )
+    data = finite_table(values)
+    qc, labels = _chosen(is_qc, len(data)), _labels(batch, len(data))
+    order = _positions(injection_order, len(data), needed=method == "loess")
+    names = tuple(str(name) for name in np.unique(labels))
+    _refuse_batches_without_qc(names, labels, qc)
+    logs = _logs_of_qc(data, qc)
+    least = min_qc if method == "loess" else np.inf
+    places = [np.flatnonzero(labels[qc] == name) for name in names]
+    curves = tuple(
+        _curve(name, order[qc][rows], logs[rows], least)
+        for name, rows in zip(names, places, strict=True)
+    )
+    median = np.array([curve.median for curve in curves])
+    counts = np.array([(~np.isnan(curve.logs)).sum(axis=0) for curve in curves])
+    return QcModel(
+        method=method,
+        span=span,
+        batches=names,
+        n_qc=tuple(len(rows) for rows in places),
+        target=_median(median),
+        curves=curves,
+        fell_back=(counts > 0) & (counts < min_qc) & (method == "loess"),
+        uncorrectable=counts == 0,
+    )
+
+
+def finite_table(values: npt.ArrayLike) -> Floats:
+    """Values as floats of shape (n_samples, n_features), NaN among them but nothing infinite."""
+    data = checked_values(values)
+    finite_or_missing(data)
+    return data
+
+
+def loess_weights(x: Floats, at: Floats, span: float) -> Floats:
+    """Weights of the values at ``x`` in local lines at ``at``, shape (n_at, n_x) [1]_.
+
+    The smoothed values are ``loess_weights(x, at, span) @ y``: one matrix serves all features.
+    ``x`` holds at least 3 different numbers; each line sees the nearest ``span`` of them, at
+    least 3, with tricube weights that reach 0 at the farthest.
+
+    References
+    ----------
+    .. [1] Cleveland 1979, doi:10.1080/01621459.1979.10481038
+    """
+    distance = np.abs(at[:, None] - x)
+    # As elsewhere: a share that rounding has put just below a whole number counts as that.
+    neighbours = min(max(int(span * len(x) + 1e-10), _LEAST_NEIGHBOURS), len(x))
+    radius = np.partition(distance, neighbours - 1, axis=1)[:, neighbours - 1 : neighbours]
+    weight = np.maximum(1 - (distance / radius) ** 3, 0) ** 3
+    weight /= weight.sum(axis=1, keepdims=True)
+    centre = weight @ x
+    away = x - centre[:, None]
+    spread = (weight * away**2).sum(axis=1)
+    # With one neighbour inside the radius there is no line, only its value.
+    steep = np.divide(at - centre, spread, out=np.zeros_like(spread), where=spread > 0)
+    smoother: Floats = weight * (1 + steep[:, None] * away)
+    return smoother
+
+
+def qc_rsd_percent(values: npt.ArrayLike, is_qc: npt.ArrayLike, *, scale: str = "raw") -> Floats:
+    """Relative standard deviation of each feature over the QC samples, in percent (n_features,).
+
+    ``scale`` is that of ``values``: "raw", or "ln", "log2" or "log10", for which it is the RSD of
+    the log-normal with that spread. NaN where fewer than 3 QC samples measured the feature, or
+    where the mean of a raw one is not positive.
+    """
+    if scale not in SCALES:
+        raise UnusableData(f'No RSD is known on the scale "{scale}": use one of {list(SCALES)}.')
+    data = finite_table(values)
+    qc = data[_chosen(is_qc, len(data))]
+    n = (~np.isnan(qc)).sum(axis=0)
+    enough = np.flatnonzero(n >= _LEAST_FOR_RSD)
+    rsd = np.full(data.shape[1], np.nan)
+    mean, sd = np.nanmean(qc[:, enough], axis=0), np.nanstd(qc[:, enough], axis=0, ddof=1)
+    if scale == "raw":
+        positive = mean > 0
+        rsd[enough[positive]] = 100 * sd[positive] / mean[positive]
+    else:
+        rsd[enough] = 100 * np.sqrt(np.expm1((_LN[scale] * sd) ** 2))
+    return rsd
+
+
+def left_out_rsd_percent(
+    values: npt.ArrayLike,
+    is_qc: npt.ArrayLike,
+    batch: npt.ArrayLike,
+    injection_order: npt.ArrayLike | None = None,
+    *,
+    method: str = "loess",
+    span: float = 1.0,
+    min_qc: int = 5,
+) -> Floats:
+    """RSD in percent of QC samples that were each corrected by the others alone (n_features,).
+
+    A curve through few QC samples flatters those it went through; this does not. A batch's only
+    QC sample has no others and does not count. Parameters and refusals as for `fit_qc`.
+    """
+    data = finite_table(values)
+    qc, labels = np.flatnonzero(_chosen(is_qc, len(data))), _labels(batch, len(data))
+    order = _positions(injection_order, len(data), needed=method == "loess")
+    pool, batches, places = data[qc], labels[qc], order[qc]
+    whole = fit_qc(
+        pool, np.full(len(qc), True), batches, places, method=method, span=span, min_qc=min_qc
+    )
+    least = min_qc if method == "loess" else np.inf
+    corrected = np.full_like(pool, np.nan)
+    for row, name in enumerate(batches):
+        others = np.flatnonzero((batches == name) & (np.arange(len(qc)) != row))
+        if len(others):
+            curve = _curve(name, places[others], np.log(pool[others]), least)
+            level = curve.level(places[[row]], span)[0]
+            corrected[row] = pool[row] * np.exp(whole.target - level)
+    return qc_rsd_percent(corrected, np.full(len(qc), True))
+
+
+def _curve(name: str, order: Floats, logs: Floats, least: float) -> QcCurve:
+    local = (~np.isnan(logs)).sum(axis=0) >= least
+    if local.any() and len(np.unique(order)) < len(order):
+        raise UnusableData(
+            f"Two QC samples of batch {name} share an injection order: number the injections."
+        )
+    return QcCurve(order, logs, _median(logs), local)
+
+
+def _median(rows: Floats) -> Floats:
+    """Median down the columns, NaN where a column has no value."""
+    some = ~np.isnan(rows).all(axis=0)
+    median = np.full(rows.shape[1], np.nan)
+    median[some] = np.nanmedian(rows[:, some], axis=0)
+    return median
+
+
+def _logs_of_qc(data: Floats, qc: Bools) -> Floats:
+    pool = data[qc]
+    if np.isnan(pool).all():
+        raise UnusableData(f"The {len(pool)} QC samples have no measured value: check the rows.")
+    low = np.argwhere(pool <= 0)
+    if len(low):
+        row, feature = np.flatnonzero(qc)[low[0, 0]], low[0, 1]
+        raise UnusableData(
+            f"{len(low)} QC values are not positive, the first in row {row}, feature {feature}: "
+            "give raw intensities, empty where nothing was detected."
+        )
+    return np.log(pool)
+
+
+def _refuse_batches_without_qc(
+    names: tuple[str, ...], labels: npt.NDArray[np.str_], qc: Bools
+) -> None:
+    without = [
+        f"{name} ({(labels == name).sum()} samples)"
+        for name in names
+        if not qc[labels == name].any()
+    ]
+    if without:
+        raise UnusableData(
+            f"No QC sample in batch {', '.join(without)}: leave the batch as it is, or out."
+        )
+
+
+def _labels(batch: npt.ArrayLike, n_samples: int) -> npt.NDArray[np.str_]:
+    return np.array(batch_labels(batch, n_samples), dtype=np.str_)
+
+
+def _chosen(is_qc: npt.ArrayLike, n_samples: int) -> Bools:
+    chosen = np.asarray(is_qc)
+    if chosen.shape != (n_samples,) or chosen.dtype != bool:
+        raise UnusableData(
+            f"QC marks have the shape {chosen.shape} and type {chosen.dtype} for {n_samples} "
+            "samples: give true or false for each."
+        )
+    if not chosen.any():
+        raise UnusableData(f"None of the {n_samples} samples is a QC sample: mark them.")
+    return chosen
+
+
+def _positions(order: npt.ArrayLike | None, n_samples: int, *, needed: bool) -> Floats:
+    """Injection order as numbers; zeros where none is needed."""
+    if not needed:
+        return np.zeros(n_samples)
+    if order is None:
+        raise UnusableData("A curve needs the injection order: give it, or use median_ratio.")
+    positions = np.asarray(order, dtype=np.float64)
+    if positions.shape != (n_samples,):
+        raise UnusableData(
+            f"Injection order has the shape {positions.shape} for {n_samples} samples: one each."
+        )
+    lacking = np.flatnonzero(~np.isfinite(positions))
+    if len(lacking):
+        raise UnusableData(
+            f"{len(lacking)} samples lack an injection order, the first in row {lacking[0]}: "
+            "give it, or use median_ratio."
+        )
+    return positions
