@@ -95,10 +95,6 @@ def owners(parts: Iterable[tuple[str, pd.Series]]) -> dict[str, set[str]]:
     return owner
 
 
-def pairs(frame: pd.DataFrame, one: str, other: str) -> Iterable[tuple[str, str]]:
-    return zip(frame[one].tolist(), frame[other].tolist(), strict=True)
-
-
 def fault_no_where(table: Table, sites: Sequence[SiteEntry], file: str, findings: Findings) -> None:
     for column in dict.fromkeys(key for site in sites for key in site.where):
         if column not in table.columns:

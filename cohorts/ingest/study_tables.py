@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import pandas as pd
@@ -21,7 +21,6 @@ from cohorts.ingest.study_rows import (
     fault_no_where,
     fault_unmatched,
     owners,
-    pairs,
     renamed,
     where_words,
     with_defaults,
@@ -76,20 +75,16 @@ def split(study: StudyDescription, tables: Mapping[str, Table], notes: Notebook)
     participants = _participants(study, tables[study.participants.file], variables, notes)
     kept, left_out = _choose(participants, study.participants, notes)
     gone = {(entry.site, code) for entry in left_out for code in entry.codes}
-    samples = _samples(study, tables[study.samples.file], participants, gone, notes)
-    owner = owners((part.site, part.table.frame["sample"]) for part in samples[1])
-    gone_samples = {
-        (part.site, sample)
-        for part in samples[1]
-        for sample, person in pairs(part.table.frame, "sample", "participant")
-        if (part.site, person) in gone
-    }
+    everybody = _samples(study, tables[study.samples.file], participants, notes)
+    samples, without = _choose(_without(everybody, gone), study.samples, notes)
+    owner = owners((part.site, part.table.frame["sample"]) for part in everybody)
+    gone_samples = _codes(everybody) - _codes(samples)
     assays = [
         part
         for entry in study.assays
         for part in assay_tables(study, entry, tables[entry.file], owner, gone_samples, notes)
     ]
-    return SplitStudy(tuple(kept), tuple(samples[0]), tuple(assays), variables, tuple(left_out))
+    return SplitStudy(tuple(kept), tuple(samples), tuple(assays), variables, (*left_out, *without))
 
 
 def _variables(study: StudyDescription, table: Table) -> tuple[str, ...]:
@@ -182,22 +177,20 @@ def _samples(
     study: StudyDescription,
     table: Table,
     participants: Sequence[SiteTable],
-    gone: set[tuple[str, str]],
     notes: Notebook,
-) -> tuple[list[SiteTable], list[SiteTable]]:
-    """Samples of the people kept, and of everybody."""
+) -> list[SiteTable]:
+    """The samples of everybody, by site."""
     entry = study.samples
     findings = notes.of(entry.file)
     if entry.file != study.participants.file:
         refuse_personal(table.columns, findings)
     standard, headers = renamed(table, entry, SAMPLES.names, findings)
-    standard = with_defaults(standard, entry.defaults)
     for name in {"sample", "participant"} - entry.columns.keys():
         findings.fault(
             None, name, "missing_column", f"[samples] does not say which column is the {name}."
         )
     if not {"sample", "participant"} <= headers.keys():
-        return [], []
+        return []
     whose = by_where(table, study.sites)
     if whose is None:
         people = owners(
@@ -206,15 +199,22 @@ def _samples(
             if "participant" in part.table.frame
         )
         whose = by_code(standard["participant"], headers["participant"], people, findings)
-    everybody = [
+    return [
         SiteTable(site.code, entry.file, Table(standard[whose == site.code]), headers)
         for site in study.sites
         if (whose == site.code).any()
     ]
-    kept = []
-    for part in everybody:
-        out = [(part.site, person) in gone for person in part.table.frame["participant"]]
-        frame = part.table.frame[~pd.Series(out, index=part.table.frame.index)]
-        if len(frame):
-            kept.append(replace(part, table=Table(frame)))
-    return kept, everybody
+
+
+def _without(parts: Iterable[SiteTable], gone: set[tuple[str, str]]) -> Iterator[SiteTable]:
+    """The samples but for those of people who are left out."""
+    for part in parts:
+        frame = part.table.frame
+        out = [(part.site, person) in gone for person in frame["participant"]]
+        rest = frame[~pd.Series(out, index=frame.index)]
+        if len(rest):
+            yield replace(part, table=Table(rest))
+
+
+def _codes(parts: Iterable[SiteTable]) -> set[tuple[str, str]]:
+    return {(part.site, code) for part in parts for code in part.table.frame["sample"]}

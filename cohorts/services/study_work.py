@@ -155,9 +155,9 @@ class StudyWork:
         about.append(asdict(study.participants))
         if kind == "participants":
             about += [asdict(study.consent) if study.consent else None, self.parts.variables]
-        elif kind == "samples":
-            about.append(asdict(study.samples))
         else:
+            about.append(asdict(study.samples))
+        if kind == "assays":
             about += [
                 asdict(t.entry) for t in self.parts.assays if (t.site, t.file) == (site, file)
             ]

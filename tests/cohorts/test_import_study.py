@@ -191,6 +191,21 @@ def test_rows_with_another_value_are_left_out_counted_and_named(folder):
     assert not Sample.objects.filter(code="tn3").exists()
 
 
+def test_samples_of_another_kind_are_left_out_with_their_values(folder):
+    mapped = '"tube", participant = "id", material = "ward" }\n'
+    values = 'values = { material = { a = "plasma", b = "serum" } }\n'
+    edit(folder, "study.toml", '"tube", participant = "id" }\n', mapped + values)
+    edit(folder, "people.csv", "20,a", "20,x")
+    done = import_study(folder)
+    assert [(e["column"], e["participants"]) for e in done["left_out"]] == [
+        ("ill", ["n3"]),
+        ("ward", ["s1"]),
+    ]
+    materials = dict(Sample.objects.values_list("code", "material"))
+    assert materials == {"tn1": "plasma", "tn2": "serum", "ts2": "serum"}
+    assert not AssayRow.objects.filter(label="ts1").exists()
+
+
 def test_columns_are_joined_by_hmdb_and_never_by_their_names(folder):
     warnings = import_study(folder)["warnings"]
     columns = {
