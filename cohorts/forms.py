@@ -138,7 +138,6 @@ class ConsentForm(PlainForm):
     )
     signed_on = forms.DateField(
         label="Signed on",
-        help_text="YYYY-MM-DD.",
         widget=forms.DateInput(attrs={"type": "date"}, format="%Y-%m-%d"),
         error_messages={"invalid": "Not a date; write YYYY-MM-DD."},
     )

@@ -6,6 +6,7 @@ import os
 
 import pytest
 from django.conf import settings
+from django.db import connections
 from django.test import Client
 
 
@@ -16,6 +17,13 @@ def browser_type_launch_args(browser_type_launch_args):
         "executable_path": os.environ["HIKI_CHROMIUM"],
         "chromium_sandbox": False,
     }
+
+
+@pytest.fixture(autouse=True, scope="session")
+def _connections_end_with_their_request(django_db_setup):
+    # A socket that the browser keeps open would keep its thread's database connection too, and a
+    # database that somebody uses cannot be dropped.
+    connections["default"].settings_dict["CONN_MAX_AGE"] = 0
 
 
 @pytest.fixture
