@@ -58,13 +58,7 @@ def assay_tables(
             "the table has no such column; name the one that holds the sample in `sample`.",
         )
         return []
-    whose = by_where(table, study.sites, only=entry.site)
-    if whose is None and entry.site:
-        whose = _of_one_site(frame[entry.sample], entry.site, owner)
-    elif whose is None:
-        whose = by_code(frame[entry.sample], entry.sample, owner, findings)
-    elif not entry.site:
-        fault_unmatched(whose, study.sites, findings)
+    whose = _whose(study, entry, table, owner, findings)
     parts = []
     for site in study.sites:
         mine = frame[whose == site.code]
@@ -87,6 +81,25 @@ def assay_tables(
     return parts
 
 
+def _whose(
+    study: StudyDescription,
+    entry: AssayEntry,
+    table: Table,
+    owner: Mapping[str, set[str]],
+    findings: Findings,
+) -> pd.Series:
+    """The site of each row: by the sites' own `where`, else by the row's sample."""
+    samples = table.frame[entry.sample]
+    whose = by_where(table, study.sites, only=entry.site)
+    if whose is None and entry.site:
+        return _of_one_site(samples, entry.site, owner)
+    if whose is None:
+        return by_code(samples, entry.sample, owner, findings)
+    if not entry.site:
+        fault_unmatched(whose, study.sites, findings)
+    return whose
+
+
 def _of_one_site(samples: pd.Series, site: str, owner: Mapping[str, set[str]]) -> pd.Series:
     """The site at its own rows and at unknown samples, "" at those of the study's other sites.
 
@@ -102,7 +115,7 @@ def _of_one_site(samples: pd.Series, site: str, owner: Mapping[str, set[str]]) -
 def _chosen_columns(
     study: StudyDescription, entry: AssayEntry, table: Table, findings: Findings
 ) -> pd.DataFrame:
-    """The columns that the entry takes, cells that stand for missing emptied."""
+    """The columns that the entry takes, its missing cells empty."""
     for key in ("features", "leave_out", "missing", "columns"):
         named = getattr(entry, key)
         for header in named.values() if key == "columns" else named:
@@ -127,7 +140,11 @@ def _chosen_columns(
             and (not entry.features or header in entry.features or heading(header) in fixed)
         )
     ]
-    frame = table.frame[keep].copy()
+    return _emptied(table.frame[keep].copy(), entry, findings)
+
+
+def _emptied(frame: pd.DataFrame, entry: AssayEntry, findings: Findings) -> pd.DataFrame:
+    """The cells that stand for missing emptied, and counted by column."""
     for header, codes in entry.missing.items():
         if header not in frame:
             continue

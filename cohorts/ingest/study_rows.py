@@ -19,16 +19,9 @@ def renamed(
     """The mapped columns under their standard names, defaults for those that the file lacks."""
     columns: dict[str, pd.Series] = {}
     headers: dict[str, str] = {}
+    _fault_unknown(entry, known, findings)
     for name, header in entry.columns.items():
-        if name not in known:
-            findings.fault(
-                None,
-                name,
-                "unknown_mapping",
-                f"`columns` names a column that such tables do not have{nearest(name, known)}; "
-                "correct it.",
-            )
-        elif header in table.frame:
+        if header in table.frame:
             columns[name], headers[name] = table.frame[header], header
         else:
             findings.fault(
@@ -39,17 +32,22 @@ def renamed(
                 f"{nearest(header, table.columns)}; correct `columns`.",
             )
     for name, value in entry.defaults.items():
-        if name not in known:
-            findings.fault(
-                None,
-                name,
-                "unknown_mapping",
-                f"`defaults` names a column that such tables do not have{nearest(name, known)}; "
-                "correct it.",
-            )
-        elif name not in columns:
+        if name not in columns:
             columns[name] = pd.Series(value, index=table.frame.index, dtype="str")
     return pd.DataFrame(columns, index=table.frame.index), headers
+
+
+def _fault_unknown(entry: TableEntry, known: Sequence[str], findings: Findings) -> None:
+    for key, names in (("columns", entry.columns), ("defaults", entry.defaults)):
+        for name in names:
+            if name not in known:
+                findings.fault(
+                    None,
+                    name,
+                    "unknown_mapping",
+                    f"`{key}` names a column that such tables do not have"
+                    f"{nearest(name, known)}; correct it.",
+                )
 
 
 def by_where(table: Table, sites: Sequence[SiteEntry], *, only: str = "") -> pd.Series | None:

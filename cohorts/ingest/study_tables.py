@@ -109,23 +109,13 @@ def _participants(
     entry = study.participants
     findings = notes.of(entry.file)
     refuse_personal(table.columns, findings)
-    columns = {**{name: name for name in variables}, **entry.columns}
-    defaults = dict(entry.defaults)
-    if study.consent:
-        defaults.setdefault("consent_signed_on", study.consent.signed_on.isoformat())
-        defaults.setdefault("consent_scopes", ";".join(study.consent.scopes))
-    named = replace(entry, columns=columns, defaults=defaults)
+    named = _with_consent(study, variables)
     standard, headers = renamed(table, named, (*PARTICIPANTS.names, *variables), findings)
     whose = by_where(table, study.sites)
     if whose is None:
         fault_no_where(table, study.sites, entry.file, findings)
         return []
     fault_unmatched(whose, study.sites, findings)
-    parts = [
-        SiteTable(site.code, entry.file, Table(standard[whose == site.code]), headers)
-        for site in study.sites
-        if (whose == site.code).any()
-    ]
     for site in study.sites:
         if site.code not in set(whose):
             findings.fault(
@@ -134,7 +124,32 @@ def _participants(
                 "site_without_rows",
                 f"no row belongs to site {site.code} ({where_words(site)}); correct its `where`.",
             )
-    return parts
+    return _cut(study, entry.file, standard, headers, whose)
+
+
+def _with_consent(study: StudyDescription, variables: Sequence[str]) -> TableEntry:
+    """The participants' entry with the variables and the study's consent in it."""
+    entry = study.participants
+    defaults = dict(entry.defaults)
+    if study.consent:
+        defaults.setdefault("consent_signed_on", study.consent.signed_on.isoformat())
+        defaults.setdefault("consent_scopes", ";".join(study.consent.scopes))
+    columns = {**{name: name for name in variables}, **entry.columns}
+    return replace(entry, columns=columns, defaults=defaults)
+
+
+def _cut(
+    study: StudyDescription,
+    file: str,
+    frame: pd.DataFrame,
+    headers: Mapping[str, str],
+    whose: pd.Series,
+) -> list[SiteTable]:
+    return [
+        SiteTable(site.code, file, Table(frame[whose == site.code]), headers)
+        for site in study.sites
+        if (whose == site.code).any()
+    ]
 
 
 def _choose(
@@ -199,11 +214,7 @@ def _samples(
             if "participant" in part.table.frame
         )
         whose = by_code(standard["participant"], headers["participant"], people, findings)
-    return [
-        SiteTable(site.code, entry.file, Table(standard[whose == site.code]), headers)
-        for site in study.sites
-        if (whose == site.code).any()
-    ]
+    return _cut(study, entry.file, standard, headers, whose)
 
 
 def _without(parts: Iterable[SiteTable], gone: set[tuple[str, str]]) -> Iterator[SiteTable]:

@@ -377,6 +377,7 @@ def test_a_slip_in_the_description_is_named(old, new, said):
             "",
             "[samples] does not say which column is the sample",
         ),
+        ("study.toml", "{ enrolled_on", "{ enroled_on", '(did you mean "enrolled_on"?)'),
         ("study.toml", '"bmi"', '"bim"', "the covariate 'bim' is no column of people.csv"),
         ("study.toml", '"grade"\ncov', '"HQ-99"\ncov', "the outcome 'HQ-99' is neither a column"),
         ("study.toml", 'case = ["ill"]', 'case = ["il"]', "nobody is in the group 'il' of `case`"),
