@@ -1,5 +1,6 @@
 """One effect of each feature from the effects of the cohorts (random-effects meta-analysis)."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, fields
 
 import numpy as np
@@ -7,23 +8,30 @@ from numpy.typing import ArrayLike, NDArray
 from scipy import special
 
 from analysis.stats.errors import UnusableData
+from analysis.stats.newton import MAX_STEPS
 from analysis.stats.tau2 import (
-    MAX_STEPS,
     between_variance,
     typical_variance,
     weighted_squares,
+    weighted_sum,
 )
 
 Floats = NDArray[np.float64]
 Bools = NDArray[np.bool_]
+Counts = NDArray[np.int64]
 
-TESTS = ("hksj", "t", "z")
+TESTS = ("hksj", "hksj_plain", "t", "z")
 COVERAGE = 0.95
+# Scatter below rounding of the effects, as a share of their squares, is none.
+ROUNDING = (16 * np.finfo(np.float64).eps) ** 2
 # As many features at once as keep the working arrays of some 20 cohorts in the cache.
 BLOCK = 2048
 
 NO_COHORT = "no cohort measured it"
 ONE_COHORT = "one cohort: nothing to pool"
+IDENTICAL = (
+    "the cohorts' effects are identical: plain Hartung-Knapp finds no error in them; use hksj"
+)
 UNCONVERGED = (
     f"tau2 did not settle within {MAX_STEPS} steps: the estimate is not shown; "
     "pool with DL or PM, or check the variances"
@@ -34,14 +42,15 @@ UNCONVERGED = (
 class PooledEffects:
     """Pooled effects; arrays of shape (n_features,), in the unit of the cohorts' effects.
 
-    ``p`` and ``ci_*`` (95 %) are two-sided: on n_cohorts - 1 degrees of freedom with ``test`` t or
-    hksj, normal with z. ``pi_*`` is the 95 % interval of the true effect in a further cohort, on
+    ``p`` and ``ci_*`` (95 %) are two-sided: normal with ``test`` z, else on n_cohorts - 1 degrees
+    of freedom. ``pi_*`` is the 95 % interval of the true effect in a further cohort, on
     n_cohorts - 2 degrees of freedom: NaN under 3 cohorts, and NaN for FE, which knows no other
     effect. ``i2`` is in percent, 100 tau2 / (tau2 + typical within-cohort variance) of Higgins and
     Thompson (2002, equation 9); for FE it is 100 (Q - df) / Q, not below 0. ``q_statistic`` is
     Cochran's Q with the weights 1 / variance and ``q_p`` its chi-squared p on n_cohorts - 1.
     ``reason`` is empty where cohorts were pooled; else it says what the numbers are. One cohort
     passes through with its own normal interval, whatever the test, and without heterogeneity.
+    Identical effects have no ``se`` under hksj_plain, hence neither interval nor p.
     """
 
     estimate: Floats
@@ -55,7 +64,7 @@ class PooledEffects:
     q_p: Floats
     pi_low: Floats
     pi_high: Floats
-    n_cohorts: NDArray[np.int64]
+    n_cohorts: Counts
     converged: Bools
     reason: tuple[str, ...]
     tau2_method: str
@@ -75,10 +84,11 @@ def pool_effects(
     tau2 : FE, HE, DL, HS, SJ, PM, EB, ML or REML
         How the variance between cohorts is estimated; see `between_variance`. FE supposes one
         effect in all cohorts.
-    test : hksj, t or z
-        ``hksj`` scales the standard error by sqrt(max(1, q)), q the mean weighted square around
-        the estimate [1]_ [2]_, with t on n_cohorts - 1: never narrower than t, nor t than z.
-        With FE, ``hksj`` has no meaning and becomes z; the result's ``test`` says so.
+    test : hksj, hksj_plain, t or z
+        ``hksj_plain`` scales the standard error by sqrt(q), q the mean weighted square around the
+        estimate, with t on n_cohorts - 1 [1]_; ``hksj`` by sqrt(max(1, q)) [2]_: never narrower
+        than t, nor t than z. With FE neither has a meaning and both become z; the result's
+        ``test`` says so.
 
     Raises
     ------
@@ -95,9 +105,9 @@ def pool_effects(
     """
     if test not in TESTS:
         raise UnusableData(f'test "{test}" is not known; use one of {", ".join(TESTS)}.')
-    if tau2 == "FE" and test == "hksj":
+    if tau2 == "FE" and test in ("hksj", "hksj_plain"):
         test = "z"
-    y, v = _checked(estimates, variances)
+    y, v = checked_effects(estimates, variances)
     starts = range(0, max(y.shape[1], 1), BLOCK)
     blocks = [_fit(y[:, at : at + BLOCK], v[:, at : at + BLOCK], tau2, test) for at in starts]
     parts = [
@@ -115,7 +125,7 @@ class _Fitted:
     within cohorts, are NaN; with none ``estimate`` is 0 and ``se`` 1, to be hidden later.
     """
 
-    n_cohorts: NDArray[np.int64]
+    n_cohorts: Counts
     estimate: Floats
     se: Floats
     tau2: Floats
@@ -124,7 +134,14 @@ class _Fitted:
     typical: Floats
 
 
-def _checked(estimates: ArrayLike, variances: ArrayLike) -> tuple[Floats, Floats]:
+def checked_effects(estimates: ArrayLike, variances: ArrayLike) -> tuple[Floats, Floats]:
+    """Both as float arrays of shape (n_cohorts, n_features).
+
+    Raises
+    ------
+    UnusableData
+        As `pool_effects` says of its first two arguments.
+    """
     y, v = np.asarray(estimates, dtype=np.float64), np.asarray(variances, dtype=np.float64)
     if y.ndim != 2 or y.shape != v.shape:
         raise UnusableData(
@@ -173,21 +190,25 @@ def _centre(y: Floats, marginal: Floats, df: Floats, test: str) -> tuple[Floats,
     weight = 1 / marginal
     total = weight.sum(axis=0)
     total = np.where(total > 0, total, 1.0)
-    estimate: Floats = (weight * y).sum(axis=0) / total
+    estimate: Floats = weighted_sum(weight, y) / total
     se = np.sqrt(1 / total)
+    if test in ("t", "z"):
+        return estimate, se
+    several = np.isfinite(df)
+    around = y - estimate
+    around *= around
+    scatter = np.where(several, weighted_sum(weight, around), 1.0) / np.where(several, df, 1.0)
     if test == "hksj":
-        weight *= (y - estimate) ** 2
-        several = np.isfinite(df)
-        scatter = np.where(several, weight.sum(axis=0), 1.0) / np.where(several, df, 1.0)
-        se *= np.sqrt(np.maximum(1.0, scatter))
-    return estimate, se
+        return estimate, se * np.sqrt(np.maximum(1.0, scatter))
+    none = scatter <= ROUNDING * weighted_sum(weight, y * y)
+    return estimate, np.where(none & several, np.nan, se * np.sqrt(scatter))
 
 
 def _summarise(fit: _Fitted, method: str, test: str) -> PooledEffects:
     several = fit.n_cohorts >= 2
-    df = np.where(several, fit.n_cohorts - 1, np.nan)
-    quantile_df = np.where(several & (test != "z"), df, np.inf)
-    half_width = _t_quantile(quantile_df) * fit.se
+    df = np.where(several, fit.n_cohorts - 1.0, np.nan)
+    test_df = np.where(several & (test != "z"), df, np.inf)
+    half_width = _by_count(fit.n_cohorts, test_df, _t_quantile) * fit.se
     reach = _prediction_reach(fit, method)
     shown = (fit.n_cohorts >= 1) & fit.converged
     both = several & fit.converged
@@ -196,7 +217,7 @@ def _summarise(fit: _Fitted, method: str, test: str) -> PooledEffects:
         se=_only(shown, fit.se),
         ci_low=_only(shown, fit.estimate - half_width),
         ci_high=_only(shown, fit.estimate + half_width),
-        p=_only(shown, _two_sided_p(fit.estimate / fit.se, quantile_df)),
+        p=_only(shown, two_sided_p(fit.estimate / fit.se, test_df)),
         tau2=_only(both, fit.tau2),
         i2=_only(both, _i2(fit, df, method)),
         q_statistic=fit.q_statistic,
@@ -205,7 +226,7 @@ def _summarise(fit: _Fitted, method: str, test: str) -> PooledEffects:
         pi_high=_only(both, fit.estimate + reach),
         n_cohorts=fit.n_cohorts,
         converged=fit.converged,
-        reason=_reasons(fit.n_cohorts, fit.converged),
+        reason=_reasons(fit),
         tau2_method=method,
         test=test,
     )
@@ -223,23 +244,33 @@ def _i2(fit: _Fitted, df: Floats, method: str) -> Floats:
 
 def _prediction_reach(fit: _Fitted, method: str) -> Floats:
     df = np.where((fit.n_cohorts >= 3) & (method != "FE"), fit.n_cohorts - 2.0, np.nan)
-    reach: Floats = _t_quantile(df) * np.sqrt(fit.tau2 + fit.se**2)
+    quantile = _by_count(fit.n_cohorts, df, _t_quantile)
+    reach: Floats = quantile * np.sqrt(fit.tau2 + fit.se**2)
     return reach
+
+
+def _by_count(n_cohorts: Counts, df: Floats, of: Callable[[Floats], Floats]) -> Floats:
+    """``of(df)``, worked out once for each number of cohorts: df depends on nothing else."""
+    # Many features, few numbers of cohorts, and a quantile is the dearest number here.
+    df_of_count = np.full(n_cohorts.max(initial=0) + 1, np.nan)
+    df_of_count[n_cohorts] = df
+    by_count: Floats = of(df_of_count)[n_cohorts]
+    return by_count
 
 
 def _t_quantile(df: Floats) -> Floats:
     """Upper quantile of Student's t for `COVERAGE`; normal for infinite df, NaN for NaN."""
-    # Few different df, many features: the quantile is the dearest number here.
-    values, which = np.unique(df, return_inverse=True)
     upper = (1 + COVERAGE) / 2
-    quantiles = np.where(np.isinf(values), special.ndtri(upper), special.stdtrit(values, upper))
-    quantile: Floats = quantiles[which]
+    quantile: Floats = np.where(np.isinf(df), special.ndtri(upper), special.stdtrit(df, upper))
     return quantile
 
 
-def _two_sided_p(statistic: Floats, df: Floats) -> Floats:
+def two_sided_p(statistic: Floats, df: Floats) -> Floats:
+    """p of |t| on df degrees of freedom, infinite for a normal test."""
     lower = -np.abs(statistic)
-    p: Floats = 2 * np.where(np.isinf(df), special.ndtr(lower), special.stdtr(df, lower))
+    normal = np.isinf(df)
+    p: Floats = 2 * special.stdtr(df, lower)
+    p[normal] = 2 * special.ndtr(lower[normal])
     return p
 
 
@@ -248,9 +279,10 @@ def _only(shown: Bools, values: Floats) -> Floats:
     return kept
 
 
-def _reasons(n_cohorts: NDArray[np.int64], converged: Bools) -> tuple[str, ...]:
-    reasons = np.full(len(n_cohorts), "", dtype=object)
-    reasons[n_cohorts == 0] = NO_COHORT
-    reasons[n_cohorts == 1] = ONE_COHORT
-    reasons[~converged] = UNCONVERGED
+def _reasons(fit: _Fitted) -> tuple[str, ...]:
+    reasons = np.full(len(fit.n_cohorts), "", dtype=object)
+    reasons[np.isnan(fit.se)] = IDENTICAL
+    reasons[fit.n_cohorts == 0] = NO_COHORT
+    reasons[fit.n_cohorts == 1] = ONE_COHORT
+    reasons[~fit.converged] = UNCONVERGED
     return tuple(reasons)

@@ -11,15 +11,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from analysis.stats.errors import UnusableData
+from analysis.stats.newton import Score, fall_through_zero
 
 Floats = NDArray[np.float64]
 Bools = NDArray[np.bool_]
-Score = Callable[[Floats, Floats, Floats], tuple[Floats, Floats]]
-
-MAX_STEPS = 100
-# A Newton step this small, of tau2 and the typical variance, squares to less than rounding.
-NEWTON_STEP = 1e-7
-HALVING_STEP = 1e-13
 
 
 @dataclass(frozen=True)
@@ -62,7 +57,7 @@ def between_variance(estimate: Floats, variance: Floats, method: str) -> Between
     if method not in _SCORES:
         known = ", ".join(sorted([*_CLOSED_FORM, *_SCORES]))
         raise UnusableData(f'tau2 "{method}" is not an estimator; use one of {known}.')
-    found = _fall_through_zero(estimate, variance, method)
+    found = _settle(estimate, variance, method)
     if method in ("PM", "EB"):
         return found  # its left side falls everywhere: one root
     return _better_of_zero_and(found, estimate, variance, method)
@@ -74,6 +69,12 @@ def between_variance(estimate: Floats, variance: Floats, method: str) -> Between
 def _n_cohorts(variance: Floats) -> Floats:
     counts: Floats = np.isfinite(variance).sum(axis=0).astype(np.float64)
     return counts
+
+
+def weighted_sum(weight: Floats, values: Floats) -> Floats:
+    """Sum of the products over the cohorts, without an array of the products."""
+    products: Floats = np.einsum("ij,ij->j", weight, values)
+    return products
 
 
 def typical_variance(variance: Floats) -> Floats:
@@ -144,105 +145,90 @@ _CLOSED_FORM: dict[str, Callable[[Floats, Floats], Floats]] = {
 # With P the matrix that weights and removes the mean: y'Py, y'PPy and y'PPPy are the sums below.
 
 
-def _paule_mandel(estimate: Floats, variance: Floats, tau2: Floats) -> tuple[Floats, Floats]:
-    weight = 1 / (variance + tau2)
-    residual = estimate - (weight * estimate).sum(axis=0) / weight.sum(axis=0)
-    pulled = weight * residual
-    excess = (pulled * residual).sum(axis=0) - (_n_cohorts(variance) - 1)
-    return excess, -(pulled * pulled).sum(axis=0)
+def generalised_q(columns: tuple[Floats, ...], tau2: Floats) -> tuple[Floats, Floats]:
+    """Q(tau2) above its target, and the slope, of the columns estimate, variance and target [1]_.
+
+    References
+    ----------
+    .. [1] Viechtbauer 2007, doi:10.1002/sim.2514
+    """
+    estimate, variance, target = columns
+    weight = _weights(variance, tau2)
+    residual = estimate - weighted_sum(weight, estimate) / _total(weight)
+    weight *= residual
+    return weighted_sum(weight, residual) - target, -weighted_sum(weight, weight)
 
 
-def _likelihood(estimate: Floats, variance: Floats, tau2: Floats) -> tuple[Floats, ...]:
-    weight = 1 / (variance + tau2)
-    total = weight.sum(axis=0)
-    residual = estimate - (weight * estimate).sum(axis=0) / total
-    squared = weight * weight
-    pulled = weight * residual
-    y_pp_y = (pulled * pulled).sum(axis=0)
-    leaning = (squared * residual).sum(axis=0)
-    pulled *= pulled
+def _weights(variance: Floats, tau2: Floats) -> Floats:
+    weight: Floats = variance + tau2
+    return np.reciprocal(weight, out=weight)
+
+
+def _total(values: Floats) -> Floats:
+    total: Floats = np.add.reduce(values, axis=0)
+    return total
+
+
+def _likelihood(columns: tuple[Floats, ...], tau2: Floats) -> tuple[Floats, ...]:
+    estimate, variance = columns
+    weight = _weights(variance, tau2)
+    total = _total(weight)
+    pulled = estimate - weighted_sum(weight, estimate) / total
     pulled *= weight
-    y_ppp_y = pulled.sum(axis=0) - leaning * leaning / total
-    return weight, squared, total, y_pp_y, y_ppp_y
+    leaning = weighted_sum(weight, pulled)
+    pulled *= pulled
+    y_ppp_y = weighted_sum(weight, pulled) - leaning * leaning / total
+    return weight, total, _total(pulled), y_ppp_y
 
 
-def _ml(estimate: Floats, variance: Floats, tau2: Floats) -> tuple[Floats, Floats]:
-    _, squared, total, y_pp_y, y_ppp_y = _likelihood(estimate, variance, tau2)
-    return y_pp_y - total, squared.sum(axis=0) - 2 * y_ppp_y
+def _ml(columns: tuple[Floats, ...], tau2: Floats) -> tuple[Floats, Floats]:
+    weight, total, y_pp_y, y_ppp_y = _likelihood(columns, tau2)
+    return y_pp_y - total, weighted_sum(weight, weight) - 2 * y_ppp_y
 
 
-def _reml(estimate: Floats, variance: Floats, tau2: Floats) -> tuple[Floats, Floats]:
-    weight, squared, total, y_pp_y, y_ppp_y = _likelihood(estimate, variance, tau2)
-    share = squared.sum(axis=0) / total
-    squared *= weight
-    trace_pp = share * total - 2 * squared.sum(axis=0) / total + share * share
+def _reml(columns: tuple[Floats, ...], tau2: Floats) -> tuple[Floats, Floats]:
+    weight, total, y_pp_y, y_ppp_y = _likelihood(columns, tau2)
+    squared = weight * weight
+    share = _total(squared) / total
+    trace_pp = share * total - 2 * weighted_sum(squared, weight) / total + share * share
     return y_pp_y - (total - share), trace_pp - 2 * y_ppp_y
 
 
 # Beside each equation, the power of (tau2 + typical variance) that makes it straight when all
 # variances are equal: Newton then needs one step there, and few elsewhere.
 _SCORES: dict[str, tuple[Score, int]] = {
-    "PM": (_paule_mandel, 1),
-    "EB": (_paule_mandel, 1),
+    "PM": (generalised_q, 1),
+    "EB": (generalised_q, 1),
     "ML": (_ml, 2),
     "REML": (_reml, 2),
 }
 
 
-def _fall_through_zero(estimate: Floats, variance: Floats, method: str) -> BetweenVariance:
-    """Newton over the features still moving, kept inside a bracket that only shrinks."""
+def _settle(estimate: Floats, variance: Floats, method: str) -> BetweenVariance:
     score, power = _SCORES[method]
-    scale = typical_variance(variance)
-    tau2 = np.maximum(_hedges_olkin(estimate, variance), 0.0)
-    converged = np.zeros(len(tau2), dtype=bool)
-    moving = np.arange(len(tau2))
-    y, v, s, t = estimate, variance, scale, tau2.copy()
-    low, high = np.full(len(t), -1.0), np.full(len(t), np.inf)
-    for _ in range(MAX_STEPS):
-        value, slope = score(y, v, t)
-        low, high = np.where(value > 0, t, low), np.where(value > 0, high, t)
-        following, enough = _next_inside(t, value, slope + power * value / (t + s), low, high, s)
-        at_zero = (t == 0) & (value <= 0)
-        ended = (np.abs(following - t) <= enough * (t + s)) | at_zero
-        t = np.where(at_zero, 0.0, following)
-        tau2[moving], converged[moving] = t, ended
-        if ended.all():
-            break
-        keep = ~ended
-        moving, t, s, low, high = moving[keep], t[keep], s[keep], low[keep], high[keep]
-        y, v = y[:, keep], v[:, keep]
-    return BetweenVariance(tau2, converged)
-
-
-def _next_inside(
-    t: Floats, value: Floats, slope: Floats, low: Floats, high: Floats, scale: Floats
-) -> tuple[Floats, Floats]:
-    """The next tau2, and the relative step at which to stop.
-
-    The Newton step where the function falls and the step stays in the bracket; else 0 while that
-    is untried (``low`` is below 0), then half the bracket.
-    """
-    falls = slope < 0
-    newton = np.maximum(t - value / np.where(falls, slope, -1.0), 0.0)
-    inside = falls & (newton >= low) & (newton <= high)
-    half = np.where(low < 0, 0.0, (low + high) / 2)
-    half = np.where(np.isfinite(high), half, 2 * (t + scale))
-    return np.where(inside, newton, half), np.where(inside, NEWTON_STEP, HALVING_STEP)
+    columns: tuple[Floats, ...] = (estimate, variance)
+    if score is generalised_q:
+        columns += (_n_cohorts(variance) - 1,)
+    start = np.maximum(_hedges_olkin(estimate, variance), 0.0)
+    roots = fall_through_zero(score, columns, start, typical_variance(variance), power)
+    return BetweenVariance(roots.x, roots.converged)
 
 
 def _better_of_zero_and(
     found: BetweenVariance, estimate: Floats, variance: Floats, method: str
 ) -> BetweenVariance:
     """Where 0 is a second peak of the likelihood and the higher one, tau2 is 0."""
-    value_at_zero, _ = _SCORES[method][0](estimate, variance, np.zeros(len(found.tau2)))
-    rivals = np.flatnonzero((found.tau2 > 0) & (value_at_zero <= 0))
+    above = np.flatnonzero(found.tau2 > 0)
+    columns = (estimate[:, above], variance[:, above])
+    at_zero, _ = _SCORES[method][0](columns, np.zeros(len(above)))
+    rivals = above[at_zero <= 0]
     if not len(rivals):
         return found
     y, v = estimate[:, rivals], variance[:, rivals]
-    at_zero = _log_likelihood(y, v, np.zeros(len(rivals)), method)
-    at_found = _log_likelihood(y, v, found.tau2[rivals], method)
+    zero = _log_likelihood(y, v, np.zeros(len(rivals)), method)
+    peak = _log_likelihood(y, v, found.tau2[rivals], method)
     tau2 = found.tau2.copy()
-    tau2[rivals[at_zero >= at_found]] = 0.0
+    tau2[rivals[zero >= peak]] = 0.0
     return BetweenVariance(tau2, found.converged)
 
 

@@ -1,7 +1,8 @@
 """Pooling of cohorts: against metafor, against printed results, and what holds for any data."""
 
 import json
-import os
+import shutil
+import subprocess
 from dataclasses import fields
 from pathlib import Path
 
@@ -13,39 +14,17 @@ from hypothesis import strategies as st
 from scipy import optimize
 from statsmodels.stats.meta_analysis import combine_effects
 
-from analysis.stats import tau2 as tau2_module
+from analysis.stats import newton
 from analysis.stats.errors import UnusableData
 from analysis.stats.meta import BLOCK, PooledEffects, pool_effects
+from tests.stats.effect_tables import METAFOR as MORE_METAFOR
+from tests.stats.effect_tables import cohort_tables, column, named, simulated
+from tests.stats.monte_carlo import coverage
 
-METAFOR = json.loads((Path(__file__).parent / "reference" / "meta_metafor.json").read_text())
+REFERENCE = Path(__file__).parent / "reference"
+METAFOR = json.loads((REFERENCE / "meta_metafor.json").read_text())
 ESTIMATORS = ("FE", "HE", "DL", "HS", "SJ", "PM", "EB", "ML", "REML")
 NUMBERS = tuple(field.name for field in fields(PooledEffects))[:12]  # up to n_cohorts
-
-
-def column(values):
-    return np.array(values, dtype=float)[:, None]
-
-
-def simulated(n_cohorts, n_features, seed=1, missing=0.0):
-    rng = np.random.default_rng(seed)
-    variances = rng.uniform(0.005, 0.2, (n_cohorts, n_features))
-    spread = rng.choice([0.0, 0.1, 0.4], n_features)
-    estimates = 0.3 + rng.normal(size=variances.shape) * np.sqrt(variances + spread**2)
-    gone = rng.random(variances.shape) < missing
-    return np.where(gone, np.nan, estimates), np.where(gone, np.nan, variances)
-
-
-@st.composite
-def cohort_tables(draw):
-    shape = draw(st.tuples(st.integers(2, 7), st.integers(1, 4)))
-    numbers = st.floats(-3, 3, width=32)
-    size = shape[0] * shape[1]
-    estimates = draw(st.lists(numbers, min_size=size, max_size=size))
-    logs = draw(st.lists(st.floats(-5, 1), min_size=size, max_size=size))
-    gone = draw(st.lists(st.integers(0, 4), min_size=size, max_size=size))
-    absent = np.reshape(gone, shape) == 0
-    estimates, variances = np.reshape(estimates, shape), np.exp(np.reshape(logs, shape))
-    return np.where(absent, np.nan, estimates), np.where(absent, np.nan, variances)
 
 
 def assert_same(one: PooledEffects, other: PooledEffects, **tolerance):
@@ -71,6 +50,45 @@ def test_pooling_gives_what_metafor_gives(row):
     for name in NUMBERS[:-1]:
         expected = np.nan if row[name] is None else row[name]
         assert getattr(pooled, name)[0] == pytest.approx(expected, rel=2e-6, abs=1e-7, nan_ok=True)
+
+
+@pytest.mark.parametrize("row", MORE_METAFOR["hksj_plain"], ids=named)
+def test_plain_hartung_knapp_gives_what_metafor_gives(row):
+    table = MORE_METAFOR["tables"][row["table"]]
+    y, v = column(table["y"]), column(table["v"])
+    pooled = pool_effects(y, v, tau2=row["tau2_method"], test="hksj_plain")
+    tolerance = 1e-10 if row["tau2_method"] == "DL" else 1e-5
+    for name in ("estimate", "se", "ci_low", "ci_high", "p"):
+        assert getattr(pooled, name)[0] == pytest.approx(row[name], rel=tolerance), name
+
+
+@pytest.mark.parametrize("name", ["meta_metafor", "heterogeneity_metafor"])
+def test_the_reference_values_are_what_their_script_says_today(name):
+    if not shutil.which("Rscript"):
+        pytest.skip("Rscript is not installed: the stored values of metafor stand")
+    again = subprocess.run(
+        ["Rscript", f"{name}.R"], cwd=REFERENCE, capture_output=True, text=True, check=False
+    )
+    if "there is no package called" in again.stderr:
+        pytest.skip("R is here without metafor: the stored values stand")
+    assert again.returncode == 0, again.stderr
+    assert_alike(json.loads((REFERENCE / f"{name}.json").read_text()), json.loads(again.stdout))
+
+
+def assert_alike(stored, found):
+    """The same JSON but for the versions and the last digits."""
+    if isinstance(stored, dict):
+        assert stored.keys() == found.keys()
+        for key in stored.keys() - {"made_by"}:
+            assert_alike(stored[key], found[key])
+    elif isinstance(stored, list):
+        assert len(stored) == len(found)
+        for one, other in zip(stored, found, strict=True):
+            assert_alike(one, other)
+    elif isinstance(stored, float):
+        assert found == pytest.approx(stored, rel=1e-6, abs=1e-9)
+    else:
+        assert found == stored
 
 
 def test_a_table_of_features_gives_what_statsmodels_gives_feature_by_feature():
@@ -116,12 +134,9 @@ def test_paule_mandel_makes_the_generalised_q_equal_its_degrees_of_freedom():
         assert tau2 == pytest.approx(expected, abs=1e-9)
 
 
-def test_four_finnish_cohorts_pool_to_the_published_diabetes_risks():
+def test_four_finnish_cohorts_pool_to_the_published_diabetes_risks(real_data):
     """Ahola-Olli et al. 2019: 227 biomarkers; the authors' own pooling is in the same table."""
-    folder = os.environ.get("HIKI_REAL_DATA")
-    if not folder:
-        pytest.skip("set HIKI_REAL_DATA to the folder of real data sets (finnish_t2d_effects)")
-    effects = pd.read_csv(Path(folder) / "finnish_t2d_effects" / "effects.csv")
+    effects = pd.read_csv(real_data / "finnish_t2d_effects" / "effects.csv")
     estimate = effects.pivot(index="study", columns="feature_id", values="log_odds_ratio")
     se = effects.pivot(index="study", columns="feature_id", values="standard_error")
     cohorts = ["yfs", "finrisk1997", "dilgom", "nfbc"]
@@ -129,6 +144,26 @@ def test_four_finnish_cohorts_pool_to_the_published_diabetes_risks():
     # Their table has eight decimals: 8e-8 is what rounding leaves.
     np.testing.assert_allclose(pooled.estimate, estimate.loc["published_meta"], atol=1e-7, rtol=0)
     np.testing.assert_allclose(pooled.se, se.loc["published_meta"], rtol=2e-7)
+
+
+# --- coverage ------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("n_sites", [3, 5, 10])
+@pytest.mark.parametrize("tau2", [0.0, 0.05])
+def test_hartung_knapp_intervals_hold_the_effect_in_95_of_100_studies(n_sites, tau2):
+    rng = np.random.default_rng(1982)
+    assert 0.94 < coverage(rng, 6000, n_sites, tau2, test="hksj_plain") < 0.96
+    # Never narrower: on the safe side, and more so the fewer the sites and the less they differ.
+    assert coverage(rng, 6000, n_sites, tau2, test="hksj") > 0.95
+
+
+def test_never_narrower_costs_little_with_ten_sites_that_differ():
+    assert coverage(np.random.default_rng(1983), 6000, 10, 0.05) < 0.97
+
+
+def test_the_normal_interval_misses_too_often_where_few_sites_differ():
+    assert coverage(np.random.default_rng(1984), 6000, 3, 0.05, test="z") < 0.93
 
 
 # --- what holds for any data ---------------------------------------------------------------------
@@ -164,6 +199,48 @@ def test_the_order_of_cohorts_does_not_matter(table, order):
     assert_same(
         pool_effects(*table), pool_effects(table[0][rows], table[1][rows]), rtol=1e-5, atol=1e-7
     )
+
+
+@settings(max_examples=40, deadline=None)
+@given(table=cohort_tables(), order=st.randoms(use_true_random=False))
+def test_the_order_of_features_does_not_matter(table, order):
+    columns = list(range(table[0].shape[1]))
+    order.shuffle(columns)
+    before, after = pool_effects(*table), pool_effects(*(part[:, columns] for part in table))
+    np.testing.assert_allclose(after.estimate, before.estimate[columns], rtol=1e-9)
+    np.testing.assert_allclose(after.p, before.p[columns], rtol=1e-9)
+    assert after.reason == tuple(before.reason[at] for at in columns)
+
+
+@settings(max_examples=40, deadline=None)
+@given(table=cohort_tables())
+def test_sending_every_cohort_twice_halves_the_variance_and_leaves_the_fixed_effect(table):
+    once = pool_effects(*table, tau2="FE")
+    twice = pool_effects(*(np.vstack([part, part]) for part in table), tau2="FE")
+    np.testing.assert_allclose(twice.estimate, once.estimate, rtol=1e-9, atol=1e-12)
+    np.testing.assert_allclose(twice.se, once.se / np.sqrt(2), rtol=1e-9)
+    several = once.n_cohorts >= 2
+    np.testing.assert_allclose(
+        twice.q_statistic[several], 2 * once.q_statistic[several], rtol=1e-9, atol=1e-20
+    )
+
+
+@settings(max_examples=30, deadline=None)
+@given(table=cohort_tables())
+def test_pooling_is_the_loop_of_the_textbook_formula(table):
+    pooled = pool_effects(*table, tau2="DL", test="hksj_plain")
+    for feature in np.flatnonzero(pooled.n_cohorts >= 2):
+        y, v = (part[:, feature][np.isfinite(part[:, feature])] for part in table)
+        w = 1 / v
+        q = (w * (y - np.average(y, weights=w)) ** 2).sum()
+        tau2 = max(0.0, (q - len(y) + 1) / (w.sum() - (w**2).sum() / w.sum()))
+        w = 1 / (v + tau2)
+        centre = np.average(y, weights=w)
+        se = np.sqrt((w * (y - centre) ** 2).sum() / (len(y) - 1) / w.sum())
+        assert pooled.tau2[feature] == pytest.approx(tau2, rel=1e-9, abs=1e-12)
+        assert pooled.estimate[feature] == pytest.approx(centre, rel=1e-9, abs=1e-12)
+        if not pooled.reason[feature]:
+            assert pooled.se[feature] == pytest.approx(se, rel=1e-6)
 
 
 @pytest.mark.parametrize("method", ESTIMATORS)
@@ -228,6 +305,29 @@ def test_identical_cohorts_have_no_heterogeneity():
         assert (pooled.tau2[0], pooled.i2[0]) == (0, 0)
 
 
+def test_identical_effects_do_not_make_p_zero():
+    same, variances = np.full((4, 1), 0.3), column([0.1, 0.2, 0.1, 0.3])
+    for method in ESTIMATORS:
+        assert 0.001 < pool_effects(same, variances, tau2=method).p[0] < 0.25
+    plain = pool_effects(same, variances, test="hksj_plain")
+    assert plain.estimate[0] == pytest.approx(0.3)
+    assert np.isnan([plain.p[0], plain.se[0], plain.ci_low[0]]).all()
+    assert "use hksj" in plain.reason[0]
+
+
+def test_one_cohort_passes_through_plain_hartung_knapp_too():
+    pooled = pool_effects([[0.4]], [[0.04]], test="hksj_plain")
+    assert pooled.se[0] == pytest.approx(0.2)
+    assert pooled.reason == ("one cohort: nothing to pool",)
+
+
+def test_cohorts_more_alike_than_chance_have_a_tau2_of_zero_not_below():
+    table = METAFOR["tables"]["agree"]
+    for method in ESTIMATORS:
+        assert pool_effects(column(table["y"]), column(table["v"]), tau2=method).tau2[0] >= 0
+    assert pool_effects(column(table["y"]), column(table["v"]), tau2="DL").tau2[0] == 0
+
+
 def test_no_features_give_no_results():
     pooled = pool_effects(np.empty((3, 0)), np.empty((3, 0)))
     assert all(len(getattr(pooled, field.name)) == 0 for field in fields(pooled)[:-2])
@@ -240,7 +340,7 @@ def test_a_fixed_effect_has_a_normal_test_whatever_was_asked_and_says_so():
 
 
 def test_a_search_that_does_not_settle_is_said_and_its_numbers_are_not_shown(monkeypatch):
-    monkeypatch.setattr(tau2_module, "MAX_STEPS", 1)
+    monkeypatch.setattr(newton, "MAX_STEPS", 1)
     table = METAFOR["tables"]["differ"]
     pooled = pool_effects(column(table["y"]), column(table["v"]))
     assert not pooled.converged[0]
@@ -263,6 +363,9 @@ def test_cohorts_of_very_unlike_precision_still_settle():
     ("estimates", "variances", "message"),
     [
         ([[0.1], [0.2]], [[0.1], [0.0]], "Cohort 1, feature 0 .* a variance that is not above 0"),
+        ([[0.1], [0.2]], [[0.1], [-0.1]], "Cohort 1, feature 0 .* a variance that is not above 0"),
+        ([[0.1], [0.2]], [[0.1], [np.inf]], "has an infinite estimate or variance"),
+        ([], [], r"give both as \(n_cohorts, n_features\)"),
         ([[0.1], [0.2]], [[0.1], [np.nan]], "has an estimate or a variance without the other"),
         ([[0.1], [np.inf]], [[0.1], [0.1]], "has an infinite estimate or variance"),
         ([[0.1], [0.2]], [[0.1, 0.1]], r"shape \(2, 1\) and variances \(1, 2\)"),
@@ -277,5 +380,7 @@ def test_numbers_that_cannot_be_pooled_are_refused_with_their_place(estimates, v
 def test_an_unknown_estimator_or_test_is_refused_with_the_known_ones():
     with pytest.raises(UnusableData, match='tau2 "magic" is not an estimator; use one of DL, EB'):
         pool_effects([[0.1], [0.2]], [[0.1], [0.1]], tau2="magic")
-    with pytest.raises(UnusableData, match='test "knha" is not known; use one of hksj, t, z'):
+    with pytest.raises(
+        UnusableData, match='test "knha" is not known; use one of hksj, hksj_plain, t, z'
+    ):
         pool_effects([[0.1], [0.2]], [[0.1], [0.1]], test="knha")
