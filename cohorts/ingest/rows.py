@@ -135,6 +135,8 @@ def rows_of(
             "decimal_comma",
             "every number has a decimal comma; export the table again with a decimal point.",
         )
+    if not lists:
+        return  # no column was recognised: that is the fault, and there are no rows to look at
     names = list(lists)
     columns = list(lists.values())
     for number, texts in zip(table.frame.index.tolist(), zip(*columns, strict=True), strict=True):

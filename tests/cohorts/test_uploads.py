@@ -276,3 +276,9 @@ def test_a_wide_table_of_many_values_is_read_back_exactly(site):
     assert send(site, "assays", sheet.getvalue(), **PLASMA).status == Upload.Status.ACCEPTED
     stored = np.vstack([row.values for row in AssayRow.objects.order_by("sample__pk")])
     assert (stored == values).all()
+
+
+@pytest.mark.parametrize("kind", ["participants", "samples", "assessments"])
+def test_a_table_without_any_known_column_is_refused_in_words(site, kind):
+    told = faults(send(site, kind, "colour,shape\nred,round\n"))
+    assert any(sentence.startswith("column colour: not a column of") for sentence in told)
