@@ -1,23 +1,23 @@
 """Can blood tell a case from a control at a site that the model has never seen?"""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike, NDArray
-from sklearn.ensemble import RandomForestClassifier
 
 from analysis.stats.errors import UnusableData
-from analysis.stats.roc import Auc, as_cases, auc, stratified
+from analysis.stats.forest import RandomForest
+from analysis.stats.learners import fit_without
+from analysis.stats.roc import Auc, auc, stratified
+from analysis.stats.site_folds import SiteStudy, read_study, standardise_by_site, untestable
 
 __all__ = ["Auc", "LeaveOneSiteOut", "SiteAuc", "auc", "leave_one_site_out", "standardise_by_site"]
 
 Floats = NDArray[np.float64]
 Bools = NDArray[np.bool_]
 
-# A feature that most training sites lack teaches the forest which site a person is from.
-SEEN_SHARE = 2 / 3
-MIN_LEAF = 5
 # Blood of people who live differently overlaps; blood that was handled differently does not.
 TOO_GOOD = 0.97
 NAMED_AT_MOST = 10
@@ -109,178 +109,52 @@ def leave_one_site_out(
     ----------
     Breiman 2001, doi:10.1023/A:1010933404324
     """
-    is_case, sites = as_cases(labels), np.asarray(site).astype(str)
-    names, raw = _named_values(values, len(is_case), len(sites))
-    codes = sorted(set(sites.tolist()))
-    if len(codes) < 2:
-        raise UnusableData(f"Leaving a site out needs at least 2 sites, got {len(codes)}: {codes}.")
-    standard = standardise_by_site(_without_one_sided(raw, is_case, sites), sites)
-    beside = None if covariates is None else _centred_by_site(_numeric(covariates), sites)
+    study = read_study(values, labels, site, covariates)
+    seeds = rng.integers(2**31 - 1, size=len(study.codes))
     folds = [
-        _test_site(code, standard, is_case, sites, beside, n_trees, int(seed))
-        for code, seed in zip(codes, rng.integers(2**31 - 1, size=len(codes)), strict=True)
+        _test_site(code, study, RandomForest(n_trees=n_trees), int(seed))
+        for code, seed in zip(study.codes, seeds, strict=True)
     ]
     by_site = tuple(fold.outcome for fold in folds)
     tested = [entry.auc for entry in by_site if entry.auc is not None]
     if not tested:
         reasons = "; ".join(f"{entry.site}: {entry.reason}" for entry in by_site)
         raise UnusableData(f"No site can be tested ({reasons}). Wait for sites with both groups.")
-    scores = np.full(len(is_case), np.nan)
+    scores = np.full(len(study.is_case), np.nan)
     for fold in folds:
         if fold.scores is not None:
-            scores[sites == fold.outcome.site] = fold.scores
+            scores[study.sites == fold.outcome.site] = fold.scores
     importances = [fold.importance for fold in folds if fold.importance is not None]
     return LeaveOneSiteOut(
         auc=stratified(tested),
         by_site=by_site,
         scores=scores,
         importance=np.mean(importances, axis=0),
-        warnings=tuple(_too_good(by_site)),
-        features_left_out=tuple(_what_was_left_out(folds, names)),
+        warnings=tuple(too_good(by_site)),
+        features_left_out=tuple(
+            what_was_left_out(
+                {f.outcome.site: f.left_out for f in folds if f.left_out is not None}, study.names
+            )
+        ),
     )
 
 
-def standardise_by_site(values: ArrayLike, site: ArrayLike) -> Floats:
-    """Each feature to mean 0 and standard deviation 1 within each site; NaN stays NaN.
-
-    Parameters
-    ----------
-    values : array-like of shape (n_samples, n_features)
-    site : array-like of shape (n_samples,)
-
-    Returns
-    -------
-    array of shape (n_samples, n_features) without unit; 0 where a site's values are all the same.
-    """
-    sites, raw = np.asarray(site).astype(str), np.asarray(values, dtype=np.float64)
-    centred = _centred_by_site(raw, sites)
-    for code in np.unique(sites):
-        rows = sites == code
-        counts = np.isfinite(centred[rows]).sum(axis=0)
-        squares = np.nansum(centred[rows] ** 2, axis=0)
-        deviation = np.sqrt(squares / np.maximum(counts - 1, 1))
-        # Rounding leaves dust around a constant: dividing by it would make noise of it.
-        constant = deviation <= 1e-12 * np.abs(np.nan_to_num(raw[rows])).max(axis=0)
-        centred[rows] = np.where(
-            constant, centred[rows] * 0.0, centred[rows] / np.where(constant, 1.0, deviation)
-        )
-    return centred
-
-
-def _centred_by_site(values: Floats, sites: NDArray[np.str_]) -> Floats:
-    centred = values.copy()
-    for code in np.unique(sites):
-        rows = sites == code
-        counts = np.isfinite(values[rows]).sum(axis=0)
-        centred[rows] -= np.nansum(values[rows], axis=0) / np.maximum(counts, 1)
-    return centred
-
-
-def _named_values(
-    values: ArrayLike | pd.DataFrame, n_labels: int, n_sites: int
-) -> tuple[list[str], Floats]:
-    array = np.asarray(values, dtype=np.float64)
-    if array.ndim != 2 or not len(array) == n_labels == n_sites:
-        raise UnusableData(
-            f"Values have the shape {array.shape}, with {n_labels} labels and {n_sites} sites: "
-            "give one row, one label and one site a sample."
-        )
-    if np.isinf(array).any():
-        raise UnusableData("Values hold an infinity: take logarithms of positive values only.")
-    if isinstance(values, pd.DataFrame):
-        return [str(name) for name in values.columns], array
-    return [f"column {position}" for position in range(array.shape[1])], array
-
-
-def _without_one_sided(values: Floats, is_case: Bools, sites: NDArray[np.str_]) -> Floats:
-    """Values, missing where a site with both groups measured a feature in one of them alone."""
-    kept = values.copy()
-    for code in np.unique(sites):
-        rows = sites == code
-        case, control = rows & is_case, rows & ~is_case
-        if case.any() and control.any():
-            in_cases = np.isfinite(values[case]).any(axis=0)
-            in_controls = np.isfinite(values[control]).any(axis=0)
-            kept[np.ix_(rows, in_cases != in_controls)] = np.nan
-    return kept
-
-
-def _numeric(covariates: pd.DataFrame | ArrayLike) -> Floats:
-    frame = pd.get_dummies(pd.DataFrame(covariates), drop_first=True, dtype=float)  # type: ignore[arg-type]
-    array: Floats = frame.to_numpy(dtype=np.float64)
-    return array
-
-
-def _test_site(
-    code: str,
-    standard: Floats,
-    is_case: Bools,
-    sites: NDArray[np.str_],
-    beside: Floats | None,
-    n_trees: int,
-    seed: int,
-) -> _Fold:
-    test, train = sites == code, sites != code
-    n_case = int(is_case[test].sum())
-    n_control = int(test.sum()) - n_case
-    used = _usable_features(standard, sites, code)
-    reason = _untestable(n_case, n_control, is_case[train], used)
+def _test_site(code: str, study: SiteStudy, learner: RandomForest, seed: int) -> _Fold:
+    n_case, n_control = study.counts(code)
+    reason = untestable(study, code)
     if reason:
         return _Fold(SiteAuc(code, n_case, n_control, None, reason))
-    prepared = standard[:, used]
-    if beside is not None:
-        prepared = _without_covariates(prepared, is_case, beside, train)
-    medians = np.nanmedian(prepared[train], axis=0)
-    filled = np.where(np.isnan(prepared), medians, prepared).astype(np.float32)
-    forest = RandomForestClassifier(
-        n_estimators=n_trees, min_samples_leaf=MIN_LEAF, n_jobs=1, random_state=seed
-    )
-    forest.fit(filled[train], is_case[train])
-    scores = forest.predict_proba(filled[test])[:, 1]
-    importance = np.zeros(standard.shape[1])
-    importance[used] = forest.feature_importances_
-    outcome = SiteAuc(code, n_case, n_control, auc(is_case[test], scores), "")
-    return _Fold(outcome, scores, importance, ~used)
+    fitted = fit_without(study, frozenset([code]), learner, learner.grid[0], seed)
+    test = study.sites == code
+    scores = fitted.probability(study, test)
+    importance = np.zeros(len(study.names))
+    importance[fitted.preparation.used] = fitted.model.importance
+    outcome = SiteAuc(code, n_case, n_control, auc(study.is_case[test], scores), "")
+    return _Fold(outcome, scores, importance, ~fitted.preparation.used)
 
 
-def _usable_features(standard: Floats, sites: NDArray[np.str_], tested: str) -> Bools:
-    seen = {code: np.isfinite(standard[sites == code]).any(axis=0) for code in np.unique(sites)}
-    here = seen.pop(tested)
-    share = np.mean(list(seen.values()), axis=0)
-    usable: Bools = here & (share >= SEEN_SHARE - 1e-9)
-    return usable
-
-
-def _untestable(n_case: int, n_control: int, training: Bools, used: Bools) -> str:
-    """Why a site gets no AUC; empty where it can be tested."""
-    if min(n_case, n_control) < 2:
-        return (
-            f"{n_case} cases and {n_control} controls: an AUC needs at least 2 of each; "
-            "the site serves to train the others"
-        )
-    n_training_cases = int(training.sum())
-    n_training_controls = len(training) - n_training_cases
-    if min(n_training_cases, n_training_controls) < MIN_LEAF:
-        return (
-            f"the other sites have {n_training_cases} cases and {n_training_controls} controls: "
-            f"training needs at least {MIN_LEAF} of each"
-        )
-    if not used.any():
-        return "no feature of this site is measured at two thirds of the other sites"
-    return ""
-
-
-def _without_covariates(values: Floats, is_case: Bools, beside: Floats, train: Bools) -> Floats:
-    """Values less the slopes on site-centred covariates that the training sites show."""
-    covariates = np.nan_to_num(beside)
-    design = np.column_stack([covariates, is_case, np.ones(len(is_case))])[train]
-    # A gap counts as its site's mean, which is 0 here: it pulls the slope towards 0, no further.
-    slopes, *_ = np.linalg.lstsq(design, np.nan_to_num(values[train]), rcond=None)
-    adjusted: Floats = values - covariates @ slopes[: covariates.shape[1]]
-    return adjusted
-
-
-def _too_good(by_site: tuple[SiteAuc, ...]) -> list[str]:
+def too_good(by_site: tuple[SiteAuc, ...]) -> list[str]:
+    """A sentence on each site whose area only groups collected apart can explain."""
     return [
         f"{entry.site}: AUC {entry.auc.auc:.3f} at an unseen site is more than blood can tell: "
         "were its groups collected, stored or assayed apart?"
@@ -289,13 +163,13 @@ def _too_good(by_site: tuple[SiteAuc, ...]) -> list[str]:
     ]
 
 
-def _what_was_left_out(folds: list[_Fold], names: list[str]) -> list[str]:
+def what_was_left_out(left_out: Mapping[str, Bools], names: tuple[str, ...]) -> list[str]:
     """One sentence for each set of left-out features, with the sites tested without it."""
     tested_without: dict[tuple[str, ...], list[str]] = {}
-    for fold in folds:
-        if fold.left_out is not None and fold.left_out.any():
-            missing = tuple(name for name, out in zip(names, fold.left_out, strict=True) if out)
-            tested_without.setdefault(missing, []).append(fold.outcome.site)
+    for code, without in left_out.items():
+        if without.any():
+            missing = tuple(name for name, out in zip(names, without, strict=True) if out)
+            tested_without.setdefault(missing, []).append(code)
     return [
         f"{', '.join(codes)}: tested without {len(missing)} of {len(names)} features, not measured "
         f"there or at under two thirds of the other sites: {_listed(missing)}"

@@ -31,9 +31,9 @@ class Severity:
     ``spearman_rho2`` is the square of ``spearman_rho``, the rank correlation of the outcome and
     its cross-validated prediction; where rho is below 0 the model has failed, however large the
     square. ``vip`` (n_features,) has a mean square of 1 over the features that vary; constant ones
-    have 0, and so have all where the model explains nothing. ``predicted_cv`` (n rows as given) is NaN for rows without an outcome.
-    ``p_permutation`` is the chance of a q2 as high with the outcome permuted (within sites where
-    sites are given), None without permutations.
+    have 0, and so have all where the model explains nothing. ``predicted_cv`` (n rows as given) is
+    NaN for rows without an outcome. ``p_permutation`` is the chance of a q2 as high with the
+    outcome permuted (within sites where sites are given), None without permutations.
     """
 
     r2: float

@@ -1,0 +1,111 @@
+"""A random forest whose trees are plain arrays, so that it can be kept without any pickle."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.ensemble import RandomForestClassifier
+
+from analysis.stats.learners import Settings
+
+Floats = NDArray[np.float64]
+Bools = NDArray[np.bool_]
+Ints = NDArray[np.int32]
+
+MIN_LEAF = 5
+LEAF = -1
+GRID: tuple[Settings, ...] = (
+    {"min_leaf": MIN_LEAF, "max_features": "sqrt"},
+    {"min_leaf": 15, "max_features": "sqrt"},
+    {"min_leaf": MIN_LEAF, "max_features": 0.2},
+)
+
+
+@dataclass(frozen=True)
+class ForestModel:
+    """Trees one after another: tree i starts at node ``first[i]``, nodes are counted from there.
+
+    A sample goes to ``left`` where its ``feature`` is at most ``threshold``; a leaf has the feature
+    -1, and ``share`` is the share of cases among the training samples in it. A threshold lies
+    halfway between two training people's values of one feature and a leaf holds at least
+    ``min_leaf`` draws of people; no row, name or label of anybody is kept.
+    """
+
+    first: Ints
+    feature: Ints
+    threshold: Floats
+    left: Ints
+    right: Ints
+    share: Floats
+    importance: Floats
+
+    def probability(self, values: Floats) -> Floats:
+        """Mean over the trees of the share of cases in the leaf that each sample falls into."""
+        samples = np.arange(len(values))
+        # Trees were grown on single precision: another rounding could take another branch.
+        single = values.astype(np.float32)
+        votes = np.zeros(len(values))
+        for start in self.first:
+            node = np.full(len(values), start)
+            moving = samples[self.feature[node] != LEAF]
+            while len(moving):
+                at = node[moving]
+                goes_left = single[moving, self.feature[at]] <= self.threshold[at]
+                node[moving] = start + np.where(goes_left, self.left[at], self.right[at])
+                moving = moving[self.feature[node[moving]] != LEAF]
+            votes += self.share[node]
+        return votes / len(self.first)
+
+    def arrays(self) -> dict[str, NDArray[Any]]:
+        """All fields by name."""
+        return dict(vars(self))
+
+    @classmethod
+    def from_arrays(cls, arrays: Mapping[str, NDArray[Any]]) -> "ForestModel":
+        """The model that `arrays` came from."""
+        return cls(**{name: arrays[name] for name in cls.__dataclass_fields__})
+
+
+@dataclass(frozen=True)
+class RandomForest:
+    """A forest [1]_ of ``n_trees``; leaves hold ``min_leaf`` or more, splits try ``max_features``.
+
+    References
+    ----------
+    .. [1] Breiman 2001, doi:10.1023/A:1010933404324
+    """
+
+    n_trees: int = 200
+    grid: tuple[Settings, ...] = field(default=GRID)
+    name: str = "random forest"
+
+    def fit(self, values: Floats, is_case: Bools, settings: Settings, seed: int) -> ForestModel:
+        """Grow the trees; the same seed and data give the same trees."""
+        forest = RandomForestClassifier(
+            n_estimators=self.n_trees,
+            min_samples_leaf=int(settings["min_leaf"]),
+            max_features=settings["max_features"],
+            n_jobs=1,
+            random_state=seed,
+        ).fit(values.astype(np.float32), is_case)
+        trees = [grown.tree_ for grown in forest.estimators_]
+        sizes = np.array([tree.node_count for tree in trees])
+        return ForestModel(
+            first=np.concatenate([[0], np.cumsum(sizes)[:-1]]).astype(np.int32),
+            feature=np.concatenate(
+                [np.where(tree.children_left == LEAF, LEAF, tree.feature) for tree in trees]
+            ).astype(np.int32),
+            threshold=np.concatenate([tree.threshold for tree in trees]),
+            left=np.concatenate([tree.children_left for tree in trees]).astype(np.int32),
+            right=np.concatenate([tree.children_right for tree in trees]).astype(np.int32),
+            share=np.concatenate([_share_of_cases(tree.value) for tree in trees]),
+            importance=np.asarray(forest.feature_importances_, dtype=np.float64),
+        )
+
+
+def _share_of_cases(value: Floats) -> Floats:
+    """Of each node's (n_nodes, 1, 2) shares of controls and cases."""
+    share: Floats = value[:, 0, 1] / value[:, 0, :].sum(axis=1)
+    return share

@@ -1,0 +1,82 @@
+"""What every classifier of cases must be able to do, so that all are tested in the same way."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from analysis.stats.site_folds import Bools, Floats, Preparation, SiteStudy, learn_preparation
+
+Settings = Mapping[str, float | int | str]
+
+
+class Model(Protocol):
+    """A fitted classifier, kept as plain arrays."""
+
+    @property
+    def importance(self) -> Floats:
+        """How much each feature (n_features,) counts in the model, 1 in all (0 where none does)."""
+
+    def probability(self, values: Floats) -> Floats:
+        """The chance of being a case, 0 to 1, of values (n_samples, n_features) without gaps."""
+
+    def arrays(self) -> dict[str, NDArray[Any]]:
+        """All that prediction needs, by name."""
+
+
+class Learner(Protocol):
+    """A kind of classifier and the settings that may be chosen among, the plain one first."""
+
+    @property
+    def name(self) -> str:
+        """What a report calls it."""
+
+    @property
+    def grid(self) -> tuple[Settings, ...]:
+        """Settings to choose from."""
+
+    def fit(self, values: Floats, is_case: Bools, settings: Settings, seed: int) -> Model:
+        """Fit to values (n_samples, n_features) without gaps."""
+
+
+@dataclass(frozen=True)
+class Fitted:
+    """A model together with the preparation that its training samples taught."""
+
+    preparation: Preparation
+    model: Model
+
+    def prepared(self, study: SiteStudy, rows: Bools) -> Floats:
+        """The rows' values as the model takes them."""
+        covariates = None if study.covariates is None else study.covariates[rows]
+        return self.preparation.apply(study.values[rows], covariates)
+
+    def probability(self, study: SiteStudy, rows: Bools) -> Floats:
+        """The chance of being a case of each of these rows."""
+        return self.model.probability(self.prepared(study, rows))
+
+
+def fit_without(
+    study: SiteStudy, left_out: frozenset[str], learner: Learner, settings: Settings, seed: int
+) -> Fitted:
+    """Prepare and fit on the samples of all other sites, on features that the left-out have too."""
+    train = ~study.rows(left_out)
+    preparation = learn_preparation(study, train, study.usable(left_out))
+    covariates = None if study.covariates is None else study.covariates[train]
+    values = preparation.apply(study.values[train], covariates)
+    return Fitted(preparation, learner.fit(values, study.is_case[train], settings, seed))
+
+
+def settings_in_words(settings: Settings) -> str:
+    """``min_leaf 5, max_features sqrt``."""
+    return ", ".join(
+        f"{name} {value:g}" if isinstance(value, float) else f"{name} {value}"
+        for name, value in settings.items()
+    )
+
+
+def both_groups(is_case: Bools, at_least: int) -> bool:
+    """Whether there are this many cases and this many controls."""
+    return bool(min(int(np.sum(is_case)), int(np.sum(~is_case))) >= at_least)
