@@ -56,12 +56,16 @@ class Effects:
 
 @dataclass(frozen=True)
 class Fitted:
-    """Effects beside their sums, their columns and the values of the samples with covariates."""
+    """Effects beside what they were computed from.
+
+    ``rows`` (n_samples,) marks the samples with all covariates, whose values are ``data``.
+    """
 
     effects: Effects
     fit: Fit
     model: Model
     data: Floats
+    rows: Bools
 
 
 def fit_effects(
@@ -108,7 +112,7 @@ def fitted(values: npt.ArrayLike, group: npt.ArrayLike, covariates: Covariates =
     fit = fit_group(used, model)
     if not np.isfinite(fit.total).all():
         _refuse_infinite(data)
-    return Fitted(_effects_of(fit, design), fit, model, used)
+    return Fitted(_effects_of(fit, design), fit, model, used, design.rows)
 
 
 def checked(values: npt.ArrayLike, group: npt.ArrayLike) -> tuple[Floats, Floats]:
