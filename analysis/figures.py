@@ -210,7 +210,8 @@ def _pooled(
 
 def _words(row: ForestRow, y: float, weight: str) -> SafeString:
     return format_html(
-        '<text class="{weight}" x="0" y="{y}">{label} <tspan class="soft" dx="6">{note}</tspan></text>'
+        '<text class="{weight}" x="0" y="{y}">{label} '
+        '<tspan class="soft" dx="6">{note}</tspan></text>'
         '<text class="{weight}" x="{right}" y="{y}" text-anchor="end">{figures}</text>',
         weight=weight,
         y=y + 4.5,

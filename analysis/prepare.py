@@ -23,15 +23,21 @@ LOG2_OF = {"raw": 1.0, "log2": 1.0, "ln": 1 / np.log(2), "log10": np.log2(10)}
 
 @dataclass(frozen=True)
 class Note:
-    """Something that was left out or handled otherwise: where, how much, and why."""
+    """Something that was left out or handled otherwise: where, how much, and why.
+
+    ``in_general`` says why without naming a person or a small number, for those who see neither;
+    it is empty where ``why`` names none.
+    """
 
     site: str
     what: str
     n: int
     why: str
+    in_general: str = ""
 
     def as_dict(self) -> dict[str, object]:
-        return {"site": self.site, "what": self.what, "n": self.n, "why": self.why}
+        told = {"site": self.site, "what": self.what, "n": self.n, "why": self.why}
+        return told | ({"in_general": self.in_general} if self.in_general else {})
 
 
 @dataclass(frozen=True)
@@ -249,8 +255,10 @@ def without_repeats(
             continue
         if stay not in dropped:
             dropped.setdefault(leave, _who(people, leave, stay, repeat.n_shared))
+    once = "somebody has two records and is counted once"
     notes += [
-        Note(str(people.at[who, "site"]), "participants", 1, why) for who, why in dropped.items()
+        Note(str(people.at[who, "site"]), "participants", 1, why, once)
+        for who, why in dropped.items()
     ]
     return (
         people.drop(index=list(dropped)),
@@ -265,7 +273,7 @@ def _question(people: pd.DataFrame, one: int, other: int) -> Note:
         f"{left['code']} and {kept['code']} of {kept['site']} agree in every value; "
         "ask whether they are one person"
     )
-    return Note(str(left["site"]), "question", 1, why)
+    return Note(str(left["site"]), "question", 1, why, "two records agree in every value")
 
 
 def _who(people: pd.DataFrame, leave: int, stay: int, n_shared: int) -> str:

@@ -93,7 +93,8 @@ def block_effects(
         n_case, n_control = int(case.sum()), int((case == 0).sum())
         arms = f"{n_case} cases, {n_control} controls"
         why = f"no effect in stratum {stratum}: {arms} on {block.platform}"
-        notes.append(Note(block.site, "effects", len(names), why))
+        lacking = f"a site has too few people in an arm of stratum {stratum}"
+        notes.append(Note(block.site, "effects", len(names), why, lacking))
     return table, notes
 
 
@@ -120,7 +121,8 @@ def covariates_of(
                 )
         elif len(values) and stratum == "all":
             why = f"{name} is known of {known:.0%} of this site's people: not adjusted for it here"
-            notes.append(Note(block.site, "covariate", 1, why))
+            seldom = f"{name} is known of too few people of a site: not adjusted for it there"
+            notes.append(Note(block.site, "covariate", 1, why, seldom))
     batch = block.batch.reindex(here.index)
     if batch.nunique() > 1:
         columns["batch"] = batch

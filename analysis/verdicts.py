@@ -173,9 +173,7 @@ def _who_may_speak(
         touched = verdict is not None and feature in verdict.touches
         kept.append(not touched)
         if touched and verdict is not None:
-            said.append(
-                f"{site} is left out: its handling is {verdict.verdict} ({verdict.reason})."
-            )
+            said.append(f"{site} is left out: its handling is {verdict.verdict}.")
     return rows[np.array(kept, dtype=bool)], said
 
 

@@ -110,12 +110,7 @@ def left_out_for(
         return rows
     totals: dict[tuple[object, object], int] = {}
     for row in rows:
-        why = (
-            "the same person is in another cohort"
-            if "one person, counted there" in str(row["why"])
-            else row["why"]
-        )
-        key = (row["what"], why)
+        key = (row["what"], row.get("in_general") or row["why"])
         totals[key] = totals.get(key, 0) + int(str(row["n"]))
     k = settings.DISCLOSURE_K
     return [

@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
     from cohorts.models import User
 
+# What a verdict's estimate is, by the kind of its claim; Hedges g otherwise.
+MEASURES = {"classifier": "AUC", "severity": "Q2"}
 FIELDS = ("estimate", "ci_low", "ci_high", "n_sites", "n_case", "n_control")
 
 
@@ -35,6 +37,7 @@ def verdict_rows(run: Run) -> list[dict[str, Any]]:
             **{name: getattr(verdict, name) for name in FIELDS},
             "feature": verdict.feature,
             "direction": verdict.claim.direction,
+            "measure": MEASURES.get(verdict.claim.kind, "g"),
             "primary": verdict.stratum == verdict.claim.stratum,
             "doi": verdict.claim.doi,
         }
@@ -99,9 +102,22 @@ def claims_table(rows: list[dict[str, Any]]) -> str:
 def _interval(row: dict[str, Any]) -> str:
     if row["estimate"] is None:
         return "-"
+    sign = "+" if row["measure"] == "g" else ""  # only g has a side
+    told = f"{row['measure']} {row['estimate']:{sign}.2f}"
     if row["ci_low"] is None:
-        return f"{row['estimate']:+.2f}"
-    return f"{row['estimate']:+.2f} ({row['ci_low']:+.2f} to {row['ci_high']:+.2f})"
+        return told
+    return f"{told} ({row['ci_low']:{sign}.2f} to {row['ci_high']:{sign}.2f})"
+
+
+def handling_notes(run: Run) -> list[str]:
+    """A sentence for each site whose handling keeps it from speaking on some markers."""
+    found = RunDocument.objects.filter(run=run, name="handling").first()
+    judged = found.data.items() if found else ()
+    return [
+        f"Handling at {site} is {facts['verdict']}: {facts['reason']}."
+        for site, facts in judged
+        if facts["touches"]
+    ]
 
 
 # --- the same, as one person may see it

@@ -8,7 +8,7 @@ from typing import Any
 from django.core.management.base import CommandParser
 
 from analysis.models import Run
-from analysis.services.results import claims_table, verdict_rows
+from analysis.services.results import claims_table, handling_notes, verdict_rows
 from hikiproject.commands import StudyCommand
 
 
@@ -28,4 +28,4 @@ class Command(StudyCommand):
         if options["json"]:
             self.stdout.write(json.dumps(rows, ensure_ascii=False))
         else:
-            self.stdout.write(claims_table(rows))
+            self.stdout.write("\n".join([claims_table(rows), *handling_notes(run)]))

@@ -15,7 +15,7 @@ from django.core.management.base import CommandParser
 
 from analysis.models import Plan, Run
 from analysis.services import freshness
-from analysis.services.results import claims_table, verdict_rows
+from analysis.services.results import claims_table, handling_notes, verdict_rows
 from cohorts.models import Membership, Site, Study, Upload, User
 from cohorts.services import uploads
 from hikiproject.commands import StudyCommand
@@ -177,6 +177,8 @@ class Command(StudyCommand):
     def _tell(self, run: Run, people: list[tuple[str, str, str]], seconds: float) -> None:
         self._say("")
         self._say(claims_table(verdict_rows(run)))
+        for note in handling_notes(run):
+            self._say(note)
         sites = ", ".join(
             f"{s['site']} {s['n_case']}+{s['n_control']}" for s in run.summary["sites"]
         )
