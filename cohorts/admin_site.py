@@ -32,7 +32,7 @@ def roles_in(request: HttpRequest) -> frozenset[str]:
     held: frozenset[str] | None = getattr(request, "consortium_roles", None)
     if held is None:
         held = access.roles_of(request.user) & access.CONSORTIUM_ROLES
-        request.consortium_roles = held  # type: ignore[attr-defined]
+        request.consortium_roles = held  # type: ignore[attr-defined]  # kept for this request
     return held
 
 

@@ -98,7 +98,7 @@ class RecordViewSet(ScopedViewSet):
     def list(self, request: Request, *args: Any, **kwargs: Any) -> HttpResponseBase:
         rows = self.filter_queryset(self.get_queryset())
         page = self.paginate_queryset(rows) or []
-        links = self.paginator.get_paginated_response([]).data  # type: ignore[union-attr]
+        links = self.paginator.get_paginated_response([]).data  # type: ignore[union-attr]  # lists have pages
         etag = self._version([*conditional.page_version(page), links["next"], links["previous"]])
         if conditional.not_modified(request, etag):
             return conditional.unchanged(etag)

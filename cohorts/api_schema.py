@@ -52,7 +52,7 @@ class ProblemSchema(AutoSchema):
         )
         if operation is None:
             return None
-        problem = ResolvedComponent(  # type: ignore[no-untyped-call]
+        problem = ResolvedComponent(  # type: ignore[no-untyped-call]  # untyped library
             "Problem", ResolvedComponent.SCHEMA, PROBLEM, "Problem"
         )
         registry.register_on_missing(problem)

@@ -8,4 +8,4 @@ class HikiprojectConfig(AppConfig):
 
     def ready(self) -> None:
         # The Celery app must exist before any task is sent from this process.
-        from hikiproject import celery  # noqa: F401
+        from hikiproject import celery  # noqa: F401 - its import is its effect

@@ -68,9 +68,8 @@ def uphill(path: str, modules: set[str]) -> list[str]:
         if app == "cohorts" and target[0] == "analysis":
             wrong.append(module)
         elif parts[:2] == ("analysis", "stats"):
-            if target[0] in APPS and target[:2] != ["analysis", "stats"]:
-                wrong.append(module)
-            elif target[0] in ("django", "rest_framework", "celery"):
+            ours = target[0] in APPS and target[:2] != ["analysis", "stats"]
+            if ours or target[0] in ("django", "rest_framework", "celery"):
                 wrong.append(module)
         elif parts[:2] == ("cohorts", "ingest") and target[0] in ("django", "rest_framework"):
             wrong.append(module)

@@ -8,13 +8,14 @@ import pytest
 
 from cohorts.errors import NoSuchSite, NotAllowed, UnusableRequest
 from cohorts.models import AssayBatch, AssayRow, Assessment, Change, Participant, Sample, Upload
-from cohorts.services import files, uploads
 from cohorts.services import consent as consents
+from cohorts.services import files, uploads
 from tests.factories import SiteFactory, user_with
 
 pytestmark = pytest.mark.django_db
 
-PEOPLE = """participant,sex,group,enrolled_on,age_years,consent_version,consent_signed_on,consent_scopes
+PEOPLE = """\
+participant,sex,group,enrolled_on,age_years,consent_version,consent_signed_on,consent_scopes
 F001,f,hikikomori,2024-04-01,31,1.0,2024-04-01,store_samples;metabolomics;share_consortium
 F002,m,healthy_control,2024-04-02,33,1.0,2024-04-02,store_samples;metabolomics;share_consortium
 F003,m,hikikomori,2024-04-02,27,,,
@@ -67,7 +68,10 @@ def test_people_samples_and_values_arrive_as_they_were_sent(site):
 def test_a_score_is_derived_and_not_typed_in(site):
     send(site, "participants", PEOPLE)
     items = ",".join(f"item_{n}" for n in range(1, 26))
-    table = f"participant,instrument,assessed_on,language,{items}\nF001,HQ-25,2024-04-01,ja,{','.join(['4'] * 25)}\n"
+    answers = ",".join(["4"] * 25)
+    table = (
+        f"participant,instrument,assessed_on,language,{items}\nF001,HQ-25,2024-04-01,ja,{answers}\n"
+    )
     send(site, "assessments", table)
     # Seven items are reversed: 18 x 4.
     assert Assessment.objects.get().score == 72
@@ -108,7 +112,8 @@ def test_of_a_refused_table_nothing_is_stored(site):
 def test_every_fault_is_told_at_once(site):
     broken = PEOPLE.replace("31,1.0", "old,1.0").replace("F002,m,", "F002,man,")
     assert faults(send(site, "participants", broken)) == [
-        'row 2, column age_years: "old" is not a number; write plain digits, or leave the cell empty.',
+        'row 2, column age_years: "old" is not a number; write plain digits, or leave the cell '
+        "empty.",
         'row 3, column sex: "man" is not a known sex; known are female, male, intersex, unknown.',
     ]
 
