@@ -23,7 +23,8 @@ class LeaveOneOut:
     NaN and the interval is that cohort's own.
 
     ``rests_on_one`` (n_features,): with all cohorts the interval excludes 0, without one of them
-    it does not.
+    it does not. With three or four cohorts and Hartung-Knapp that is the rule: the degree of
+    freedom lost is much of the evidence.
     """
 
     estimate: Floats

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, fields
+from typing import NoReturn
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -150,21 +151,24 @@ def checked_effects(estimates: ArrayLike, variances: ArrayLike) -> tuple[Floats,
         )
     # One pass for the tables that are in order; the search for what is wrong comes after.
     sound = np.isfinite(y) & (v > 0) & np.isfinite(v) | np.isnan(y) & np.isnan(v)
-    if sound.all():
-        return y, v
-    refused = {
+    if not sound.all():
+        _refuse(y, v)
+    return y, v
+
+
+def _refuse(y: Floats, v: Floats) -> NoReturn:
+    """Say what is wrong with the first unsound number, and where it is."""
+    faults = {
         "an infinite estimate or variance": np.isinf(y) | np.isinf(v),
         "a variance that is not above 0": v <= 0,
         "an estimate or a variance without the other": np.isnan(y) != np.isnan(v),
     }
-    for what, where in refused.items():
-        if where.any():
-            cohort, feature = np.argwhere(where)[0]
-            raise UnusableData(
-                f"Cohort {cohort}, feature {feature} (counted from 0) has {what}; "
-                f"{int(where.sum())} such in all. Refit that cohort or set both to NaN."
-            )
-    return y, v
+    what, where = next(fault for fault in faults.items() if fault[1].any())
+    cohort, feature = np.argwhere(where)[0]
+    raise UnusableData(
+        f"Cohort {cohort}, feature {feature} (counted from 0) has {what}; "
+        f"{int(where.sum())} such in all. Refit that cohort or set both to NaN."
+    )
 
 
 def _fit(y: Floats, v: Floats, method: str, test: str) -> _Fitted:

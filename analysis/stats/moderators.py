@@ -80,7 +80,7 @@ def meta_regression(
 
     References
     ----------
-    .. [1] Thompson and Sharp 1999, doi:10.1002/(SICI)1097-0258(19991030)18:20<2693::AID-SIM235>
+    .. [1] Thompson and Sharp 1999, doi:10.1002/(SICI)1097-0258(19991030)18:20<2693::AID-SIM235>3.0.CO;2-V
     .. [2] Knapp and Hartung 2003, doi:10.1002/sim.1482
     """
     if test not in TESTS:

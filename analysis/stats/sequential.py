@@ -80,9 +80,12 @@ def confidence_sequence(
     Notes
     -----
     What is proved: averaged over the weights of tau, at most 1 - level of null effects are ever
-    called, over any number of looks at normal estimates with known variances. What is measured
-    (tests/stats/monte_carlo.py; Hedges g, estimated variances, 50 looks, 3 to 20 cohorts of 15
-    to 60 an arm): see docs/for-statisticians.md.
+    called, over any number of looks at normal estimates with known variances. What is measured at
+    each tau by itself (tests/stats/monte_carlo.py: Hedges g with estimated variances, 50 looks, 3
+    to 20 cohorts growing from 15 to 60 an arm, tau2 0 to 0.5): at most 4.6 % ever called, where
+    the ordinary interval calls up to 21 %. The price in power at g = 0.5, tau2 = 0.05, beside one
+    ordinary look at the end: 18 % for 30 % with 3 cohorts, 65 % for 80 % with 5, 97 % for 100 %
+    with 10; the tables are in docs/for-statisticians.md.
 
     Limits: what has been called stays called only if looks are kept, since this interval is of
     the present look alone; data that leave (a withdrawal) or are corrected are not covered, unless

@@ -4,6 +4,7 @@ import json
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 from hypothesis import strategies as st
 
 METAFOR = json.loads(
@@ -24,6 +25,17 @@ def named(row):
     """A sentence for pytest of what metafor was asked."""
     keys = ("table", "mods", "tau2_method", "test")
     return "-".join(row[key] for key in keys if key in row)
+
+
+def finnish(real_data):
+    """Log odds ratios of diabetes of 227 biomarkers in four cohorts, with their variances, and the
+    authors' own pooled estimates and standard errors (Ahola-Olli et al. 2019)."""
+    effects = pd.read_csv(real_data / "finnish_t2d_effects" / "effects.csv")
+    estimate = effects.pivot(index="study", columns="feature_id", values="log_odds_ratio")
+    se = effects.pivot(index="study", columns="feature_id", values="standard_error")
+    cohorts = ["yfs", "finrisk1997", "dilgom", "nfbc"]
+    published = estimate.loc["published_meta"], se.loc["published_meta"]
+    return estimate.loc[cohorts].to_numpy(), se.loc[cohorts].to_numpy() ** 2, published
 
 
 def simulated(n_cohorts, n_features, seed=1, missing=0.0):

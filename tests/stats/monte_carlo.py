@@ -2,7 +2,7 @@
 
 The tests run a short form of this; the long form prints the tables of docs/for-statisticians.md:
 
-    python -m tests.stats.monte_carlo          # about ten minutes on one core
+    python -m tests.stats.monte_carlo          # about eight minutes on one core
     python -m tests.stats.monte_carlo 400      # so many studies a row
 """
 

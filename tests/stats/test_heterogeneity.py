@@ -10,7 +10,7 @@ from analysis.stats import newton
 from analysis.stats.errors import UnusableData
 from analysis.stats.heterogeneity import heterogeneity
 from analysis.stats.meta import pool_effects
-from tests.stats.effect_tables import METAFOR, cohort_tables, column, named, simulated
+from tests.stats.effect_tables import METAFOR, cohort_tables, column, finnish, named, simulated
 
 CLOSED = {"i2_from_q", "h2_from_q"}
 
@@ -97,6 +97,14 @@ def test_the_interval_holds_the_true_tau2_in_95_of_100_studies():
     found = heterogeneity(estimates, variances, tau2="DL")
     held = ((found.tau2_low <= 0.05) & (found.tau2_high >= 0.05)).mean()
     assert 0.94 < held < 0.96
+
+
+def test_four_finnish_cohorts_cannot_tell_much_heterogeneity_from_none(real_data):
+    estimates, variances, _ = finnish(real_data)
+    found = heterogeneity(estimates, variances)
+    assert np.median(found.i2) == 0
+    assert np.median(found.i2_high) > 75
+    assert (found.tau2_low > 0).sum() <= (found.q_p < 0.05).sum() == 5
 
 
 def test_identical_cohorts_have_no_heterogeneity_by_either_definition():

@@ -9,7 +9,15 @@ from hypothesis import strategies as st
 from analysis.stats.errors import UnusableData
 from analysis.stats.influence import egger_test, leave_one_out
 from analysis.stats.meta import pool_effects
-from tests.stats.effect_tables import METAFOR, cohort_tables, column, known, named, simulated
+from tests.stats.effect_tables import (
+    METAFOR,
+    cohort_tables,
+    column,
+    finnish,
+    known,
+    named,
+    simulated,
+)
 
 LEFT = ("estimate", "se", "ci_low", "ci_high", "p", "tau2", "i2", "q_statistic")
 
@@ -93,6 +101,13 @@ def test_small_cohorts_with_large_effects_are_found():
     se = np.linspace(0.05, 0.5, 12)[:, None]
     estimates = 0.1 + 2.0 * se + rng.normal(size=(12, 200)) * se
     assert (egger_test(estimates, np.broadcast_to(se**2, (12, 200))).p < 0.05).mean() > 0.9
+
+
+def test_small_finnish_cohorts_tell_the_story_of_the_large_ones(real_data):
+    estimates, variances, _ = finnish(real_data)
+    p = egger_test(estimates, variances).p
+    assert np.isfinite(p).all()
+    assert (p < 0.05).mean() < 0.05
 
 
 def test_eggers_test_keeps_its_level_where_size_does_not_matter():

@@ -7,7 +7,6 @@ from dataclasses import fields
 from pathlib import Path
 
 import numpy as np
-import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -18,7 +17,7 @@ from analysis.stats import newton
 from analysis.stats.errors import UnusableData
 from analysis.stats.meta import BLOCK, PooledEffects, pool_effects
 from tests.stats.effect_tables import METAFOR as MORE_METAFOR
-from tests.stats.effect_tables import cohort_tables, column, named, simulated
+from tests.stats.effect_tables import cohort_tables, column, finnish, named, simulated
 from tests.stats.monte_carlo import coverage
 
 REFERENCE = Path(__file__).parent / "reference"
@@ -135,15 +134,11 @@ def test_paule_mandel_makes_the_generalised_q_equal_its_degrees_of_freedom():
 
 
 def test_four_finnish_cohorts_pool_to_the_published_diabetes_risks(real_data):
-    """Ahola-Olli et al. 2019: 227 biomarkers; the authors' own pooling is in the same table."""
-    effects = pd.read_csv(real_data / "finnish_t2d_effects" / "effects.csv")
-    estimate = effects.pivot(index="study", columns="feature_id", values="log_odds_ratio")
-    se = effects.pivot(index="study", columns="feature_id", values="standard_error")
-    cohorts = ["yfs", "finrisk1997", "dilgom", "nfbc"]
-    pooled = pool_effects(estimate.loc[cohorts], se.loc[cohorts] ** 2, tau2="FE", test="z")
+    estimates, variances, (published, published_se) = finnish(real_data)
+    pooled = pool_effects(estimates, variances, tau2="FE", test="z")
     # Their table has eight decimals: 8e-8 is what rounding leaves.
-    np.testing.assert_allclose(pooled.estimate, estimate.loc["published_meta"], atol=1e-7, rtol=0)
-    np.testing.assert_allclose(pooled.se, se.loc["published_meta"], rtol=2e-7)
+    np.testing.assert_allclose(pooled.estimate, published, atol=1e-7, rtol=0)
+    np.testing.assert_allclose(pooled.se, published_se, rtol=2e-7)
 
 
 # --- coverage ------------------------------------------------------------------------------------
