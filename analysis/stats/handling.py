@@ -35,6 +35,8 @@ MARKERS_TOUCHED: Mapping[str, tuple[str, ...]] = MappingProxyType(
         "light": ("bilirubin",),
         # bilirubin and acylcarnitines differ between EDTA, heparin, citrate and serum
         "tube": ("bilirubin", "acylcarnitines"),
+        # which markers thawing moves is not settled: none is barred for it
+        "thawing": (),
     }
 )
 """The markers that each handling fault moves, by canonical names."""

@@ -225,3 +225,13 @@ def test_a_study_that_cannot_be_tested_is_refused_with_the_reason_of_each_site()
         run(values, apart, site)
     with pytest.raises(UnusableData, match="give one row, one label and one site a sample"):
         run(values, labels[:-1], site)
+    with pytest.raises(UnusableData, match="hold an infinity"):
+        run(np.where(values > 2, np.inf, values), labels, site)
+    few = (np.arange(60) % 20 < 2).astype(int)
+    with pytest.raises(UnusableData, match="the other sites have 4 cases and 36 controls"):
+        run(values, few, site)
+    apart = np.where((site == "A")[:, None] == (np.arange(12) < 6), values, np.nan)
+    with pytest.raises(UnusableData, match="no feature of this site is measured at two thirds"):
+        run(apart[site != "C"], labels[site != "C"], site[site != "C"])
+    with pytest.raises(UnusableData, match="No site has 2 cases and 2 controls"):
+        stratified([])
