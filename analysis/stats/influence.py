@@ -108,31 +108,51 @@ def egger_test(estimates: ArrayLike, variances: ArrayLike) -> Egger:
     y, v = checked_effects(estimates, variances)
     present = np.isfinite(y)
     counts = present.sum(axis=0)
-    n = np.maximum(counts, 1)
     precision = np.where(present, 1 / np.sqrt(np.where(present, v, 1.0)), 0.0)
     score = precision * np.where(present, y, 0.0)
-    mean_precision, mean_score = precision.sum(axis=0) / n, score.sum(axis=0) / n
-    across = np.where(present, precision - mean_precision, 0.0)
-    spread = (across**2).sum(axis=0)
-    alike = spread <= ROUNDING * (precision**2).sum(axis=0)
-    spread = np.where(alike, 1.0, spread)
-    slope = (across * score).sum(axis=0) / spread
-    intercept = mean_score - slope * mean_precision
-    residual = np.where(present, score - intercept - slope * precision, 0.0)
-    squares = (residual**2).sum(axis=0)
-    exact = squares <= ROUNDING * (score**2).sum(axis=0)
+    line = _line(precision, score, present)
+    alike = line.spread <= ROUNDING * (precision**2).sum(axis=0)
+    exact = line.squares <= ROUNDING * (score**2).sum(axis=0)
     reason = np.where(exact, EGGER_EXACT, "")
     reason = np.where(alike, EGGER_ALIKE, reason)
     reason = np.where(counts < 3, EGGER_FEW, reason)
     df = np.where(reason == "", counts - 2.0, np.nan)
-    se = np.sqrt(squares / df * (1 / n + mean_precision**2 / spread))
+    se = np.sqrt(line.squares / df * line.leverage)
     drawn = np.where((counts < 3) | alike, np.nan, 0.0)
     return Egger(
-        intercept=intercept + drawn,
+        intercept=line.intercept + drawn,
         se=se,
-        t=intercept / se,
+        t=line.intercept / se,
         df=df,
-        p=two_sided_p(intercept / se, df),
-        limit=slope + drawn,
+        p=two_sided_p(line.intercept / se, df),
+        limit=line.slope + drawn,
         reason=tuple(reason.tolist()),
     )
+
+
+@dataclass(frozen=True)
+class _Line:
+    """Least squares of each feature; ``leverage`` times the error variance is the intercept's.
+
+    ``spread`` is the sum of squares of x around its mean, ``squares`` that around the line.
+    """
+
+    intercept: Floats
+    slope: Floats
+    spread: Floats
+    squares: Floats
+    leverage: Floats
+
+
+def _line(x: Floats, y: Floats, present: NDArray[np.bool_]) -> _Line:
+    n = np.maximum(present.sum(axis=0), 1)
+    mean_x, mean_y = x.sum(axis=0) / n, y.sum(axis=0) / n
+    across = np.where(present, x - mean_x, 0.0)
+    spread = (across**2).sum(axis=0)
+    # Where x does not vary the line is not shown; 1 keeps the division quiet.
+    divisor = np.where(spread > 0, spread, 1.0)
+    slope = (across * y).sum(axis=0) / divisor
+    intercept = mean_y - slope * mean_x
+    residual = np.where(present, y - intercept - slope * x, 0.0)
+    squares = (residual**2).sum(axis=0)
+    return _Line(intercept, slope, spread, squares, 1 / n + mean_x**2 / divisor)

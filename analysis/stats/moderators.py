@@ -80,7 +80,8 @@ def meta_regression(
 
     References
     ----------
-    .. [1] Thompson and Sharp 1999, doi:10.1002/(SICI)1097-0258(19991030)18:20<2693::AID-SIM235>3.0.CO;2-V
+    .. [1] Thompson and Sharp 1999,
+       doi:10.1002/(SICI)1097-0258(19991030)18:20<2693::AID-SIM235>3.0.CO;2-V
     .. [2] Knapp and Hartung 2003, doi:10.1002/sim.1482
     """
     if test not in TESTS:
@@ -114,16 +115,7 @@ def _covariates(covariates: ArrayLike, n_cohorts: int) -> Floats:
 
 
 def _regression(fit: MixedFit, n_covariates: int, method: str, test: str) -> MetaRegression:
-    scale, flat = np.ones(len(fit.df)), np.zeros(len(fit.df), dtype=bool)
-    if test in ("hksj", "hksj_plain"):
-        flat = fit.on_the_line if test == "hksj_plain" else flat
-        scatter = np.where(flat, np.nan, fit.scatter)
-        scale = scatter if test == "hksj_plain" else np.maximum(1.0, scatter)
-    reason = np.full(len(fit.df), "", dtype=object)
-    reason[flat] = ON_THE_LINE
-    reason[~fit.converged] = UNCONVERGED
-    reason[fit.deficient] = NOT_VARYING
-    reason[fit.n_cohorts <= n_covariates + 1] = TOO_FEW
+    scale = _scale(fit, test)
     se = np.sqrt(fit.covariance_diagonal * scale)
     test_df = np.where(np.isnan(fit.df) | (test != "z"), fit.df, np.inf)
     upper = (1 + COVERAGE) / 2
@@ -143,10 +135,28 @@ def _regression(fit: MixedFit, n_covariates: int, method: str, test: str) -> Met
         q_moderators_p=joint_p,
         df=fit.df,
         n_cohorts=fit.n_cohorts,
-        reason=tuple(reason),
+        reason=_reasons(fit, n_covariates, scale),
         tau2_method=method,
         test=test,
     )
+
+
+def _scale(fit: MixedFit, test: str) -> Floats:
+    """What Hartung-Knapp multiplies the variances by; NaN where plain Hartung-Knapp would say 0."""
+    if test == "hksj":
+        return np.maximum(1.0, fit.scatter)
+    if test == "hksj_plain":
+        return np.where(fit.on_the_line, np.nan, fit.scatter)
+    return np.ones(len(fit.df))
+
+
+def _reasons(fit: MixedFit, n_covariates: int, scale: Floats) -> tuple[str, ...]:
+    reasons = np.full(len(fit.df), "", dtype=object)
+    reasons[np.isnan(scale)] = ON_THE_LINE
+    reasons[~fit.converged] = UNCONVERGED
+    reasons[fit.deficient] = NOT_VARYING
+    reasons[fit.n_cohorts <= n_covariates + 1] = TOO_FEW
+    return tuple(reasons)
 
 
 def _i2(fit: MixedFit, method: str) -> Floats:
