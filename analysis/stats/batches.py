@@ -19,14 +19,40 @@ from analysis.stats.design import (
     independent,
 )
 from analysis.stats.errors import UnusableData
+from analysis.stats.moments import Layout, lay_out
 
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
 
 
-def batch_design(covariates: Covariates, labels: list[str], codes: Ints) -> Design:
+# A column that keeps this share of its length beside the batches and the columns before it needs
+# no closer look.
+_CLEAR = 1e-5
+
+
+def batch_design(
+    covariates: Covariates, labels: list[str], codes: Ints, n_batches: int
+) -> tuple[Design, Layout]:
     """Covariate columns that the batches leave something of, or a refusal with the numbers."""
-    design = _design_of_numbers(covariates, len(labels)) or build_design(covariates, len(labels))
+    numbers = _numbers(covariates, len(labels))
+    if numbers is not None and numbers[1].shape[1] < len(labels):
+        design = _design_of_numbers(*numbers)
+        layout = lay_out(codes, n_batches, design.columns)
+        if _clearly_independent(design.columns, layout):
+            return design, layout
+    design = build_design(covariates, len(labels))
+    _refuse_confounded(design, covariates, labels, codes)
+    return design, lay_out(codes, n_batches, design.columns)
+
+
+def _clearly_independent(columns: Floats, layout: Layout) -> bool:
+    lengths = np.sqrt(np.einsum("ij,ij->j", columns, columns))
+    return bool((np.abs(np.diagonal(layout.upper)) > _CLEAR * lengths).all())
+
+
+def _refuse_confounded(
+    design: Design, covariates: Covariates, labels: list[str], codes: Ints
+) -> None:
     if not design.rows.all():
         frame = as_frame(covariates, len(labels))
         gaps = [name for name in design.adjusted_for if frame[name].isna().any()]
@@ -47,7 +73,6 @@ def batch_design(covariates: Covariates, labels: list[str], codes: Ints) -> Desi
             "the batches and would erase or invent their effect: leave out the covariate if its "
             "effect need not be kept, or analyse each batch by itself."
         )
-    return design
 
 
 def encoded(
@@ -66,20 +91,15 @@ def encoded(
     return columns[:, [names.index(name) for name in column_names]]
 
 
-def _design_of_numbers(covariates: Covariates, n_samples: int) -> Design | None:
-    """What ``build_design`` makes of complete numbers, without a frame; None for all else."""
-    numbers = _numbers(covariates, n_samples)
-    if numbers is None:
-        return None
-    names, columns = numbers
-    kept = independent(columns)
+def _design_of_numbers(names: list[str], columns: Floats) -> Design:
+    """What ``build_design`` makes of complete and independent numbers, without a frame."""
     return Design(
         codings=tuple(Coding(name) for name in names),
-        column_names=tuple(name for name, keep in zip(names, kept, strict=True) if keep),
-        columns=np.ascontiguousarray(columns[:, kept]),
-        rows=np.ones(n_samples, dtype=bool),
-        adjusted_for=tuple(name for name, keep in zip(names, kept, strict=True) if keep),
-        dropped=tuple(name for name, keep in zip(names, kept, strict=True) if not keep),
+        column_names=tuple(names),
+        columns=columns,
+        rows=np.ones(len(columns), dtype=bool),
+        adjusted_for=tuple(names),
+        dropped=(),
     )
 
 
@@ -131,17 +151,6 @@ def checked_values(values: npt.ArrayLike) -> Floats:
     return data
 
 
-def finite_or_missing(data: Floats) -> None:
-    """Refuse infinite values."""
-    for row in np.flatnonzero(~np.isfinite(data.sum(axis=1))):
-        infinite = np.flatnonzero(np.isinf(data[row]))
-        if len(infinite):
-            raise UnusableData(
-                f"The value in row {row}, feature {infinite[0]} is infinite: was a logarithm taken "
-                "of zero?"
-            )
-
-
 def batch_labels(batch: npt.ArrayLike, n_samples: int) -> list[str]:
     """One batch name a sample, as text."""
     names = np.asarray(batch).ravel()
@@ -162,4 +171,4 @@ def batch_labels(batch: npt.ArrayLike, n_samples: int) -> list[str]:
 def batch_numbers(labels: list[str], names: Sequence[str]) -> Ints:
     """Place of each label among ``names``."""
     number = {name: code for code, name in enumerate(names)}
-    return np.fromiter((number[label] for label in labels), dtype=np.int64, count=len(labels))
+    return np.array([number[label] for label in labels], dtype=np.int64)

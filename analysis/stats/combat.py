@@ -20,7 +20,7 @@ from analysis.stats.batches import (
 from analysis.stats.design import Coding, Covariates
 from analysis.stats.errors import UnusableData
 from analysis.stats.location_scale import Located, fit_batches, left_alone, locate
-from analysis.stats.moments import lay_out, rows_of, tiles
+from analysis.stats.moments import rows_of, tiles
 from analysis.stats.shrinkage import Priors, priors_of, shrink_nonparametric, shrink_parametric
 
 Floats = npt.NDArray[np.float64]
@@ -84,8 +84,8 @@ class CombatModel:
         for number, rows in enumerate(rows_of_batches):
             own = columns[order[ends[number] : ends[number + 1]]]
             for part, within, features in tiles(rows, data.shape[1]):
-                tile = data[part, features] * inverse[number, features]
-                tile += own[within] @ lines[number, :, features]
+                tile = own[within] @ lines[number, :, features]
+                tile += data[part, features] * inverse[number, features]
                 adjusted[part, features] = tile
         return adjusted
 
@@ -200,8 +200,7 @@ def fit_combat(
     names = tuple(sorted(set(labels)))
     codes = batch_numbers(labels, names)
     refuse_batches(names, reference_batch)
-    design = batch_design(covariates, labels, codes)
-    layout = lay_out(codes, len(names), design.columns)
+    design, layout = batch_design(covariates, labels, codes, len(names))
     notes: tuple[str, ...] = ()
     if not mean_only and (layout.n == 1).any():
         single = names[int(np.flatnonzero(layout.n == 1)[0])]
@@ -218,8 +217,7 @@ def fit_combat(
             "them; ComBat needs at least 2 to learn from."
         )
     means = design.columns.mean(axis=0)
-    levels = layout.means(design.columns) - means
-    located = locate(fit, layout, levels, alone, reference)
+    located = locate(fit, layout, layout.levels - means, alone, reference)
     gamma, delta, priors = _shrink(located, reference, parametric=parametric, mean_only=mean_only)
     return CombatModel(
         batches=names,

@@ -9,7 +9,7 @@ from itertools import pairwise
 import numpy as np
 import numpy.typing as npt
 
-from analysis.stats.batches import finite_or_missing
+from analysis.stats.errors import UnusableData
 
 Floats = npt.NDArray[np.float64]
 Bools = npt.NDArray[np.bool_]
@@ -27,7 +27,8 @@ class Layout:
     ``order`` (n_samples,) sorts the samples by batch and ``ends`` (n_batches + 1,) says where
     each batch starts there; ``rows`` finds a batch's samples in the data. ``left``
     (1 + n_columns, n_samples), in that order, is 1 above the covariate columns made orthonormal
-    and free of the batches; ``upper`` @ slopes of the columns = slopes of these.
+    and free of the batches; ``upper`` @ slopes of the columns = slopes of these. ``levels``
+    (n_batches, n_columns) are the batches' means of the columns.
     """
 
     order: Ints
@@ -35,6 +36,7 @@ class Layout:
     rows: tuple[Rows, ...]
     left: Floats
     upper: Floats
+    levels: Floats
 
     @property
     def n(self) -> Ints:
@@ -45,11 +47,6 @@ class Layout:
     def codes(self) -> Ints:
         """Batch of each sample, in ``order``."""
         return np.repeat(np.arange(len(self.n)), self.n)
-
-    def means(self, columns: Floats) -> Floats:
-        """Each batch's means of columns (n_samples, n_columns), shape (n_batches, n_columns)."""
-        sums: Floats = np.add.reduceat(columns[self.order], self.ends[:-1], axis=0)
-        return sums / self.n[:, None]
 
     def in_order(self) -> Layout:
         """The layout of data whose rows have been brought in order."""
@@ -89,14 +86,18 @@ def rows_of(codes: Ints, n_batches: int) -> tuple[Ints, Ints, tuple[Rows, ...]]:
 
 
 def lay_out(codes: Ints, n_batches: int, columns: Floats) -> Layout:
-    """Sort samples by batch; ``columns`` (n_samples, n_columns) of full rank beside batches."""
+    """Sort samples by batch and make ``columns`` (n_samples, n_columns) orthonormal in them."""
     order, ends, rows = rows_of(codes, n_batches)
-    inside = columns[order]
-    for start, end in pairwise(ends):
-        inside[start:end] -= inside[start:end].mean(axis=0)
+    inside, levels = columns[order], np.zeros((n_batches, columns.shape[1]))
+    if columns.shape[1]:
+        for batch, (start, end) in enumerate(pairwise(ends.tolist())):
+            own = inside[start:end]
+            levels[batch] = np.add.reduce(own) / (end - start)
+            own -= levels[batch]
     basis, upper = np.linalg.qr(inside)
-    left = np.vstack([np.ones(len(order)), basis.T])
-    return Layout(order, ends, rows, left, upper)
+    left = np.empty((1 + columns.shape[1], len(order)))
+    left[0], left[1:] = 1.0, basis.T
+    return Layout(order, ends, rows, left, upper, levels)
 
 
 def tiles(rows: Rows, n_features: int) -> Iterator[tuple[Rows, slice, slice]]:
@@ -122,6 +123,17 @@ def sum_up(data: Floats, layout: Layout) -> Moments:
     return _sum_measured(data, layout)
 
 
+def finite_or_missing(data: Floats) -> None:
+    """Refuse infinite values."""
+    for row in np.flatnonzero(~np.isfinite(data.sum(axis=1))):
+        infinite = np.flatnonzero(np.isinf(data[row]))
+        if len(infinite):
+            raise UnusableData(
+                f"The value in row {row}, feature {infinite[0]} is infinite: was a logarithm taken "
+                "of zero?"
+            )
+
+
 def _sum_complete(data: Floats, layout: Layout) -> Moments | None:
     n_batches, m = len(layout.n), data.shape[1]
     cross = np.zeros((n_batches, len(layout.left), m))
@@ -137,7 +149,9 @@ def _sum_complete(data: Floats, layout: Layout) -> Moments | None:
             if not np.isfinite(sums[0]).all():
                 return None
             cross[batch, :, features] += sums
-            squares[batch, features] += (tile * tile).sum(axis=0)
+            # Rows that were gathered are a copy, free to be overwritten.
+            tile = np.square(tile, out=tile if isinstance(part, np.ndarray) else None)
+            squares[batch, features] += left[0, within] @ tile
     return Moments(cross, squares, products, complete=True)
 
 
@@ -156,7 +170,7 @@ def _sum_measured(data: Floats, layout: Layout) -> Moments:
             tile = np.where(measured, tile, 0.0)
             cross[batch, :, features] += left[:, within] @ tile
             pairs[batch, :, features] += both[:, within] @ measured.astype(np.float64)
-            squares[batch, features] += (tile * tile).sum(axis=0)
+            squares[batch, features] += left[0, within] @ np.square(tile)
     products = np.empty((n_batches, k, k, m))
     products[:, upper[0], upper[1]] = products[:, upper[1], upper[0]] = pairs
     return Moments(cross, squares, products, complete=False)
