@@ -1,0 +1,44 @@
+"""Runs inside the peers' environment and prints the table of the jobs."""
+
+import sys
+from collections.abc import Sequence
+
+from benchmarks.contenders import HEADER, Job, measure, rows
+
+
+def jobs() -> list[Job]:
+    """All jobs, the small before the large."""
+    from benchmarks import combat, effects, permutations, pooling, severity
+
+    found = [
+        job for module in (combat, effects, pooling, permutations, severity) for job in module.JOBS
+    ]
+    return sorted(found, key=lambda job: job.group != "small")
+
+
+def main(names: Sequence[str]) -> int:
+    """Measure jobs whose name, group or size is among ``names``."""
+    from threadpoolctl import threadpool_limits
+
+    known = jobs()
+    chosen = [job for job in known if not names or {job.name, job.group, job.size} & set(names)]
+    if not chosen:
+        told = ", ".join(sorted({job.name for job in known} | {job.group for job in known} - {""}))
+        print(f"No job {' '.join(names)}: name one or more of {told}.", file=sys.stderr)
+        return 2
+    line("|".join(HEADER))
+    line("|".join("---" for _ in HEADER))
+    with threadpool_limits(limits=1):
+        for job in chosen:
+            for row in rows(job, *measure(job)):
+                line("|".join(row))
+    return 0
+
+
+def line(text: str) -> None:
+    """One line of the table, at once."""
+    print(f"|{text}|".replace("|", " | ").strip(), flush=True)
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,22 @@
+"""``benchmark``: this project's methods beside their peers, measured on this machine."""
+
+import sys
+
+from django.core.management.base import BaseCommand, CommandParser
+
+from benchmarks.runner import run
+
+
+class Command(BaseCommand):
+    """Print the table of times; peers are installed in an environment of their own."""
+
+    help = "Time our statistics beside their peers: python3 manage.py benchmark [JOB ...]."
+    requires_system_checks = []
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        """Jobs by name (combat, effects, pooling, permutations, severity) or group."""
+        parser.add_argument("jobs", nargs="*", metavar="JOB", help="all without a name")
+
+    def handle(self, *, jobs: list[str], **_options: object) -> None:
+        """Measure, and end with the exit code of the measuring process."""
+        sys.exit(run(jobs))
