@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from analysis.stats.batches import batch_labels, checked_values, finite_or_missing
+from analysis.stats.batches import batch_labels, checked_values
 from analysis.stats.errors import UnusableData
 
 Floats = npt.NDArray[np.float64]
@@ -18,6 +18,7 @@ METHODS = ("median_ratio", "loess")
 # Natural logarithms in one unit of each scale that values may come on.
 _LN = {"ln": 1.0, "log2": float(np.log(2)), "log10": float(np.log(10))}
 SCALES = ("raw", *_LN)
+_LARGEST = 1e150
 _LEAST_FOR_RSD = 3
 _LEAST_NEIGHBOURS = 3
 
@@ -185,9 +186,19 @@ def fit_qc(
 
 
 def finite_table(values: npt.ArrayLike) -> Floats:
-    """Values as floats of shape (n_samples, n_features), NaN among them but nothing infinite."""
+    """Values as floats of shape (n_samples, n_features): NaN among them, nothing infinite.
+
+    Nor anything above 1e150, of which the square would be.
+    """
     data = checked_values(values)
-    finite_or_missing(data)
+    size = np.fmax.reduce(np.abs(data), axis=None)
+    if size > _LARGEST:
+        row, feature = np.argwhere(np.abs(data) > _LARGEST)[0]
+        what = "infinite" if np.isinf(data[row, feature]) else f"{data[row, feature]:.3g}"
+        raise UnusableData(
+            f"The value in row {row}, feature {feature} is {what}: was a logarithm taken of zero, "
+            "or a marker of missing values read as a number?"
+        )
     return data
 
 
