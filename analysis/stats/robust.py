@@ -23,6 +23,8 @@ Ints = npt.NDArray[np.int64]
 _BLOCK = 64 * 1024
 # A sample whose residual can be nothing but rounding.
 _DECIDES = 1 - 1e-9
+# An error below this share of the plain one, squared, is the rounding of none.
+_ROUNDING = 1e-20
 
 ALONE = "one sample alone decides a coefficient: HC3 has no value"
 NO_ERROR = "no residual of weight for the group: nothing to compare the difference with"
@@ -81,7 +83,7 @@ def fit_robust_effects(
     found = fitted(values, group, covariates)
     variance, leverage = _hc3(found)
     effects = found.effects
-    checks = [(leverage > _DECIDES, ALONE), (variance <= 0, NO_ERROR)]
+    checks = [(leverage > _DECIDES, ALONE), (variance <= _ROUNDING * effects.se**2, NO_ERROR)]
     words = list(effects.reason)
     for failed, sentence in reversed(checks):
         for feature in np.flatnonzero(failed & ~np.isnan(effects.estimate)):
