@@ -17,8 +17,8 @@ Floats = NDArray[np.float64]
 Bools = NDArray[np.bool_]
 
 METHODS = ("FE", "DL", "PM", "ML", "REML")
-# Under this share of the largest, a direction of the design holds nothing but rounding.
-DEFICIENT = 1e-10
+# Under this share of the largest, a direction of the weighted design holds little but rounding.
+DEFICIENT = 1e-12
 
 
 @dataclass(frozen=True)
@@ -62,8 +62,7 @@ def fit_mixed(y: Floats, v: Floats, covariates: Floats, method: str) -> MixedFit
     z, back = _scaled(covariates, used)
     p = z.shape[1]
     enough = n_cohorts > p
-    sizes = np.linalg.eigvalsh(_gram(z, present.astype(np.float64)))
-    deficient = enough & (sizes[:, 0] <= DEFICIENT * sizes[:, -1])
+    deficient = enough & _deficient(z, np.where(present, v, np.inf))
     fitted = enough & ~deficient
     model = _Model(z, np.where(present, y, 0.0)[:, fitted], np.where(present, v, np.inf)[:, fitted])
     numbers, converged = _fit(model, back, n_cohorts[fitted] - float(p), method)
@@ -120,6 +119,14 @@ def _scaled(covariates: Floats, used: Bools) -> tuple[Floats, Floats]:
     back = np.diag(np.concatenate([[1.0], 1 / sd]))
     back[0, 1:] = -mean / sd
     return z, back
+
+
+def _deficient(z: Floats, v: Floats) -> Bools:
+    """Whether a direction of the design has no weight behind it."""
+    least = np.where(np.isfinite(v), v, 1.0).min(axis=0, initial=1.0)
+    sizes = np.linalg.eigvalsh(_gram(z, least / v))
+    deficient: Bools = sizes[:, 0] <= DEFICIENT * sizes[:, -1]
+    return deficient
 
 
 def _gram(z: Floats, weight: Floats) -> Floats:
@@ -188,7 +195,10 @@ def _fit(model: _Model, back: Floats, df: Floats, method: str) -> tuple[Floats, 
     """Coefficients, their variances and the rows of `_ROWS`; and whether tau2 settled."""
     flat = _line(model, np.zeros(len(df)))
     q_residual = (flat.pulled * flat.residual).sum(axis=0)
-    typical = df / _trace_p(model, flat)
+    # A harmonic mean of the variances, which rounding must not carry past them.
+    known = np.where(np.isfinite(model.v), model.v, np.nan)
+    bounds = np.nanmin(known, axis=0), np.nanmax(known, axis=0)
+    typical = df / np.clip(_trace_p(model, flat), df / bounds[1], df / bounds[0])
     moment = np.maximum((q_residual / df - 1) * typical, 0.0)
     tau2, converged = _tau2(model, df, moment, typical, method)
     line = _line(model, tau2)

@@ -16,7 +16,7 @@ Floats = NDArray[np.float64]
 Counts = NDArray[np.int64]
 
 TOO_FEW = "as many coefficients as cohorts, or more: nothing is left to judge them by"
-NOT_VARYING = "a covariate does not vary among the cohorts that measured it"
+NOT_VARYING = "a covariate does not vary among the cohorts that measured it with any weight"
 UNCONVERGED = f"tau2 did not settle within {MAX_STEPS} steps: use DL, or check the variances"
 ON_THE_LINE = "the cohorts lie on the line: plain Hartung-Knapp finds no error in them; use hksj"
 ONE_SUBGROUP = "only one subgroup measured it: there is no difference to test"
