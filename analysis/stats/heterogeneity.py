@@ -10,10 +10,10 @@ from analysis.stats.errors import UnusableData
 from analysis.stats.meta import checked_effects
 from analysis.stats.newton import MAX_STEPS, fall_through_zero
 from analysis.stats.tau2 import (
+    Moments,
     between_variance,
     generalised_q,
-    typical_variance,
-    weighted_squares,
+    moments,
 )
 
 Floats = NDArray[np.float64]
@@ -86,7 +86,7 @@ def heterogeneity(
     y2 = np.where(present, y, 0.0)[:, several]
     v2 = np.where(present, v, np.inf)[:, several]
     numbers = np.full((len(_NUMBERS), len(several)), np.nan)
-    numbers[:, several], settled = _estimate(y2, v2, n_cohorts[several] - 1.0, tau2, level)
+    numbers[:, several], settled = _estimate(y2, v2, tau2, level)
     reason = np.where(several, "", FEW).astype(object)
     reason[several] = np.where(settled, "", UNCONVERGED)
     return Heterogeneity(
@@ -103,16 +103,14 @@ _NUMBERS = (
 )
 
 
-def _estimate(
-    y: Floats, v: Floats, df: Floats, method: str, level: float
-) -> tuple[Floats, NDArray[np.bool_]]:
+def _estimate(y: Floats, v: Floats, method: str, level: float) -> tuple[Floats, NDArray[np.bool_]]:
     """The rows of `_NUMBERS`, and whether every search ended."""
-    between = between_variance(y, v, method)
-    typical = typical_variance(v)
-    low, high, settled = tau2_interval(y, v, df, level)
+    known = moments(y, v)
+    between = between_variance(y, v, method, known)
+    q, df, typical = known.q, known.df, known.typical
+    low, high, settled = _tau2_interval(y, v, known, level)
     settled = settled & between.converged
     tau2 = np.where(settled, [between.tau2, low, high], np.nan)
-    q = weighted_squares(y, v)
     # Identical cohorts have Q = 0 and no heterogeneity: 0 / 0 must not become NaN.
     i2_from_q = 100 * np.maximum(q - df, 0.0) / np.where(q > 0, q, 1.0)
     rows = [
@@ -127,15 +125,19 @@ def _estimate(
     return np.array(rows), settled
 
 
-def tau2_interval(
-    y: Floats, v: Floats, df: Floats, level: float
+def _tau2_interval(
+    y: Floats, v: Floats, known: Moments, level: float
 ) -> tuple[Floats, Floats, NDArray[np.bool_]]:
-    """Q-profile limits of tau2, and whether both searches ended; arrays as `between_variance`."""
-    scale = typical_variance(v)
+    """Q-profile limits of tau2, and whether both searches ended."""
     # At the lower limit Q is as large as chance lets it be, at the upper as small.
     low, high = (
-        fall_through_zero(generalised_q, (y, v, target), np.zeros(len(df)), scale, 1)
-        for target in (_chi_squared(df, (1 + level) / 2), _chi_squared(df, (1 - level) / 2))
+        fall_through_zero(
+            generalised_q, (y, v, target), np.zeros(len(target)), known.typical, power=1
+        )
+        for target in (
+            _chi_squared(known.df, (1 + level) / 2),
+            _chi_squared(known.df, (1 - level) / 2),
+        )
     )
     return low.x, high.x, low.converged & high.converged
 

@@ -12,8 +12,7 @@ from analysis.stats.errors import UnusableData
 from analysis.stats.newton import MAX_STEPS
 from analysis.stats.tau2 import (
     between_variance,
-    typical_variance,
-    weighted_squares,
+    moments,
     weighted_sum,
 )
 
@@ -181,9 +180,10 @@ def _fit(y: Floats, v: Floats, method: str, test: str) -> _Fitted:
     converged = np.ones(len(several), dtype=bool)
     # Taking all columns by a mask would copy both tables for nothing.
     y2, v2 = (y, v) if several.all() else (y[:, several], v[:, several])
-    between = between_variance(y2, v2, method)
+    known = moments(y2, v2)
+    between = between_variance(y2, v2, method, known)
     tau2[several], converged[several] = between.tau2, between.converged
-    q_statistic[several], typical[several] = weighted_squares(y2, v2), typical_variance(v2)
+    q_statistic[several], typical[several] = known.q, known.typical
     marginal = v + np.where(several, tau2, 0.0)
     estimate, se = _centre(y, marginal, np.where(several, n_cohorts - 1, np.nan), test)
     return _Fitted(n_cohorts, estimate, se, tau2, converged, q_statistic, typical)

@@ -13,7 +13,7 @@ Score = Callable[[tuple[Floats, ...], Floats], tuple[Floats, Floats]]
 
 MAX_STEPS = 100
 # A Newton step this small, relative to x + scale, squares to less than rounding.
-NEWTON_STEP = 1e-7
+NEWTON_STEP = 1e-6
 HALVING_STEP = 1e-13
 
 

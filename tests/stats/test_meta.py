@@ -119,6 +119,27 @@ def test_no_other_tau2_has_a_higher_likelihood(method):
         assert reached >= max(log_likelihood(tau2, y, v) for tau2 in grid) - 1e-9
 
 
+@pytest.mark.parametrize(
+    ("y", "v", "at_zero"),
+    [
+        ([-0.003, -0.678, 3.648], [0.00054, 0.66954, 2.86063], True),
+        ([0.993, 1.266, -1.441], [0.02485, 0.06489, 1.05571], False),
+    ],
+)
+def test_of_two_peaks_of_the_likelihood_the_higher_is_taken(y, v, at_zero):
+    """REML of both has a peak at 0 and another above it."""
+    assert bool(pool_effects(column(y), column(v)).tau2[0] == 0) is at_zero
+    grid = np.concatenate([[0.0], np.geomspace(1e-4, 100, 2000)])
+    best = max(grid, key=lambda tau2: restricted_log_likelihood(tau2, np.array(y), np.array(v)))
+    assert bool(best == 0) is at_zero
+
+
+def restricted_log_likelihood(tau2, y, v):
+    weight = 1 / (v + tau2)
+    squares = (weight * (y - np.average(y, weights=weight)) ** 2).sum()
+    return -0.5 * (np.log(v + tau2).sum() + np.log(weight.sum()) + squares)
+
+
 def test_paule_mandel_makes_the_generalised_q_equal_its_degrees_of_freedom():
     estimates, variances = simulated(8, 30, seed=3)
     found = pool_effects(estimates, variances, tau2="PM").tau2
