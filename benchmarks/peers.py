@@ -15,7 +15,6 @@ Say = Callable[[str], None]
 PEERS = {
     "neuroHarmonize": "neuroHarmonize",
     "neuroCombat": "neuroCombat",
-    "inmoose": "inmoose",
     "combaters": "combaters",
     "pymare": "PyMARE",
     "nilearn": "nilearn",

@@ -1,0 +1,46 @@
+"""The table of times says who took part, who could not, and whether a target was reached."""
+
+from __future__ import annotations
+
+from benchmarks.contenders import Contender, Job, Timing, measure, rows
+
+
+def refuses() -> None:
+    raise MemoryError("6.6 GB are too much")
+
+
+def test_a_peer_that_cannot_take_part_is_told_in_words_and_stops_nobody():
+    found = [
+        Contender("ours", lambda: None),
+        Contender("absent", why_not="sva is not installed"),
+        Contender("fails", refuses),
+        Contender("last", lambda: None),
+    ]
+    job = Job("combat", "2 x 2", lambda: found, rounds=3)
+    timings, peak = measure(job)
+    told = {row[2]: row[4] for row in rows(job, timings, peak)}
+    assert told["absent"] == "sva is not installed"
+    assert told["fails"] == "MemoryError: 6.6 GB are too much"
+    assert [len(timing.seconds) for timing in timings] == [4, 0, 0, 4]
+
+
+def timed(seconds: float, **options: float) -> Timing:
+    return Timing(Contender("one", lambda: None, **options), [9.0, seconds, seconds])
+
+
+def test_the_target_is_a_multiple_of_our_time_and_the_limit_one_of_the_floor():
+    job = Job("pooling", "all", list)
+    timings = [timed(1.0), timed(0.5, scale=20, target=10), timed(0.25, limit=3)]
+    table = [row[4:] for row in rows(job, timings, None)]
+    assert table == [
+        ("1", "", ""),
+        ("10 times", ">= 10", "yes"),
+        ("ours takes 4.00 of it", "<= 3", "no"),
+    ]
+
+
+def test_memory_is_asked_in_inputs():
+    job = Job("combat", "1", lambda: [Contender("ours", lambda: bytearray(2_000_000))], 1, 1e6)
+    _, peak = measure(job)
+    assert peak is not None
+    assert 1.9 < peak < 2.2
