@@ -44,17 +44,21 @@ class Pls:
 
 @dataclass(frozen=True)
 class _Training:
-    """Rows of X along ``basis`` (n_features, n_directions; None: the features themselves)."""
+    """X along ``basis`` (n_features, n_directions; None: the features themselves).
+
+    Of ``x`` and its products ``gram`` X'X, the latter is used where both are known.
+    """
 
     x: Floats
     basis: Floats | None
     gram: Floats | None
+    size: float
 
     def spread(self, directions: Floats) -> Floats:
         """X'X times directions of shape (n_directions, n_outcomes)."""
-        if self.gram is None:
-            return np.asarray(self.x.T @ (self.x @ directions))
-        return np.asarray(self.gram @ directions)
+        if self.gram is not None:
+            return np.asarray(self.gram @ directions)
+        return np.asarray(self.x.T @ (self.x @ directions))
 
     def along_features(self, directions: Floats) -> Floats:
         return directions if self.basis is None else np.asarray(self.basis @ directions)
@@ -84,12 +88,47 @@ def fit_pls(x: Floats, outcomes: Floats, n_components: int) -> Pls:
     ----------
     .. [1] Dayal and MacGregor 1997, Journal of Chemometrics 11:73-85
     """
-    training = _reduced(x, many=outcomes.shape[1] >= FEW_OUTCOMES)
     mean = outcomes.mean(axis=0)
     centred = outcomes - mean
+    size = float(np.sqrt(np.einsum("ij,ij->", x, x)))
+    basis = None
+    if x.shape[1] > x.shape[0]:
+        basis, triangle = np.linalg.qr(x.T)
+        x = np.ascontiguousarray(triangle.T)
+    gram = x.T @ x if outcomes.shape[1] >= FEW_OUTCOMES else None
+    training = _Training(x, basis, gram, size)
+    return _fit(training, x.T @ centred, _length(centred), mean, n_components)
+
+
+def fit_pls_from_products(
+    gram: Floats, covariance: Floats, outcome_size: Floats, outcome_mean: Floats, n_components: int
+) -> Pls:
+    """As `fit_pls`, from X'X and X'y of the centred and scaled training samples.
+
+    Parameters
+    ----------
+    gram : array of shape (n_features, n_features)
+    covariance : array of shape (n_features, n_outcomes)
+        X' times the centred outcomes; it is used up.
+    outcome_size, outcome_mean : arrays of shape (n_outcomes,)
+        Root of the sum of squares about the mean, and the mean.
+    n_components : int
+    """
+    training = _Training(np.empty((0, len(gram))), None, gram, float(np.sqrt(np.trace(gram))))
+    return _fit(training, covariance, outcome_size, outcome_mean, n_components)
+
+
+def _fit(
+    training: _Training, covariance: Floats, sizes: Floats, mean: Floats, n_components: int
+) -> Pls:
     blocks = [
-        _components(training, centred[:, start : start + BLOCK], n_components)
-        for start in range(0, outcomes.shape[1], BLOCK)
+        _components(
+            training,
+            covariance[:, start : start + BLOCK],
+            ROUNDING * training.size * sizes[start : start + BLOCK],
+            n_components,
+        )
+        for start in range(0, len(mean), BLOCK)
     ]
     return Pls(
         coefficients=training.along_features(np.hstack([block.coefficients for block in blocks])),
@@ -99,22 +138,14 @@ def fit_pls(x: Floats, outcomes: Floats, n_components: int) -> Pls:
     )
 
 
-def _reduced(x: Floats, *, many: bool) -> _Training:
-    if x.shape[1] > x.shape[0]:
-        basis, triangle = np.linalg.qr(x.T)
-        x = np.ascontiguousarray(triangle.T)
-        return _Training(x, basis, x.T @ x if many else None)
-    return _Training(x, None, x.T @ x if many else None)
-
-
-def _components(training: _Training, centred: Floats, n_components: int) -> _Components:
-    covariance = training.x.T @ centred
+def _components(
+    training: _Training, covariance: Floats, least: Floats, n_components: int
+) -> _Components:
+    """Components of a block of outcomes, none where a covariance is at or under ``least``."""
     steps, spreads = (np.zeros((n_components, *covariance.shape)) for _ in range(2))
     weights = np.zeros((covariance.shape[0], n_components))
     explained = np.zeros(n_components)
     coefficients = np.zeros_like(covariance)
-    size = np.sqrt(np.einsum("ij,ij->", training.x, training.x))
-    least = ROUNDING * size * _length(centred)
     for component in range(n_components):
         length = _length(covariance)
         left = length > least
@@ -125,7 +156,7 @@ def _components(training: _Training, centred: Floats, n_components: int) -> _Com
                 step -= earlier * np.einsum("ij,ij->j", spread, step)
         spread = training.spread(step)
         length = np.sqrt(np.maximum(np.einsum("ij,ij->j", step, spread), 0.0))
-        left &= length > ROUNDING * size
+        left &= length > ROUNDING * training.size
         scale = left / np.where(left, length, 1.0)
         steps[component], spreads[component] = step * scale, spread * scale
         gain = np.einsum("ij,ij->j", steps[component], covariance)

@@ -7,7 +7,8 @@ from numpy.typing import ArrayLike, NDArray
 from scipy import stats
 
 from analysis.stats.errors import UnusableData
-from analysis.stats.pls import Pls, fit_pls
+from analysis.stats.pls import FEW_OUTCOMES, Pls, fit_pls
+from analysis.stats.pls_folds import FoldProducts
 
 Floats = NDArray[np.float64]
 Bools = NDArray[np.bool_]
@@ -216,12 +217,19 @@ def _cross_validate(
 ) -> Floats:
     """Predictions (n_samples, n_outcomes), each from models that did not see the sample."""
     predicted = np.empty_like(outcomes)
+    shared = None
+    many_samples = x.shape[1] <= len(x) - np.bincount(fold).max()
+    if outcomes.shape[1] >= FEW_OUTCOMES and many_samples and not np.isnan(x).any():
+        shared = FoldProducts.of(x, outcomes)
     for left_out in np.unique(fold):
         test, train = fold == left_out, fold != left_out
-        known = x[train]
-        scaling = _learn_scaling(known)
-        model = fit_pls(scaling.apply(known), outcomes[train], n_components)
-        predicted[test] = model.predict(scaling.apply(x[test]))
+        found = None if shared is None else shared.predict(test, n_components)
+        if found is None:
+            known = x[train]
+            scaling = _learn_scaling(known)
+            model = fit_pls(scaling.apply(known), outcomes[train], n_components)
+            found = model.predict(scaling.apply(x[test]))
+        predicted[test] = found
     return predicted
 
 

@@ -275,3 +275,18 @@ def test_a_model_that_finds_nothing_predicts_the_mean_and_orders_nobody():
     values = np.resize([1.0, 1.0, -1.0, -1.0], 36)[:, None]
     found = fit_severity(values, score, site=np.repeat(list("ABC"), 12), n_components=1)
     assert (found.spearman_rho, found.r2) == (0, pytest.approx(0))
+
+
+@pytest.mark.parametrize("odd", ["nothing", "a constant", "a feature of one site", "gaps"])
+def test_products_that_folds_share_change_no_prediction(odd):
+    values, score, site = study(n_samples=90)
+    if odd == "a constant":
+        values[:, 4] = 7.3
+    if odd == "a feature of one site":
+        values[:, 5] = np.where(site == "B", 1e6 * values[:, 5], 3.0 + 1e-6 * values[:, 6])
+    if odd == "gaps":
+        values[3, 2] = np.nan
+    alone = fit_severity(values, score, site=site, n_components=4)
+    rng = np.random.default_rng(8)
+    among = fit_severity(values, score, site=site, n_components=4, rng=rng, n_permutations=40)
+    np.testing.assert_allclose(among.predicted_cv, alone.predicted_cv, rtol=1e-8)
