@@ -11,7 +11,8 @@ from scipy.special import gammaln, stdtr
 
 from analysis.stats.design import Covariates, Design, build_design
 from analysis.stats.errors import UnusableData
-from analysis.stats.least_squares import Fit, Model, fit_group, model_of
+from analysis.stats.gathering import Model, model_of
+from analysis.stats.least_squares import Fit, fit_group
 
 Floats = npt.NDArray[np.float64]
 Bools = npt.NDArray[np.bool_]

@@ -1,27 +1,23 @@
 """Least squares of many features on one group and the same covariates, whatever is missing.
 
-Every array of a fit has the shape (n_features,). The features share one read of the values: sums
-of squares and products are gathered block by block, and only a feature whose sums have lost too
-many digits is fitted again from its residuals.
+Every array of a fit has the shape (n_features,). The features share one read of the values; only
+one whose sums have lost too many digits is fitted again from its residuals.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
 
-from analysis.stats.design import COLLINEAR, Design, independent
+from analysis.stats.design import independent
+from analysis.stats.gathering import Model, Sums, gather, group_direction
 
 Floats = npt.NDArray[np.float64]
 Bools = npt.NDArray[np.bool_]
 Ints = npt.NDArray[np.int64]
 
-# A block of values and of its mask stay in the cache together.
-_BLOCK = 32 * 1024
-_FEATURES = 1024
 # Below this share of the total, a residual sum of squares by subtraction has lost its digits.
 _CANCELLED = 1e-5
 # A share of a column between these may be information or rounding: only its QR can tell.
@@ -61,54 +57,6 @@ class Fit:
     plain: Bools
 
 
-@dataclass(frozen=True)
-class Model:
-    """The columns of a fit, orthonormal over all samples: ``columns`` (n_samples, k).
-
-    The last of them is what the covariates leave of the group, ``size`` its length before it was
-    brought to 1 (0: nothing is left); ``labels`` (n_samples,) is the group as 0 and 1, and
-    ``covariates`` (n_samples, k - 2) are as the study coded them.
-    """
-
-    columns: Floats
-    size: float
-    labels: Floats
-    covariates: Floats
-
-
-@dataclass(frozen=True)
-class _Sums:
-    """What one read of the values gives.
-
-    ``gram`` (n_pairs + 2, n_features) holds the products of two columns summed over the samples
-    measured, their number, and the number of cases among them; ``moments`` (k, n_features) the
-    products of columns and values less ``level``, the first value measured.
-    """
-
-    gram: Floats
-    moments: Floats
-    total: Floats
-    level: Floats
-    complete: bool
-
-
-def model_of(design: Design, labels: Floats) -> Model:
-    """Intercept and covariates of ``design`` beside the group of its rows."""
-    basis = design.basis()
-    direction, size = group_direction(labels, basis)
-    return Model(np.column_stack([basis, direction]), size, labels, design.columns)
-
-
-def group_direction(labels: Floats, basis: Floats) -> tuple[Floats, float]:
-    """What the covariates leave of the group, at length 1, and its length (0: nothing left)."""
-    rest = labels - basis @ (basis.T @ labels)
-    rest -= basis @ (basis.T @ rest)
-    size = float(np.linalg.norm(rest))
-    if size <= COLLINEAR * np.linalg.norm(labels - labels.mean() if len(labels) else labels):
-        return np.zeros_like(labels), 0.0
-    return rest / size, size
-
-
 def fit_group(data: Floats, model: Model) -> Fit:
     """Fit every column of ``data`` (n_samples, n_features); NaN is missing, in any pattern.
 
@@ -116,7 +64,7 @@ def fit_group(data: Floats, model: Model) -> Fit:
     """
     # Infinite values are the caller's to refuse, by the total that they leave.
     with np.errstate(invalid="ignore", over="ignore"):
-        sums = _sums(data, model)
+        sums = gather(data, model)
         fit = _all_measured(sums, model) if sums.complete else _masked(sums, model)
     fit = replace(fit, vanishing=_vanishing(data, sums.total))
     fit = replace(fit, constant=fit.constant & ~fit.vanishing)
@@ -125,62 +73,7 @@ def fit_group(data: Floats, model: Model) -> Fit:
     return _fitted_again(fit, again, data, model) if len(again) else fit
 
 
-def _sums(data: Floats, model: Model) -> _Sums:
-    n, m = data.shape
-    k = model.columns.shape[1]
-    first, second = np.triu_indices(k)
-    pairs = model.columns[:, first] * model.columns[:, second]
-    pairs = np.column_stack([pairs, np.ones(n), model.labels])
-    sums = _Sums(
-        gram=np.zeros((pairs.shape[1], m)),
-        moments=np.zeros((k, m)),
-        total=np.zeros(m),
-        level=first_measured(data),
-        complete=True,
-    )
-    complete = True
-    for rows, features in _blocks(data):
-        block = data[rows, features] - sums.level[features]
-        known = ~np.isnan(block)
-        if known.all():
-            sums.gram[:, features] += pairs[rows].sum(axis=0)[:, None]
-        else:
-            complete = False
-            # A missing value becomes 0 by its bits, for no branch can foresee which it is.
-            bits = block.view(np.int64)
-            bits &= -known.astype(np.int64)
-            sums.gram[:, features] += pairs[rows].T @ known.astype(np.float64)
-        sums.moments[:, features] += model.columns[rows].T @ block
-        sums.total[features] += np.einsum("ij,ij->j", block, block)
-    sums.total[np.isinf(sums.level)] = np.inf
-    return replace(sums, complete=complete)
-
-
-def _blocks(data: Floats) -> Iterator[tuple[slice, slice]]:
-    """Blocks of rows and features that are read in the order in which they lie in memory."""
-    n, m = data.shape
-    by_feature = data.flags.f_contiguous and not data.flags.c_contiguous
-    width = max(1, _BLOCK // max(n, 1)) if by_feature else _FEATURES
-    height = max(n, 1) if by_feature else max(1, _BLOCK // max(min(m, _FEATURES), 1))
-    for start in range(0, m, width):
-        for top in range(0, n, height):
-            yield slice(top, top + height), slice(start, start + width)
-
-
-def first_measured(data: Floats) -> Floats:
-    """The first value of each feature, so that a large level does not swallow the squares."""
-    n, m = data.shape
-    if not n:
-        return np.zeros(m)
-    level: Floats = data[0].copy()
-    for feature in np.flatnonzero(np.isnan(level)):
-        column = data[:, feature]
-        value = column[np.argmin(np.isnan(column))]
-        level[feature] = 0.0 if np.isnan(value) else value
-    return level
-
-
-def _all_measured(sums: _Sums, model: Model) -> Fit:
+def _all_measured(sums: Sums, model: Model) -> Fit:
     """The columns are orthonormal over the samples of every feature."""
     m = len(sums.total)
     rss = sums.total - np.einsum("ij,ij->j", sums.moments, sums.moments)
@@ -190,7 +83,7 @@ def _all_measured(sums: _Sums, model: Model) -> Fit:
     return _fit(sums, model, (np.ones(m), sums.moments[-1], rss), rank, separable, yes)
 
 
-def _masked(sums: _Sums, model: Model) -> Fit:
+def _masked(sums: Sums, model: Model) -> Fit:
     """Intercept and covariates are taken out of group and values for all features at once.
 
     Over the samples measured the columns are nearly orthonormal, so that elimination without
@@ -223,7 +116,7 @@ def _masked(sums: _Sums, model: Model) -> Fit:
 
 
 def _fit(
-    sums: _Sums,
+    sums: Sums,
     model: Model,
     solved: tuple[Floats, Floats, Floats],
     rank: Floats,

@@ -149,7 +149,7 @@ def _site_codes(site: npt.ArrayLike, n_samples: int) -> Ints:
     sites, codes = np.unique(labels.astype(str), return_inverse=True)
     if len(sites) < 2:
         raise UnusableData(
-            f"All samples are from the site {sites.tolist()}: a model across sites needs at least 2."
+            f"All samples are from the site {sites.tolist()}: a model across sites needs 2."
         )
     return codes
 

@@ -14,7 +14,8 @@ from scipy.special import stdtr
 
 from analysis.stats.design import Covariates
 from analysis.stats.effects import Fitted, fitted
-from analysis.stats.least_squares import Model, basis_among, first_measured
+from analysis.stats.gathering import Model, first_measured
+from analysis.stats.least_squares import basis_among
 
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]

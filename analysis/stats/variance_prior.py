@@ -85,13 +85,12 @@ def trigamma_inverse(value: float) -> float:
     if value < 1e-6:
         return 1 / value
     y = 0.5 + 1 / value
-    # Convex and decreasing: the steps never overshoot, and 50 are never reached.
-    for _ in range(50):
+    step = np.inf
+    # Convex and decreasing: the steps never overshoot, and each doubles the digits.
+    while abs(step) > 1e-12 * y:
         now = float(polygamma(1, y))
         step = now * (1 - now / value) / float(polygamma(2, y))
         y += step
-        if -step / y < 1e-12:
-            break
     return y
 
 

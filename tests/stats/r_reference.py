@@ -12,7 +12,7 @@ import pandas as pd
 import pytest
 
 REFERENCE = Path(__file__).parent / "reference"
-LINEAR = ("linear_even", "linear_few", "linear_full", "linear_gaps")
+LINEAR = ("linear_alike", "linear_even", "linear_few", "linear_full", "linear_gaps")
 
 
 def stored(name: str) -> dict:

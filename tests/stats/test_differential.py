@@ -9,6 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from analysis.stats import differential as module
+from analysis.stats import ordinal
 from analysis.stats.differential import differential_items
 from analysis.stats.errors import UnusableData
 from analysis.stats.ordinal import _Likelihood, fit_proportional_odds
@@ -121,6 +122,21 @@ def test_answers_without_columns_have_their_shares_as_thresholds():
     fit = fit_proportional_odds([0, 0, 1, 2], np.empty((4, 0)))
     np.testing.assert_allclose(fit.thresholds, [0.0, np.log(3)], atol=1e-12)
     assert fit.log_likelihood == pytest.approx(2 * np.log(0.5) + 2 * np.log(0.25))
+
+
+def test_a_start_far_from_the_top_is_climbed_from_by_shorter_steps():
+    codes = ITEMS["item_1"].to_numpy()
+    likelihood = _Likelihood(codes, codes.max(), columns_of_all())
+    near = fit_proportional_odds(codes, columns_of_all())
+    start = np.concatenate([np.arange(codes.max()) * 3.0 + 9, np.full(5, 0.5)])
+    found, _, converged = ordinal._climbed(likelihood, start)
+    assert converged
+    np.testing.assert_allclose(found[codes.max() :], near.coefficients, rtol=1e-8)
+
+
+def test_a_climb_that_is_not_done_in_time_says_so(monkeypatch):
+    monkeypatch.setattr(ordinal, "_MOST_STEPS", 1)
+    assert not fit_proportional_odds(ITEMS["item_1"], columns_of_all()).converged
 
 
 def test_perfect_separation_is_no_fit():

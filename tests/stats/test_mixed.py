@@ -132,7 +132,7 @@ def test_equations_without_a_solution_are_named(monkeypatch):
 @pytest.mark.parametrize(
     ("site", "method", "message"),
     [
-        (["a"] * 4, "REML", r"from the site \['a'\]: a model across sites needs at least 2"),
+        (["a"] * 4, "REML", r"from the site \['a'\]: a model across sites needs 2"),
         (["a", "b"], "REML", "one a sample"),
         (["a", "b", None, "b"], "REML", "Row 2 has no site"),
         (["a", "b", "", "b"], "REML", "Row 2 has no site"),

@@ -150,6 +150,24 @@ def test_a_tail_too_small_for_a_float_keeps_its_logarithm(ratio, df, prior_df, e
     assert log_tail[0] == pytest.approx(expected, rel=1e-10)
 
 
+def test_features_none_of_which_is_an_outlier_share_the_whole_prior():
+    np.testing.assert_array_equal(robust_prior._shrunk(np.full(3, 0.5), 5.0, 7.0), np.full(3, 7.0))
+
+
+def test_a_robust_fit_never_trusts_the_prior_less_than_the_plain_one():
+    # Log variances spread evenly have no tails to cut back.
+    variance = np.exp(np.random.default_rng(0).uniform(-2, 2, 30))
+    plain = fit_prior(variance, np.full(30, 5.0))
+    assert fit_prior_robustly(variance, np.full(30, 5.0)).pooled_df == plain.pooled_df
+
+
+def test_variances_that_differ_by_chance_alone_need_no_robust_fit():
+    variance = np.random.default_rng(57).chisquare(5, 12) / 5
+    prior = fit_prior_robustly(variance, np.full(12, 5.0))
+    assert np.isinf(prior.df).all()
+    assert prior.variance == pytest.approx(fit_prior(variance, np.full(12, 5.0)).variance)
+
+
 @pytest.mark.parametrize(("ratio", "upper"), [(3.0, True), (0.2, False)])
 @pytest.mark.parametrize("prior_df", [5.0, np.inf])
 def test_a_feature_with_fewer_samples_keeps_its_quantile(ratio, upper, prior_df):
@@ -174,6 +192,14 @@ def test_lowess_draws_a_straight_line_straight_and_passes_an_outlier():
     np.testing.assert_allclose(
         lowess(x, bent, span=0.3)[:40], lowess(x, y, span=0.3)[:40], atol=0.05
     )
+
+
+def test_lowess_leaves_points_where_all_around_is_an_outlier():
+    x = np.arange(100.0)
+    y = np.where((x >= 40) & (x < 60), 1000.0 * (-1) ** x, np.sin(x))
+    smooth = lowess(x, y, span=0.06)
+    assert smooth[50] == 1000
+    assert abs(smooth[20]) < 1
 
 
 def test_lowess_of_few_or_tied_points_is_finite():

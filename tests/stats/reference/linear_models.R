@@ -1,5 +1,5 @@
 # Reference values for tests/stats/test_{effects,robust,moderated}.py.
-# Run in this folder: Rscript linear_models.R linear_even linear_few linear_full linear_gaps > linear_models.json
+# Run in this folder: Rscript linear_models.R linear_alike linear_even linear_few linear_full linear_gaps > linear_models.json
 # Each name stands for NAME_samples.csv (group, covariates) and NAME_values.csv (a column a feature).
 # The group comes last in the model, so that lm drops it, and not a covariate, where it is determined.
 suppressMessages({library(limma); library(sandwich)})
