@@ -312,6 +312,8 @@ class Verdict(models.Model):
     estimate = models.FloatField(null=True)
     ci_low = models.FloatField(null=True)
     ci_high = models.FloatField(null=True)
+    always_low = models.FloatField("low end over all looks", null=True)
+    always_high = models.FloatField("high end over all looks", null=True)
     n_sites = models.PositiveIntegerField(default=0)
     n_case = models.PositiveIntegerField(default=0)
     n_control = models.PositiveIntegerField(default=0)

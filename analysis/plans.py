@@ -37,6 +37,7 @@ class AnalysisPlan:
     test: str = "hksj"
     multiplicity: str = "bh"
     smallest_effect: float = 0.2  # Hedges g below which a difference would not matter
+    effect_of_interest: float = 0.4  # Hedges g that the interval over all looks is tuned to
     n_trees: int = 300
     severity_components: int = 2
     severity_permutations: int = 200
@@ -105,6 +106,7 @@ def _number_faults(data: Mapping[str, Any]) -> list[str]:
         "min_detected": (0, 1),
         "min_covariate_known": (0, 1),
         "smallest_effect": (0.01, 5),
+        "effect_of_interest": (0.05, 2),
         "n_trees": (10, 5_000),
         "severity_components": (1, 20),
         "severity_permutations": (0, 100_000),

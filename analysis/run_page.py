@@ -33,6 +33,7 @@ class Reading:
     measure: str
     estimate: str
     interval: str
+    always: str
     reason: str
     more: str
 
@@ -66,7 +67,7 @@ class Forest:
 def claims_of(run: Run, user: User) -> list[ClaimReadings]:
     """The verdicts by claim, each drawn on one scale for all effects."""
     rows = results.verdicts_for(run, user)
-    effects = [row for row in rows if measure_of(row) == "g"]
+    effects = [row for row in rows if row["measure"] == "g"]
     ends = [row[name] for row in effects for name in ("estimate", "ci_low", "ci_high")]
     scale = covering((end for end in ends if end is not None), *BAR)
     statements = {
@@ -98,15 +99,8 @@ def statement_of(claim: Claim) -> str:
     return by_kind.get(claim.kind, f"{claim.direction} in cases")
 
 
-def measure_of(row: Mapping[str, Any]) -> str:
-    """What an estimate is measured in: an AUC has an interval and no feature, Q2 neither."""
-    if row["feature"]:
-        return "g"
-    return "AUC" if row["ci_low"] is not None else "Q²"
-
-
 def _reading(row: Mapping[str, Any], effects: Scale) -> Reading:
-    measure = measure_of(row)
+    measure = "Q²" if row["measure"] == "Q2" else row["measure"]
     short, more = cut(row["reason"])
     estimate, interval = figures_of(row, measure)
     bar = SafeString("")
@@ -116,7 +110,15 @@ def _reading(row: Mapping[str, Any], effects: Scale) -> Reading:
         low, high = row["ci_low"], row["ci_high"]
         bar = interval_bar(row["estimate"], low, high, scale=scale, zero=zero, words=words)
     where = STRATUM_WORDS.get(row["stratum"], row["stratum"])
-    return Reading(row, where, bar, measure, estimate, interval, short, more)
+    always = always_of(row)
+    return Reading(row, where, bar, measure, estimate, interval, always, short, more)
+
+
+def always_of(row: Mapping[str, Any]) -> str:
+    """The interval over all looks as text, where there is one."""
+    if row["always_low"] is None or row["always_high"] is None:
+        return ""
+    return f"{signed(row['always_low'])} to {signed(row['always_high'])}"
 
 
 def figures_of(row: Mapping[str, Any], measure: str) -> tuple[str, str]:

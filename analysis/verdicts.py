@@ -1,12 +1,15 @@
 """What a run says of each published claim, by written rules.
 
-Rules, version 1. A marker's claim is judged on the pooled Hedges g of its stratum, over the sites
-that measured it in the claim's material and whose blood handling the marker can bear:
+Rules, version 2. A marker's claim is judged on the pooled Hedges g of its stratum, over the sites
+that measured it in the claim's material and whose blood handling the marker can bear. This study
+looks at its data at every arrival, so zero is held against the interval that holds at all looks
+together (`analysis.stats.sequential`), not against the ordinary one, which is shown beside it:
 
 - ``not_testable``: fewer than two such sites, or the claim states nothing this plan tests;
-- ``replicated``: the 95 % interval lies wholly on the claimed side of zero;
+- ``replicated``: the interval over all looks lies wholly on the claimed side of zero;
 - ``opposite``: it lies wholly on the other side;
-- ``undecided``: it holds zero; the reason gives the power that was there.
+- ``undecided``: it holds zero; the reason says whether the ordinary interval does too, and gives
+  the power of one look.
 
 A classifier's claim is replicated when the interval of the AUC at left-out sites lies above 0.5; a
 severity model's when the cross-validated Q2 is above 0 with a permutation p under 0.05.
@@ -25,8 +28,9 @@ from analysis.plans import AnalysisPlan
 from analysis.stats.handling import Handling
 from analysis.stats.meta import pool_effects
 from analysis.stats.power import power_of_pooled
+from analysis.stats.sequential import confidence_sequence
 
-RULES_VERSION = 1
+RULES_VERSION = 2
 SIDE = {"higher": 1.0, "lower": -1.0}
 ANY_MATRIX = ("", "blood")
 PARTS_CASES = (
@@ -50,7 +54,10 @@ class ClaimFacts:
 
 @dataclass(frozen=True)
 class Finding:
-    """The verdict on one claim in one stratum; the estimate is in Hedges g, AUC or Q2."""
+    """The verdict on one claim in one stratum; the estimate is in Hedges g, AUC or Q2.
+
+    ``ci_*`` is the ordinary 95 % interval, ``always_*`` the one over all looks.
+    """
 
     code: str
     stratum: str
@@ -60,6 +67,8 @@ class Finding:
     estimate: float | None = None
     ci_low: float | None = None
     ci_high: float | None = None
+    always_low: float | None = None
+    always_high: float | None = None
     n_sites: int = 0
     n_case: int = 0
     n_control: int = 0
@@ -130,16 +139,25 @@ def judge_marker(
     estimate, low, high = (
         float(array[0]) for array in (pooled.estimate, pooled.ci_low, pooled.ci_high)
     )
-    verdict = _verdict(low, high, claim.direction)
+    always = confidence_sequence(
+        rows[["hedges_g"]].to_numpy(dtype=float),
+        rows[["hedges_g_variance"]].to_numpy(dtype=float),
+        effect_of_interest=plan.effect_of_interest,
+    )
+    always_low, always_high = float(always.ci_low[0]), float(always.ci_high[0])
+    verdict = _verdict(always_low, always_high, claim.direction)
+    once = _verdict(low, high, claim.direction)
     return Finding(
         code=claim.code,
         stratum=stratum,
         verdict=verdict,
-        reason=" ".join([_reason(verdict, float(pooled.se[0]), len(rows), plan), *silent]),
+        reason=" ".join([_reason(verdict, once, float(pooled.se[0]), len(rows), plan), *silent]),
         feature=feature,
         estimate=estimate,
         ci_low=low,
         ci_high=high,
+        always_low=always_low,
+        always_high=always_high,
         n_sites=len(rows),
         n_case=int(rows["n_case"].sum()),
         n_control=int(rows["n_control"].sum()),
@@ -187,14 +205,18 @@ def _verdict(low: float, high: float, direction: str) -> str:
     return "opposite" if bounds[1] < 0 else "undecided"
 
 
-def _reason(verdict: str, se: float, n_sites: int, plan: AnalysisPlan) -> str:
-    if verdict == "replicated":
-        return f"The interval over {n_sites} sites lies on the claimed side of zero."
-    if verdict == "opposite":
-        return f"The interval over {n_sites} sites lies on the other side of zero."
+def _reason(verdict: str, once: str, se: float, n_sites: int, plan: AnalysisPlan) -> str:
+    side = {"replicated": "on the claimed side", "opposite": "on the other side"}
+    if verdict in side:
+        return f"Over {n_sites} sites the interval lies {side[verdict]} of zero, at all looks."
+    if once in side:
+        return (
+            f"Over {n_sites} sites the ordinary interval lies {side[once]} of zero, but the one "
+            "that holds over all looks at growing data does not yet."
+        )
     power = power_of_pooled(plan.smallest_effect, se, df=n_sites - 1)
     return (
-        f"The interval over {n_sites} sites holds zero; the power to see "
+        f"Over {n_sites} sites the interval holds zero; the power of one look to see "
         f"g = {plan.smallest_effect:g} was {power:.0%}."
     )
 

@@ -127,6 +127,8 @@ class Migration(migrations.Migration):
                 ('estimate', models.FloatField(null=True)),
                 ('ci_low', models.FloatField(null=True)),
                 ('ci_high', models.FloatField(null=True)),
+                ('always_low', models.FloatField(null=True, verbose_name='low end over all looks')),
+                ('always_high', models.FloatField(null=True, verbose_name='high end over all looks')),
                 ('n_sites', models.PositiveIntegerField(default=0)),
                 ('n_case', models.PositiveIntegerField(default=0)),
                 ('n_control', models.PositiveIntegerField(default=0)),

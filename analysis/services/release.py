@@ -33,6 +33,7 @@ KEEPS = frozenset(
         "adjusted_for",
     }
 )
+VERDICT_NUMBERS = ("estimate", "ci_low", "ci_high", "always_low", "always_high")
 HIDDEN = "hidden: it rests on too few people"
 
 
@@ -96,7 +97,7 @@ def verdict_for(row: dict[str, object], user: User | AnonymousUser) -> dict[str,
     n_case, n_control = int(str(row["n_case"])), int(str(row["n_control"]))
     few = min(n_case, n_control) < settings.DISCLOSURE_K
     if few and row["estimate"] is not None and n_case + n_control:
-        shown |= {"estimate": None, "ci_low": None, "ci_high": None, "reason": HIDDEN}
+        shown |= dict.fromkeys(VERDICT_NUMBERS) | {"reason": HIDDEN}
     for name, n in (("n_case", n_case), ("n_control", n_control)):
         shown[name] = None if few else ROUND_TO * round(n / ROUND_TO)
     return shown

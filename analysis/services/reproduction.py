@@ -109,7 +109,7 @@ def _differences(run: Run, results: Results) -> Iterator[str]:
         yield from document_differences(f"{name}.json", stored.get(name), runs.as_json(document))
     verdicts = [
         {"claim": found.code, "stratum": found.stratum, "verdict": found.verdict}
-        | {key: getattr(found, key) for key in ("estimate", "ci_low", "ci_high")}
+        | {key: getattr(found, key) for key in runs.NUMBERS}
         for found in results.verdicts
     ]
     before = {(row["claim"], row["stratum"]): row for row in verdict_rows(run)}

@@ -21,7 +21,8 @@ if TYPE_CHECKING:
 
 # What a verdict's estimate is, by the kind of its claim; Hedges g otherwise.
 MEASURES = {"classifier": "AUC", "severity": "Q2"}
-FIELDS = ("estimate", "ci_low", "ci_high", "n_sites", "n_case", "n_control")
+FIELDS = ("estimate", "ci_low", "ci_high", "always_low", "always_high")
+FIELDS += ("n_sites", "n_case", "n_control")
 
 
 def verdict_rows(run: Run) -> list[dict[str, Any]]:
@@ -83,18 +84,18 @@ def _iso(moment: Any) -> str | None:
 def claims_table(rows: list[dict[str, Any]]) -> str:
     """The verdicts as a table for a terminal, reasons beneath."""
     interval = "estimate (95 % interval)"
-    head = f"{'claim':7}{'marker':28}{'in':7}{'verdict':14}{interval:28}"
-    head += f"{'sites':>5}{'cases':>7}{'controls':>10}"
+    head = f"{'claim':7}{'marker':26}{'in':7}{'verdict':14}{interval:27}{'at all looks':18}"
+    head += f"{'sites':>5}{'cases':>6}{'controls':>9}"
     lines = [head, "-" * len(head)]
     for row in rows:
-        numbers = f"{row['n_sites']:>5}{row['n_case']:>7}{row['n_control']:>10}"
+        numbers = f"{row['n_sites']:>5}{row['n_case']:>6}{row['n_control']:>9}"
         lines.append(
-            f"{row['claim']:7}{row['marker'][:27]:28}{row['stratum']:7}"
-            f"{row['verdict'].replace('_', ' '):14}{_interval(row):28}{numbers}"
+            f"{row['claim']:7}{row['marker'][:25]:26}{row['stratum']:7}"
+            f"{row['verdict'].replace('_', ' '):14}{_interval(row):27}{_always(row):18}{numbers}"
         )
         if row["primary"]:  # the other readings have the same reasons: JSON has them all
             lines += textwrap.wrap(
-                row["reason"], width=98, initial_indent=" " * 7, subsequent_indent=" " * 7
+                row["reason"], width=100, initial_indent=" " * 7, subsequent_indent=" " * 7
             )
     return "\n".join(lines)
 
@@ -107,6 +108,12 @@ def _interval(row: dict[str, Any]) -> str:
     if row["ci_low"] is None:
         return told
     return f"{told} ({row['ci_low']:{sign}.2f} to {row['ci_high']:{sign}.2f})"
+
+
+def _always(row: dict[str, Any]) -> str:
+    if row["always_low"] is None or row["always_high"] is None:
+        return ""
+    return f"{row['always_low']:+.2f} to {row['always_high']:+.2f}"
 
 
 def handling_notes(run: Run) -> list[str]:
@@ -205,6 +212,7 @@ def _unjudged(claim: Claim) -> dict[str, Any]:
         **dict.fromkeys(FIELDS),
         "feature": "",
         "direction": claim.direction,
+        "measure": MEASURES.get(claim.kind, "g"),
         "primary": True,
         "doi": claim.doi,
         "run": None,

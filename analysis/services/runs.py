@@ -148,8 +148,11 @@ def as_json(value: Any) -> Any:
     return number if math.isfinite(number) else None
 
 
+NUMBERS = ("estimate", "ci_low", "ci_high", "always_low", "always_high")
+
+
 def _verdict(run: Run, claim: Claim, found: Finding) -> Verdict:
-    numbers = {name: _finite(getattr(found, name)) for name in ("estimate", "ci_low", "ci_high")}
+    numbers = {name: _finite(getattr(found, name)) for name in NUMBERS}
     return Verdict(
         run=run,
         claim=claim,

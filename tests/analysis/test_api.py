@@ -22,6 +22,7 @@ PLAN = {
     "case": ["hikikomori"],
     "control": ["healthy_control"],
     "covariates": [],
+    "effect_of_interest": 1.5,  # three small sites are to see a large effect
     "n_trees": 10,
     "severity_permutations": 0,
     "strata": ["all", "men", "women"],
@@ -34,7 +35,7 @@ def a_site(code: str, seed: int) -> Site:
     """12 people in each arm, 6 men and 6 women; decanoylcarnitine is higher in cases."""
     rng = np.random.default_rng(seed)
     values = np.exp(rng.normal(3, 0.3, (24, len(FEATURES))))
-    values[:12, 0] *= 1.5
+    values[:12, 0] *= 2
     sex = ["male", "female"] * 12
     return assayed_site(code, values, group=ARMS, features=FEATURES, sex=sex)
 

@@ -47,17 +47,25 @@ def judge(table, direction="higher", handling=None, **more):
 def test_an_interval_on_the_claimed_side_replicates():
     found = judge(effects(0.5, 0.55, 0.6, 0.52))
     assert (found.verdict, found.n_sites, found.n_case) == ("replicated", 4, 120)
-    assert found.ci_low > 0
+    assert found.always_low > 0
+    assert found.always_low < found.ci_low < found.estimate < found.ci_high < found.always_high
 
 
 def test_the_same_interval_is_opposite_to_a_claim_of_less():
     assert judge(effects(0.5, 0.55, 0.6, 0.52), "lower").verdict == "opposite"
 
 
+def test_an_interval_that_leaves_zero_at_one_look_alone_decides_nothing():
+    found = judge(effects(0.3, 0.32, 0.28, 0.3, variance=0.03))
+    assert found.ci_low > 0 > found.always_low
+    assert found.verdict == "undecided"
+    assert "the ordinary interval lies on the claimed side of zero, but" in found.reason
+
+
 def test_an_interval_that_holds_zero_is_undecided_and_says_with_what_power():
     found = judge(effects(0.5, -0.4, 0.1))
     assert found.verdict == "undecided"
-    assert "holds zero; the power to see g = 0.2 was" in found.reason
+    assert "holds zero; the power of one look to see g = 0.2 was" in found.reason
 
 
 def test_one_site_is_not_a_test():
