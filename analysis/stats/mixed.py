@@ -39,7 +39,7 @@ class MixedEffects:
     ``p`` (two-sided) are Wald's, which is too sure of itself below about 30 samples.
     ``at_bound`` says that the sites differ by no more than chance: their variance is 0, the
     least it can be, and the model is the one without sites. ``reason`` is "" where there is a
-    fit; other features are NaN.
+    fit; other features are NaN. ``n_left_out`` counts the samples that lack a covariate.
     """
 
     estimate: Floats
@@ -55,6 +55,7 @@ class MixedEffects:
     reason: tuple[str, ...]
     adjusted_for: tuple[str, ...]
     dropped: tuple[str, ...]
+    n_left_out: int
 
 
 @dataclass(frozen=True)
@@ -133,6 +134,7 @@ def fit_mixed_effects(
         reason=tuple(words),
         adjusted_for=found.effects.adjusted_for,
         dropped=found.effects.dropped,
+        n_left_out=found.effects.n_left_out,
     )
 
 

@@ -112,6 +112,16 @@ def test_a_feature_without_a_fit_says_why():
     assert not ours.at_bound.any()
 
 
+def test_a_sample_without_a_covariate_is_left_out_with_its_site():
+    values, group, site = cohorts()
+    age = np.random.default_rng(1).normal(40, 9, (60, 1))
+    age[[2, 9]] = np.nan
+    ours, kept = fit_mixed_effects(values, group, site, age), ~np.isnan(age[:, 0])
+    alone = fit_mixed_effects(values[kept], group[kept], site[kept], age[kept])
+    assert ours.n_left_out == 2
+    np.testing.assert_allclose(ours.p, alone.p, rtol=1e-9)
+
+
 def test_a_feature_of_one_site_is_no_matter_of_sites():
     values, group, site = cohorts(missing=0.0)
     values[site != 1, 0] = np.nan
