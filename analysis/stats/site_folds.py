@@ -241,6 +241,6 @@ def _without_one_sided(values: Floats, is_case: Bools, sites: NDArray[np.str_]) 
 
 
 def _numeric(covariates: pd.DataFrame | ArrayLike) -> Floats:
-    frame = pd.get_dummies(pd.DataFrame(covariates), drop_first=True, dtype=float)  # type: ignore[arg-type]
+    frame = pd.get_dummies(pd.DataFrame(covariates), drop_first=True, dtype=float)  # type: ignore[arg-type]  # any array
     array: Floats = frame.to_numpy(dtype=np.float64)
     return array

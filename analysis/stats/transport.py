@@ -119,7 +119,7 @@ class FrozenClassifier:
         """The arrays as an .npz file without pickle."""
         buffer = io.BytesIO()
         # The stubs take any name in the mapping for the argument allow_pickle.
-        np.savez_compressed(buffer, **self._arrays())  # type: ignore[arg-type]
+        np.savez_compressed(buffer, **self._arrays())  # type: ignore[arg-type]  # numpy's stub wants names
         return buffer.getvalue()
 
     def _arrays(self) -> dict[str, NDArray[Any]]:
