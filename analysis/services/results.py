@@ -21,8 +21,10 @@ if TYPE_CHECKING:
 
 # What a verdict's estimate is, by the kind of its claim; Hedges g otherwise.
 MEASURES = {"classifier": "AUC", "severity": "Q2"}
-FIELDS = ("estimate", "ci_low", "ci_high", "always_low", "always_high")
-FIELDS += ("n_sites", "n_case", "n_control")
+FIELDS = (
+    *("estimate", "ci_low", "ci_high", "always_low", "always_high"),
+    *("n_sites", "n_case", "n_control"),
+)
 
 
 def verdict_rows(run: Run) -> list[dict[str, Any]]:
