@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from itertools import combinations, permutations, product
-from math import comb, factorial, prod
 
 import numpy as np
 import numpy.typing as npt
@@ -14,13 +12,13 @@ from analysis.stats.batches import batch_labels
 from analysis.stats.design import COLLINEAR, Covariates, build_design
 from analysis.stats.effects import checked, fit_effects
 from analysis.stats.errors import UnusableData
+from analysis.stats.orders import all_orders, random_orders
 
 Floats = npt.NDArray[np.float64]
 Reals = npt.NDArray[np.float32] | Floats
 Bools = npt.NDArray[np.bool_]
 Ints = npt.NDArray[np.int64]
 
-_BLOCK = 256  # permutations at once
 # Arrangements that tie with the observed one differ from it by rounding alone.
 _TIE = 1e-9
 # Covariate columns a sample below which refitting them is a correction for single precision.
@@ -138,10 +136,10 @@ def permute_effects(
     codes = np.unique(np.array(names)[design.rows], return_inverse=True)[1]
     families = _families(data[design.rows], labels[design.rows], design.columns, tested)
     everyone = len(families) == 1 and len(families[0].rows) == design.rows.sum()
-    orders = _all_orders(labels[design.rows], codes, design.columns, n_permutations, everyone)
+    orders = all_orders(labels[design.rows], codes, design.columns, n_permutations, everyone)
     exact = orders is not None
     if orders is None:
-        orders = _random_orders(codes, n_permutations, rng)
+        orders = random_orders(codes, n_permutations, rng)
     own, largest, count = _count(families, orders, np.abs(effects.t))
     extra = 0 if exact else 1
     nan = np.where(tested, 0.0, np.nan)
@@ -230,66 +228,3 @@ def _restrict(orders: Ints, rows: Ints) -> Ints:
     place[rows] = np.arange(len(rows))
     inside = place[orders]
     return inside[inside >= 0].reshape(len(orders), len(rows))
-
-
-def _random_orders(codes: Ints, n_permutations: int, rng: np.random.Generator) -> Iterator[Ints]:
-    """Random permutations inside blocks, shape (up to _BLOCK, n_samples) at a time."""
-    by_block = np.argsort(codes, kind="stable")
-    sizes = np.bincount(codes)
-    for start in range(0, n_permutations, _BLOCK):
-        count = min(_BLOCK, n_permutations - start)
-        drawn = np.empty((count, len(codes)), dtype=np.int64)
-        for end, size in zip(np.cumsum(sizes), sizes, strict=True):
-            rows = by_block[end - size : end]
-            drawn[:, rows] = rng.permuted(np.tile(rows, (count, 1)), axis=1)
-        yield drawn
-
-
-def _all_orders(
-    labels: Floats, codes: Ints, columns: Floats, most: int, everyone: bool
-) -> Iterator[Ints] | None:
-    """Every arrangement once, or None where there are more than ``most``.
-
-    Without covariates residuals of one arm are interchangeable, so choices of the cases are
-    enough. With samples missing in some features these would not be uniform in each of them.
-    """
-    if not everyone:
-        return None
-    blocks = [np.flatnonzero(codes == code) for code in range(codes.max() + 1)]
-    if columns.shape[1]:
-        if prod(factorial(len(rows)) for rows in blocks) > most:
-            return None
-        ways = [[np.array(way) for way in permutations(rows)] for rows in blocks]
-    else:
-        n_case = [int(labels[rows].sum()) for rows in blocks]
-        if prod(comb(len(rows), n) for rows, n in zip(blocks, n_case, strict=True)) > most:
-            return None
-        ways = [_choices(rows, labels) for rows in blocks]
-    return _join(blocks, ways, len(codes))
-
-
-def _choices(rows: Ints, labels: Floats) -> list[Ints]:
-    """One order of ``rows`` for each choice of the places that the cases take."""
-    case = labels[rows] == 1
-    found = []
-    for chosen in combinations(range(len(rows)), int(case.sum())):
-        picked = np.zeros(len(rows), dtype=bool)
-        picked[list(chosen)] = True
-        order = np.empty(len(rows), dtype=np.int64)
-        order[picked], order[~picked] = rows[case], rows[~case]
-        found.append(order)
-    return found
-
-
-def _join(blocks: list[Ints], ways: list[list[Ints]], n: int) -> Iterator[Ints]:
-    pending = []
-    for combination in product(*ways):
-        order = np.empty(n, dtype=np.int64)
-        for rows, way in zip(blocks, combination, strict=True):
-            order[rows] = way
-        pending.append(order)
-        if len(pending) == _BLOCK:
-            yield np.array(pending)
-            pending = []
-    if pending:
-        yield np.array(pending)

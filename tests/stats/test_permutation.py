@@ -9,6 +9,7 @@ import pytest
 
 from analysis.stats.effects import fit_effects
 from analysis.stats.errors import UnusableData
+from analysis.stats.orders import random_orders
 from analysis.stats.permutation import permute_effects
 
 
@@ -130,3 +131,18 @@ def test_single_precision_of_the_refit_changes_no_p(monkeypatch):
     double = permute_effects(values, group, covariates, n_permutations=2000, rng=rng())
     np.testing.assert_array_equal(single.p, double.p)
     np.testing.assert_array_equal(single.p_max_t, double.p_max_t)
+
+
+def test_every_order_is_drawn_as_often_as_every_other():
+    drawn = np.concatenate(list(random_orders(np.zeros(4, int), 24_000, rng())))
+    orders, counts = np.unique(drawn, axis=0, return_counts=True)
+    assert len(orders) == 24
+    # Chi-squared with 23 degrees of freedom exceeds 50 once in a thousand times.
+    assert ((counts - 1000) ** 2 / 1000).sum() < 50
+
+
+def test_orders_inside_interleaved_blocks_stay_there():
+    codes = np.array([1, 0, 1, 2, 0, 1])
+    drawn = np.concatenate(list(random_orders(codes, 300, rng())))
+    np.testing.assert_array_equal(codes[drawn], np.tile(codes, (300, 1)))
+    np.testing.assert_array_equal(np.sort(drawn, axis=1), np.tile(np.arange(6), (300, 1)))
