@@ -11,9 +11,9 @@ from analysis.plans import AnalysisPlan
 from analysis.prepare import Block, Prepared, stacked
 from analysis.site_effects import covariate_of
 from analysis.stats.classify import leave_one_site_out, standardise_by_site
-from analysis.stats.combat import fit_combat
 from analysis.stats.errors import UnusableData
 from analysis.stats.handling import Handling, judge_handling
+from analysis.stats.harmonise import harmoniser
 from analysis.stats.severity import fit_severity
 
 KNOWN_AT_SITE = 0.5  # share of a site's people with a value, for the site to count as measuring it
@@ -45,9 +45,9 @@ def _in_concentration(block: Block) -> bool:
 
 
 def harmonise(prepared: Prepared, plan: AnalysisPlan) -> dict[str, Any]:
-    """ComBat across sites, with what it changed; or the reason why it refuses."""
+    """The plan's harmonisation across sites and what it changed, or the reason why it refuses."""
     values, people = _together(prepared)
-    report: dict[str, Any] = {"method": "ComBat, parametric (Johnson 2007)", "refused": ""}
+    report: dict[str, Any] = {"method": plan.harmonisation, "refused": ""}
     if values.empty:
         return report | {"refused": "No feature is measured at two sites."}
     covariates = people[["case"]].copy()
@@ -63,15 +63,15 @@ def harmonise(prepared: Prepared, plan: AnalysisPlan) -> dict[str, Any]:
     }
     said = one_sided(people)
     try:
-        model = fit_combat(values.to_numpy(), people["site"].to_numpy(dtype=str), covariates)
-        adjusted = model.apply(values.to_numpy(), people["site"].to_numpy(dtype=str), covariates)
+        method, sites = harmoniser(plan.harmonisation), people["site"].to_numpy(dtype=str)
+        model = method.fit(values.to_numpy(), sites, covariates)
+        adjusted = model.apply(values.to_numpy(), sites, covariates)
     except UnusableData as error:
         return report | {"refused": str(error), "notes": said}
     after = pd.DataFrame(adjusted, index=values.index, columns=values.columns)
     return report | {
-        "sites": dict(zip(model.batches, model.n_samples, strict=True)),
+        "sites": dict(zip(model.sites, model.n_samples, strict=True)),
         "variance_explained_after": _variance_explained(after, people),
-        "left_alone": int(model.left_alone.sum()),
         "notes": [*model.notes, *said],
     }
 

@@ -10,11 +10,12 @@ from typing import Any
 
 from django.core.exceptions import ValidationError
 
+from analysis.stats import harmonise, impute
+
 STRATA = {"all": None, "men": "male", "women": "female"}
 TAU2 = ("REML", "DL", "PM", "ML", "HE", "HS", "SJ", "EB", "FE")
-TESTS = ("hksj", "z", "t")
+TESTS = ("hksj", "hksj_plain", "z", "t")
 MULTIPLICITY = ("bh", "by", "holm", "hochberg", "hommel", "bonferroni")
-BELOW_LOD = ("half_minimum", "half_limit", "limit_over_sqrt2")
 
 
 @dataclass(frozen=True)
@@ -33,6 +34,7 @@ class AnalysisPlan:
     min_detected: float = 0.5  # share of a site's people in whom the feature was detected
     min_covariate_known: float = 0.8  # below it the site is not adjusted for the covariate
     class_scores: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    harmonisation: str = "combat"
     tau2: str = "REML"
     test: str = "hksj"
     multiplicity: str = "bh"
@@ -87,7 +89,13 @@ def _faults(data: Mapping[str, Any]) -> list[str]:
     both = set(data.get("case", ())) & set(data.get("control", ()))
     if both:
         found.append(f"plan: {sorted(both)} is both case and control; a person is in one arm only.")
-    choices = {"tau2": TAU2, "test": TESTS, "multiplicity": MULTIPLICITY, "below_lod": BELOW_LOD}
+    choices = {
+        "tau2": TAU2,
+        "test": TESTS,
+        "multiplicity": MULTIPLICITY,
+        "below_lod": impute.METHODS,
+        "harmonisation": harmonise.METHODS,
+    }
     for key, allowed in choices.items():
         if key in data and data[key] not in allowed:
             found.append(f"plan: {key} is {data[key]!r}; choose one of {', '.join(allowed)}.")

@@ -191,7 +191,7 @@ def _comparable(batch: BatchFrame, plan: AnalysisPlan) -> _Part:
         # A measured zero has no logarithm and means what "below detection" means.
         flags = np.where((flags == MEASURED) & (raw == 0), BELOW_LOD, flags).astype(np.uint8)
         raw = np.where((flags == BELOW_LOD) & (raw == 0), np.nan, raw)
-        values = np.log2(impute(raw, flags, limits, method=plan.below_lod).values)
+        values = np.log2(_filled(raw, flags, limits, plan))
     else:
         values = _filled_on_log_scale(raw, flags, batch.scale)
     people = pd.Index(batch.rows["participant_id"], name="participant_id")
@@ -204,6 +204,17 @@ def _comparable(batch: BatchFrame, plan: AnalysisPlan) -> _Part:
         batch=pd.Series(f"batch {batch.batch_id}", index=people),
         delay=pd.Series(batch.rows["spin_delay_hours"].to_numpy(), index=people),
     )
+
+
+def _filled(
+    raw: NDArray[np.float64],
+    flags: NDArray[np.uint8],
+    limits: NDArray[np.float64],
+    plan: AnalysisPlan,
+) -> NDArray[np.float64]:
+    """Each batch draws from the plan's seed anew, so that no batch changes another's values."""
+    rng = np.random.default_rng(plan.seed)
+    return impute(raw, flags, limits, method=plan.below_lod, rng=rng).values
 
 
 def _in_canonical_unit(

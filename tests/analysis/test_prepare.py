@@ -1,5 +1,7 @@
 """From what a site sent to numbers that can be compared."""
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -98,6 +100,18 @@ def test_below_detection_is_filled_and_missing_is_not():
     assert block.values["a"].iloc[0] == pytest.approx(np.log2(RAW[2:, 0].min() / 2))
     assert np.isnan(block.values["a"].iloc[1])
     assert block.n_below_lod["a"] == 1
+
+
+@pytest.mark.parametrize("method", ["tobit_mean", "tobit_draw", "qrilc"])
+def test_a_plan_may_name_another_way_to_fill_what_is_below_detection(method):
+    flags = np.zeros((8, 3))
+    flags[0, 0] = 1
+    values = np.where(flags == 1, np.nan, RAW)
+    other = replace(PLAN, below_lod=method)
+    blocks = [block_of(batch(values, flags=flags), plan=other)[0] for _ in range(2)]
+    filled = [block.values["a"].iloc[0] for block in blocks]
+    assert filled[0] == filled[1] != pytest.approx(np.log2(RAW[1:, 0].min() / 2))
+    assert np.isfinite(filled[0])
 
 
 def test_a_measured_zero_counts_as_below_detection():

@@ -1,0 +1,48 @@
+"""A plan is data: what it may say, and what it is told when it says something else."""
+
+import pytest
+from django.core.exceptions import ValidationError
+
+from analysis import plans
+
+LEAST = {"case": ["hikikomori"], "control": ["healthy_control"]}
+
+
+def test_the_least_plan_has_defaults_for_the_rest():
+    plan = plans.parse(LEAST)
+    assert (plan.harmonisation, plan.below_lod, plan.tau2) == ("combat", "half_minimum", "REML")
+    assert plan.strata == ("all", "men", "women")
+
+
+@pytest.mark.parametrize(
+    ("setting", "sentence"),
+    [
+        ({"covariate": []}, "plan: 'covariate' is not a setting; the settings are case, control,"),
+        ({"case": []}, "plan: 'case' names no group; write the groups of that arm."),
+        (
+            {"control": ["hikikomori"]},
+            "plan: ['hikikomori'] is both case and control; a person is in one arm only.",
+        ),
+        ({"tau2": "reml"}, "plan: tau2 is 'reml'; choose one of REML, DL,"),
+        ({"harmonisation": "comb"}, "plan: harmonisation is 'comb'; choose one of combat,"),
+        ({"below_lod": "zero"}, "plan: below_lod is 'zero'; choose one of half_minimum,"),
+        ({"strata": ["boys"]}, "plan: stratum 'boys' is unknown; choose from all, men, women."),
+        ({"n_trees": 1}, "plan: n_trees is 1; it lies between 10 and 5000."),
+        ({"seed": "x"}, "plan: seed is 'x'; it lies between 0 and"),
+    ],
+)
+def test_a_setting_that_cannot_be_is_refused_by_name(setting, sentence):
+    with pytest.raises(ValidationError) as refusal:
+        plans.parse(LEAST | setting)
+    assert any(message.startswith(sentence) for message in refusal.value.messages)
+
+
+def test_every_fault_is_told_at_once():
+    with pytest.raises(ValidationError) as refusal:
+        plans.parse(LEAST | {"tau2": "x", "test": "x", "strata": ["x"]})
+    assert len(refusal.value.messages) == 3
+
+
+def test_the_digest_is_that_of_everything_said_and_left_unsaid():
+    assert plans.parse(LEAST).digest == plans.parse(LEAST | {"tau2": "REML"}).digest
+    assert plans.parse(LEAST).digest != plans.parse(LEAST | {"tau2": "DL"}).digest
