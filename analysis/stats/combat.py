@@ -20,7 +20,7 @@ from analysis.stats.batches import (
 from analysis.stats.design import Coding, Covariates
 from analysis.stats.errors import UnusableData
 from analysis.stats.location_scale import Located, fit_batches, left_alone, locate
-from analysis.stats.moments import rows_of, tiles
+from analysis.stats.moments import finite_or_missing, rows_of, tiles
 from analysis.stats.shrinkage import Priors, priors_of, shrink_nonparametric, shrink_parametric
 
 Floats = npt.NDArray[np.float64]
@@ -68,7 +68,7 @@ class CombatModel:
         ------
         UnusableData
             A batch, a covariate level or a feature of a batch that the model was not fitted on,
-            a missing covariate, or another number of features.
+            a missing covariate, another number of features, or an infinite value.
         """
         data = checked_values(values)
         if data.shape[1] != len(self.grand_mean):
@@ -80,13 +80,16 @@ class CombatModel:
         columns = self._columns(covariates, len(data))
         inverse, lines = self._lines()
         order, ends, rows_of_batches = rows_of(codes, len(self.batches))
-        adjusted = np.empty_like(data)
+        adjusted, total = np.empty_like(data), 0.0
         for number, rows in enumerate(rows_of_batches):
             own = columns[order[ends[number] : ends[number + 1]]]
             for part, within, features in tiles(rows, data.shape[1]):
                 tile = own[within] @ lines[number, :, features]
                 tile += data[part, features] * inverse[number, features]
                 adjusted[part, features] = tile
+                total += tile.sum()
+        if not np.isfinite(total):
+            finite_or_missing(data)
         return adjusted
 
     def to_json(self) -> str:

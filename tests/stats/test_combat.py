@@ -207,6 +207,10 @@ def test_values_that_no_model_could_adjust_are_refused():
     model = fit_combat(values, batch, covariates)
     with pytest.raises(UnusableData, match=r"Batches \['site 9'\] are unknown"):
         model.apply(values[:1], ["site 9"], covariates[:1])
+    infinite = values.copy()
+    infinite[7, 2] = -np.inf
+    with pytest.raises(UnusableData, match="row 7, feature 2 is infinite"):
+        model.apply(infinite, batch, covariates)
     with pytest.raises(UnusableData, match="30 features and the values 29"):
         model.apply(values[:, 1:], batch, covariates)
     with pytest.raises(UnusableData, match=r"Covariates \['age', 'group'\] are missing"):
