@@ -12,6 +12,7 @@ import os
 import selectors
 import shlex
 import signal
+import socket
 import subprocess
 import sys
 import threading
@@ -41,6 +42,16 @@ class Program:
     ready: str
     # Sent by the kernel if we are killed: the worker drops its task, which the sweep gives back.
     orphaned: signal.Signals = signal.SIGTERM
+    # Where it listens, if it does: its first worker may say that it started before it does.
+    port: int | None = None
+
+    def listens(self) -> bool:
+        """Whether a connection is taken; true of what does not listen."""
+        if self.port is None:
+            return True
+        with socket.socket() as probe:
+            probe.settimeout(1.0)
+            return probe.connect_ex(("127.0.0.1", self.port)) == 0
 
 
 def program(name: str, *, port: int, concurrency: int) -> Program:
@@ -53,6 +64,7 @@ def program(name: str, *, port: int, concurrency: int) -> Program:
             " --backpressure 64 --blocking-threads 8 --respawn-failed-workers"
             " hikiproject.wsgi:application",
             "Started worker",
+            port=port,
         ),
         "sweeper": Program(
             f"{celery} beat --loglevel INFO --schedule {shlex.quote(str(schedule))} --pidfile=",
@@ -177,14 +189,18 @@ class Processes:
         """Wait until every child says that it is ready, or raise TimeoutError naming the first."""
         deadline = time.monotonic() + seconds
         for child in self._children.values():
-            if not child.ready.wait(max(0.0, deadline - time.monotonic())):
+            said = child.ready.wait(max(0.0, deadline - time.monotonic()))
+            while said and not child.program.listens() and time.monotonic() < deadline:
+                time.sleep(0.05)
+            if not said or time.monotonic() >= deadline:
                 raise TimeoutError(
                     f"{child.name} was not ready within {seconds:.0f} s; its log is above."
                 )
 
     def ready(self, name: str) -> bool:
-        """Whether a child has said that it is ready since it last started."""
-        return self._children[name].ready.is_set()
+        """Whether a child has said that it is ready since it last started, and listens."""
+        child = self._children[name]
+        return child.ready.is_set() and child.program.listens()
 
     def pid(self, name: str) -> int:
         """Process id of a running child."""

@@ -106,5 +106,5 @@ class SiteFacts:
     participants: Mapping[str, ParticipantFacts] = field(default_factory=dict)
     samples: Mapping[str, SampleFacts] = field(default_factory=dict)
     instruments: Mapping[str, InstrumentFacts] = field(default_factory=dict)
-    assessed: frozenset[tuple[str, str, date]] = frozenset()
     features: FeatureIndex = field(default_factory=FeatureIndex)
+    assessed: frozenset[tuple[str, str, date]] = frozenset()

@@ -196,7 +196,9 @@ def test_a_further_shift_of_one_site_in_all_features_is_gone_after_adjustment(na
     for data in (values, moved):
         adjusted = adjust(name, data, site, group)
         gaps.append(adjusted[site == "S1"].mean() - adjusted[site != "S1"].mean())
-    assert abs(gaps[1]) < 0.25 + 0.02 * abs(shift)
+    # The non-parametric prior is made of the features themselves, which the shift has moved.
+    slack = 0.3 if name == "combat_nonparametric" else 1e-9
+    assert abs(gaps[1] - gaps[0]) < slack + 0.02 * abs(shift)
 
 
 def test_ten_studies_lose_their_site_effects_and_keep_their_group_effect():
