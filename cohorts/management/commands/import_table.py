@@ -9,7 +9,6 @@ from typing import Any
 from django.core.management.base import CommandParser
 
 from cohorts import access
-from cohorts.errors import NoSuchSite
 from cohorts.models import Site, Upload
 from cohorts.services import uploads
 from hikiproject.commands import StudyCommand
@@ -35,7 +34,11 @@ class Command(StudyCommand):
     def work(self, **options: Any) -> None:
         site = Site.objects.select_related("study").filter(code=options["site"]).first()
         if site is None:
-            raise NoSuchSite(options["site"])
+            known = ", ".join(Site.objects.values_list("code", flat=True)) or "none yet"
+            self.refuse(
+                f"There is no site {options['site']!r}; the sites are: {known}. "
+                f"Add it with `add_site {options['site']} NAME`."
+            )
         try:
             content = options["file"].read_bytes()
         except OSError as error:
