@@ -16,7 +16,7 @@ from kombu.exceptions import OperationalError
 
 from analysis.models import Plan, Run
 from analysis.services import runs
-from cohorts.models import Change
+from cohorts.models import AssayBatch, Change
 
 logger = logging.getLogger(__name__)
 
@@ -72,7 +72,7 @@ def sweep() -> list[uuid.UUID]:
 def why_stale(plan: Plan) -> str:
     """Why the plan must run again, in words; "" when its newest run has seen everything."""
     newest = Change.objects.newest(plan.study)
-    if not newest:
+    if not newest or not has_values(plan):
         return ""
     ended = Run.objects.filter(plan=plan).exclude(state=Run.State.QUEUED)
     # A run that is computing right now has seen what its snapshot saw.
@@ -87,6 +87,11 @@ def why_stale(plan: Plan) -> str:
     if last is not None and last.code_version != runs.code_version():
         return "the analysis code has changed"
     return ""
+
+
+def has_values(plan: Plan) -> bool:
+    """Whether any assay table of the study has been accepted: before that there is nothing to do."""
+    return AssayBatch.objects.accepted().filter(site__study=plan.study).exists()
 
 
 def settled(plan: Plan) -> bool:

@@ -40,6 +40,13 @@ def test_a_change_is_owed_one_run_and_after_it_nothing(plan, consortium):
     assert freshness.sweep() == []
 
 
+def test_before_the_first_values_arrive_there_is_nothing_to_run(plan):
+    site = SiteFactory(study=plan.study)
+    Change.objects.record(study=plan.study, site=site, kind="participants", counts={}, cause="test")
+    assert freshness.why_stale(plan) == ""
+    assert freshness.sweep() == []
+
+
 def test_many_changes_become_one_run(plan, consortium):
     for _ in range(50):
         Change.objects.record(

@@ -42,7 +42,8 @@ class Command(StudyCommand):
     def _request(self, plan: Plan, *, named: bool) -> Run | None:
         cause = freshness.why_stale(plan)
         if not cause and not named:
-            self.stdout.write(f"{plan.name}: up to date")
+            values = freshness.has_values(plan)
+            self.stdout.write(f"{plan.name}: {'up to date' if values else 'no assay values yet'}")
             return None
         return runs.request(plan, cause=cause or "asked for by hand")
 
