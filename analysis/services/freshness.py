@@ -90,7 +90,7 @@ def why_stale(plan: Plan) -> str:
 
 
 def has_values(plan: Plan) -> bool:
-    """Whether any assay table of the study has been accepted: before that there is nothing to do."""
+    """Whether any assay table of the study has been accepted: before that nothing is owed."""
     return AssayBatch.objects.accepted().filter(site__study=plan.study).exists()
 
 

@@ -123,7 +123,9 @@ def listening_and_silent():
 
 
 @pytest.mark.parametrize("fault", ["refuses", "is silent"])
-def test_a_broker_that_is_down_costs_an_upload_less_than_a_second(plan, caplog, monkeypatch, fault):
+def test_a_broker_that_is_down_costs_an_upload_less_than_a_second(
+    plan, consortium, caplog, monkeypatch, fault
+):
     server, url = listening_and_silent()
     if fault == "refuses":
         server.close()
