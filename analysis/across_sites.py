@@ -44,10 +44,22 @@ def _in_concentration(block: Block) -> bool:
     return bool((units != "relative").all())
 
 
+METHOD_WORDS = {
+    "combat": "ComBat, parametric (Johnson 2007)",
+    "combat_mean_only": "ComBat, shifts alone",
+    "combat_nonparametric": "ComBat, non-parametric",
+    "site_z": "z scores within each site",
+    "pareto": "Pareto scaling within each site",
+    "quantile": "quantile normalisation",
+    "none": "no harmonisation",
+}
+
+
 def harmonise(prepared: Prepared, plan: AnalysisPlan) -> dict[str, Any]:
     """The plan's harmonisation across sites and what it changed, or the reason why it refuses."""
     values, people = _together(prepared)
-    report: dict[str, Any] = {"method": plan.harmonisation, "refused": ""}
+    words = METHOD_WORDS.get(plan.harmonisation, plan.harmonisation)
+    report: dict[str, Any] = {"method": words, "refused": ""}
     if values.empty:
         return report | {"refused": "No feature is measured at two sites."}
     covariates = people[["case"]].copy()
