@@ -95,6 +95,8 @@ def check(table: Table, facts: SiteFacts, options: AssayOptions) -> CheckedAssay
     read = _read_long if layout == "long" else _read_wide
     batches = read(table, facts, options, rules)
     warn_of_words(rules)
+    for odd in table.warnings:
+        findings.warn(None, None, "format", odd)
     report = findings.report("assays", table.n_rows, _summary(batches))
     return CheckedAssays(batches if report.ok else (), report)
 

@@ -10,9 +10,10 @@ from dataclasses import dataclass
 
 import pandas as pd
 
+from cohorts.ingest.opendocument import is_opendocument, read_opendocument
 from cohorts.ingest.workbook import UnreadableFile, read_workbook
 
-__all__ = ["Table", "UnreadableFile", "read_table"]
+__all__ = ["Table", "UnreadableFile", "read_table", "read_text"]
 
 MAX_BYTES = 200 * 2**20
 MAX_CELLS = 20_000_000
@@ -45,12 +46,14 @@ class Table:
 
     ``frame`` has the header as sent for its columns and the file's row numbers for its index
     (the header is row 1; blank rows count and are left out). An empty cell is ``""``; white
-    space around a cell is removed. ``note`` says what a reader of the report should know.
+    space around a cell is removed. ``note`` says what a reader of the report should know;
+    ``warnings`` what a reader of the format found odd in the file.
     """
 
     frame: pd.DataFrame
     encoding: str = "UTF-8"
     note: str = ""
+    warnings: tuple[str, ...] = ()
 
     @property
     def columns(self) -> list[str]:
@@ -62,7 +65,7 @@ class Table:
 
 
 def read_table(content: bytes, *, filename: str = "") -> Table:
-    """Read CSV, TSV or XLSX, told apart by content and not by name.
+    """Read CSV, TSV, XLSX or ODS, told apart by content and not by name.
 
     Raises
     ------
@@ -71,13 +74,29 @@ def read_table(content: bytes, *, filename: str = "") -> Table:
         its header is unclear. The message says what to do.
     """
     name = filename or "The file"
+    refuse_size(content, name)
+    if content.startswith(b"PK\x03\x04"):
+        opendocument = is_opendocument(content)
+        rows, note = (read_opendocument if opendocument else read_workbook)(content, name)
+        return _as_table(rows, "ODS" if opendocument else "XLSX", note, name)
+    text, encoding = read_text(content, name)
+    rows, note = _parse_text(text, name)
+    return _as_table(rows, encoding, note, name)
+
+
+def refuse_size(content: bytes, name: str) -> None:
+    """Raises UnreadableFile for a file with nothing in it, and for one too large to read."""
     if not content.strip():
         raise UnreadableFile(f"{name} is empty; send the table with its header.")
     if len(content) > MAX_BYTES:
         raise UnreadableFile(f"{name} is over {MAX_BYTES >> 20} MB; split it by rows.")
-    if content.startswith(b"PK\x03\x04"):
-        rows, note = read_workbook(content, name)
-        return _as_table(rows, "XLSX", note, name)
+
+
+def read_text(content: bytes, name: str) -> tuple[str, str]:
+    """The text of a file and the name of its encoding.
+
+    Raises UnreadableFile for other kinds of file, an uncertain encoding, control characters.
+    """
     _refuse_foreign(content, name)
     text, encoding = _decode(content, name)
     control = _CONTROL.search(text)
@@ -86,8 +105,7 @@ def read_table(content: bytes, *, filename: str = "") -> Table:
         raise UnreadableFile(
             f"{name} is not text: line {line} has a control character; export it as CSV in UTF-8."
         )
-    rows, note = _parse_text(text, name)
-    return _as_table(rows, encoding, note, name)
+    return text, encoding
 
 
 def _refuse_foreign(content: bytes, name: str) -> None:

@@ -21,10 +21,10 @@ MAX_CELLS = 20_000_000
 _RELATIONSHIP = "{http://schemas.openxmlformats.org/officeDocument/2006/relationships}id"
 _CELL = re.compile(rb"<(?:\w+:)?c\s[^>]*?\br\s*=\s*[\"']([A-Z]{1,3})([0-9]{1,7})[\"']")
 _FORMULA_OR_ERROR = re.compile(rb"<(?:\w+:)?f[\s/>]|\bt\s*=\s*[\"']e[\"']")
-_CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ufffe\uffff]")
+CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ufffe\uffff]")
 
 
-_DAMAGE = (
+DAMAGE = (
     zipfile.BadZipFile,
     zlib.error,
     lzma.LZMAError,
@@ -58,15 +58,15 @@ def read_workbook(content: bytes, name: str) -> tuple[list[list[str]], str]:
         sheet_xml = _checked_first_sheet(content, name)
         book = python_calamine.CalamineWorkbook.from_filelike(io.BytesIO(content))
         rows = [
-            [_as_text(cell) for cell in row]
+            [as_text(cell) for cell in row]
             for row in book.get_sheet_by_index(0).to_python(skip_empty_area=False)
         ]
         for i, j, shown in _hidden_cells(sheet_xml):
-            _put(rows, i, j, shown, name)
-    except _DAMAGE as error:
+            put(rows, i, j, shown, name)
+    except DAMAGE as error:
         raise UnreadableFile(f"{name} is not a readable .xlsx workbook; save it again.") from error
     for i, row in enumerate(rows, start=1):
-        if _CONTROL.search("".join(row)):
+        if CONTROL.search("".join(row)):
             raise UnreadableFile(f"{name}: row {i} has a control character; type the row anew.")
     others = len(book.sheet_names) - 1
     note = f'Read sheet "{book.sheet_names[0]}"; {others} other sheets left out.' if others else ""
@@ -76,7 +76,7 @@ def read_workbook(content: bytes, name: str) -> tuple[list[list[str]], str]:
 def _checked_first_sheet(content: bytes, name: str) -> bytes:
     """The first sheet's XML, once the archive has been found harmless."""
     with zipfile.ZipFile(io.BytesIO(content)) as archive:
-        _refuse_bombs(archive, len(content), name)
+        refuse_bombs(archive, len(content), name)
         # Reading every part compares its true size and checksum with the directory.
         if archive.testzip() is not None:
             raise zipfile.BadZipFile("a part does not match its checksum")
@@ -86,7 +86,7 @@ def _checked_first_sheet(content: bytes, name: str) -> bytes:
     return xml
 
 
-def _refuse_bombs(archive: zipfile.ZipFile, compressed: int, name: str) -> None:
+def refuse_bombs(archive: zipfile.ZipFile, compressed: int, name: str) -> None:
     parts = archive.infolist()
     size = sum(part.file_size for part in parts)
     if len(parts) > MAX_PARTS or size > MAX_UNCOMPRESSED or size > MAX_RATIO * compressed + 2**20:
@@ -169,7 +169,7 @@ def _shown(cell: ET.Element) -> str:
     return f"={children['f'].text or ''}" if never_computed else ""
 
 
-def _put(rows: list[list[str]], i: int, j: int, shown: str, name: str) -> None:
+def put(rows: list[list[str]], i: int, j: int, shown: str, name: str) -> None:
     width = len(rows[0]) if rows else 0
     if (i + 1) * (j + 1) > MAX_CELLS:
         raise UnreadableFile(f"{name} has a cell far outside the table; delete it.")
@@ -182,7 +182,7 @@ def _put(rows: list[list[str]], i: int, j: int, shown: str, name: str) -> None:
     rows[i][j] = shown
 
 
-def _as_text(
+def as_text(
     cell: int | float | str | bool | time | date | datetime | timedelta,
 ) -> str:
     if isinstance(cell, str):

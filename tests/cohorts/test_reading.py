@@ -199,7 +199,7 @@ def test_a_zip_that_is_no_workbook_is_refused():
 
 def test_a_time_from_a_spreadsheet_loses_its_rounding_noise():
     moment = datetime(2024, 1, 2, 9, 29, 59, 999_999, tzinfo=UTC).replace(tzinfo=None)
-    assert workbook._as_text(moment) == "2024-01-02T09:30:00"
+    assert workbook.as_text(moment) == "2024-01-02T09:30:00"
 
 
 texts = st.text(

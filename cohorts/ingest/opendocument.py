@@ -1,0 +1,158 @@
+"""An OpenDocument spreadsheet -> rows of text, under the limits of a workbook."""
+
+from __future__ import annotations
+
+import io
+import zipfile
+from collections.abc import Iterator
+from dataclasses import dataclass
+from xml.etree import ElementTree as ET
+
+import python_calamine
+
+from cohorts.ingest.workbook import (
+    CONTROL,
+    DAMAGE,
+    MAX_CELLS,
+    UnreadableFile,
+    as_text,
+    put,
+    refuse_bombs,
+)
+
+MAX_REPEATED = 10_000
+MIME = b"application/vnd.oasis.opendocument.spreadsheet"
+_TABLE = "{urn:oasis:names:tc:opendocument:xmlns:table:1.0}"
+_OFFICE = "{urn:oasis:names:tc:opendocument:xmlns:office:1.0}"
+_TEXT = "{urn:oasis:names:tc:opendocument:xmlns:text:1.0}"
+_CALCEXT = "{urn:org:documentfoundation:names:experimental:calc:xmlns:calcext:1.0}"
+_CELLS = (f"{_TABLE}table-cell", f"{_TABLE}covered-table-cell")
+
+
+def is_opendocument(content: bytes) -> bool:
+    """Whether a zip archive says of itself that it is an OpenDocument spreadsheet."""
+    try:
+        with zipfile.ZipFile(io.BytesIO(content)) as archive:
+            info = archive.getinfo("mimetype")
+            return info.file_size < 200 and archive.read(info).strip().startswith(MIME)
+    except DAMAGE:
+        return False
+
+
+def read_opendocument(content: bytes, name: str) -> tuple[list[list[str]], str]:
+    """The cells of the first sheet as text, and a note if the workbook has other sheets.
+
+    As in `read_workbook`, a formula that was never computed, or that ended in an error, is
+    shown as text: calamine alone would give both as empty.
+    """
+    try:
+        hidden = _hidden_cells(_checked_content(content, name), name)
+        book = python_calamine.CalamineWorkbook.from_filelike(io.BytesIO(content))
+        rows = [
+            [as_text(cell) for cell in row]
+            for row in book.get_sheet_by_index(0).to_python(skip_empty_area=False)
+        ]
+        for i, j, shown in hidden:
+            put(rows, i, j, shown, name)
+    except DAMAGE as error:
+        raise UnreadableFile(f"{name} is not a readable .ods workbook; save it again.") from error
+    for i, row in enumerate(rows, start=1):
+        if CONTROL.search("".join(row)):
+            raise UnreadableFile(f"{name}: row {i} has a control character; type the row anew.")
+    others = len(book.sheet_names) - 1
+    note = f'Read sheet "{book.sheet_names[0]}"; {others} other sheets left out.' if others else ""
+    return rows, note
+
+
+def _checked_content(content: bytes, name: str) -> bytes:
+    with zipfile.ZipFile(io.BytesIO(content)) as archive:
+        refuse_bombs(archive, len(content), name)
+        if archive.testzip() is not None:
+            raise zipfile.BadZipFile("a part does not match its checksum")
+        parts = archive.namelist()
+        if any(part.startswith(("Basic/", "Scripts/")) for part in parts):
+            raise UnreadableFile(f"{name} has macros; save it as .ods without them.")
+        for part in parts:
+            if part.endswith((".xml", ".rdf")) and b"<!DOCTYPE" in archive.read(part):
+                raise UnreadableFile(f"{name} declares a document type in {part}; save it again.")
+        if b"encryption-data" in archive.read("META-INF/manifest.xml"):
+            raise UnreadableFile(f"{name} is protected by a password; save it without one.")
+        return archive.read("content.xml")
+
+
+@dataclass
+class _Extent:
+    """How far the filled cells reach: a repeat count alone can ask for all memory."""
+
+    name: str
+    rows: int = 0
+    columns: int = 0
+
+    def reach(self, row: int, column: int) -> None:
+        self.rows, self.columns = max(self.rows, row), max(self.columns, column)
+        if self.rows * self.columns > MAX_CELLS:
+            raise UnreadableFile(
+                f"{self.name} spans {self.rows:,} rows by {self.columns:,} columns; "
+                "delete what stands far outside the table, or send it as CSV."
+            )
+
+
+def _hidden_cells(xml: bytes, name: str) -> list[tuple[int, int, str]]:
+    """Cells that calamine shows as empty: (row, column) from 0 and what to show."""
+    found: list[tuple[int, int, str]] = []
+    extent = _Extent(name)
+    i = 0
+    for row in _rows_of_first_sheet(xml):
+        times = _repeat(row, "rows")
+        j = 0
+        for cell in row:
+            if cell.tag not in _CELLS:
+                continue
+            across = _repeat(cell, "columns")
+            if _is_filled(cell):
+                extent.reach(i + times, j + across)
+                shown = _shown(cell)
+                if shown and times * across > MAX_REPEATED:
+                    raise UnreadableFile(
+                        f"{name}: row {i + 1} repeats {shown} in {times * across:,} cells; "
+                        "delete them."
+                    )
+                if shown:
+                    found += [(i + n, j + m, shown) for n in range(times) for m in range(across)]
+            j += across
+        i += times
+    return found
+
+
+def _repeat(element: ET.Element, what: str) -> int:
+    text = element.get(f"{_TABLE}number-{what}-repeated", "1")
+    if not (text.isascii() and text.isdecimal() and len(text) < 10):
+        raise zipfile.BadZipFile("a repeat count is no number")
+    return int(text)
+
+
+def _rows_of_first_sheet(xml: bytes) -> Iterator[ET.Element]:
+    # Document types were refused before: no entity can be declared.
+    for _, element in ET.iterparse(io.BytesIO(xml), events=("end",)):  # noqa: S314 - see above
+        if element.tag == f"{_TABLE}table-row":
+            yield element
+            element.clear()
+        elif element.tag == f"{_TABLE}table":
+            return
+
+
+def _is_filled(cell: ET.Element) -> bool:
+    return bool(cell.get(f"{_OFFICE}value-type") or cell.get(f"{_TABLE}formula") or len(cell))
+
+
+def _shown(cell: ET.Element) -> str:
+    text = "\n".join("".join(p.itertext()) for p in cell.iter(f"{_TEXT}p"))
+    formula = cell.get(f"{_TABLE}formula")
+    is_error = cell.get(f"{_CALCEXT}value-type") == "error" or (
+        formula is not None and text.startswith(("#", "Err:"))
+    )
+    if is_error:
+        return text if text.startswith("#") else f"#{text or 'N/A'}"
+    if formula is not None and not cell.get(f"{_OFFICE}value-type"):
+        return f"={formula.removeprefix('of:=')}"
+    return ""
