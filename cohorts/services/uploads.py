@@ -14,6 +14,7 @@ from cohorts import access
 from cohorts.errors import NoSuchSite, NotAllowed, UnusableRequest
 from cohorts.ingest import assays, assessments, participants, samples
 from cohorts.ingest.facts import SiteFacts
+from cohorts.ingest.formats.dispatch import read_assay_file
 from cohorts.ingest.reading import Table, UnreadableFile, read_table
 from cohorts.ingest.report import Fault, Report
 from cohorts.models import Change, ColumnMapping, Site, Upload, User
@@ -148,7 +149,8 @@ def dry_run(site: Site, sent: SentTable) -> Report:
 
 def check(sent: SentTable, facts: SiteFacts, mapping: Mapping[str, str]) -> Checked:
     """Read the file and check its rows. Raises UnreadableFile where there is no table in it."""
-    table = read_table(sent.content, filename=sent.filename)
+    read = read_assay_file if sent.kind == "assays" else read_table
+    table = read(sent.content, filename=sent.filename)
     return check_table(sent.kind, table, facts, mapping, sent.options)
 
 
