@@ -15,7 +15,7 @@ from rest_framework.response import Response
 
 from analysis import serializers
 from analysis.models import Claim, Plan, Run, RunDocument, RunTable
-from analysis.services import freshness, results, runs
+from analysis.services import freshness, refusals, release, results, runs
 from cohorts import access, conditional
 from cohorts.api_base import RecordViewSet, ScopedViewSet
 from cohorts.renderers import records_of
@@ -27,6 +27,33 @@ WORKING = (Run.State.QUEUED, Run.State.RUNNING)
 VERSION = ("state", "step", "share_done", "published_at", "released_at", "held_because", "same_as")
 BIG = ("snapshot__participant_ids", "snapshot__assay_row_ids", "snapshot__assessment_ids")
 JSON_ONLY = [renderers.JSONRenderer]
+
+
+class QueriesStopped(exceptions.APIException):
+    """An analyst asked too often for what is hidden."""
+
+    status_code = status.HTTP_429_TOO_MANY_REQUESTS
+    default_code = "too_many_refusals"
+    default_detail = (
+        f"{refusals.A_DAY} questions of yours today were for numbers that are hidden; results are "
+        "closed to this account until tomorrow. Ask the consortium's data manager if you need them."
+    )
+
+    @property
+    def wait(self):
+        return refusals.seconds_left_today()
+
+
+def _rules():
+    """By what it is decided what is shown: a part of every ETag."""
+    return release.RELEASE_RULES_VERSION, settings.DISCLOSURE_K
+
+
+def _marked(answer, run):
+    """The answer with its run and the rules that it passed, whatever its form."""
+    rules, k = _rules()
+    answer["X-Run"], answer["X-Release-Rules"], answer["X-Disclosure-K"] = str(run.pk), rules, k
+    return answer
 
 
 class PlanFilter(filters.FilterSet):
@@ -139,7 +166,7 @@ class RunViewSet(RecordViewSet):
         return Run.objects.open_to(self.request.user, "R")
 
     def _tell(self, version):
-        etag = self.etag(settings.DISCLOSURE_K, list(version.values()))
+        etag = self.etag(*_rules(), list(version.values()))
         if conditional.not_modified(self.request, etag):
             answer = conditional.unchanged(etag)
         else:
@@ -165,23 +192,25 @@ class RunViewSet(RecordViewSet):
 
     def _result(self, make, *more):
         """An answer that never changes while the run and the caller's view stay as they are."""
+        if refusals.stopped(self.request.user):
+            raise QueriesStopped
         run = self._published()
         # With the caller's roles, which every ETag holds, k decides what is shown.
-        rests_on = (run.pk, run.published_at, run.released_at, settings.DISCLOSURE_K)
+        rests_on = (run.pk, run.published_at, run.released_at, *_rules())
         etag = self.etag(*rests_on, *(each(run) for each in more))
         if conditional.not_modified(self.request, etag):
-            return conditional.unchanged(etag)
+            return _marked(conditional.unchanged(etag), run)
         try:
             made = make(run)
         except (RunTable.DoesNotExist, RunDocument.DoesNotExist) as error:
             raise exceptions.NotFound from error
-        return Response(made, headers={"ETag": etag})
+        return _marked(Response(made, headers={"ETag": etag}), run)
 
     def _table(self, name):
         self._check_filters()
         answer = self._result(
             lambda run: self._rendered(
-                self._chosen(results.table_for(run, name, self.request.user))
+                self._counted(self._chosen(results.table_for(run, name, self.request.user)))
             )
         )
         if self.request.accepted_renderer.format != "json":
@@ -218,6 +247,13 @@ class RunViewSet(RecordViewSet):
             if f"{name}_below" in asked and name in frame:
                 frame = frame[frame[name] < self._limit(f"{name}_below")]
         return frame.reset_index(drop=True)
+
+    def _counted(self, frame):
+        """The rows; a question for some of them that gets hidden ones alone is a refusal."""
+        asked = {"feature", "stratum", "site"} & set(self.request.query_params)
+        if asked and len(frame) and (frame["reason"] == release.HIDDEN).all():
+            refusals.note(self.request.user, self.request.get_full_path())
+        return frame
 
     @extend_schema(
         parameters=[FEATURE, STRATUM, SITE, P_BELOW],
@@ -321,6 +357,6 @@ class ClaimViewSet(ScopedViewSet):
     def _version(self, standing):
         return self.etag(
             conditional.version_of(self.get_queryset()),
-            settings.DISCLOSURE_K,
+            *_rules(),
             [(run.pk, run.published_at, run.released_at) for run in standing.values()],
         )

@@ -84,6 +84,12 @@ class RunSerializer(RunStatusSerializer):
     left_out = LeftOut(many=True, required=False)
     cause = serializers.CharField(required=False, allow_blank=True)
     code_version = serializers.CharField(required=False)
+    release_rules = serializers.IntegerField(
+        required=False, help_text="Version of the disclosure rules that this answer passed."
+    )
+    disclosure_k = serializers.IntegerField(
+        required=False, help_text="Fewest people behind any number shown, in each arm."
+    )
     libraries = serializers.DictField(child=serializers.CharField(), required=False)
 
 

@@ -1,14 +1,26 @@
-"""What an analyst may see: the disclosure rules, in one module (docs/for-analysts.md)."""
+"""What a person may see of a run: every answer passes here (docs/for-analysts.md)."""
 
 from __future__ import annotations
 
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
 from django.conf import settings
+from django.utils import timezone
 
 from analysis.models import Run
+from analysis.services import released_documents, released_tables
+from analysis.services.disclosure import (
+    HIDDEN,
+    RELEASE_RULES_VERSION,
+    count_or_none,
+    significant,
+    sites_to_hide,
+)
+from analysis.services.released_tables import Judged
 from cohorts import access
 
 if TYPE_CHECKING:
@@ -16,25 +28,9 @@ if TYPE_CHECKING:
 
     from cohorts.models import User
 
-ROUND_TO = 5
-KEEPS = frozenset(
-    {
-        "stratum",
-        "feature",
-        "site",
-        "platform",
-        "matrix",
-        "scale",
-        "unit",
-        "source_name",
-        "hmdb",
-        "source_names",
-        "sites",
-        "adjusted_for",
-    }
-)
+__all__ = ["HIDDEN", "RELEASE_RULES_VERSION"]
 VERDICT_NUMBERS = ("estimate", "ci_low", "ci_high", "always_low", "always_high")
-HIDDEN = "hidden: it rests on too few people"
+NO_ROWS = pd.DataFrame(columns=["stratum", "feature", "site", "estimate", "n_case", "n_control"])
 
 
 def reason_to_hold(run: Run) -> str:
@@ -54,7 +50,9 @@ def reason_to_hold(run: Run) -> str:
         return ""
     before, now = set(last.snapshot.participant_ids), set(run.snapshot.participant_ids)
     k = settings.DISCLOSURE_K
-    if all(n == 0 or n >= k for n in (len(now - before), len(before - now))):
+    # Whoever was erased since the release is in neither set, and is missing from this one.
+    erased = max(0, last.snapshot.later_erased - run.snapshot.later_erased)
+    if all(n == 0 or n >= k for n in (len(now - before), len(before - now) + erased)):
         return ""
     return "It is released when enough data have changed since the last release."
 
@@ -64,43 +62,177 @@ def sees_everything(user: User | AnonymousUser) -> bool:
     return bool(access.reach(user, "unreleased_result"))
 
 
-def table_for(frame: pd.DataFrame, user: User | AnonymousUser) -> pd.DataFrame:
-    """A result table as this person may see it.
+def sites_of(user: User | AnonymousUser) -> frozenset[str]:
+    """The sites whose people this person may know: where they hold any role today."""
+    if not user.is_authenticated:
+        return frozenset()
+    held = user.memberships.in_force(timezone.localdate()).filter(site__isnull=False)
+    return frozenset(held.values_list("site__code", flat=True))
 
-    For analysts and sites a row that rests on fewer than k people in an arm keeps its names and
-    loses its numbers, and counts are rounded to 5 after that.
+
+# --- tables
+
+
+def table_for(
+    frame: pd.DataFrame,
+    user: User | AnonymousUser,
+    *,
+    name: str = "effects",
+    beside: pd.DataFrame | None = None,
+) -> pd.DataFrame:
+    """A result table as this person may see it: effects beside pooled, or the other way round.
+
+    Hidden rows keep their names and lose their numbers.
     """
     if sees_everything(user):
         return frame
-    few = (frame["n_case"] < settings.DISCLOSURE_K) | (frame["n_control"] < settings.DISCLOSURE_K)
-    shown = frame.copy()
-    numbers = [name for name in shown.columns if name not in KEEPS and name != "reason"]
-    shown[numbers] = shown[numbers].mask(few)
-    for name in ("n_case", "n_control", "n_below_lod"):
-        if name in shown:
-            shown[name] = rounded(shown[name])
-    # A site's own reason names its counts.
-    shown["reason"] = np.where(few, HIDDEN, shown["reason"])
+    other = NO_ROWS if beside is None else beside
+    if name == "effects":
+        judged = judged_for(frame, other, user)
+        shown = released_tables.effects_shown(judged, settings.DISCLOSURE_K)
+        hidden = judged.effects_hidden
+    else:
+        judged = judged_for(other, frame, user)
+        shown, hidden = released_tables.pooled_shown(judged), judged.pooled_hidden
+    # A row's own reason names its counts.
+    shown["reason"] = np.where(hidden, HIDDEN, shown["reason"])
     return shown
 
 
-def rounded(counts: pd.Series) -> pd.Series:
-    """Counts to the nearest 5; what is hidden stays hidden."""
-    return (counts / ROUND_TO).round() * ROUND_TO
+def judged_for(effects: pd.DataFrame, pooled: pd.DataFrame, user: User | AnonymousUser) -> Judged:
+    """Both tables judged by the rules for this person."""
+    return released_tables.judge(effects, pooled, k=settings.DISCLOSURE_K, own=sites_of(user))
 
 
-def verdict_for(row: dict[str, object], user: User | AnonymousUser) -> dict[str, object]:
-    """A verdict as this person may see it: counts rounded, nothing on fewer than k in an arm."""
+# --- verdicts
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """What verdicts rest on: the judged tables, the documents as stored, and people by site.
+
+    ``materials`` names by claim the material that it is about; "" is any.
+    """
+
+    judged: Judged
+    documents: Mapping[str, Mapping[str, Any]]
+    sites: Mapping[str, tuple[int, int]]
+    materials: Mapping[str, str]
+
+    def speaking(self, row: Mapping[str, Any]) -> list[str]:
+        """The sites that a marker's verdict is pooled over: material and handling fit."""
+        rows = self.judged.contributors(row["stratum"], row["feature"])
+        material = self.materials.get(row["claim"], "")
+        if material not in ("", "blood") and "matrix" in rows:
+            rows = rows[rows["matrix"] == material]
+        touched = {
+            site
+            for site, facts in self.documents.get("handling", {}).items()
+            if row["feature"] in facts.get("touches", ())
+        }
+        return [str(site) for site in rows["site"] if site not in touched]
+
+
+def verdict_for(
+    row: Mapping[str, Any], user: User | AnonymousUser, evidence: Evidence | None = None
+) -> dict[str, Any]:
+    """A verdict as this person may see it: its word stays, its numbers obey the rules.
+
+    Without ``evidence`` only its own counts are judged.
+    """
     if sees_everything(user):
-        return row
+        return dict(row)
     shown = dict(row)
-    n_case, n_control = int(str(row["n_case"])), int(str(row["n_control"]))
-    few = min(n_case, n_control) < settings.DISCLOSURE_K
-    if few and row["estimate"] is not None and n_case + n_control:
+    counts = (int(row["n_case"]), int(row["n_control"]))
+    few = min(counts) < settings.DISCLOSURE_K
+    if row["estimate"] is None:
+        shown["reason"] = released_documents.without_counts(str(row["reason"]))
+    elif few or (evidence is not None and _evidence_hides(row, user, evidence)):
+        few = True
         shown |= dict.fromkeys(VERDICT_NUMBERS) | {"reason": HIDDEN}
-    for name, n in (("n_case", n_case), ("n_control", n_control)):
-        shown[name] = None if few else ROUND_TO * round(n / ROUND_TO)
+    told = _verdict_totals(row, counts, evidence)
+    shown |= {"n_case": None if few else told[0], "n_control": None if few else told[1]}
+    for name in VERDICT_NUMBERS:
+        shown[name] = significant(shown.get(name), 3)
     return shown
+
+
+def _evidence_hides(row: Mapping[str, Any], user: User | AnonymousUser, evidence: Evidence) -> bool:
+    k, own = settings.DISCLOSURE_K, sites_of(user)
+    if row["measure"] == "AUC":
+        return released_documents.classifier_hidden(
+            evidence.documents.get("classifier", {}), k, own
+        )
+    if row["measure"] == "Q2":
+        severity = evidence.documents.get("severity", {})
+        return released_documents.severity_hidden(severity, evidence.sites, k, own)
+    return released_tables.verdict_hidden(
+        evidence.judged, row, evidence.speaking(row), k=k, own=own
+    )
+
+
+def _verdict_totals(
+    row: Mapping[str, Any], counts: tuple[int, int], evidence: Evidence | None
+) -> tuple[int | None, int | None]:
+    if evidence is not None and row["measure"] == "g" and row["feature"]:
+        return released_tables.verdict_counts(evidence.judged, row, evidence.speaking(row))
+    k = settings.DISCLOSURE_K
+    return count_or_none(counts[0], k), count_or_none(counts[1], k)
+
+
+# --- documents and facts
+
+
+def document_for(
+    name: str,
+    data: dict[str, Any],
+    user: User | AnonymousUser,
+    sites: Mapping[str, tuple[int, int]] | None = None,
+) -> dict[str, Any]:
+    """A document as this person may see it; ``sites`` are the run's cases and controls by site.
+
+    A document that no rule is written for says nothing.
+    """
+    if sees_everything(user):
+        return data
+    k, own = settings.DISCLOSURE_K, sites_of(user)
+    return released_documents.shown(name, data, sites or {}, k, own)
+
+
+def facts_for(facts: dict[str, Any], user: User | AnonymousUser) -> dict[str, Any]:
+    """What a run is, as this person may see it, and by which rules."""
+    k = settings.DISCLOSURE_K
+    rules = {"release_rules": RELEASE_RULES_VERSION, "disclosure_k": k}
+    if sees_everything(user):
+        return facts | rules
+    hidden = sites_to_hide(arms_by_site(facts["sites"]), k)
+    sites = [
+        {
+            "site": s["site"],
+            **{
+                name: None if s["site"] in hidden else count_or_none(s[name], k)
+                for name in ("n_case", "n_control")
+            },
+        }
+        for s in facts["sites"]
+    ]
+    return (
+        facts
+        | rules
+        | {
+            "sites": sites,
+            "left_out": left_out_for(facts["left_out"], user),
+            # Nobody and a few are told alike.
+            "later_withdrawn": count_or_none(int(facts.get("later_withdrawn", 0)), k),
+            # A cause can be one person's withdrawal at one site.
+            "cause": "",
+        }
+    )
+
+
+def arms_by_site(sites: Collection[Mapping[str, Any]]) -> dict[str, tuple[int, int]]:
+    """Cases and controls by site, from a run's facts."""
+    return {str(s["site"]): (int(s["n_case"]), int(s["n_control"])) for s in sites}
 
 
 def left_out_for(
@@ -115,62 +247,21 @@ def left_out_for(
         totals[key] = totals.get(key, 0) + int(str(row["n"]))
     k = settings.DISCLOSURE_K
     return [
-        {"what": what, "why": why, "n": ROUND_TO * round(n / ROUND_TO) if n >= k else None}
-        for (what, why), n in totals.items()
+        {"what": what, "why": why, "n": count_or_none(n, k)} for (what, why), n in totals.items()
     ]
-
-
-def document_for(name: str, data: dict[str, Any], user: User | AnonymousUser) -> dict[str, Any]:
-    """A document as this person may see it: sites with fewer than k in an arm lose numbers."""
-    if sees_everything(user):
-        return data
-    if name == "handling":
-        # Medians of single sites' samples are for those who see rows.
-        return {site: {"verdict": facts["verdict"]} for site, facts in data.items()}
-    shown = dict(data)
-    if "by_site" in data:
-        shown["by_site"] = [_site_area(entry) for entry in data["by_site"]]
-    if "sites" in data:
-        shown["sites"] = {site: _rounded_or_hidden(n) for site, n in data["sites"].items()}
-    for count in ("n_people", "n_samples"):
-        if count in data:
-            shown[count] = _rounded_or_hidden(data[count])
-    return shown
-
-
-def _site_area(entry: dict[str, Any]) -> dict[str, Any]:
-    shown = dict(entry)
-    if min(entry["n_case"], entry["n_control"]) < settings.DISCLOSURE_K:
-        shown |= {"auc": None, "ci_low": None, "ci_high": None, "reason": HIDDEN}
-    return shown | {name: _rounded_or_hidden(entry[name]) for name in ("n_case", "n_control")}
-
-
-def facts_for(facts: dict[str, Any], user: User | AnonymousUser) -> dict[str, Any]:
-    """What a run is, as this person may see it."""
-    if sees_everything(user):
-        return facts
-    sites = [
-        {
-            "site": s["site"],
-            **{name: _rounded_or_hidden(s[name]) for name in ("n_case", "n_control")},
-        }
-        for s in facts["sites"]
-    ]
-    return facts | {
-        "sites": sites,
-        "left_out": left_out_for(facts["left_out"], user),
-        # A cause can be one person's withdrawal at one site.
-        "cause": "",
-    }
-
-
-def _rounded_or_hidden(n: int) -> int | None:
-    return ROUND_TO * round(n / ROUND_TO) if n >= settings.DISCLOSURE_K else None
 
 
 def comings_for(rows: list[dict[str, Any]], user: User | AnonymousUser) -> list[dict[str, Any]]:
-    """People in and out of a run as this person may see it: totals only, nobody and few alike."""
+    """People in and out of a run as this person may see it: totals only, nobody and few alike.
+
+    Somebody of a site could take its own people off the total, so the others count by themselves.
+    """
     if sees_everything(user):
         return rows
-    totals = {name: sum(row[name] for row in rows) for name in ("n_in", "n_out")}
-    return [{"site": None, **{name: _rounded_or_hidden(n) for name, n in totals.items()}}]
+    own, k = sites_of(user), settings.DISCLOSURE_K
+    told: dict[str, Any] = {"site": None}
+    for name in ("n_in", "n_out"):
+        n = sum(row[name] for row in rows)
+        others = sum(row[name] for row in rows if row["site"] not in own)
+        told[name] = count_or_none(n, k) if others >= k else None
+    return [told]

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
     from cohorts.models import User
 
+BESIDE = {"effects": "pooled", "pooled": "effects"}
 # What a verdict's estimate is, by the kind of its claim; Hedges g otherwise.
 MEASURES = {"classifier": "AUC", "severity": "Q2"}
 FIELDS = (
@@ -134,18 +135,39 @@ def handling_notes(run: Run) -> list[str]:
 
 def table_for(run: Run, name: str, user: User | AnonymousUser) -> pd.DataFrame:
     """A result table (effects, pooled) past the disclosure rules. RunTable.DoesNotExist if none."""
-    return release.table_for(RunTable.objects.get(run=run, name=name).frame, user)
+    frame = RunTable.objects.get(run=run, name=name).frame
+    if release.sees_everything(user):
+        return frame
+    # What is hidden of one table decides what may be told of the other.
+    beside = RunTable.objects.filter(run=run, name=BESIDE[name]).first()
+    return release.table_for(frame, user, name=name, beside=beside.frame if beside else None)
 
 
 def verdicts_for(run: Run, user: User | AnonymousUser) -> list[dict[str, Any]]:
     """`verdict_rows` past the disclosure rules."""
-    return [release.verdict_for(row, user) for row in verdict_rows(run)]
+    rows = verdict_rows(run)
+    if release.sees_everything(user):
+        return rows
+    evidence = _evidence(run, user)
+    return [release.verdict_for(row, user, evidence) for row in rows]
+
+
+def _evidence(run: Run, user: User | AnonymousUser) -> release.Evidence:
+    tables = {table.name: table.frame for table in RunTable.objects.filter(run=run)}
+    effects, pooled = (tables.get(name, release.NO_ROWS) for name in ("effects", "pooled"))
+    return release.Evidence(
+        judged=release.judged_for(effects, pooled, user),
+        documents=dict(RunDocument.objects.filter(run=run).values_list("name", "data")),
+        sites=release.arms_by_site(run.summary.get("sites", [])),
+        materials=dict(Claim.objects.filter(verdicts__run=run).values_list("code", "matrix")),
+    )
 
 
 def document_for(run: Run, name: str, user: User | AnonymousUser) -> dict[str, Any]:
     """A document (classifier, severity, harmonisation, handling) past the disclosure rules."""
     data: dict[str, Any] = RunDocument.objects.get(run=run, name=name).data
-    return release.document_for(name, data, user)
+    sites = release.arms_by_site(run.summary.get("sites", []))
+    return release.document_for(name, data, user, sites)
 
 
 def facts_for(run: Run, user: User | AnonymousUser) -> dict[str, Any]:

@@ -1,0 +1,192 @@
+"""Classifier, severity, harmonisation and handling past the disclosure rules."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Collection, Mapping
+from typing import Any
+
+from analysis.services.disclosure import (
+    HIDDEN,
+    count_or_none,
+    dominated,
+    rounded,
+    significant,
+    sites_to_hide,
+    sum_is_safe,
+    tells_an_insider,
+)
+from analysis.services.suppression import Arms
+
+Document = Mapping[str, Any]
+Sites = Mapping[str, Arms]
+AUC = ("auc", "ci_low", "ci_high")
+# A number that stands alone in a sentence counts people; K22-1 and x2 do not.
+COUNT = re.compile(r"(?<![\w.-])\d+(?![\w-])")
+COUNTS_PEOPLE = "It could not be computed from the data of this run."
+
+
+def shown(name: str, data: Document, sites: Sites, k: int, own: Collection[str]) -> dict[str, Any]:
+    """The document as a reader of the sites ``own`` may see it."""
+    rule = RULES.get(name)
+    if rule is None:
+        return {"refused": HIDDEN}
+    if data.get("refused"):
+        return {"refused": without_counts(str(data["refused"]))} | {
+            key: data[key] for key in ("method", "outcome") if key in data
+        }
+    return rule(data, sites, k, own)
+
+
+def without_counts(words: str) -> str:
+    """A refusal's own words, unless they count people."""
+    return COUNTS_PEOPLE if COUNT.search(words) else words
+
+
+def _about_shown(words: Collection[str], hidden: Collection[str]) -> list[str]:
+    """Remarks that name none of the hidden sites."""
+    return [each for each in words if not any(site in re.findall(r"\w+", each) for site in hidden)]
+
+
+# --- classifier
+
+
+def classifier_hidden(data: Document, k: int, own: Collection[str]) -> bool:
+    """Whether the AUC over all sites is hidden: it is a weighted sum of the sites' own."""
+    people = _tested(data)
+    if not people:
+        return True
+    few = {site for site, arms in people.items() if min(arms) < k}
+    if dominated(people, set(people) - few) or tells_an_insider(people, own, k):
+        return True
+    secret = sites_to_hide(people, k) - set(own)
+    return not sum_is_safe([people[site] for site in secret], k)
+
+
+def _tested(data: Document) -> dict[str, Arms]:
+    return {
+        str(entry["site"]): (int(entry["n_case"]), int(entry["n_control"]))
+        for entry in data.get("by_site", ())
+        if entry["auc"] is not None
+    }
+
+
+def _classifier(data: Document, sites: Sites, k: int, own: Collection[str]) -> dict[str, Any]:
+    if "by_site" not in data:
+        return {"refused": str(data.get("refused", ""))}
+    overall_hidden = classifier_hidden(data, k, ())
+    hidden = {
+        str(entry["site"])
+        for entry in data["by_site"]
+        if min(entry["n_case"], entry["n_control"]) < k
+    }
+    if not overall_hidden:
+        hidden |= sites_to_hide(_tested(data), k)
+    told = dict(data)
+    told["by_site"] = [_site_area(entry, entry["site"] in hidden, k) for entry in data["by_site"]]
+    told["warnings"] = _about_shown(data.get("warnings", ()), hidden)
+    if overall_hidden or classifier_hidden(data, k, own):
+        return told | dict.fromkeys(AUC) | {"importance": {}, "reason": HIDDEN}
+    told |= {name: _auc(data.get(name)) for name in AUC}
+    return told | {"importance": _coarse(data.get("importance", {}))}
+
+
+def _site_area(entry: Document, hide: bool, k: int) -> dict[str, Any]:
+    if hide:
+        none = dict.fromkeys((*AUC, "n_case", "n_control"))
+        return {**entry, **none, "reason": HIDDEN}
+    counts = {name: count_or_none(entry[name], k) for name in ("n_case", "n_control")}
+    areas = {name: _auc(entry.get(name)) for name in AUC}
+    return {**entry, **areas, **counts, "reason": without_counts(str(entry.get("reason", "")))}
+
+
+def _auc(value: float | None) -> float | None:
+    return None if value is None else round(value, 3)
+
+
+def _coarse(values: Mapping[str, float | None]) -> dict[str, float | None]:
+    return {name: significant(value, 3) for name, value in values.items()}
+
+
+# --- severity
+
+
+def severity_hidden(data: Document, sites: Sites, k: int, own: Collection[str]) -> bool:
+    """Whether the model of severity rests on too few, or on too few others for an insider.
+
+    It stores no counts by site; the run's own are no smaller, so they err on the safe side.
+    """
+    n, n_sites = int(data.get("n_samples") or 0), int(data.get("n_sites") or 0)
+    if n < k or (len(sites) > 2 and dominated(sites, sites)):
+        return True
+    inside = set(sites) & set(own)
+    others = n - sum(sum(sites[site]) for site in inside)
+    return bool(inside) and (others < k or n_sites - len(inside) < 2)
+
+
+def _severity(data: Document, sites: Sites, k: int, own: Collection[str]) -> dict[str, Any]:
+    if "n_samples" not in data:
+        return {"refused": str(data.get("refused", ""))}
+    if severity_hidden(data, sites, k, own):
+        kept = {name: data[name] for name in ("method", "outcome") if name in data}
+        return kept | {"refused": HIDDEN}
+    told = {
+        name: significant(value, 2 if name.startswith("p_") else 3)
+        if isinstance(value, float)
+        else value
+        for name, value in data.items()
+    }
+    arms = [data.get(name) for name in ("n_case", "n_control")]
+    # One arm alone would be the whole less the other.
+    hide = any(n is not None and n < k for n in arms)
+    for name, n in zip(("n_case", "n_control"), arms, strict=True):
+        if n is not None:
+            told[name] = None if hide else count_or_none(n, k)
+    told["n_samples"] = count_or_none(data["n_samples"], k)
+    return told | {"vip": _coarse(data.get("vip", {}))}
+
+
+# --- harmonisation, handling
+
+
+def _harmonisation(data: Document, sites: Sites, k: int, own: Collection[str]) -> dict[str, Any]:
+    if "n_people" not in data:
+        return {"refused": str(data.get("refused", ""))}
+    people = {str(site): (int(n), int(n)) for site, n in data.get("sites", {}).items()}
+    few = {site for site, arms in sites.items() if min(arms) < k}
+    hidden = sites_to_hide(people, k)
+    told = dict(data)
+    told["sites"] = {
+        site: None if site in hidden else count_or_none(arms[0], k) for site, arms in people.items()
+    }
+    told["notes"] = _about_shown(data.get("notes", ()), hidden | few)
+    for name in ("variance_explained_before", "variance_explained_after"):
+        if name in data:
+            told[name] = _coarse(data[name])
+    secret = [people[site] for site in hidden - set(own)]
+    if data["n_people"] < k or tells_an_insider(people, own, k) or not sum_is_safe(secret, k):
+        return (
+            told
+            | {"n_people": None}
+            | {
+                name: dict.fromkeys(data[name])
+                for name in ("variance_explained_before", "variance_explained_after")
+                if name in data
+            }
+        )
+    visible = [arms[0] for site, arms in people.items() if site not in hidden]
+    others = int(data["n_people"]) - sum(visible)
+    return told | {"n_people": sum(map(rounded, visible)) + rounded(others)}
+
+
+def _handling(data: Document, sites: Sites, k: int, own: Collection[str]) -> dict[str, Any]:
+    """The verdicts alone: medians of single sites' samples are for those who see rows."""
+    return {site: {"verdict": facts["verdict"]} for site, facts in data.items()}
+
+
+RULES: dict[str, Callable[[Document, Sites, int, Collection[str]], dict[str, Any]]] = {
+    "classifier": _classifier,
+    "severity": _severity,
+    "harmonisation": _harmonisation,
+    "handling": _handling,
+}

@@ -1,0 +1,268 @@
+"""A run's effects and pooled effects past the disclosure rules, judged together.
+
+What is hidden of one decides what may be told of the other, so neither is ever shown alone.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+from analysis.services.disclosure import (
+    ARMS,
+    Mask,
+    coarsened,
+    dominated,
+    few_in_an_arm,
+    rounded,
+    sum_is_safe,
+    tells_an_insider,
+)
+from analysis.services.suppression import POOL, Arms, Cell, Table, completed
+
+OTHER_SITES = "other sites"
+
+
+@dataclass(frozen=True)
+class Judged:
+    """Which rows of a run's effects and pooled effects are hidden."""
+
+    effects: pd.DataFrame
+    pooled: pd.DataFrame
+    effects_hidden: Mask
+    pooled_hidden: Mask
+
+    def contributors(self, stratum: str, feature: str) -> pd.DataFrame:
+        """The sites' rows that a pooled effect rests on, with the column ``hidden``."""
+        rows = self.effects.assign(hidden=self.effects_hidden)
+        here = (rows["stratum"] == stratum) & (rows["feature"] == feature)
+        return rows[here & rows["estimate"].notna()]
+
+    def shows_pooled(self, stratum: str, feature: str) -> bool:
+        here = (self.pooled["stratum"] == stratum) & (self.pooled["feature"] == feature)
+        return bool((here.to_numpy() & ~self.pooled_hidden).any())
+
+
+def judge(
+    effects: pd.DataFrame, pooled: pd.DataFrame, *, k: int, own: Collection[str] = frozenset()
+) -> Judged:
+    """Apply the rules for a reader of the sites ``own`` (of none: an analyst)."""
+    few_effects, few_pooled = few_in_an_arm(effects, k), few_in_an_arm(pooled, k)
+    sizes = _sizes(effects, pooled)
+    hidden = {"effects": few_effects.copy(), "pooled": few_pooled.copy()}
+    places = effects.groupby("feature").indices, pooled.groupby("feature").indices
+    for feature in {**places[0], **places[1]}:
+        at = places[0].get(feature, []), places[1].get(feature, [])
+        one = _Feature(
+            effects.iloc[at[0]], pooled.iloc[at[1]], few_effects[at[0]], few_pooled[at[1]]
+        )
+        out = one.hidden(k, frozenset(own), sizes)
+        hidden["effects"][at[0]] = [cell in out for cell in one.site_cells]
+        hidden["pooled"][at[1]] = [cell in out for cell in one.pool_cells]
+    return Judged(effects, pooled, hidden["effects"], hidden["pooled"])
+
+
+def _sizes(effects: pd.DataFrame, pooled: pd.DataFrame) -> dict[Cell, int]:
+    """People of each stratum and site, alike for every feature so that all hide the same site."""
+    sizes: dict[Cell, int] = {}
+    for frame, sites in ((effects, effects["site"]), (pooled, [POOL] * len(pooled))):
+        n = frame["n_case"].fillna(0) + frame["n_control"].fillna(0)
+        for stratum, site, people in zip(frame["stratum"], sites, n, strict=True):
+            cell = (str(stratum), str(site))
+            sizes[cell] = max(sizes.get(cell, 0), int(people))
+    return sizes
+
+
+class _Feature:
+    """One feature's rows as cells."""
+
+    def __init__(
+        self, effects: pd.DataFrame, pooled: pd.DataFrame, few_effects: Mask, few_pooled: Mask
+    ) -> None:
+        self.site_cells = _cells(effects["stratum"], effects["site"])
+        self.pool_cells = _cells(pooled["stratum"], [POOL] * len(pooled))
+        self.people: dict[Cell, Arms] = dict(
+            zip(
+                [*self.site_cells, *self.pool_cells],
+                [*_arms(effects), *_arms(pooled)],
+                strict=True,
+            )
+        )
+        few = np.concatenate([few_effects, few_pooled])
+        self.few = {cell for cell, is_few in zip(self.people, few, strict=True) if is_few}
+        there = effects["estimate"].notna()
+        self.contributes = {
+            cell for cell, is_there in zip(self.site_cells, there, strict=True) if is_there
+        }
+
+    def hidden(self, k: int, own: frozenset[str], sizes: Mapping[Cell, int]) -> frozenset[Cell]:
+        """Every cell that this reader does not see: what analysts do not see, and then more."""
+        table = Table(self.people, frozenset(self.contributes))
+        out = completed(table, self.few | self._dominated(), self.few, k=k, sizes=sizes)
+        if not own:
+            return out
+        known = {cell for cell in self.people if cell[1] in own}
+        more = {cell for cell in self.pool_cells if tells_an_insider(self._sites(cell), own, k)}
+        return completed(
+            table, out | more, self.few, k=k, known=known, sizes=sizes, spare_sites=True
+        )
+
+    def _sites(self, pool: Cell) -> dict[str, Arms]:
+        return {
+            cell[1]: self.people[cell]
+            for cell in self.site_cells
+            if cell[0] == pool[0] and cell in self.contributes
+        }
+
+    def _dominated(self) -> set[Cell]:
+        found = set()
+        for pool in self.pool_cells:
+            people = self._sites(pool)
+            shown = [site for site in people if (pool[0], site) not in self.few]
+            if people and dominated(people, shown):
+                found.add(pool)
+        return found
+
+
+def _cells(strata: Iterable[object], sites: Iterable[object]) -> list[Cell]:
+    return [(str(stratum), str(site)) for stratum, site in zip(strata, sites, strict=True)]
+
+
+def _arms(frame: pd.DataFrame) -> list[Arms]:
+    counts = frame[ARMS].fillna(0).astype(int).to_numpy()
+    return [(int(case), int(control)) for case, control in counts]
+
+
+# --- the rows that are left
+
+
+def effects_shown(judged: Judged, k: int) -> pd.DataFrame:
+    """The sites' effects without the numbers of hidden rows, coarsened and counts rounded."""
+    shown = _without_hidden(judged.effects, judged.effects_hidden)
+    for name in ARMS:
+        shown[name] = [rounded(n) if n == n else n for n in shown[name].astype(float)]
+    if "df" in shown:
+        # To the unit it would tell the exact number of people.
+        shown["df"] = [rounded(n) if n == n else n for n in shown["df"].astype(float)]
+    if "n_below_lod" in shown:
+        below, people = shown["n_below_lod"].astype(float), judged.effects[ARMS].sum(axis=1)
+        told = (below >= k) & (people - below >= k)
+        shown["n_below_lod"] = [
+            rounded(n) if tell else math.nan for n, tell in zip(below, told, strict=True)
+        ]
+    return shown
+
+
+def pooled_shown(judged: Judged) -> pd.DataFrame:
+    """The pooled effects without the numbers of hidden rows; totals are sums of rounded counts."""
+    shown = _without_hidden(judged.pooled, judged.pooled_hidden)
+    totals = _totals(judged)
+    keys = zip(shown["stratum"], shown["feature"], strict=True)
+    pairs = [totals.get((str(stratum), str(feature)), {}) for stratum, feature in keys]
+    for name in ARMS:
+        exact = judged.pooled[name].fillna(0).astype(int)
+        shown[name] = [
+            math.nan if hidden else _total(int(n), visible.get(name, []))
+            for n, visible, hidden in zip(exact, pairs, judged.pooled_hidden, strict=True)
+        ]
+    if "q" in shown:
+        shown["q"] = shown["q"].mask(_q_of_another(judged))
+    if "sites" in shown:
+        names = _hidden_sites(judged)
+        shown["sites"] = [
+            _merged(str(sites), names.get((str(stratum), str(feature)), set()))
+            for stratum, feature, sites in zip(
+                shown["stratum"], shown["feature"], shown["sites"], strict=True
+            )
+        ]
+    return shown
+
+
+def _hidden_sites(judged: Judged) -> dict[tuple[str, str], set[str]]:
+    rows = judged.effects[judged.effects_hidden]
+    found: dict[tuple[str, str], set[str]] = {}
+    for stratum, feature, site in zip(rows["stratum"], rows["feature"], rows["site"], strict=True):
+        found.setdefault((str(stratum), str(feature)), set()).add(str(site))
+    return found
+
+
+def _merged(sites: str, hidden: Collection[str]) -> str:
+    """The joined names, those of hidden rows as "other sites"."""
+    names = [site for site in sites.split(";") if site]
+    told = [site for site in names if site not in hidden]
+    return ";".join(told if told == names else [*told, OTHER_SITES])
+
+
+def _totals(judged: Judged) -> dict[tuple[str, str], dict[str, list[int]]]:
+    """By stratum and feature, the exact counts of the contributing rows that are shown."""
+    rows = judged.effects[~judged.effects_hidden & judged.effects["estimate"].notna().to_numpy()]
+    return {
+        (str(stratum), str(feature)): {name: [int(n) for n in part[name]] for name in ARMS}
+        for (stratum, feature), part in rows.groupby(["stratum", "feature"])
+    }
+
+
+def _total(exact: int, visible: list[int]) -> int:
+    """Rounded counts of the rows beside it, and of all hidden ones together."""
+    others = exact - sum(visible)
+    return sum(map(rounded, visible)) + rounded(others) if others >= 0 else rounded(exact)
+
+
+def _q_of_another(judged: Judged) -> Mask:
+    """Shown rows whose q is a hidden row's p in disguise: step procedures hand q values on."""
+    q = judged.pooled["q"].where(judged.pooled["q"] < 1)
+    pairs = pd.Series(list(zip(judged.pooled["stratum"], q, strict=True)), index=q.index)
+    taken = set(pairs[judged.pooled_hidden & q.notna().to_numpy()])
+    return np.array([pair in taken for pair in pairs], dtype=bool)
+
+
+def _without_hidden(frame: pd.DataFrame, hidden: Mask) -> pd.DataFrame:
+    shown = coarsened(frame)
+    numbers = [str(name) for name in shown if pd.api.types.is_numeric_dtype(shown[name])]
+    shown[numbers] = shown[numbers].astype(float).mask(pd.Series(hidden, index=shown.index), axis=0)
+    return shown
+
+
+def verdict_hidden(
+    judged: Judged,
+    row: Mapping[str, object],
+    sites: Collection[str],
+    *,
+    k: int,
+    own: Collection[str],
+) -> bool:
+    """Whether a verdict's numbers, pooled over ``sites``, are hidden.
+
+    It may rest on fewer sites than the pooled row (a material, a suspect handling): then the two
+    could be subtracted, so the sites between them obey the same rules. Hidden too where the counts
+    show that the sites are others than these.
+    """
+    stratum, feature = str(row["stratum"]), str(row["feature"])
+    rows = judged.contributors(stratum, feature)
+    used = rows["site"].isin(list(sites))
+    people = dict(zip(rows["site"], _arms(rows), strict=True))
+    inside = {site: people[site] for site in rows["site"][used]}
+    case, control = (sum(arms[arm] for arms in inside.values()) for arm in (0, 1))
+    if (case, control) != (row["n_case"], row["n_control"]) or min(case, control) < k:
+        return True
+    secret = set(rows["site"][rows["hidden"]]) - set(own)
+    parts = [[people[site] for site in inside if site in secret]]
+    if judged.shows_pooled(stratum, feature):
+        parts.append([arms for site, arms in people.items() if site in secret - set(inside)])
+    return (
+        dominated(inside, set(inside) - secret)
+        or tells_an_insider(inside, own, k)
+        or not all(sum_is_safe(part, k) for part in parts)
+    )
+
+
+def verdict_counts(judged: Judged, row: Mapping[str, object], sites: Collection[str]) -> Arms:
+    """A shown verdict's totals, as sums of rounded counts."""
+    rows = judged.contributors(str(row["stratum"]), str(row["feature"]))
+    seen = rows[rows["site"].isin(list(sites)) & ~rows["hidden"]]
+    case, control = (_total(int(str(row[name])), [int(n) for n in seen[name]]) for name in ARMS)
+    return case, control
