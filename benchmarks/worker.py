@@ -32,7 +32,16 @@ def main(names: Sequence[str]) -> int:
         for job in chosen:
             for row in rows(job, *measure(job)):
                 line("|".join(row))
+        told = (f"{library['version']} for {library['architecture']}" for library in blas())
+        print(f"\nOpenBLAS of numpy and scipy: {', '.join(told)}.", flush=True)
     return 0
+
+
+def blas() -> list[dict[str, object]]:
+    """The OpenBLAS libraries in use: their kernels, chosen by OPENBLAS_CORETYPE, decide much."""
+    from threadpoolctl import threadpool_info
+
+    return [library for library in threadpool_info() if library["internal_api"] == "openblas"]
 
 
 def line(text: str) -> None:

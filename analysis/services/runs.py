@@ -17,6 +17,7 @@ import numpy as np
 from django.conf import settings
 from django.db import IntegrityError, transaction
 from django.db.models.functions import Now
+from threadpoolctl import threadpool_info
 
 from analysis.models import Claim, Plan, Run, RunDocument, RunTable, Snapshot, Verdict
 from analysis.pipeline import Results, compute
@@ -229,7 +230,14 @@ COMPUTING = (
 
 @cache
 def library_versions() -> dict[str, str]:
-    return {name: importlib.metadata.version(name) for name in LIBRARIES}
+    """What a run's last bits depend on: versions, and the kernels that OpenBLAS has chosen."""
+    found = {name: importlib.metadata.version(name) for name in LIBRARIES}
+    kernels = {str(library["architecture"]) for library in _loaded("openblas")}
+    return found | ({"OPENBLAS_CORETYPE": " and ".join(sorted(kernels))} if kernels else {})
+
+
+def _loaded(kind: str) -> list[dict[str, Any]]:
+    return [library for library in threadpool_info() if library["internal_api"] == kind]
 
 
 # --- how a run ends otherwise

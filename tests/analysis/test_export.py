@@ -215,6 +215,11 @@ def test_other_libraries_cannot_reproduce_and_are_named(run):
     assert "computed with numpy 1.0 (here " in refused("reproduce", str(run.pk))
 
 
+def test_other_kernels_of_openblas_cannot_reproduce_and_are_named(run):
+    Run.objects.filter(pk=run.pk).update(libraries=run.libraries | {"OPENBLAS_CORETYPE": "Zen"})
+    assert "computed with OPENBLAS_CORETYPE Zen (here " in refused("reproduce", str(run.pk))
+
+
 def test_nothing_is_computed_from_who_has_withdrawn_since(run):
     person = Participant.objects.first()
     consent.withdraw(person.pk, level=3, by=None)
