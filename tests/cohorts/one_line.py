@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from hypothesis import strategies as st
 
+from cohorts.ingest.reading import UnreadableFile
+
 _TYPED = st.text(st.characters(codec="ascii", categories=["L", "N", "P", "S", "Zs"]), max_size=6)
 
 
@@ -30,3 +32,12 @@ def one_line_changed(draw, text):
         )
     )
     return "\n".join(lines)
+
+
+def refusal_of(read, *contents):
+    """The message with which a reader refuses; empty if it reads. Anything else is a crash."""
+    try:
+        read(*contents)
+    except UnreadableFile as refused:
+        return refused.message
+    return ""
