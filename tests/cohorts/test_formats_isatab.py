@@ -143,6 +143,23 @@ def test_what_is_missing_or_malformed_is_refused_with_its_file(name, old, new, m
         isa_tab.read(changed(name, old, new))
 
 
+def test_two_files_of_one_name_are_not_confused():
+    files = {f"{folder}/{n}": content for folder in "ab" for n, content in encoded().items()}
+    with pytest.raises(UnreadableFile, match=r"two files are named i_inv\.txt"):
+        isa_tab.read(files)
+
+
+def test_a_metabolite_file_of_two_assays_is_refused():
+    files = encoded(
+        **{
+            "i_inv.txt": FILES["i_inv.txt"].replace('"a_one.txt"', '"a_one.txt"\t"a_two.txt"'),
+            "a_two.txt": FILES["a_one.txt"],
+        }
+    )
+    with pytest.raises(UnreadableFile, match=r"a_two\.txt: m_one\.txt is also .* of a_one\.txt"):
+        isa_tab.read(files)
+
+
 def test_without_an_investigation_it_is_no_isa_tab():
     with pytest.raises(UnreadableFile, match=r"one investigation file i_\*\.txt is needed"):
         isa_tab.read(encoded(**{"i_inv.txt": None}))

@@ -77,7 +77,7 @@ def read(files: Mapping[str, bytes]) -> AssayFile:
     UnreadableFile
         A file is missing or malformed; the message names file and line.
     """
-    by_name = {PurePosixPath(path).name: content for path, content in files.items()}
+    by_name = _by_name(files)
     investigation = _investigation(by_name)
     samples = _samples(investigation, by_name)
     warnings: list[str] = []
@@ -94,6 +94,17 @@ def read(files: Mapping[str, bytes]) -> AssayFile:
         _features(mafs),
         tuple(samples.values()),
     )
+
+
+def _by_name(files: Mapping[str, bytes]) -> dict[str, bytes]:
+    """The sheets name each other without their folder, so no two may share a name."""
+    found: dict[str, bytes] = {}
+    for path, content in files.items():
+        name = PurePosixPath(path).name
+        if name in found:
+            raise UnreadableFile(f"ISA-Tab: two files are named {name}; send one study a time.")
+        found[name] = content
+    return found
 
 
 def _is_investigation(path: str) -> bool:
@@ -157,6 +168,11 @@ def _injections(
             )
         named = dict.fromkeys(cells[maf] for _, cells in sheet.rows if cells[maf])
         for name in named:
+            if name in found:
+                raise UnreadableFile(
+                    f"{file}: {name} is also the metabolite file of {found[name].assay}; "
+                    "give each assay its own."
+                )
             mine = [cells for _, cells in sheet.rows if cells[maf] == name]
             protocols = {cells[j] for cells in mine for j in sheet.columns("Protocol REF")}
             found[name] = _Injections(
