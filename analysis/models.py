@@ -80,6 +80,9 @@ class Snapshot(models.Model):
     left_out = models.JSONField(
         default=list, help_text="Who is enrolled and not in it, counted by reason."
     )
+    later_erased = models.PositiveIntegerField(
+        default=0, help_text="People whose row numbers were taken out of it after an erasure."
+    )
     taken_at = models.DateTimeField(auto_now_add=True)
 
     objects: ClassVar = SnapshotQuerySet.as_manager()

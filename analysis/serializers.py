@@ -82,6 +82,11 @@ class RunSerializer(RunStatusSerializer):
     n_features = serializers.IntegerField(required=False, allow_null=True)
     pooled_scale = serializers.CharField(required=False, allow_null=True)
     left_out = LeftOut(many=True, required=False)
+    later_withdrawn = serializers.IntegerField(
+        required=False,
+        allow_null=True,
+        help_text="People in it who were withdrawn or erased since, rounded up to 5.",
+    )
     cause = serializers.CharField(required=False, allow_blank=True)
     code_version = serializers.CharField(required=False)
     release_rules = serializers.IntegerField(

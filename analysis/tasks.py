@@ -6,13 +6,15 @@ import uuid
 
 from celery import shared_task
 
-from analysis.services import freshness, runs
+from analysis.services import erasures, freshness, runs
 
 
 @shared_task(name="analysis.sweep")
 def sweep() -> None:
     for run_id in freshness.sweep():
         freshness.ring("analysis.execute", str(run_id))
+    # Last: an erasure that cannot be carried out yet keeps no analysis waiting.
+    erasures.execute_due()
 
 
 @shared_task(name="analysis.execute")

@@ -35,6 +35,7 @@ TABLE: Final[dict[str, dict[str, str]]] = {
     "participant": {"SC": "CRU", "SD": "RU", "CD": "R", "AU": "R"},
     "consent": {"SC": "CR", "SD": "R", "CD": "R", "AU": "R"},
     "withdrawal": {"SC": "CR", "SD": "R", "CD": "CR", "AU": "R"},
+    "erasure": {"SC": "CR", "SD": "AR", "CD": "AR", "AU": "R"},
     "sample": {"SC": "CRU", "SD": "RU", "LT": "CRU", "CD": "R", "AU": "R"},
     "assessment": {"SC": "CRU", "SD": "RU", "CD": "R", "AU": "R"},
     "assay": {"SC": "R", "SD": "CR", "LT": "CR", "CD": "R", "AU": "R"},

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from django import forms
-from django.contrib import admin
+from django.contrib import admin, messages
 from django.contrib.auth.admin import UserAdmin as DjangoUserAdmin
 from django.contrib.auth.forms import UserChangeForm
 from django.utils.html import format_html
 
 from cohorts import access, models
 from cohorts.admin_site import ScopedAdmin, site
+from cohorts.errors import DomainError
+from cohorts.services import erasure as service
 
 
 class ReferenceAdmin(ScopedAdmin):
@@ -143,6 +145,40 @@ class WithdrawalAdmin(ScopedAdmin):
     list_filter = ["level", "participant__site"]
     search_fields = ["participant__code"]
     list_select_related = ["participant", "recorded_by"]
+
+
+@admin.register(models.Erasure, site=site)
+class ErasureAdmin(ScopedAdmin):
+    """Requests and receipts; whoever may approve one, and did not ask for it, does so here."""
+
+    list_display = ["id", "site", "participant", "state", "requested_by", "approved_by", "due"]
+    list_filter = ["site"]
+    list_select_related = ["site", "participant", "requested_by", "approved_by"]
+    actions = ["approve"]
+
+    @admin.display(description="carried out after")
+    def due(self, erasure):
+        return service.due_at(erasure)
+
+    def has_approve_permission(self, request):
+        return self._may(request, "A")
+
+    @admin.action(description="Approve the selected erasures", permissions=["approve"])
+    def approve(self, request, queryset):
+        for erasure in queryset.order_by("pk"):
+            try:
+                service.approve(erasure.pk, by=request.user)
+            except DomainError as error:
+                self.message_user(request, f"{erasure.pk}: {error.message}", messages.ERROR)
+            else:
+                self.message_user(request, f"Erasure {erasure.pk} is approved.")
+
+
+@admin.register(models.Tombstone, site=site)
+class TombstoneAdmin(ScopedAdmin):
+    list_display = ["id", "site", "level", "on"]
+    list_filter = ["site"]
+    list_select_related = ["site"]
 
 
 @admin.register(models.Sample, site=site)

@@ -9,6 +9,7 @@ from django_filters import rest_framework as filters
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import OpenApiResponse, extend_schema
 from rest_framework import exceptions, mixins, parsers, status
+from rest_framework.request import Request
 from rest_framework.response import Response
 
 from cohorts import access, conditional, models, serializers
@@ -102,7 +103,16 @@ class WithdrawalViewSet(RecordViewSet):
             person.pk, level=sent["level"], by=request.user, note=sent["note"]
         )
         told = self.get_serializer(recorded).data
-        return Response(told, status=status.HTTP_201_CREATED, headers=_at(request, recorded.pk))
+        return Response(
+            told, status=status.HTTP_201_CREATED, headers=location_of(request, recorded.pk)
+        )
+
+
+class ErasureFilter(BySite):
+    open = filters.BooleanFilter(method="only_open", label="Neither stopped nor carried out.")
+
+    def only_open(self, rows, name, value):
+        return rows.open() if value else rows.exclude(pk__in=models.Erasure.objects.open())
 
 
 class SampleFilter(BySite):
@@ -276,7 +286,7 @@ class UploadViewSet(mixins.CreateModelMixin, RecordViewSet):
         known = upload.accepted_at < begun
         told = self.get_serializer(upload).data
         code = status.HTTP_200_OK if known else status.HTTP_201_CREATED
-        return Response(told, status=code, headers=_at(request, upload.pk))
+        return Response(told, status=code, headers=location_of(request, upload.pk))
 
     def _refuse_giants(self, request):
         """Before a byte of the body is read."""
@@ -288,5 +298,6 @@ class UploadViewSet(mixins.CreateModelMixin, RecordViewSet):
             )
 
 
-def _at(request, key):
+def location_of(request: Request, key: object) -> dict[str, str]:
+    """Where a new record is read."""
     return {"Location": request.build_absolute_uri(f"{request.path.rstrip('/')}/{key}")}

@@ -52,6 +52,12 @@ class RefusedTable(DomainError):
         self.table = table
 
 
+class RefusedErasure(DomainError):
+    """An erasure is not at the point where this can be done, or not by this person."""
+
+    code = "erasure_refused"
+
+
 class AlreadyWithdrawn(DomainError):
     """A withdrawal can be raised, not lowered; a lower level is a new consent."""
 

@@ -14,6 +14,7 @@ from cohorts.models import (
     Assessment,
     Change,
     Consent,
+    Erasure,
     Feature,
     Participant,
     Sample,
@@ -22,6 +23,7 @@ from cohorts.models import (
     Withdrawal,
 )
 from cohorts.models.consent import SCOPES
+from cohorts.services.erasure import due_at
 from cohorts.services.uploads import SCALES, ZERO_MEANS
 
 TEXTS = serializers.ListField(child=serializers.CharField())
@@ -123,6 +125,55 @@ class NewWithdrawalSerializer(serializers.Serializer[Any]):
         help_text="1 no contact, 2 no further data, 3 no further use, 4 erase.",
     )
     note = serializers.CharField(max_length=500, required=False, allow_blank=True, default="")
+
+
+class ErasureSerializer(serializers.ModelSerializer[Erasure]):
+    """A request, by whom, and after it was carried out the receipt; then it names nobody."""
+
+    site = serializers.CharField(source="site.code", read_only=True)
+    participant = serializers.CharField(source="participant.code", default=None, read_only=True)
+    state = serializers.CharField(read_only=True)
+    requested_by = serializers.CharField(source="requested_by.username", read_only=True)
+    approved_by = serializers.CharField(source="approved_by.username", default=None, read_only=True)
+    stopped_by = serializers.CharField(source="stopped_by.username", default=None, read_only=True)
+    due_at = serializers.SerializerMethodField(help_text="Until then it can be stopped.")
+
+    class Meta:
+        model = Erasure
+        fields = [
+            "id",
+            "site",
+            "participant",
+            "state",
+            "requested_by",
+            "requested_at",
+            "approved_by",
+            "approved_at",
+            "due_at",
+            "stopped_by",
+            "stopped_at",
+            "reason",
+            "executed_at",
+            "proof",
+            "receipt",
+        ]
+
+    @extend_schema_field(serializers.DateTimeField(allow_null=True))
+    def get_due_at(self, erasure: Erasure) -> str | None:
+        moment = due_at(erasure)
+        return moment.isoformat() if moment else None
+
+
+class NewErasureSerializer(serializers.Serializer[Any]):
+    """A participant who wants everything removed."""
+
+    site = serializers.CharField(max_length=12)
+    participant = serializers.CharField(max_length=64, help_text="The participant's code.")
+    note = serializers.CharField(max_length=500, required=False, allow_blank=True, default="")
+
+
+class StopErasureSerializer(serializers.Serializer[Any]):
+    reason = serializers.CharField(max_length=300)
 
 
 class SampleSerializer(serializers.ModelSerializer[Sample]):

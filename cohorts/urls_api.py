@@ -1,6 +1,6 @@
 """Addresses of the records under /api/v1/."""
 
-from cohorts import api
+from cohorts import api, api_erasures
 from cohorts.api_base import EitherSlashRouter
 
 router = EitherSlashRouter()
@@ -9,6 +9,7 @@ for prefix, viewset in {
     "participants": api.ParticipantViewSet,
     "consents": api.ConsentViewSet,
     "withdrawals": api.WithdrawalViewSet,
+    "erasures": api_erasures.ErasureViewSet,
     "samples": api.SampleViewSet,
     "assessments": api.AssessmentViewSet,
     "uploads": api.UploadViewSet,

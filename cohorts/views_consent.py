@@ -14,8 +14,9 @@ from django.shortcuts import redirect, render
 from cohorts import access
 from cohorts.errors import DomainError
 from cohorts.forms import ConsentForm, WithdrawalForm
-from cohorts.models import Participant, Site, User
+from cohorts.models import Participant, Site, User, Withdrawal
 from cohorts.services import consent as service
+from cohorts.services import erasure
 from cohorts.views import site_of, user_of
 
 
@@ -52,6 +53,13 @@ def withdrawal(request: HttpRequest, code: str) -> HttpResponse:
 
     def record(person: Participant) -> str:
         said = form.cleaned_data
+        asks = access.may(user, "erasure", "C", here.pk)
+        if said["level"] == Withdrawal.Level.ERASE and asks:
+            erasure.request(person.pk, by=user, note=said["note"])
+            return (
+                f"Recorded for {person.code}: erase. Every use stops now; the removal waits for "
+                "the approval of a data manager."
+            )
         done = service.withdraw(person.pk, level=said["level"], by=user, note=said["note"])
         return f"Recorded for {person.code}: {done.get_level_display()}, in force now."
 

@@ -158,6 +158,11 @@ DATA_UPLOAD_MAX_MEMORY_SIZE = 2_621_440
 DATA_UPLOAD_MAX_NUMBER_FIELDS = 500
 FILE_UPLOAD_PERMISSIONS = 0o640
 
+# --- erasure: how long after its approval it can still be stopped
+ERASURE_GRACE = timedelta(hours=env.float("HIKI_ERASURE_GRACE_HOURS", default=24.0))
+if ERASURE_GRACE.total_seconds() < 0:
+    _refuse_to_start("HIKI_ERASURE_GRACE_HOURS is below 0: an erasure is not before its approval.")
+
 # --- language, time, static files
 LANGUAGE_CODE = "en"
 LANGUAGES = [("en", "English")]

@@ -43,6 +43,7 @@ READERS = {
     "participants": "SC SD CD AU",
     "consents": "SC SD CD AU",
     "withdrawals": "SC SD CD AU",
+    "erasures": "SC SD CD AU",
     "samples": "SC SD LT CD AU",
     "assessments": "SC SD CD AU",
     "uploads": "SC SD LT CD AU",
@@ -64,6 +65,7 @@ UPLOAD_READERS = dict.fromkeys(KINDS, "SC SD CD AU") | {
 SENDERS = {"participants": "SC", "samples": "SC LT", "assessments": "SC", "assays": "SD LT"}
 ANY_SENDER, WITHDRAWERS, STARTERS = "SC SD LT", "SC CD", "CA CD"
 CONSENTERS = "SC"
+ERASURE_ASKERS, ERASURE_APPROVERS, ERASURE_STOPPERS = "SC", "SD CD", "SC SD CD"
 PUBLIC = {"login", "logout"}  # log-in itself; the portal's tests speak of them
 OWN_ACCOUNT = {"password_change", "tokens", "token-revoke"}
 PAGES = {
@@ -77,7 +79,7 @@ PAGES = {
     "run",
     "run-latest",
 }
-ACTIONS = {"run-ask"}
+ACTIONS = {"run-ask", "api-erasures-approve", "api-erasures-stop"}
 API_SELF = {"api-root", "schema", "api-docs", "api-nothing"}
 
 
@@ -186,6 +188,13 @@ def furnish(world: World, place: str, site: models.Site) -> None:
     withdrawal = models.Withdrawal.objects.create(
         participant=person, level=1, effective_on=timezone.localdate()
     )
+    stopped = models.Erasure.objects.create(
+        site=site,
+        participant=person,
+        requested_by=models.User.objects.create(username=f"asks at {site.code}"),
+        stopped_at=timezone.now(),
+        reason="a misunderstanding",
+    )
     assessment = models.Assessment.objects.create(
         participant=person, instrument=instrument, assessed_on=date(2024, 5, 1)
     )
@@ -198,6 +207,7 @@ def furnish(world: World, place: str, site: models.Site) -> None:
         "participants": person.pk,
         "consents": ConsentFactory(participant=person).pk,
         "withdrawals": withdrawal.pk,
+        "erasures": stopped.pk,
         "samples": SampleFactory(participant=person).pk,
         "assessments": assessment.pk,
         "assay-batches": AssayBatchFactory(site=site, upload=uploads["assays"]).pk,
@@ -330,6 +340,7 @@ HOLES = {
     "participants": models.participant.ParticipantQuerySet,
     "consents": models.consent.ConsentQuerySet,
     "withdrawals": models.consent.WithdrawalQuerySet,
+    "erasures": models.erasure.ErasureQuerySet,
     "samples": models.sample.SampleQuerySet,
     "assessments": models.assessment.AssessmentQuerySet,
     "assay-batches": models.assay.AssayBatchQuerySet,
@@ -445,6 +456,26 @@ def test_withdrawals_are_recorded_by_those_who_may(who, place, world):
     expected = outcome(who, WITHDRAWERS, place)
     assert answer.status_code == (201 if expected == 200 else expected)
     assert person.withdrawals.filter(level=2).exists() == (expected == 200)
+
+
+@pytest.mark.parametrize("who", EVERYBODY, ids=str)
+@pytest.mark.parametrize("place", ["own", "other"])
+def test_erasures_are_asked_for_approved_and_stopped_by_those_who_may(who, place, world):
+    person, client = world.people[place], api_of(who, world)
+    body = {"site": world.sites[place].code, "participant": person.code}
+    answer = client.post("/api/v1/erasures", body, format="json")
+    expected = outcome(who, ERASURE_ASKERS, place)
+    assert answer.status_code == (201 if expected == 200 else expected)
+    assert person.erasures.open().exists() == (expected == 200)
+    person.erasures.open().delete()
+    asker = models.User.objects.get(username=f"asks at {world.sites[place].code}")
+    asked = models.Erasure.objects.create(
+        site=world.sites[place], participant=person, requested_by=asker
+    )
+    for verb, roles in (("approve", ERASURE_APPROVERS), ("stop", ERASURE_STOPPERS)):
+        path = f"/api/v1/erasures/{asked.pk}/{verb}"
+        status = client.post(path, {"reason": "asked to wait"}, format="json").status_code
+        assert status == outcome(who, roles, place), verb
 
 
 @pytest.mark.parametrize("who", EVERYBODY, ids=str)

@@ -28,7 +28,7 @@ def test_the_schema_is_valid_and_without_a_warning(schema):
     "resource",
     [
         *("sites", "participants", "consents", "withdrawals", "samples", "assessments", "uploads"),
-        *("features", "assay-batches", "plans", "claims", "runs", "changes"),
+        *("features", "assay-batches", "erasures", "plans", "claims", "runs", "changes"),
     ],
 )
 def test_every_resource_is_described(schema, resource):

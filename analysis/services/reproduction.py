@@ -60,7 +60,7 @@ def reproduce(run: Run) -> Reproduction:
 
 def _require_rights(snapshot: Snapshot, scopes: tuple[str, ...]) -> None:
     people = Participant.objects.filter(pk__in=snapshot.participant_ids)
-    n_erased = len(snapshot.participant_ids) - people.count()
+    n_erased = snapshot.later_erased + len(snapshot.participant_ids) - people.count()
     if n_erased:
         raise NotReproducible(
             f"{n_erased} of its participants were erased since: their rows are gone, and the run "

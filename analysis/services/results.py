@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 
 from analysis.models import Claim, Run, RunDocument, RunTable, Verdict
-from analysis.services import release
+from analysis.services import erasures, release
 from cohorts import access
 from cohorts.models import Participant
 
@@ -64,6 +64,7 @@ def run_facts(run: Run) -> dict[str, Any]:
         "pooled_scale": run.summary.get("pooled_scale"),
         "verdict_rules": run.summary.get("verdict_rules"),
         "left_out": run.left_out,
+        "later_withdrawn": erasures.later_withdrawn(run.snapshot),
         "same_as": str(run.same_as_id) if run.same_as_id else None,
         "cause": run.cause,
         "step": run.step,
@@ -276,10 +277,16 @@ def _comings(before: Run, run: Run) -> list[dict[str, Any]]:
     # Who has been erased since has no site any more.
     came = Counter(sites.get(pk, "") for pk in now - then)
     left = Counter(sites.get(pk, "") for pk in then - now)
+    left[""] += _erased_since(before) - min(_erased_since(before), _erased_since(run))
     return [
         {"site": site or None, "n_in": came[site], "n_out": left[site]}
         for site in sorted(came.keys() | left.keys())
+        if came[site] or left[site]
     ]
+
+
+def _erased_since(run: Run) -> int:
+    return run.snapshot.later_erased if run.snapshot else 0
 
 
 def _flips(before: list[dict[str, Any]], now: list[dict[str, Any]]) -> list[dict[str, Any]]:

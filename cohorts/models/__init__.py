@@ -12,6 +12,7 @@ from cohorts.models.assay import (
 from cohorts.models.assessment import Assessment, Instrument
 from cohorts.models.change import Change
 from cohorts.models.consent import Consent, ConsentForm, Withdrawal
+from cohorts.models.erasure import Erasure, Tombstone
 from cohorts.models.participant import Participant, Visit
 from cohorts.models.sample import Sample
 from cohorts.models.site import Membership, Site, Study
@@ -27,6 +28,7 @@ __all__ = [
     "ColumnMapping",
     "Consent",
     "ConsentForm",
+    "Erasure",
     "Feature",
     "FeatureAlias",
     "Instrument",
@@ -35,6 +37,7 @@ __all__ = [
     "Sample",
     "Site",
     "Study",
+    "Tombstone",
     "Upload",
     "User",
     "ValueFlag",

@@ -8,6 +8,11 @@ import tempfile
 from pathlib import Path
 
 from django.conf import settings
+from django.db import connection
+
+# Any fixed number: shared by those who store a file and then name it in a row, alone for whoever
+# removes files that no row names.
+NAMING_LOCK = 0x48494B46
 
 
 def store(content: bytes) -> str:
@@ -40,8 +45,23 @@ def read(digest: str) -> bytes:
     return path_of(digest).read_bytes()
 
 
+def hold_for_naming() -> None:
+    """Until the end of this transaction, no file is removed: one that is stored can be named."""
+    _hold("pg_advisory_xact_lock_shared")
+
+
+def hold_all_for_removal() -> None:
+    """Wait for those who are naming files; until the end of this transaction nobody else does."""
+    _hold("pg_advisory_xact_lock")
+
+
 def path_of(digest: str) -> Path:
     return Path(settings.MEDIA_ROOT) / digest[:2] / digest
+
+
+def _hold(function: str) -> None:
+    with connection.cursor() as cursor:
+        cursor.execute(f"SELECT {function}(%s)", [NAMING_LOCK])
 
 
 def _sync_folder(folder: Path) -> None:

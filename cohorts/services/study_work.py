@@ -18,7 +18,7 @@ from cohorts.ingest.study import StudyDescription
 from cohorts.ingest.study_assays import AssayTable, SiteTable
 from cohorts.ingest.study_features import Identity
 from cohorts.ingest.study_tables import SplitStudy
-from cohorts.models import Site, Upload, User
+from cohorts.models import Erasure, Site, Upload, User
 from cohorts.services import assays as assay_store
 from cohorts.services import biobank, books, enrolment, files, study_features, uploads
 
@@ -127,6 +127,8 @@ class StudyWork:
         described = {"described_by": self._digest(kind, site, file)}
         if upload is None:
             upload = Upload(site=self.sites[site], kind=kind, sha256=sha256)
+            if Erasure.objects.filter(site=self.sites[site]).that_rewrote(sha256).exists():
+                return upload, uploads.REWRITTEN
         elif upload.status == Upload.Status.ACCEPTED:
             if upload.options.get("described_by") == described["described_by"]:
                 return None, ""
@@ -137,6 +139,7 @@ class StudyWork:
         upload.filename = Path(file).name[:255]
         upload.n_bytes = len(self.contents[file])
         upload.options = described | self._said_of(kind, site, file)
+        upload.options["read"] = self._read_by(kind, site, file)
         upload.sent_by = self.by
         return upload, ""
 
@@ -147,6 +150,23 @@ class StudyWork:
         keys = ("platform", "matrix", "unit", "scale", "zero_means")
         said = [{key: getattr(entry, key) for key in keys} for entry in entries]
         return said[0] if len(said) == 1 else {**said[0], "tables": said}
+
+    def _read_by(self, kind: str, site: str, file: str) -> dict[str, Any]:
+        """Where a person's rows are found in the file again: by which columns, which rows."""
+        study = self.description
+        place = next(entry.where for entry in study.sites if entry.code == site)
+        columns: dict[str, set[str]] = {"participant": set(), "sample": set()}
+        if kind == "assays":
+            columns["sample"] = {
+                t.entry.sample for t in self.parts.assays if (t.site, t.file) == (site, file)
+            }
+        else:
+            named = (study.participants if kind == "participants" else study.samples).columns
+            columns = {name: {named[name]} if name in named else set() for name in columns}
+        return {
+            "where": {header: list(cells) for header, cells in place.items()},
+            "columns": {name: sorted(headers) for name, headers in columns.items()},
+        }
 
     def _digest(self, kind: str, site: str, file: str) -> str:
         """Of all that study.toml says about this file's rows of this site."""
@@ -172,6 +192,7 @@ class StudyWork:
         upload = entry.upload
         if upload is None:
             return
+        files.hold_for_naming()
         files.store(self.contents[entry.file])
         upload.status = Upload.Status.ACCEPTED
         upload.accepted_at = timezone.now()

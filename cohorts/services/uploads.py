@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -17,12 +18,13 @@ from cohorts.ingest.facts import SiteFacts
 from cohorts.ingest.formats.dispatch import read_assay_file
 from cohorts.ingest.reading import Table, UnreadableFile, read_table
 from cohorts.ingest.report import Fault, Report
-from cohorts.models import Change, ColumnMapping, Site, Upload, User
+from cohorts.models import Change, ColumnMapping, Erasure, Site, Upload, User
 from cohorts.services import assays as assay_store
 from cohorts.services import biobank, books, enrolment, files, phenotyping
 
 ASSAY_OPTIONS = ("platform", "matrix", "unit", "scale", "zero_means")
 SCALES = ("raw", "log2", "ln", "log10", "standardised")
+REWRITTEN = "Rows of this very file have been erased; export the table again without them."
 ZERO_MEANS = ("zero", "below_lod", "missing")
 
 Checked = (
@@ -77,6 +79,7 @@ def submit(site: Site, sent: SentTable, *, by: User | None) -> Upload:
     return upload if upload.status == Upload.Status.ACCEPTED else accept(upload)
 
 
+@transaction.atomic
 def receive(site: Site, sent: SentTable, *, by: User | None) -> Upload:
     """Store the file, then its row: a row without its file cannot exist."""
     check_kind(sent.kind)
@@ -88,6 +91,8 @@ def receive(site: Site, sent: SentTable, *, by: User | None) -> Upload:
     options = dict(sent.options)
     if sent.kind == "assays":
         assay_options(options)
+    files.hold_for_naming()
+    refuse_replaced(site, hashlib.sha256(sent.content).hexdigest())
     digest = files.store(sent.content)
     upload, _ = Upload.objects.get_or_create(
         site=site,
@@ -104,6 +109,12 @@ def receive(site: Site, sent: SentTable, *, by: User | None) -> Upload:
         upload.options = options
         upload.save(update_fields=["options"])
     return upload
+
+
+def refuse_replaced(site: Site, digest: str) -> None:
+    """Raises UnusableRequest for a file that an erasure has rewritten: it would bring rows back."""
+    if Erasure.objects.filter(site=site).that_rewrote(digest).exists():
+        raise UnusableRequest(REWRITTEN)
 
 
 @transaction.atomic

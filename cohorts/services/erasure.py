@@ -1,0 +1,208 @@
+"""Erasing a participant: asked for, approved by another person, carried out after a wait."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from django.conf import settings
+from django.db import transaction
+from django.db.models import Max, QuerySet
+from django.utils import timezone
+
+from cohorts import access
+from cohorts.errors import NotAllowed, RefusedErasure, UnusableRequest
+from cohorts.ingest.redaction import masked, masking
+from cohorts.models import (
+    AssayBatch,
+    AssayRow,
+    Assessment,
+    Change,
+    Consent,
+    Erasure,
+    Participant,
+    Sample,
+    Site,
+    Tombstone,
+    User,
+    Withdrawal,
+)
+from cohorts.services import consent, redactions
+
+ERASE = Withdrawal.Level.ERASE
+
+
+@dataclass(frozen=True)
+class Removed:
+    """Whose rows were removed, for those who keep row numbers; stored and shown nowhere."""
+
+    site: Site
+    code: str
+    code_elsewhere: bool
+    participant_id: int
+    assay_row_ids: tuple[int, ...]
+    assessment_ids: tuple[int, ...]
+
+
+@transaction.atomic
+def request(participant_id: int, *, by: User, note: str = "") -> Erasure:
+    """Ask for the removal of a participant; every use of their data stops at once.
+
+    Raises NotAllowed for a role that does not ask for it, RefusedErasure where one is open.
+    """
+    person = Participant.objects.select_for_update().select_related("site").get(pk=participant_id)
+    if not access.may(by, "erasure", "C", person.site_id):
+        raise NotAllowed(f"Your role at {person.site.code} does not ask for an erasure.")
+    if Erasure.objects.open().filter(participant=person).exists():
+        raise RefusedErasure(f"An erasure of {person.code} is open already; approve or stop it.")
+    if _standing_level(person) < ERASE:
+        consent.withdraw(person.pk, level=ERASE, by=by, note=note)
+    erasure = Erasure(site=person.site, participant=person, requested_by=by)
+    erasure.full_clean()
+    erasure.save()
+    return erasure
+
+
+@transaction.atomic
+def approve(erasure_id: int, *, by: User) -> Erasure:
+    """The second pair of eyes; carried out when the wait is over (HIKI_ERASURE_GRACE_HOURS)."""
+    erasure = _open(erasure_id)
+    if erasure.requested_by_id == by.pk:
+        raise RefusedErasure("You asked for this erasure; somebody else must approve it.")
+    if not access.may(by, "erasure", "A", erasure.site_id):
+        raise NotAllowed(f"Your role at {erasure.site.code} does not approve an erasure.")
+    if erasure.approved_at is not None:
+        raise RefusedErasure(
+            f"It is approved already, and is carried out {due_at(erasure):%Y-%m-%d %H:%M} UTC."
+        )
+    erasure.approved_by, erasure.approved_at = by, timezone.now()
+    erasure.full_clean()
+    erasure.save(update_fields=["approved_by", "approved_at"])
+    return erasure
+
+
+@transaction.atomic
+def stop(erasure_id: int, *, by: User, reason: str) -> Erasure:
+    """Stop an erasure before it is carried out; the withdrawal stands until a new consent."""
+    erasure = _open(erasure_id)
+    if not any(access.may(by, "erasure", verb, erasure.site_id) for verb in "CA"):
+        raise NotAllowed(f"Your role at {erasure.site.code} does not stop an erasure.")
+    if not reason.strip():
+        raise UnusableRequest("Say why the erasure is stopped.")
+    return _stop(erasure, by=by, reason=reason.strip()[:300], at=timezone.now())
+
+
+def due_at(erasure: Erasure) -> datetime | None:
+    """When an approved erasure is carried out; until then it can be stopped."""
+    grace: timedelta = settings.ERASURE_GRACE
+    return erasure.approved_at + grace if erasure.approved_at else None
+
+
+def due(at: datetime) -> list[int]:
+    """Erasures to carry out at that time, the first approved first."""
+    ready = Erasure.objects.approved_by_time(at - settings.ERASURE_GRACE)
+    return list(ready.order_by("approved_at", "pk").values_list("pk", flat=True))
+
+
+@transaction.atomic
+def execute(erasure_id: int, *, at: datetime) -> Removed | None:
+    """Remove the person from the records; None where there is nothing (more) to do.
+
+    The caller, in the same transaction, takes the row numbers in the answer out of what it keeps,
+    and calls `redactions.remove_replaced` after the commit.
+    """
+    erasure = Erasure.objects.select_for_update(of=("self",)).get(pk=erasure_id)
+    person_id = erasure.participant_id
+    if person_id is None or erasure_id not in due(at):
+        return None
+    # The site's row orders its uploads: none is accepted while its people are removed.
+    site = Site.objects.select_for_update().select_related("study").get(pk=erasure.site_id)
+    person = Participant.objects.select_for_update().get(pk=person_id)
+    if _standing_level(person) < ERASE:
+        _stop(erasure, by=None, reason="A consent was signed after the request.", at=at)
+        return None
+    removed = _removed(person, site)
+    erasure.proof = _proof(person)
+    files = redactions.rewrite_files(person)
+    _mask_texts(person)
+    rows = _delete(person)
+    stone = Tombstone.objects.create(site=site, level=ERASE, on=timezone.localdate(at))
+    erasure.participant = None
+    erasure.executed_at = at
+    erasure.receipt = {"tombstone": str(stone.pk), "rows": rows, "files": files}
+    erasure.full_clean()
+    erasure.save()
+    Change.objects.record(
+        study=site.study, site=site, kind="erasure", counts=rows, cause="erasure carried out"
+    )
+    return removed
+
+
+def _open(erasure_id: int) -> Erasure:
+    erasure: Erasure = Erasure.objects.select_for_update(of=("self",)).get(pk=erasure_id)
+    if erasure.state in ("stopped", "executed"):
+        raise RefusedErasure(f"This erasure is {erasure.state}; nothing more can be done with it.")
+    return erasure
+
+
+def _stop(erasure: Erasure, *, by: User | None, reason: str, at: datetime) -> Erasure:
+    erasure.stopped_by, erasure.stopped_at, erasure.reason = by, at, reason
+    erasure.full_clean()
+    erasure.save(update_fields=["stopped_by", "stopped_at", "reason"])
+    return erasure
+
+
+def _standing_level(person: Participant) -> int:
+    standing = Withdrawal.objects.filter(participant=person).effective(timezone.localdate())
+    return standing.aggregate(level=Max("level"))["level"] or 0
+
+
+def _removed(person: Participant, site: Site) -> Removed:
+    rows = AssayRow.objects.filter(sample__participant=person)
+    scores = Assessment.objects.filter(participant=person)
+    elsewhere = Participant.objects.filter(site__study=site.study, code=person.code)
+    return Removed(
+        site=site,
+        code=person.code,
+        code_elsewhere=elsewhere.exclude(pk=person.pk).exists(),
+        participant_id=person.pk,
+        assay_row_ids=tuple(rows.values_list("pk", flat=True)),
+        assessment_ids=tuple(scores.values_list("pk", flat=True)),
+    )
+
+
+def _proof(person: Participant) -> dict[str, Any]:
+    """The minimal record of what was granted and taken back: dates, levels, scopes."""
+    consents = Consent.objects.filter(participant=person)
+    withdrawals = Withdrawal.objects.filter(participant=person)
+    return {
+        "consents": [{"signed_on": f"{c.signed_on}", "scopes": c.scopes} for c in consents],
+        "withdrawals": [
+            {"level": w.level, "effective_on": f"{w.effective_on}"} for w in withdrawals
+        ],
+    }
+
+
+def _mask_texts(person: Participant) -> None:
+    """Take the code out of running text that the site's people wrote."""
+    mask, site = masking([person.code]), person.site_id
+    written: tuple[tuple[QuerySet[Any], str, int], ...] = (
+        (Change.objects.filter(site=site), "cause", 200),
+        (Erasure.objects.filter(site=site), "reason", 300),
+        (AssayBatch.objects.filter(site=site), "label", 80),
+        (AssayBatch.objects.filter(site=site), "void_reason", 300),
+        (AssayRow.objects.filter(batch__site=site, sample=None), "label", 80),
+    )
+    for rows, name, longest in written:
+        for row in rows.filter(**{f"{name}__contains": person.code}):
+            setattr(row, name, masked(getattr(row, name), mask)[:longest])
+            row.save(update_fields=[name])
+
+
+def _delete(person: Participant) -> dict[str, int]:
+    """Delete the person and all that hangs on them; how many rows of each kind that were."""
+    # An aliquot protects its tube from deletion; here both go.
+    Sample.objects.filter(parent__participant=person).update(parent=None)
+    _, counts = person.delete()
+    return {label.rpartition(".")[2].lower(): n for label, n in sorted(counts.items()) if n}
