@@ -16,6 +16,7 @@ from cohorts.ingest.workbook import (
     MAX_CELLS,
     UnreadableFile,
     as_text,
+    open_archive,
     put,
     refuse_bombs,
 )
@@ -32,7 +33,7 @@ _CELLS = (f"{_TABLE}table-cell", f"{_TABLE}covered-table-cell")
 def is_opendocument(content: bytes) -> bool:
     """Whether a zip archive says of itself that it is an OpenDocument spreadsheet."""
     try:
-        with zipfile.ZipFile(io.BytesIO(content)) as archive:
+        with open_archive(content) as archive:
             info = archive.getinfo("mimetype")
             return info.file_size < 200 and archive.read(info).strip().startswith(MIME)
     except DAMAGE:
@@ -65,7 +66,7 @@ def read_opendocument(content: bytes, name: str) -> tuple[list[list[str]], str]:
 
 
 def _checked_content(content: bytes, name: str) -> bytes:
-    with zipfile.ZipFile(io.BytesIO(content)) as archive:
+    with open_archive(content) as archive:
         refuse_bombs(archive, len(content), name)
         if archive.testzip() is not None:
             raise zipfile.BadZipFile("a part does not match its checksum")

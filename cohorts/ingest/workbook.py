@@ -73,9 +73,21 @@ def read_workbook(content: bytes, name: str) -> tuple[list[list[str]], str]:
     return rows, note
 
 
+def open_archive(content: bytes) -> zipfile.ZipFile:
+    """A zip archive. Raises one of `DAMAGE` for a directory that leads outside of it."""
+    try:
+        archive = zipfile.ZipFile(io.BytesIO(content))
+    except ValueError as error:
+        raise zipfile.BadZipFile("the directory is outside of the archive") from error
+    # Reading there would raise a bare ValueError, which says nothing of its cause.
+    if any(part.header_offset < 0 for part in archive.infolist()):
+        raise zipfile.BadZipFile("a part begins before the archive")
+    return archive
+
+
 def _checked_first_sheet(content: bytes, name: str) -> bytes:
     """The first sheet's XML, once the archive has been found harmless."""
-    with zipfile.ZipFile(io.BytesIO(content)) as archive:
+    with open_archive(content) as archive:
         refuse_bombs(archive, len(content), name)
         # Reading every part compares its true size and checksum with the directory.
         if archive.testzip() is not None:

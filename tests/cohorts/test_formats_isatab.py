@@ -10,7 +10,7 @@ from cohorts.ingest import assays
 from cohorts.ingest.assays import AssayOptions
 from cohorts.ingest.formats import isa_tab
 from cohorts.ingest.formats.dispatch import read_assay_file
-from cohorts.ingest.reading import UnreadableFile
+from cohorts.ingest.reading import UnreadableFile, read_table
 from tests.cohorts.ingest_books import books, faults
 from tests.cohorts.one_line import one_line_changed, refusal_of
 
@@ -175,6 +175,15 @@ def test_one_changed_line_is_read_or_its_file_named(change):
     name, text = change
     message = refusal_of(isa_tab.read, encoded(**{name: text}))
     assert not message or re.match(r"[iasm]_\w+\.txt|ISA-Tab", message)
+
+
+@pytest.mark.parametrize("read", [isa_tab.read_zip, read_table])
+def test_a_zip_whose_directory_leads_outside_of_it_is_refused(read):
+    content = bytearray(zipped(encoded()))
+    # The size of the central directory, in the record at the very end.
+    content[-10:-6] = (len(content) - 30).to_bytes(4, "little")
+    with pytest.raises(UnreadableFile, match="not a readable"):
+        read(bytes(content))
 
 
 @settings(max_examples=40, deadline=None)

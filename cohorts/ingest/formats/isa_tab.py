@@ -7,8 +7,6 @@ References
 
 from __future__ import annotations
 
-import io
-import zipfile
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -24,7 +22,7 @@ from cohorts.ingest.formats.assay_file import (
 from cohorts.ingest.formats.isa_maf import Maf, read_maf
 from cohorts.ingest.formats.isa_sheets import Investigation, Sheet, read_investigation, read_sheet
 from cohorts.ingest.reading import Table, UnreadableFile, refuse_size
-from cohorts.ingest.workbook import DAMAGE, refuse_bombs
+from cohorts.ingest.workbook import DAMAGE, open_archive, refuse_bombs
 
 _MAF_COLUMNS = ("Metabolite Assignment File", "Derived Spectral Data File")
 _SAMPLE_KEYS = ("Raw Spectral Data File", "MS Assay Name", "NMR Assay Name", "Sample Name")
@@ -43,7 +41,7 @@ class _Injections:
 def is_isa_zip(content: bytes) -> bool:
     """Whether a zip archive holds an ISA-Tab investigation (a text file ``i_*.txt``)."""
     try:
-        with zipfile.ZipFile(io.BytesIO(content)) as archive:
+        with open_archive(content) as archive:
             return any(_is_investigation(part) for part in archive.namelist())
     except DAMAGE:
         return False
@@ -54,7 +52,7 @@ def read_zip(content: bytes, *, filename: str = "") -> AssayFile:
     name = filename or "The file"
     refuse_size(content, name)
     try:
-        with zipfile.ZipFile(io.BytesIO(content)) as archive:
+        with open_archive(content) as archive:
             refuse_bombs(archive, len(content), name)
             files = {
                 part: archive.read(part)
