@@ -48,7 +48,8 @@ class Table:
         """Every sum between cells that somebody could subtract along."""
         strata = dict.fromkeys(stratum for stratum, _ in self.people)
         found = [self._pool(stratum) for stratum in strata if (stratum, POOL) in self.people]
-        for site in dict.fromkeys(site for _, site in self.people):
+        # Of the pooled rows it follows: each is a sum of sites' rows, and those add up.
+        for site in dict.fromkeys(site for _, site in self.people if site != POOL):
             cells = [(stratum, site) for stratum in (EVERYBODY, *SEXES)]
             if all(cell in self.people for cell in cells):
                 found.append(self._sexes(cells[0], (cells[1], cells[2])))
@@ -63,9 +64,6 @@ class Table:
             self.people[total][arm] - sum(self.people[part][arm] for part in parts)
             for arm in (0, 1)
         )
-        if total[1] == POOL and (case or control):
-            # Sites that are in the pool of one sex only: the parts do not make the total.
-            return Sum(total, ())
         return Sum(total, parts, (case, control))
 
 
@@ -117,7 +115,7 @@ def _first_broken(
     """The cells of a sum through which a guarded cell, or too few people, can be worked out."""
     secret = guarded - known
     for each in sums:
-        if each.total in known and each.total[1] != POOL:
+        if each.total in known:
             continue
         left = [cell for cell in each.parts if cell in out and cell not in known]
         told = each.total not in out

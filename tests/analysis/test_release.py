@@ -7,7 +7,7 @@ import pytest
 from django.utils import timezone
 
 from analysis.models import Plan, Run, Snapshot
-from analysis.services import release
+from analysis.services import release, released_documents, released_tables
 from tests.factories import SiteFactory, StudyFactory, user_with
 
 pytestmark = pytest.mark.django_db
@@ -97,6 +97,121 @@ def test_who_was_left_out_is_told_without_sites_and_in_rounded_numbers(analyst):
         {"what": "participants", "why": "consent withdrawn", "n": 15},
         {"what": "participants", "why": "no consent on record", "n": None},
     ]
+
+
+def pool_of(*people: int) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Sites with so many cases and as many controls, and their pool."""
+    effects = pd.DataFrame(
+        {"stratum": "all", "feature": "a", "site": f"S{site}", "estimate": 0.123456, "reason": ""}
+        | {"n_case": n, "n_control": n, "df": 2.0 * n - 2, "p": 0.012345, "n_below_lod": 4}
+        for site, n in enumerate(people)
+    )
+    total = {"stratum": "all", "feature": "a", "estimate": 0.123456, "p": 0.012345, "reason": ""}
+    total |= {"n_case": sum(people), "n_control": sum(people), "q": 0.5}
+    return effects, pd.DataFrame([total | {"sites": ";".join(effects["site"])}])
+
+
+@pytest.mark.parametrize(
+    ("people", "shown"),
+    [
+        ((40, 30, 20), True),
+        ((100, 80, 12), False),  # two sites hold 94 %
+        ((30, 30), True),  # only an average of two rows that are shown
+        ((30, 8), False),  # the other row is not shown
+    ],
+)
+def test_a_pool_that_is_nearly_all_two_sites_is_hidden(people, shown):
+    judged = released_tables.judge(*pool_of(*people), k=10)
+    assert judged.pooled_hidden.tolist() == [not shown]
+
+
+def test_a_total_is_the_sum_of_the_rounded_counts_beside_it(analyst):
+    effects, pooled = pool_of(12, 12, 12, 12)
+    rows = release.table_for(effects, analyst, name="effects", beside=pooled)
+    (total,) = release.table_for(pooled, analyst, name="pooled", beside=effects)["n_case"]
+    assert total == rows["n_case"].sum() == 40  # not 50, which 48 is nearest to
+
+
+def test_a_hidden_site_hides_the_next_larger_one_and_both_are_other_sites(analyst):
+    effects, pooled = pool_of(40, 8, 30, 20)
+    rows = release.table_for(effects, analyst, name="effects", beside=pooled)
+    assert rows["estimate"].isna().tolist() == [False, True, False, True]
+    (sites,) = release.table_for(pooled, analyst, name="pooled", beside=effects)["sites"]
+    assert sites == "S0;S2;other sites"
+
+
+def test_effects_have_three_digits_and_p_values_two(analyst, manager):
+    effects, pooled = pool_of(40, 30, 20)
+    for frame, name, beside in ((effects, "effects", pooled), (pooled, "pooled", effects)):
+        row = release.table_for(frame, analyst, name=name, beside=beside).iloc[0]
+        assert (row["estimate"], row["p"]) == (0.123, 0.012)
+        assert release.table_for(frame, manager, name=name, beside=beside) is frame
+
+
+def test_few_values_below_detection_and_degrees_of_freedom_do_not_count_people(analyst):
+    effects, pooled = pool_of(40, 31, 20)
+    rows = release.table_for(effects, analyst, name="effects", beside=pooled)
+    assert rows["n_below_lod"].isna().all()
+    assert rows["df"].tolist() == [80, 60, 40]
+
+
+def test_an_effect_on_nine_degrees_of_freedom_is_hidden(analyst):
+    effects, _ = pool_of(12)
+    assert release.table_for(effects.assign(df=9.0), analyst)["estimate"].isna().all()
+
+
+def test_a_shown_q_is_no_hidden_p_in_disguise(analyst):
+    effects, pooled = (
+        pd.concat([one, two.assign(feature="b")], ignore_index=True)
+        for one, two in zip(pool_of(40, 30, 20), pool_of(4, 3, 2), strict=True)
+    )
+    told = release.table_for(pooled, analyst, name="pooled", beside=effects)
+    assert told["estimate"].notna().tolist() == [True, False]
+    assert told["q"].isna().all()  # 0.5 was handed on from one to the other
+    apart = pooled.assign(q=[0.2, 0.5])
+    told = release.table_for(apart, analyst, name="pooled", beside=effects)
+    assert told["q"].notna().tolist() == [True, False]
+
+
+def test_severity_on_few_people_is_refused_in_the_same_words(analyst):
+    data = {
+        "refused": "",
+        "r2": 0.91234,
+        "q2": 0.3,
+        "n_samples": 9,
+        "n_sites": 2,
+        "vip": {"a": 1.0},
+    }
+    assert release.document_for("severity", data, analyst) == {"refused": release.HIDDEN}
+    told = release.document_for("severity", data | {"n_samples": 33}, analyst)
+    assert (told["r2"], told["n_samples"]) == (0.912, 35)
+
+
+def test_a_refusal_that_counts_people_is_told_without_the_count(analyst):
+    data = {"refused": "A severity model needs at least 10 samples with an outcome, got 7."}
+    told = release.document_for("severity", data, analyst)
+    assert told["refused"] == released_documents.COUNTS_PEOPLE
+    named = {"refused": "The plan names no outcome."}
+    assert release.document_for("severity", named, analyst) == named
+
+
+def test_harmonisation_does_not_tell_the_one_small_site_by_its_sum(analyst):
+    data = {"refused": "", "n_people": 107, "sites": {"FUK": 7, "OSA": 40, "TYO": 60}}
+    told = release.document_for("harmonisation", data | {"notes": ["FUK: one arm"]}, analyst)
+    assert told["sites"] == {"FUK": None, "OSA": None, "TYO": 60}
+    assert (told["n_people"], told["notes"]) == (105, [])
+
+
+def test_a_document_without_a_rule_says_nothing_to_analysts(analyst, manager):
+    assert release.document_for("residuals", {"a": [1]}, analyst) == {"refused": release.HIDDEN}
+    assert release.document_for("residuals", {"a": [1]}, manager) == {"a": [1]}
+
+
+def test_facts_name_the_rules_and_k(analyst, manager):
+    for user in (analyst, manager):
+        facts = release.facts_for({"sites": [], "left_out": [], "cause": ""}, user)
+        assert facts["release_rules"] == release.RELEASE_RULES_VERSION
+        assert facts["disclosure_k"] == 10
 
 
 # --- held back or released

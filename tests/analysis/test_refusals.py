@@ -1,0 +1,61 @@
+# ruff: noqa: F811 - fixtures of another module
+"""Who asks again and again for what is hidden is stopped for the day."""
+
+from __future__ import annotations
+
+import pytest
+from redis.exceptions import ConnectionError as CacheAway
+
+from analysis.services import refusals, release
+from tests.analysis.test_api import at, client_of, study  # noqa: F401
+
+HIDDEN = {"stratum": "men", "feature": "ornithine"}
+
+
+@pytest.fixture(autouse=True)
+def three_a_day(monkeypatch):
+    monkeypatch.setattr(refusals, "A_DAY", 3)
+
+
+def test_the_account_is_stopped_after_so_many_questions_for_hidden_numbers(study, client_of):
+    client = client_of("CA")
+    for site in ("FUK", "OSA", "TYO"):
+        assert client.get(at(study, "effects"), HIDDEN | {"site": site}).status_code == 200
+    answer = client.get(at(study, "pooled"))
+    assert answer.status_code == 429
+    assert answer.json()["code"] == "too_many_refusals"
+    assert 0 < int(answer["Retry-After"]) <= 24 * 3600 + 1
+    assert client_of("CA").get(at(study, "pooled")).status_code == 200
+
+
+def test_polling_one_question_and_reading_whole_tables_is_no_attack(study, client_of):
+    client = client_of("CA")
+    for _ in range(5):
+        assert client.get(at(study, "effects"), HIDDEN).status_code == 200
+        assert client.get(at(study, "effects")).status_code == 200
+
+
+def test_who_sees_everything_is_never_refused(study, client_of):
+    client = client_of("CD")
+    for site in ("FUK", "OSA", "TYO", "MTL"):
+        assert client.get(at(study, "effects"), HIDDEN | {"site": site}).status_code == 200
+
+
+def test_while_the_cache_is_away_nobody_is_stopped(study, client_of, monkeypatch, caplog):
+    def away(*_, **__):
+        raise CacheAway("no cache")
+
+    for name in ("get", "add", "incr"):
+        monkeypatch.setattr(refusals.cache, name, away, raising=False)
+    client = client_of("CA")
+    for site in ("FUK", "OSA", "TYO", "FUK"):
+        assert client.get(at(study, "effects"), HIDDEN | {"site": site}).status_code == 200
+    assert "a refusal could not be counted" in caplog.text
+
+
+@pytest.mark.parametrize("form", ["json", "csv", "parquet"])
+def test_every_table_names_its_run_and_the_rules_it_passed(study, client_of, form):
+    answer = client_of("CA").get(at(study, "pooled"), {"format": form})
+    assert answer["X-Run"] == str(study.pk)
+    assert answer["X-Release-Rules"] == str(release.RELEASE_RULES_VERSION)
+    assert answer["X-Disclosure-K"] == "10"
