@@ -180,8 +180,11 @@ def test_one_changed_line_is_read_or_its_file_named(change):
 @pytest.mark.parametrize("read", [isa_tab.read_zip, read_table])
 def test_a_zip_whose_directory_leads_outside_of_it_is_refused(read):
     content = bytearray(zipped(encoded()))
-    # The size of the central directory, in the record at the very end.
-    content[-10:-6] = (len(content) - 30).to_bytes(4, "little")
+    # Where the central directory says that it begins, in the record at the very end.
+    begins = int.from_bytes(content[-6:-2], "little")
+    content[-6:-2] = (begins + 1000).to_bytes(4, "little")
+    with zipfile.ZipFile(io.BytesIO(content)) as archive:
+        assert archive.infolist()[0].header_offset < 0
     with pytest.raises(UnreadableFile, match="not a readable"):
         read(bytes(content))
 
