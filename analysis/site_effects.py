@@ -15,6 +15,9 @@ def site_effects(prepared: Prepared, plan: AnalysisPlan) -> tuple[pd.DataFrame, 
     parts, notes = [], []
     for stratum in plan.strata:
         for block in prepared.blocks:
+            # A block of which every feature is too rarely measured has no rows.
+            if not len(block.values.columns):
+                continue
             part, said = block_effects(block, prepared.people, stratum, plan)
             parts.append(part)
             notes += said

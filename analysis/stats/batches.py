@@ -143,31 +143,6 @@ def refuse_batches(names: tuple[str, ...], reference_batch: str | None) -> None:
         )
 
 
-def checked_values(values: npt.ArrayLike) -> Floats:
-    """Values as floats of shape (n_samples, n_features); NaN may be among them."""
-    data = np.asarray(values, dtype=np.float64)
-    if data.ndim != 2 or 0 in data.shape:
-        raise UnusableData(f"Values need samples and features, got the shape {data.shape}.")
-    return data
-
-
-def batch_labels(batch: npt.ArrayLike, n_samples: int) -> list[str]:
-    """One batch name a sample, as text."""
-    names = np.asarray(batch).ravel()
-    if len(names) != n_samples:
-        raise UnusableData(f"{len(names)} batch labels for {n_samples} samples: give one each.")
-    if names.dtype.kind not in "Uiub":
-        column = pd.Series(names)
-        if column.isna().any():
-            raise UnusableData(
-                f"Row {int(np.flatnonzero(column.isna())[0])} has no batch: name it or leave it "
-                "out."
-            )
-        names = column.astype(str).to_numpy(dtype=object)
-    labels: list[str] = names.astype(str).tolist() if names.dtype.kind in "iub" else names.tolist()
-    return labels
-
-
 def batch_numbers(labels: list[str], names: Sequence[str]) -> Ints:
     """Place of each label among ``names``."""
     number = {name: code for code, name in enumerate(names)}

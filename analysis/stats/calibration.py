@@ -13,6 +13,7 @@ from scipy import special
 
 from analysis.stats.errors import UnusableData
 from analysis.stats.roc import as_cases, finite_scores
+from analysis.stats.tables import real_numbers
 
 Floats = NDArray[np.float64]
 
@@ -111,8 +112,15 @@ def recalibrate(chances: ArrayLike, shift: float, slope: float = 1.0) -> Floats:
 
     With the ``in_the_large`` of `calibrate` this is recalibration in the large, which a new site
     can afford with few people; it leaves the AUC as it is.
+
+    Raises
+    ------
+    UnusableData
+        A chance outside 0 to 1, or a shift or slope that is not finite.
     """
-    chance = np.asarray(chances, dtype=np.float64)
+    if not (np.isfinite(shift) and np.isfinite(slope)):
+        raise UnusableData(f"A shift of {shift:g} and slope of {slope:g}: give finite numbers.")
+    chance = real_numbers(chances, "Chances")
     return np.asarray(special.expit(shift + slope * _logit(_as_chances(chance, chance))))
 
 

@@ -11,17 +11,17 @@ import numpy.typing as npt
 
 from analysis.stats.batches import (
     batch_design,
-    batch_labels,
     batch_numbers,
-    checked_values,
     encoded,
     refuse_batches,
 )
 from analysis.stats.design import Coding, Covariates
 from analysis.stats.errors import UnusableData
+from analysis.stats.labels import batch_labels, distinct_labels
 from analysis.stats.location_scale import Located, fit_batches, left_alone, locate
 from analysis.stats.moments import finite_or_missing, rows_of, tiles
 from analysis.stats.shrinkage import Priors, priors_of, shrink_nonparametric, shrink_parametric
+from analysis.stats.tables import checked_values
 
 Floats = npt.NDArray[np.float64]
 Bools = npt.NDArray[np.bool_]
@@ -199,7 +199,7 @@ def fit_combat(
     .. [1] Johnson, Li and Rabinovic 2007, doi:10.1093/biostatistics/kxj037
     """
     data = checked_values(values)
-    labels = batch_labels(batch, len(data))
+    labels = distinct_labels(batch, len(data))
     names = tuple(sorted(set(labels)))
     codes = batch_numbers(labels, names)
     refuse_batches(names, reference_batch)

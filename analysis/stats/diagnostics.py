@@ -9,12 +9,12 @@ import numpy as np
 import numpy.typing as npt
 from sklearn.metrics import silhouette_score
 
-from analysis.stats.batches import batch_labels
 from analysis.stats.errors import UnusableData
-from analysis.stats.qc import finite_table, qc_rsd_percent
+from analysis.stats.labels import Labels, site_names
+from analysis.stats.qc import qc_rsd_percent
+from analysis.stats.tables import finite_table
 
 Floats = npt.NDArray[np.float64]
-Labels = npt.NDArray[np.str_]
 
 # A spread this small beside the values is rounding, not variation.
 _DUST = 1e-12
@@ -124,18 +124,16 @@ def diagnose(
             raise UnusableData("None of the samples is a study sample: check the QC marks.")
     given = {"site": site, "batch": batch, "group": group}
     factors = {
-        name: _labels(labels, len(data), name)
+        name: _labels_of(labels, study, name)
         for name, labels in given.items()
         if labels is not None
     }
     components = principal_components(data[study], n_components)
     return Diagnosis(
         explained={
-            name: variance_explained(data[study], labels[study]) for name, labels in factors.items()
+            name: variance_explained(data[study], labels) for name, labels in factors.items()
         },
-        silhouette={
-            name: silhouette(data[study], labels[study]) for name, labels in factors.items()
-        },
+        silhouette={name: silhouette(data[study], labels) for name, labels in factors.items()},
         components=components,
         qc_rsd_percent=rsd,
     )
@@ -182,7 +180,9 @@ def variance_explained(values: npt.ArrayLike, labels: npt.ArrayLike) -> Explaine
         Shapes that differ, no samples or features, or infinite values.
     """
     data = finite_table(values)
-    names, codes = np.unique(_labels(labels, len(data), "factor"), return_inverse=True)
+    names, codes = np.unique(
+        site_names(labels, len(data), "level of the factor"), return_inverse=True
+    )
     member = (codes == np.arange(len(names))[:, None]).astype(np.float64)
     seen = ~np.isnan(data)
     counts = member @ seen
@@ -211,7 +211,7 @@ def silhouette(values: npt.ArrayLike, labels: npt.ArrayLike) -> float:
     .. [1] Rousseeuw 1987, doi:10.1016/0377-0427(87)90125-7
     """
     data = finite_table(values)
-    names = _labels(labels, len(data), "factor")
+    names = site_names(labels, len(data), "level of the factor")
     if not 1 < len(np.unique(names)) < len(names):
         return float("nan")
     return float(silhouette_score(_standardised(data), names))
@@ -257,12 +257,14 @@ def _standardised(data: Floats) -> Floats:
     return np.asarray(centred[:, varies] / sd[varies], dtype=np.float64)
 
 
-def _labels(labels: npt.ArrayLike, n_samples: int, what: str) -> Labels:
-    if np.shape(labels) != (n_samples,):
+def _labels_of(labels: npt.ArrayLike, study: npt.NDArray[np.bool_], what: str) -> Labels:
+    """Labels of the study samples; those of the others may be empty."""
+    given = np.asarray(labels, dtype=object)
+    if given.shape != study.shape:
         raise UnusableData(
-            f"Labels of {what} have the shape {np.shape(labels)} for {n_samples} samples: one each."
+            f"Labels of {what} have the shape {given.shape} for {len(study)} samples: one each."
         )
-    return np.array(batch_labels(labels, n_samples), dtype=np.str_)
+    return site_names(given[study], int(study.sum()), what)
 
 
 def _median(numbers: Floats) -> float:

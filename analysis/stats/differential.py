@@ -10,8 +10,10 @@ from scipy.stats import chi2
 
 from analysis.stats.design import independent
 from analysis.stats.errors import UnusableData
+from analysis.stats.labels import site_names
 from analysis.stats.ordinal import fit_proportional_odds
 from analysis.stats.psychometrics import Items, read_items
+from analysis.stats.tables import real_numbers
 
 Floats = npt.NDArray[np.float64]
 Objects = npt.NDArray[np.object_]
@@ -73,11 +75,12 @@ def differential_items(
        sizes by Jodoin and Gierl 2001, doi:10.1207/S15324818AME1404_2
     """
     answers, names, known = read_items(items)
-    versions = _versions(language, len(known))[known]
+    versions = site_names(language, len(known), "language")[known]
     languages, codes = np.unique(versions, return_inverse=True)
     if len(languages) < 2:
         raise UnusableData(
-            f"All people with every answer used the language {list(languages)}: nothing to compare."
+            f"All people with every answer used the language {languages.tolist()}: "
+            "nothing to compare."
         )
     matched = answers.sum(axis=1) if score is None else _score(score, len(known))[known]
     shift = np.eye(len(languages))[codes][:, 1:]
@@ -143,21 +146,8 @@ def _size(gain: float) -> str:
     return "moderate" if gain < 0.07 else "large"
 
 
-def _versions(language: npt.ArrayLike, n_people: int) -> Objects:
-    """The language of every person as a word."""
-    versions = np.asarray(language, dtype=object)
-    if versions.shape != (n_people,):
-        raise UnusableData(
-            f"The language has the shape {versions.shape}, the items {n_people} rows: one a person."
-        )
-    for row, version in enumerate(versions):
-        if version is None or version == "" or version != version:
-            raise UnusableData(f"Row {row} has no language: name it, or leave the person out.")
-    return versions.astype(str).astype(object)
-
-
 def _score(score: npt.ArrayLike, n_people: int) -> Floats:
-    matched = np.asarray(score, dtype=np.float64)
+    matched = real_numbers(score, "Scores")
     if matched.shape != (n_people,) or not np.isfinite(matched).all():
         raise UnusableData(
             f"The score to match on needs {n_people} finite numbers, one a person: complete it."

@@ -12,6 +12,7 @@ from scipy import sparse
 from scipy.special import gammaln
 
 from analysis.stats.errors import UnusableData
+from analysis.stats.tables import finite_table
 
 Floats = npt.NDArray[np.float64]
 Bools = npt.NDArray[np.bool_]
@@ -100,19 +101,17 @@ def find_repeats(
     Raises
     ------
     UnusableData
-        Values without two dimensions, or a limit that nothing or everything passes.
+        Values that are no table of finite numbers, or a limit that nothing or everything passes.
     """
-    data = np.asarray(values, dtype=np.float64)
-    if data.ndim != 2:
-        raise UnusableData(f"Values need 2 dimensions (samples, features), got {data.ndim}.")
-    if min_shared < 1 or max_chance <= 0 or digits < 1 or not 0 <= max_differing < 1:
+    data = finite_table(values)
+    if min_shared < 1 or not max_chance > 0 or digits < 1 or not 0 <= max_differing < 1:
         raise UnusableData(
             f"min_shared {min_shared}, max_chance {max_chance} and digits {digits} must be "
             f"positive and max_differing {max_differing} below 1: without evidence every pair "
             "would be a repeat."
         )
     n = len(data)
-    if n < 2 or not data.shape[1]:
+    if n < 2:
         return ()
     coded = _coded(_rounded(data, digits))
     n_pairs = n * (n - 1) / 2

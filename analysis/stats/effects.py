@@ -13,13 +13,11 @@ from analysis.stats.design import Covariates, Design, build_design
 from analysis.stats.errors import UnusableData
 from analysis.stats.gathering import Model, model_of
 from analysis.stats.least_squares import Fit, fit_group
+from analysis.stats.tables import real_numbers
 
 Floats = npt.NDArray[np.float64]
 Bools = npt.NDArray[np.bool_]
 Ints = npt.NDArray[np.int64]
-
-# Whole numbers above this have no exact float.
-_EXACT_INTEGER = 2**53
 
 TOO_FEW = "fewer than 2 {arm} measured ({n})"
 CONSTANT = "constant: every measured value is the same"
@@ -88,12 +86,15 @@ def fit_effects(
     -------
     Effects
         Hedges g is J(df) * estimate / residual_sd with the exact J [1]_; its variance is
-        c_gg + g^2 / (2 n), c_gg being the group's diagonal of the inverse of X'X.
+        c_gg + g^2 / (2 n), c_gg being the group's diagonal of the inverse of X'X. A feature
+        without an estimate is NaN and its ``reason`` says why: an arm under 2, which may be all
+        of it (a stratum in which a site has nobody), no variation, no degree of freedom left.
 
     Raises
     ------
     UnusableData
-        Shapes that do not fit, a group other than 0 or 1, or infinite values.
+        Shapes that do not fit, no feature, a group other than 0 or 1, or values that are infinite
+        or no real numbers.
 
     References
     ----------
@@ -125,9 +126,11 @@ def checked(values: npt.ArrayLike, group: npt.ArrayLike) -> tuple[Floats, Floats
 
 
 def _shaped(values: npt.ArrayLike, group: npt.ArrayLike) -> tuple[Floats, Floats]:
-    data, labels = _floats(values, "Values"), _floats(group, "The group")
-    if data.ndim != 2:
-        raise UnusableData(f"Values need 2 dimensions (samples, features), got {data.ndim}.")
+    data, labels = real_numbers(values), real_numbers(group, "The group")
+    if data.ndim != 2 or not data.shape[1]:
+        raise UnusableData(
+            f"Values need 2 dimensions (samples, features) and a feature, got {data.shape}."
+        )
     if labels.shape != (len(data),):
         raise UnusableData(
             f"The group has the shape {labels.shape}, the values {data.shape}: one a sample."
@@ -139,24 +142,6 @@ def _shaped(values: npt.ArrayLike, group: npt.ArrayLike) -> tuple[Floats, Floats
             "control, and leave other rows out."
         )
     return data, labels
-
-
-def _floats(numbers: npt.ArrayLike, name: str) -> Floats:
-    """Numbers as floats that are the same numbers."""
-    array = np.asarray(numbers)
-    if array.dtype.kind not in "biufO":
-        raise UnusableData(f"{name} are of the kind {array.dtype}: give real numbers.")
-    try:
-        floats = array.astype(np.float64, copy=False)
-    except (TypeError, ValueError, OverflowError) as error:
-        raise UnusableData(f"{name} are no real numbers ({error}): correct them.") from error
-    if array.dtype.kind in "iu" and np.abs(floats).max(initial=0.0) > _EXACT_INTEGER:
-        place = tuple(int(i) for i in np.argwhere(np.abs(floats) > _EXACT_INTEGER)[0])
-        raise UnusableData(
-            f"{name} at {place} are {array[place]}, beyond 2^53, where whole numbers lose digits: "
-            "is it an overflow, or an identifier?"
-        )
-    return floats
 
 
 def _refuse_infinite(data: Floats) -> NoReturn:

@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from analysis.stats.errors import UnusableData
+from analysis.stats.tables import real_numbers
 
 Floats = NDArray[np.float64]
 Verdict = Literal["prompt", "suspect", "unknown"]
@@ -74,9 +75,9 @@ def arginine_ratio(arginine: ArrayLike, ornithine: ArrayLike) -> Floats:
     Raises
     ------
     UnusableData
-        Lengths differ, or a value is below 0 (a logarithm, or scaled).
+        Lengths differ, or a value is infinite or below 0 (a logarithm, or scaled).
     """
-    arg, orn = np.asarray(arginine, dtype=np.float64), np.asarray(ornithine, dtype=np.float64)
+    arg, orn = real_numbers(arginine, "Arginine"), real_numbers(ornithine, "Ornithine")
     if arg.ndim != 1 or arg.shape != orn.shape:
         raise UnusableData(
             f"Arginine has the shape {arg.shape}, ornithine {orn.shape}: give one value a sample."
@@ -86,6 +87,8 @@ def arginine_ratio(arginine: ArrayLike, ornithine: ArrayLike) -> Floats:
             "Arginine or ornithine is below 0: the ratio needs concentrations, "
             "not logarithms or scaled values."
         )
+    if np.isinf(arg).any() or np.isinf(orn).any():
+        raise UnusableData("Arginine or ornithine is infinite: correct it, or leave it empty.")
     total = arg + orn
     measured = np.isfinite(total) & (total > 0)
     ratio = np.full(len(total), np.nan)
@@ -113,7 +116,8 @@ def judge_handling(
     Raises
     ------
     UnusableData
-        Only one of arginine and ornithine is given, or a delay is below 0; and as `arginine_ratio`.
+        Only one of arginine and ornithine is given, or a delay is infinite or below 0; and as
+        `arginine_ratio`.
     """
     if (arginine is None) != (ornithine is None):
         raise UnusableData("The ratio needs both arginine and ornithine: give both or neither.")
@@ -138,8 +142,12 @@ def judge_handling(
 
 
 def _known_delays(delay_hours: ArrayLike | None) -> Floats:
-    delays = np.empty(0) if delay_hours is None else np.asarray(delay_hours, dtype=np.float64)
-    delays = delays[np.isfinite(delays)]
+    delays = np.empty(0) if delay_hours is None else real_numbers(delay_hours, "Delays")
+    if np.isinf(delays).any():
+        raise UnusableData(
+            f"{int(np.isinf(delays).sum())} delays are infinite: correct them, or leave them empty."
+        )
+    delays = delays[~np.isnan(delays)]
     if (delays < 0).any():
         raise UnusableData(
             f"{int((delays < 0).sum())} samples were spun before they were collected: "

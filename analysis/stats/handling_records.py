@@ -22,6 +22,7 @@ from analysis.stats.handling import (
     arginine_ratio,
 )
 from analysis.stats.roc import as_cases
+from analysis.stats.tables import real_numbers
 
 Floats = NDArray[np.float64]
 FaultVerdict = Literal["fine", "suspect", "unknown"]
@@ -91,7 +92,7 @@ def flag_samples(
     Raises
     ------
     UnusableData
-        A delay, index or count is below 0; and as `arginine_ratio`.
+        A delay, index or count is below 0, infinite or no number; and as `arginine_ratio`.
     """
     late = _above(_column(records, "delay_hours"), PROMPT_DELAY_HOURS)
     if {"arginine", "ornithine"} <= set(records.columns):
@@ -162,7 +163,10 @@ def claims_touched(markers: tuple[str, ...], claims: Mapping[str, str]) -> tuple
 def _column(records: pd.DataFrame, name: str) -> Floats:
     if name not in records:
         return np.full(len(records), np.nan)
-    values = pd.to_numeric(records[name].astype(object), errors="coerce").to_numpy(dtype=float)
+    column = records[name].astype(object)
+    values = real_numbers(column.where(column.notna() & (column != ""), np.nan), name)
+    if np.isinf(values).any():
+        raise UnusableData(f"{name}: {int(np.isinf(values).sum())} are infinite; correct them.")
     below = int((values < 0).sum())
     if below and name not in ("arginine", "ornithine"):
         raise UnusableData(f"{name}: {below} samples have a value below 0; correct the records.")

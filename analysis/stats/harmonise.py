@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import unicodedata
-from collections import defaultdict
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
@@ -13,15 +11,14 @@ import numpy as np
 import numpy.typing as npt
 from scipy.stats import rankdata
 
-from analysis.stats.batches import batch_labels
 from analysis.stats.combat import fit_combat
 from analysis.stats.design import Covariates, as_frame, build_design, independent
 from analysis.stats.errors import UnusableData
-from analysis.stats.qc import finite_table
+from analysis.stats.labels import Labels, site_names
+from analysis.stats.tables import finite_table
 
 Floats = npt.NDArray[np.float64]
 Bools = npt.NDArray[np.bool_]
-Labels = npt.NDArray[np.str_]
 
 # A spread this small beside the values is rounding, not variation.
 _DUST = 1e-12
@@ -78,7 +75,7 @@ class HarmoniserModel:
                 f"The model has {self.n_features} features and the values {data.shape[1]}: give "
                 "the features it was fitted on, in their order."
             )
-        labels = _site_labels(site, len(data))
+        labels = site_names(site, len(data))
         unknown = sorted(set(labels.tolist()) - set(self.sites))
         if unknown:
             raise UnusableData(
@@ -119,8 +116,7 @@ class Method:
             and covariates confounded with site.
         """
         data = finite_table(values)
-        labels = _site_labels(site, len(data))
-        _refuse_colliding(labels)
+        labels = site_names(site, len(data))
         notes: tuple[str, ...] = ()
         if self.name != "none":
             _refuse_small_or_flat(data, labels, self.min_samples)
@@ -262,35 +258,6 @@ def _measured_in_each(values: Floats) -> npt.NDArray[np.int64]:
             "no distribution can be made of them; leave them out."
         )
     return n
-
-
-def _site_labels(site: npt.ArrayLike, n_samples: int) -> Labels:
-    if np.ndim(site) != 1 or len(np.asarray(site)) != n_samples:
-        raise UnusableData(
-            f"Sites have the shape {np.shape(site)} for {n_samples} samples: give one name each."
-        )
-    labels = np.array(batch_labels(site, n_samples), dtype=np.str_)
-    blank = np.flatnonzero(np.char.strip(labels) == "")
-    if len(blank):
-        raise UnusableData(
-            f"{len(blank)} samples have no site, the first in row {blank[0]}: name it or leave "
-            "them out."
-        )
-    return labels
-
-
-def _refuse_colliding(labels: Labels) -> None:
-    """Refuse names that a spreadsheet may have made two of one: "A", "A " and "a"."""
-    alike = defaultdict(list)
-    for name, n in zip(*np.unique(labels, return_counts=True), strict=True):
-        plain = " ".join(unicodedata.normalize("NFKC", str(name)).casefold().split())
-        alike[plain].append(f'"{name}" ({n} samples)')
-    told = ["; ".join(names) for names in alike.values() if len(names) > 1]
-    if told:
-        raise UnusableData(
-            f"Site names differ in case or spaces alone: {' and '.join(told)}. Write each site in "
-            "one way."
-        )
 
 
 def _refuse_small_or_flat(data: Floats, labels: Labels, min_samples: int) -> None:

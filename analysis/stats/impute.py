@@ -9,6 +9,7 @@ import numpy.typing as npt
 from scipy.special import erfcx, log_ndtr, ndtri, ndtri_exp
 
 from analysis.stats.errors import UnusableData
+from analysis.stats.tables import finite_table, real_numbers
 
 Floats = npt.NDArray[np.float64]
 Bools = npt.NDArray[np.bool_]
@@ -105,8 +106,7 @@ def impute(
         raise UnusableData(f'No imputation is called "{method}": use one of {list(METHODS)}.')
     if method in _DRAWN and rng is None:
         raise UnusableData(f'"{method}" draws: give it rng, a seeded numpy Generator.')
-    filled = np.array(values, dtype=np.float64)
-    _refuse_shape(filled)
+    filled = finite_table(values).copy()
     if flags is None:
         return Imputed(filled, np.zeros(filled.shape[1], dtype=np.int64))
     flag = _checked_flags(flags, filled.shape)
@@ -148,11 +148,11 @@ def fit_tobit(values: npt.ArrayLike, below: npt.ArrayLike, limits: npt.ArrayLike
     Tobin 1958, doi:10.2307/1907382; Olsen 1978, doi:10.2307/1913082
     """
     low = np.asarray(below, dtype=bool)
-    y = np.array(values, dtype=np.float64)
+    y = real_numbers(values).copy()
     if y.shape != low.shape:
         raise UnusableData(f"Values have the shape {y.shape} and below {low.shape}: one each.")
     y[low] = np.nan
-    _refuse_shape(y)
+    y = finite_table(y)
     limit = np.where(low, _spread(limits, y.shape), np.nan)
     unknown = np.flatnonzero((low & ~np.isfinite(limit)).any(axis=0))
     if len(unknown):
@@ -177,8 +177,7 @@ def fit_qrilc(values: npt.ArrayLike, below: npt.ArrayLike) -> CensoredNormal:
     Lazar et al. 2016, doi:10.1021/acs.jproteome.5b00981
     """
     low = np.asarray(below, dtype=bool)
-    y = np.where(low, np.nan, np.asarray(values, dtype=np.float64))
-    _refuse_shape(y)
+    y = finite_table(np.where(low, np.nan, real_numbers(values)))
     fit = _empty_fit(y, low)
     reason = list(fit.reason)
     share = fit.n_below / np.maximum(fit.n_below + fit.n_measured, 1)
@@ -341,7 +340,7 @@ def _stand_in(measured: Floats, below: Bools, limit: Floats, method: str) -> Flo
 
 
 def _checked_flags(flags: npt.ArrayLike, shape: tuple[int, ...]) -> npt.NDArray[np.uint8]:
-    flag = np.asarray(flags)
+    flag = real_numbers(flags, "Flags")
     if flag.shape != shape:
         raise UnusableData(f"Flags have the shape {flag.shape} and the values {shape}: one each.")
     unknown = set(np.unique(flag)) - {MEASURED, BELOW_LOD, MISSING, EXCLUDED}
@@ -351,7 +350,7 @@ def _checked_flags(flags: npt.ArrayLike, shape: tuple[int, ...]) -> npt.NDArray[
 
 
 def _spread(limits: npt.ArrayLike, shape: tuple[int, ...]) -> Floats:
-    array = np.asarray(limits, dtype=np.float64)
+    array = real_numbers(limits, "Limits")
     if np.isinf(array).any():
         raise UnusableData("A limit of detection is infinite: leave it empty where none is known.")
     if array.shape not in (shape, shape[1:]):
@@ -359,15 +358,3 @@ def _spread(limits: npt.ArrayLike, shape: tuple[int, ...]) -> Floats:
             f"Limits have the shape {array.shape}: give one a feature {shape[1:]}, or one a value."
         )
     return np.broadcast_to(array, shape)
-
-
-def _refuse_shape(values: Floats) -> None:
-    if values.ndim != 2:
-        raise UnusableData(f"Values need 2 dimensions (samples, features), got {values.ndim}.")
-    if 0 in values.shape:
-        raise UnusableData(f"Values need samples and features, got the shape {values.shape}.")
-    if np.isinf(values).any():
-        row, feature = np.argwhere(np.isinf(values))[0]
-        raise UnusableData(
-            f"The value in row {row}, feature {feature} is infinite: flag it as missing."
-        )

@@ -56,6 +56,8 @@ def leave_one_out(
     for cohort in range(len(y)):
         has = np.isfinite(y[cohort])
         others = np.arange(len(y)) != cohort
+        if not has.any() or not others.any():
+            continue
         pooled = pool_effects(y[others][:, has], v[others][:, has], tau2=tau2, test=test)
         left[:, cohort, has] = [getattr(pooled, name) for name in _LEFT]
     fields = dict(zip(_LEFT, left, strict=True))

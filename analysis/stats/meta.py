@@ -10,6 +10,7 @@ from scipy import special
 
 from analysis.stats.errors import UnusableData
 from analysis.stats.newton import MAX_STEPS
+from analysis.stats.tables import real_numbers
 from analysis.stats.tau2 import (
     between_variance,
     moments,
@@ -24,6 +25,8 @@ TESTS = ("hksj", "hksj_plain", "t", "z")
 COVERAGE = 0.95
 # Scatter below rounding of the effects, as a share of their squares, is none.
 ROUNDING = (16 * np.finfo(np.float64).eps) ** 2
+# Beyond these, products of effects and weights leave the range of numbers.
+_LARGEST, _LEAST_VARIANCE, _LARGEST_VARIANCE = 1e50, 1e-100, 1e100
 # As many features at once as keep the working arrays of some 20 cohorts in the cache.
 BLOCK = 2048
 
@@ -93,7 +96,8 @@ def pool_effects(
     Raises
     ------
     UnusableData
-        Shapes that differ, an infinite number, a variance not above 0, an estimate without its
+        Shapes that differ, no cohort or feature, an effect beyond 1e50, a variance that is not
+        from 1e-100 to 1e100, an estimate without its
         variance or the reverse, an unknown ``tau2`` or ``test``.
 
     References
@@ -108,7 +112,7 @@ def pool_effects(
     if tau2 == "FE" and test in ("hksj", "hksj_plain"):
         test = "z"
     y, v = checked_effects(estimates, variances)
-    starts = range(0, max(y.shape[1], 1), BLOCK)
+    starts = range(0, y.shape[1], BLOCK)
     blocks = [_fit(y[:, at : at + BLOCK], v[:, at : at + BLOCK], tau2, test) for at in starts]
     parts = [
         np.concatenate([getattr(block, field.name) for block in blocks])
@@ -142,25 +146,27 @@ def checked_effects(estimates: ArrayLike, variances: ArrayLike) -> tuple[Floats,
     UnusableData
         As `pool_effects` says of its first two arguments.
     """
-    y, v = np.asarray(estimates, dtype=np.float64), np.asarray(variances, dtype=np.float64)
-    if y.ndim != 2 or y.shape != v.shape:
+    y, v = real_numbers(estimates, "Estimates"), real_numbers(variances, "Variances")
+    if y.ndim != 2 or y.shape != v.shape or 0 in y.shape:
         raise UnusableData(
             f"Estimates have the shape {y.shape} and variances {v.shape}: "
-            "give both as (n_cohorts, n_features)."
+            "give both as (n_cohorts, n_features), at least 1 of each."
         )
     # One pass for the tables that are in order; the search for what is wrong comes after.
-    sound = np.isfinite(y) & (v > 0) & np.isfinite(v) | np.isnan(y) & np.isnan(v)
+    possible = (np.abs(y) <= _LARGEST) & (v >= _LEAST_VARIANCE) & (v <= _LARGEST_VARIANCE)
+    sound = possible | np.isnan(y) & np.isnan(v)
     if not sound.all():
-        _refuse(y, v)
+        _refuse(y, v, sound)
     return y, v
 
 
-def _refuse(y: Floats, v: Floats) -> NoReturn:
+def _refuse(y: Floats, v: Floats, sound: Bools) -> NoReturn:
     """Say what is wrong with the first unsound number, and where it is."""
     faults = {
         "an infinite estimate or variance": np.isinf(y) | np.isinf(v),
         "a variance that is not above 0": v <= 0,
         "an estimate or a variance without the other": np.isnan(y) != np.isnan(v),
+        "an effect above 1e50, or a variance outside 1e-100 to 1e100, as no unit has it": ~sound,
     }
     what, where = next(fault for fault in faults.items() if fault[1].any())
     cohort, feature = np.argwhere(where)[0]

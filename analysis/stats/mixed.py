@@ -16,6 +16,7 @@ from scipy.special import ndtr
 from analysis.stats.design import Covariates
 from analysis.stats.effects import fitted
 from analysis.stats.errors import UnusableData
+from analysis.stats.labels import site_names
 from analysis.stats.least_squares import basis_among
 
 Floats = npt.NDArray[np.float64]
@@ -140,15 +141,7 @@ def fit_mixed_effects(
 
 def _site_codes(site: npt.ArrayLike, n_samples: int) -> Ints:
     """Sites as numbers from 0, in the order of their labels."""
-    labels = np.asarray(site, dtype=object)
-    if labels.shape != (n_samples,):
-        raise UnusableData(
-            f"The site has the shape {labels.shape}, the values {n_samples} rows: one a sample."
-        )
-    for row, label in enumerate(labels):
-        if label is None or label == "" or label != label:
-            raise UnusableData(f"Row {row} has no site: name it, or leave the sample out.")
-    sites, codes = np.unique(labels.astype(str), return_inverse=True)
+    sites, codes = np.unique(site_names(site, n_samples), return_inverse=True)
     if len(sites) < 2:
         raise UnusableData(
             f"All samples are from the site {sites.tolist()}: a model across sites needs 2."

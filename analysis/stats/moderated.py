@@ -83,8 +83,10 @@ def fit_moderated_effects(
     effects = found.effects
     usable = np.flatnonzero(~np.isnan(effects.estimate))
     if not len(usable):
-        why = f'the first says "{effects.reason[0]}"' if effects.reason else "there is no feature"
-        raise UnusableData(f"No feature has an estimate to moderate ({why}): send more samples.")
+        raise UnusableData(
+            f'No feature has an estimate to moderate (the first says "{effects.reason[0]}"): send '
+            "more samples."
+        )
     df, variance = effects.df[usable], effects.residual_sd[usable] ** 2
     average = np.nanmean(found.data[:, usable], axis=0) if trend else None
     prior = (fit_prior_robustly if robust else fit_prior)(variance, df, average)

@@ -8,9 +8,11 @@ from numpy.typing import ArrayLike, NDArray
 from scipy import special
 
 from analysis.stats.errors import UnusableData
+from analysis.stats.labels import site_names
 from analysis.stats.meta import COVERAGE, TESTS, checked_effects, pool_effects, two_sided_p
 from analysis.stats.mixed_effects import MixedFit, fit_mixed
 from analysis.stats.newton import MAX_STEPS
+from analysis.stats.tables import real_numbers
 
 Floats = NDArray[np.float64]
 Counts = NDArray[np.int64]
@@ -97,7 +99,7 @@ def meta_regression(
 
 
 def _covariates(covariates: ArrayLike, n_cohorts: int) -> Floats:
-    columns = np.asarray(covariates, dtype=np.float64)
+    columns = real_numbers(covariates, "Covariates")
     if columns.ndim == 1:
         columns = columns[:, None]
     if columns.ndim != 2 or len(columns) != n_cohorts or not columns.shape[1]:
@@ -182,8 +184,8 @@ class SubgroupDifference:
     """Subgroups of cohorts against each other.
 
     ``estimate`` to ``n_cohorts`` have shape (n_subgroups, n_features), in the order of ``labels``,
-    NaN where no cohort of the subgroup has the feature. ``q_between`` is chi-squared on ``df``, the
-    subgroups that have the feature less one.
+    NaN where no cohort of the subgroup has the feature, ``tau2`` where only one has. ``q_between``
+    is chi-squared on ``df``, the subgroups that have the feature less one.
     """
 
     labels: tuple[str, ...]
@@ -221,9 +223,7 @@ def subgroup_difference(
     .. [1] Borenstein and Higgins 2013, doi:10.1007/s11121-013-0377-7
     """
     y, v = checked_effects(estimates, variances)
-    names = np.array([str(label) for label in subgroup])
-    if len(names) != len(y):
-        raise UnusableData(f"{len(names)} subgroup labels for {len(y)} cohorts: give one each.")
+    names = site_names(subgroup, len(y), "subgroup")
     labels = tuple(str(label) for label in np.unique(names))
     if len(labels) < 2:
         raise UnusableData("All cohorts are in one subgroup: give at least two labels.")

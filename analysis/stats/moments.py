@@ -9,7 +9,7 @@ from itertools import pairwise
 import numpy as np
 import numpy.typing as npt
 
-from analysis.stats.errors import UnusableData
+from analysis.stats.tables import refuse_too_large
 
 Floats = npt.NDArray[np.float64]
 Bools = npt.NDArray[np.bool_]
@@ -116,24 +116,20 @@ def tiles(rows: Rows, n_features: int) -> Iterator[tuple[Rows, slice, slice]]:
 
 def sum_up(data: Floats, layout: Layout) -> Moments:
     """The sums of all batches; values that are not finite make a second reading necessary."""
-    complete = _sum_complete(data, layout)
-    if complete is not None:
+    # What has no square shows in the sum of squares, and is looked for then alone.
+    with np.errstate(over="ignore", invalid="ignore"):
+        complete = _sum_complete(data, layout)
+    if complete is not None and np.isfinite(complete.squares).all():
         return complete
     finite_or_missing(data)
     return _sum_measured(data, layout)
 
 
 def finite_or_missing(data: Floats) -> None:
-    """Refuse infinite values."""
+    """Refuse infinite values, and those above 1e150, of which the square would be."""
     height = max(_TILE // data.shape[1], 1)
     for start in range(0, len(data), height):
-        infinite = np.isinf(data[start : start + height])
-        if infinite.any():
-            row, feature = np.argwhere(infinite)[0]
-            raise UnusableData(
-                f"The value in row {start + row}, feature {feature} is infinite: was a logarithm "
-                "taken of zero?"
-            )
+        refuse_too_large(data[start : start + height], first_row=start)
 
 
 def _sum_complete(data: Floats, layout: Layout) -> Moments | None:

@@ -8,6 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from analysis.stats.errors import UnusableData
+from analysis.stats.tables import real_numbers
 
 Floats = npt.NDArray[np.float64]
 
@@ -40,7 +41,7 @@ def adjust_p(p: npt.ArrayLike, method: str = "bh") -> Floats:
     """
     if method not in _METHODS:
         raise UnusableData(f'No adjustment is called "{method}": use one of {sorted(_METHODS)}.')
-    raw = np.asarray(p, dtype=np.float64)
+    raw = real_numbers(p, "P values")
     tested = ~np.isnan(raw)
     family = raw[tested]
     outside = family[(family < 0) | (family > 1)]

@@ -8,10 +8,10 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from analysis.stats.batches import batch_labels
 from analysis.stats.design import COLLINEAR, Covariates, build_design
 from analysis.stats.effects import checked, fit_effects
 from analysis.stats.errors import UnusableData
+from analysis.stats.labels import distinct_labels
 from analysis.stats.orders import all_orders, random_orders
 
 Floats = npt.NDArray[np.float64]
@@ -132,7 +132,7 @@ def permute_effects(
     effects = fit_effects(data, labels, covariates)
     tested = np.array([not why for why in effects.reason], dtype=bool)
     design = build_design(covariates, len(data))
-    names = batch_labels(np.zeros(len(data)) if blocks is None else blocks, len(data))
+    names = distinct_labels(np.zeros(len(data)) if blocks is None else blocks, len(data), "block")
     codes = np.unique(np.array(names)[design.rows], return_inverse=True)[1]
     families = _families(data[design.rows], labels[design.rows], design.columns, tested)
     everyone = len(families) == 1 and len(families[0].rows) == design.rows.sum()

@@ -10,6 +10,7 @@ import pandas as pd
 from scipy.special import fdtri
 
 from analysis.stats.errors import UnusableData
+from analysis.stats.tables import finite_table
 
 Floats = npt.NDArray[np.float64]
 Bools = npt.NDArray[np.bool_]
@@ -119,19 +120,12 @@ def read_items(items: Items) -> tuple[Floats, tuple[str, ...], Bools]:
     UnusableData
         As ``cronbach_alpha`` says.
     """
-    frame = items if isinstance(items, pd.DataFrame) else pd.DataFrame(np.asarray(items))
-    names = tuple(str(name) for name in frame.columns)
-    try:
-        numbers = frame.to_numpy(dtype=np.float64, na_value=np.nan)
-    except (TypeError, ValueError) as error:
-        raise UnusableData(f"Some answers are no numbers ({error}): score them first.") from error
-    infinite = np.argwhere(np.isinf(numbers))
-    if len(infinite):
-        row, item = infinite[0]
-        raise UnusableData(f"Row {row}, item {names[item]} is infinite: correct it, or empty it.")
+    numbers = finite_table(items)
+    named = items.columns if isinstance(items, pd.DataFrame) else range(numbers.shape[1])
+    names = tuple(str(name) for name in named)
     if len(names) < 2:
         raise UnusableData(f"A scale needs at least 2 items, got {len(names)}.")
-    known: Bools = ~np.isnan(numbers).any(axis=1)
+    known: Bools = np.isnan(numbers).sum(axis=1) == 0
     answers = numbers[known]
     if len(answers) < 3:
         emptiest = names[int(np.isnan(numbers).sum(axis=0).argmax())]
@@ -139,9 +133,9 @@ def read_items(items: Items) -> tuple[Floats, tuple[str, ...], Bools]:
             f"{len(answers)} of {len(numbers)} people have all {len(names)} answers, 3 are needed: "
             f"most are missing in {emptiest}."
         )
-    if np.ptp(answers.sum(axis=1)) == 0:
+    if not answers.sum(axis=1).var() > 0:
         raise UnusableData(
-            f"All {len(answers)} people have the total {answers[0].sum():g}: "
+            f"All {len(answers)} people have the total {answers[0].sum():g}, or almost: "
             "a scale without differences has no reliability."
         )
     return answers, names, known

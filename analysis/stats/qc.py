@@ -7,8 +7,9 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from analysis.stats.batches import batch_labels, checked_values
 from analysis.stats.errors import UnusableData
+from analysis.stats.labels import site_names
+from analysis.stats.tables import finite_table, real_numbers
 
 Floats = npt.NDArray[np.float64]
 Bools = npt.NDArray[np.bool_]
@@ -18,7 +19,6 @@ METHODS = ("median_ratio", "loess")
 # Natural logarithms in one unit of each scale that values may come on.
 _LN = {"ln": 1.0, "log2": float(np.log(2)), "log10": float(np.log(10))}
 SCALES = ("raw", *_LN)
-_LARGEST = 1e150
 _LEAST_FOR_RSD = 3
 _LEAST_NEIGHBOURS = 3
 
@@ -96,7 +96,7 @@ class QcModel:
                 f"The QC model has {len(self.target)} features and the values {data.shape[1]}: "
                 "give the features it was fitted on, in their order."
             )
-        labels = _labels(batch, len(data))
+        labels = site_names(batch, len(data), "batch")
         unknown = sorted({str(label) for label in labels} - set(self.batches))
         if unknown:
             raise UnusableData(
@@ -160,7 +160,7 @@ def fit_qc(
             f"at least {_LEAST_NEIGHBOURS}."
         )
     data = finite_table(values)
-    qc, labels = _chosen(is_qc, len(data)), _labels(batch, len(data))
+    qc, labels = _chosen(is_qc, len(data)), site_names(batch, len(data), "batch")
     order = _positions(injection_order, len(data), needed=method == "loess")
     names = tuple(str(name) for name in np.unique(labels))
     _refuse_batches_without_qc(names, labels, qc)
@@ -183,23 +183,6 @@ def fit_qc(
         fell_back=(counts > 0) & (counts < min_qc) & (method == "loess"),
         uncorrectable=counts == 0,
     )
-
-
-def finite_table(values: npt.ArrayLike) -> Floats:
-    """Values as floats of shape (n_samples, n_features): NaN among them, nothing infinite.
-
-    Nor anything above 1e150, of which the square would be.
-    """
-    data = checked_values(values)
-    size = np.fmax.reduce(np.abs(data), axis=None)
-    if size > _LARGEST:
-        row, feature = np.argwhere(np.abs(data) > _LARGEST)[0]
-        what = "infinite" if np.isinf(data[row, feature]) else f"{data[row, feature]:.3g}"
-        raise UnusableData(
-            f"The value in row {row}, feature {feature} is {what}: was a logarithm taken of zero, "
-            "or a marker of missing values read as a number?"
-        )
-    return data
 
 
 def loess_weights(x: Floats, at: Floats, span: float) -> Floats:
@@ -267,7 +250,7 @@ def left_out_rsd_percent(
     QC sample has no others and does not count. Parameters and refusals as for `fit_qc`.
     """
     data = finite_table(values)
-    qc, labels = np.flatnonzero(_chosen(is_qc, len(data))), _labels(batch, len(data))
+    qc, labels = np.flatnonzero(_chosen(is_qc, len(data))), site_names(batch, len(data), "batch")
     order = _positions(injection_order, len(data), needed=method == "loess")
     pool, batches, places = data[qc], labels[qc], order[qc]
     whole = fit_qc(
@@ -329,10 +312,6 @@ def _refuse_batches_without_qc(
         )
 
 
-def _labels(batch: npt.ArrayLike, n_samples: int) -> npt.NDArray[np.str_]:
-    return np.array(batch_labels(batch, n_samples), dtype=np.str_)
-
-
 def _chosen(is_qc: npt.ArrayLike, n_samples: int) -> Bools:
     chosen = np.asarray(is_qc)
     if chosen.shape != (n_samples,) or chosen.dtype != bool:
@@ -351,7 +330,7 @@ def _positions(order: npt.ArrayLike | None, n_samples: int, *, needed: bool) -> 
         return np.zeros(n_samples)
     if order is None:
         raise UnusableData("A curve needs the injection order: give it, or use median_ratio.")
-    positions = np.asarray(order, dtype=np.float64)
+    positions = real_numbers(order, "Injection orders")
     if positions.shape != (n_samples,):
         raise UnusableData(
             f"Injection order has the shape {positions.shape} for {n_samples} samples: one each."

@@ -7,6 +7,7 @@ from numpy.typing import ArrayLike, NDArray
 from scipy import special, stats
 
 from analysis.stats.errors import UnusableData
+from analysis.stats.tables import real_numbers
 
 Floats = NDArray[np.float64]
 Bools = NDArray[np.bool_]
@@ -121,7 +122,7 @@ def as_cases(labels: ArrayLike) -> Bools:
 
 def finite_scores(scores: ArrayLike, labels: ArrayLike) -> Floats:
     """Scores as numbers, one for each label; refuses gaps and infinities."""
-    score, n_labels = np.asarray(scores, dtype=np.float64), np.size(labels)
+    score, n_labels = real_numbers(scores, "Scores"), np.size(labels)
     if score.shape != (n_labels,):
         raise UnusableData(f"{n_labels} labels but {score.size} scores: give each its own.")
     if not np.isfinite(score).all():

@@ -8,7 +8,9 @@ from numpy.typing import ArrayLike, NDArray
 from scipy import special
 
 from analysis.stats.errors import UnusableData
+from analysis.stats.labels import site_names
 from analysis.stats.roc import COVERAGE, Bools, Floats, as_cases, finite_scores, placements
+from analysis.stats.tables import real_numbers
 
 _Z = float(special.ndtri((1 + COVERAGE) / 2))
 MIN_SITES = 2
@@ -91,9 +93,7 @@ def compare_auc(
 
 
 def _strata(is_case: Bools, site: ArrayLike | None) -> list[NDArray[np.intp]]:
-    sites = np.zeros(len(is_case), dtype=str) if site is None else np.asarray(site).astype(str)
-    if sites.shape != is_case.shape:
-        raise UnusableData(f"{len(is_case)} labels but {sites.size} sites: give each its own.")
+    sites = site_names(np.zeros(len(is_case)) if site is None else site, len(is_case))
     rows_of = [np.flatnonzero(sites == code) for code in np.unique(sites)]
     strata = [rows for rows in rows_of if min(is_case[rows].sum(), (~is_case[rows]).sum()) >= 2]
     if not strata:
@@ -240,13 +240,14 @@ def site_bootstrap(
     """
     if n_draws < 1:
         raise UnusableData(f"{n_draws} draws: a bootstrap needs at least 1.")
-    is_case, score = as_cases(labels), np.asarray(scores, dtype=np.float64)
-    sites = np.asarray(site).astype(str)
-    if not score.shape == sites.shape == is_case.shape:
+    is_case, score = as_cases(labels), real_numbers(scores, "Scores")
+    sites = site_names(site, len(is_case))
+    if score.shape != is_case.shape or np.isinf(score).any():
         raise UnusableData(
-            f"{len(is_case)} labels, {score.size} scores and {sites.size} sites: give one of each."
+            f"{len(is_case)} labels and scores of the shape {score.shape}, "
+            f"{np.isinf(score).sum()} infinite: give each a finite score, or NaN where untested."
         )
-    known = np.isfinite(score)
+    known = ~np.isnan(score)
     is_case, score, sites = is_case[known], score[known], sites[known]
     strata = _strata(is_case, sites)
     if len(strata) < MIN_SITES:

@@ -93,9 +93,11 @@ def sensitivity_grid(
     Raises
     ------
     UnusableData
-        Rows that do not fit, or covariates that ``people`` lacks.
+        Rows that do not fit, no sample or feature, or covariates that ``people`` lacks.
     """
     group = as_cases(is_case)
+    if values.empty:
+        raise UnusableData(f"Values have the shape {values.shape}: give samples and features.")
     if not len(values) == len(people) == len(group):
         raise UnusableData(
             f"{len(values)} rows of values, {len(people)} people and {len(group)} labels: "
@@ -147,7 +149,7 @@ def _cell(
     adjusted = [*covariates, *(change.column for change in chosen if change.kind == "adjust")]
     try:
         effects = fit_effects(
-            values.to_numpy(dtype=float)[kept],
+            values[kept],
             group[kept],
             people.loc[kept, adjusted] if adjusted else None,
         )

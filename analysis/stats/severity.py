@@ -7,8 +7,10 @@ from numpy.typing import ArrayLike, NDArray
 from scipy import stats
 
 from analysis.stats.errors import UnusableData
+from analysis.stats.labels import site_names
 from analysis.stats.pls import FEW_OUTCOMES, Pls, fit_pls
 from analysis.stats.pls_folds import FoldProducts
+from analysis.stats.tables import real_numbers
 
 Floats = NDArray[np.float64]
 Bools = NDArray[np.bool_]
@@ -148,8 +150,8 @@ def _checked(
     values: ArrayLike, outcome: ArrayLike, site: ArrayLike | None
 ) -> tuple[Floats, Floats, NDArray[np.str_] | None, Bools]:
     """Values, outcome and sites of the samples with an outcome, and which samples these are."""
-    x, y = np.asarray(values, dtype=np.float64), np.asarray(outcome, dtype=np.float64)
-    sites = None if site is None else np.asarray(site).astype(str)
+    x, y = real_numbers(values), real_numbers(outcome, "The outcome")
+    sites = None if site is None else site_names(site, len(y))
     if x.ndim != 2 or y.shape != x.shape[:1] or (sites is not None and sites.shape != y.shape):
         raise UnusableData(
             f"Values have the shape {x.shape}, with an outcome of {y.shape} and sites of "

@@ -8,7 +8,9 @@ import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
 from analysis.stats.errors import UnusableData
+from analysis.stats.labels import site_names
 from analysis.stats.roc import as_cases
+from analysis.stats.tables import finite_table
 
 Floats = NDArray[np.float64]
 Bools = NDArray[np.bool_]
@@ -105,9 +107,10 @@ def read_study(
     Raises
     ------
     UnusableData
-        Shapes or labels that do not fit, an infinity, or fewer than 2 sites.
+        Shapes, labels or names of sites that do not fit, values that are not finite numbers, or
+        fewer than 2 sites.
     """
-    is_case, sites = as_cases(labels), np.asarray(site).astype(str)
+    is_case, sites = as_cases(labels), site_names(site, np.size(labels))
     names, raw = _named_values(values, len(is_case), len(sites))
     codes = tuple(sorted(set(sites.tolist())))
     if len(codes) < 2:
@@ -186,7 +189,8 @@ def standardise_by_site(values: ArrayLike, site: ArrayLike) -> Floats:
     -------
     array of shape (n_samples, n_features) without unit; 0 where a site's values are all the same.
     """
-    sites, raw = np.asarray(site).astype(str), np.asarray(values, dtype=np.float64)
+    raw = finite_table(values)
+    sites = site_names(site, len(raw))
     centred = centred_by_site(raw, sites)
     for code in np.unique(sites):
         rows = sites == code
@@ -214,14 +218,12 @@ def centred_by_site(values: Floats, sites: NDArray[np.str_]) -> Floats:
 def _named_values(
     values: ArrayLike | pd.DataFrame, n_labels: int, n_sites: int
 ) -> tuple[list[str], Floats]:
-    array = np.asarray(values, dtype=np.float64)
-    if array.ndim != 2 or not len(array) == n_labels == n_sites:
+    array = finite_table(values)
+    if not len(array) == n_labels == n_sites:
         raise UnusableData(
             f"Values have the shape {array.shape}, with {n_labels} labels and {n_sites} sites: "
             "give one row, one label and one site a sample."
         )
-    if np.isinf(array).any():
-        raise UnusableData("Values hold an infinity: take logarithms of positive values only.")
     if isinstance(values, pd.DataFrame):
         return [str(name) for name in values.columns], array
     return [f"column {position}" for position in range(array.shape[1])], array

@@ -88,7 +88,7 @@ class FrozenClassifier:
         if np.isinf(array).any():
             raise UnusableData("Values hold an infinity: take logarithms of positive values only.")
         if self.scale == "within_site":
-            array = standardise_by_site(array, np.zeros(len(array), dtype=str))
+            array = standardise_by_site(array, np.zeros(len(array)))
         return self.model.probability(self.preparation.apply(array))
 
     def missing(self, values: pd.DataFrame) -> list[str]:

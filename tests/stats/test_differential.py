@@ -154,7 +154,7 @@ def test_sizes_are_those_of_jodoin_and_gierl(gain, size):
     ("language", "score", "message"),
     [
         (["ja"] * 4, None, r"used the language \['ja'\]: nothing to compare"),
-        (["ja", "en"], None, "one a person"),
+        (["ja", "en"], None, "2 language labels"),
         (["ja", None, "en", "en"], None, "Row 1 has no language"),
         (["ja", "", "en", "en"], None, "Row 1 has no language"),
         (["ja", "ja", "en", "en"], [1, 2], "needs 4 finite numbers"),

@@ -399,10 +399,6 @@ def test_a_cohort_with_hardly_anybody_says_so_of_every_feature(n_case, n_control
     assert np.isnan(effects.p).all()
 
 
-def test_no_feature_is_no_effect():
-    assert fit_effects(np.empty((4, 0)), [0, 0, 1, 1]).reason == ()
-
-
 @pytest.mark.parametrize("hole", [np.nan, 0.5])
 def test_a_constant_feature_has_no_effect_at_any_level(hole):
     values = np.array([[0.3, 1e9, 0.0]] * 6 + [[hole, 1e9, 0.0]])

@@ -328,8 +328,8 @@ class TestRefusalsOfAll:
             ([[1.0, 2.0], [1.0, 9e200]], ["A", "A"], r"row 1, feature 1 is 9e\+200"),
             ([[1.0, 3.0], [1.0, 2.0]], ["A"], r"shape \(1,\) for 2 samples"),
             ([[1.0, 3.0], [1.0, 2.0]], [["A"], ["A"]], r"shape \(2, 1\) for 2 samples"),
-            ([[1.0, 3.0], [1.0, 2.0]], ["A", " "], "1 samples have no site, the first in row 1"),
-            ([[1.0, 3.0], [1.0, 2.0]], ["A", None], "Row 1 has no batch"),
+            ([[1.0, 3.0], [1.0, 2.0]], ["A", " "], "Row 1 has no site"),
+            ([[1.0, 3.0], [1.0, 2.0]], ["A", None], "Row 1 has no site"),
         ],
     )
     def test_misshaped_input_is_refused(self, name, values, site, message):

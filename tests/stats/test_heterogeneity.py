@@ -120,10 +120,6 @@ def test_a_search_that_does_not_settle_is_said(monkeypatch):
     assert np.isnan(found.tau2_high[0])
 
 
-def test_no_features_give_no_results():
-    assert len(heterogeneity(np.empty((3, 0)), np.empty((3, 0))).tau2) == 0
-
-
 @pytest.mark.parametrize("level", [0, 1, 95, np.nan])
 def test_a_level_that_is_no_probability_is_refused(level):
     with pytest.raises(UnusableData, match=r"give a level inside \(0, 1\)"):

@@ -95,7 +95,7 @@ def test_the_input_is_not_changed():
         ([[1.0]], [[0, 1]], {}, "one each"),
         ([[1.0]], [[1]], {"method": "zero"}, 'No imputation is called "zero"'),
         ([[1.0]], [[1]], {"limits": [1.0, 2.0]}, "one a feature"),
-        ([1.0], [1], {}, "2 dimensions"),
+        ([1.0], [1], {}, "samples and features"),
         (np.empty((0, 3)), np.empty((0, 3)), {}, r"the shape \(0, 3\)"),
         ([[np.inf]], [[0]], {}, "row 0, feature 0 is infinite"),
         ([[1.0]], [[1]], {"limits": [np.inf]}, "limit of detection is infinite"),

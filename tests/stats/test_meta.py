@@ -344,11 +344,6 @@ def test_cohorts_more_alike_than_chance_have_a_tau2_of_zero_not_below():
     assert pool_effects(column(table["y"]), column(table["v"]), tau2="DL").tau2[0] == 0
 
 
-def test_no_features_give_no_results():
-    pooled = pool_effects(np.empty((3, 0)), np.empty((3, 0)))
-    assert all(len(getattr(pooled, field.name)) == 0 for field in fields(pooled)[:-2])
-
-
 def test_a_fixed_effect_has_a_normal_test_whatever_was_asked_and_says_so():
     pooled = pool_effects([[0.1], [0.5], [0.9]], [[0.1], [0.1], [0.2]], tau2="FE")
     assert pooled.test == "z"

@@ -143,7 +143,7 @@ def test_equations_without_a_solution_are_named(monkeypatch):
     ("site", "method", "message"),
     [
         (["a"] * 4, "REML", r"from the site \['a'\]: a model across sites needs 2"),
-        (["a", "b"], "REML", "one a sample"),
+        (["a", "b"], "REML", "2 site labels"),
         (["a", "b", None, "b"], "REML", "Row 2 has no site"),
         (["a", "b", "", "b"], "REML", "Row 2 has no site"),
         (["a", "b", float("nan"), "b"], "REML", "Row 2 has no site"),

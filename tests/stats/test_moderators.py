@@ -189,7 +189,7 @@ def test_a_feature_that_one_subgroup_alone_measured_has_no_difference_to_test():
 
 @pytest.mark.parametrize(
     ("labels", "message"),
-    [(["a", "b"], "2 subgroup labels for 3 cohorts"), (["a"] * 3, "All cohorts are in one")],
+    [(["a", "b"], "2 subgroup labels"), (["a"] * 3, "All cohorts are in one")],
 )
 def test_labels_that_part_nothing_are_refused(labels, message):
     with pytest.raises(UnusableData, match=message):

@@ -86,8 +86,8 @@ def test_dropping_one_of_two_items_or_leaving_no_spread_has_no_alpha():
         ([[1], [2], [3]], "at least 2 items, got 1"),
         ([[1, 2], [2, 3]], "2 of 2 people have all 2 answers, 3 are needed"),
         ([[1, np.nan], [2, np.nan], [3, 1]], "1 of 3 .* most are missing in 1"),
-        ([[1, 2], [2, np.inf], [3, 1]], "Row 1, item 1 is infinite"),
-        ([["often", 1], ["never", 2], ["never", 1]], "no numbers .*score them first"),
+        ([[1, 2], [2, np.inf], [3, 1]], "row 1, feature 1 is infinite"),
+        ([["often", 1], ["never", 2], ["never", 1]], "give real numbers"),
         ([[1, 2], [2, 1], [3, 0]], "All 3 people have the total 3"),
     ],
 )

@@ -184,7 +184,7 @@ VALUES, IS_QC, BATCH, ORDER, _ = assay()
         ({"values": VALUES * NAN}, "The 20 QC samples have no measured value"),
         ({"values": np.empty((0, 3))}, r"the shape \(0, 3\)"),
         ({"values": np.where(VALUES > 20, VALUES, np.inf)}, "is infinite"),
-        ({"batch": BATCH[:7]}, "7 batch labels for 80 samples"),
+        ({"batch": BATCH[:7]}, r"7 batch labels of the shape \(7,\) for 80 samples"),
         ({"injection_order": None}, "A curve needs the injection order"),
         ({"injection_order": ORDER[:9]}, r"shape \(9,\) for 80 samples"),
         ({"injection_order": np.where(ORDER == 3, NAN, ORDER)}, "2 samples lack .* row 3"),

@@ -188,10 +188,6 @@ def test_under_two_cohorts_there_is_no_interval_and_a_reason():
     assert found.reason == ("no cohort measured it", "one cohort: nothing to pool")
 
 
-def test_no_features_give_no_results():
-    assert len(confidence_sequence(np.empty((3, 0)), np.empty((3, 0))).ci_low) == 0
-
-
 @pytest.mark.parametrize(
     ("options", "message"),
     [
