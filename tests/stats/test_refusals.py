@@ -277,6 +277,12 @@ def test_one_group_alone_is_refused_or_answered_with_a_reason(name, label):
     answered(lambda: OF_LABELS[name](values, np.full_like(labels, label), sites))
 
 
+@pytest.mark.parametrize("name", OF_LABELS | OF_SITES)
+def test_fewer_rows_of_values_than_labels_or_sites_are_refused(name):
+    values, labels, sites = study()
+    refusal(lambda: OF_VALUES[name](values[:-1], labels, sites))
+
+
 REFUSED_SITES = {
     "a space after it": lambda s: ["Fukuoka ", *s[1:]],
     "another case": lambda s: ["fukuoka", *s[1:]],
