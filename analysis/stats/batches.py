@@ -15,6 +15,8 @@ from analysis.stats.design import (
     Design,
     as_frame,
     build_design,
+    complete_numbers,
+    design_of_numbers,
     encode,
     independent,
 )
@@ -34,9 +36,9 @@ def batch_design(
     covariates: Covariates, labels: list[str], codes: Ints, n_batches: int
 ) -> tuple[Design, Layout]:
     """Covariate columns that the batches leave something of, or a refusal with the numbers."""
-    numbers = _numbers(covariates, len(labels))
+    numbers = complete_numbers(covariates, len(labels))
     if numbers is not None and numbers[1].shape[1] < len(labels):
-        design = _design_of_numbers(*numbers)
+        design = design_of_numbers(*numbers)
         layout = lay_out(codes, n_batches, design.columns)
         if _clearly_independent(design.columns, layout):
             return design, layout
@@ -81,7 +83,7 @@ def encoded(
     """The columns of a fitted design in new rows, NaN where a value is missing."""
     if not codings and covariates is None:
         return np.empty((n_samples, 0))
-    numbers = _numbers(covariates, n_samples)
+    numbers = complete_numbers(covariates, n_samples)
     if numbers is not None and set(column_names) <= set(numbers[0]):
         names, columns = numbers
         if not any(coding.levels for coding in codings):
@@ -89,37 +91,6 @@ def encoded(
     names = [name for coding in codings for name in coding.column_names]
     columns = encode(codings, as_frame(covariates, n_samples))
     return columns[:, [names.index(name) for name in column_names]]
-
-
-def _design_of_numbers(names: list[str], columns: Floats) -> Design:
-    """What ``build_design`` makes of complete and independent numbers, without a frame."""
-    return Design(
-        codings=tuple(Coding(name) for name in names),
-        column_names=tuple(names),
-        columns=columns,
-        rows=np.ones(len(columns), dtype=bool),
-        adjusted_for=tuple(names),
-        dropped=(),
-    )
-
-
-def _numbers(covariates: Covariates, n_samples: int) -> tuple[list[str], Floats] | None:
-    """Names and columns of covariates that are finite floats or integers throughout."""
-    if covariates is None:
-        return [], np.empty((n_samples, 0))
-    if isinstance(covariates, pd.DataFrame):
-        names = [str(name) for name in covariates.columns]
-        plain = all(isinstance(kind, np.dtype) and kind.kind in "fi" for kind in covariates.dtypes)
-        array = covariates.to_numpy(dtype=np.float64) if plain and len(names) else np.empty(0)
-    else:
-        array = np.asarray(covariates)
-        names = [
-            f"covariate {number}" for number in range(1, array.shape[-1] + 1 if array.ndim else 1)
-        ]
-    usual = array.ndim == 2 and len(array) == n_samples and array.dtype.kind in "fi"
-    if not usual or len(set(names)) < len(names) or not np.isfinite(array).all():
-        return None
-    return names, array.astype(np.float64, copy=False)
 
 
 def _tabulate(column: pd.Series[Any], labels: list[str], name: str) -> str:

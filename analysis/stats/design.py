@@ -22,6 +22,8 @@ Covariates = pd.DataFrame | npt.ArrayLike | None
 
 # A column whose share outside the span of the earlier ones is below this is a copy of them.
 COLLINEAR = 1e-9
+# One that keeps this share needs no closer look.
+CLEAR = 1e-5
 
 
 @dataclass(frozen=True)
@@ -109,6 +111,9 @@ def build_design(covariates: Covariates, n_samples: int) -> Design:
     UnusableData
         Another number of rows than the values, or infinite numbers.
     """
+    plain = complete_numbers(covariates, n_samples)
+    if plain is not None and clearly_independent(plain[1]):
+        return design_of_numbers(*plain)
     frame = as_frame(covariates, n_samples)
     codings = tuple(_coding(frame, name) for name in frame.columns)
     empty = [
@@ -130,6 +135,54 @@ def build_design(covariates: Covariates, n_samples: int) -> Design:
         adjusted_for=adjusted_for,
         dropped=(*empty, *dropped),
     )
+
+
+def complete_numbers(covariates: Covariates, n_samples: int) -> tuple[list[str], Floats] | None:
+    """Names and columns of covariates that are finite numbers throughout, None for others.
+
+    A frame costs more than the fit of a small study; these can do without one.
+    """
+    if covariates is None:
+        return [], np.empty((n_samples, 0))
+    if isinstance(covariates, pd.DataFrame):
+        names = [str(name) for name in covariates.columns]
+        plain = all(isinstance(kind, np.dtype) and kind.kind in "fi" for kind in covariates.dtypes)
+        array = covariates.to_numpy(dtype=np.float64) if plain and names else np.empty(0)
+    else:
+        array = np.asarray(covariates)
+        n_columns = array.shape[-1] if array.ndim else 0
+        names = [f"covariate {number}" for number in range(1, n_columns + 1)]
+    usual = array.ndim == 2 and len(array) == n_samples and array.dtype.kind in "fi"
+    if not usual or len(set(names)) < len(names) or not np.isfinite(array).all():
+        return None
+    return names, array.astype(np.float64, copy=False)
+
+
+def design_of_numbers(names: list[str], columns: Floats) -> Design:
+    """What `build_design` makes of complete and independent numbers."""
+    return Design(
+        codings=tuple(Coding(name) for name in names),
+        column_names=tuple(names),
+        columns=np.ascontiguousarray(columns),
+        rows=np.ones(len(columns), dtype=bool),
+        adjusted_for=tuple(names),
+        dropped=(),
+    )
+
+
+def clearly_independent(columns: Floats) -> bool:
+    """Whether one look is enough to see that no column follows from those before it."""
+    n, k = columns.shape
+    if k == 0:
+        return True
+    if n <= k:
+        return False
+    centred = columns - columns.mean(axis=0)
+    lengths = np.sqrt(np.einsum("ij,ij->j", centred, centred))
+    left = np.abs(np.diagonal(np.linalg.qr(centred, mode="r")))
+    level = np.abs(columns).max(axis=0) * np.sqrt(n)
+    clear: np.bool_ = ((left > CLEAR * lengths) & (lengths > CLEAR * level)).all()
+    return bool(clear)
 
 
 def as_frame(covariates: Covariates, n_samples: int) -> pd.DataFrame:
