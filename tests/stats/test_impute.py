@@ -12,9 +12,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from analysis.stats import impute as module
+from analysis.stats import censored as module
+from analysis.stats.censored import fit_qrilc, fit_tobit
 from analysis.stats.errors import UnusableData
-from analysis.stats.impute import fit_qrilc, fit_tobit, impute
+from analysis.stats.impute import impute
 
 NAN = np.nan
 REFERENCE = Path(__file__).parent / "reference"

@@ -9,6 +9,7 @@ import pandas as pd
 import pytest
 
 from analysis.stats.calibration import calibrate, recalibrate
+from analysis.stats.censored import fit_qrilc, fit_tobit
 from analysis.stats.classify import leave_one_site_out
 from analysis.stats.combat import fit_combat
 from analysis.stats.diagnostics import (
@@ -25,7 +26,7 @@ from analysis.stats.handling import arginine_ratio, judge_handling
 from analysis.stats.handling_records import judge_records
 from analysis.stats.harmonise import METHODS, harmoniser
 from analysis.stats.heterogeneity import heterogeneity
-from analysis.stats.impute import fit_qrilc, fit_tobit, impute
+from analysis.stats.impute import impute
 from analysis.stats.influence import egger_test, leave_one_out
 from analysis.stats.logistic import ElasticNet
 from analysis.stats.meta import pool_effects
