@@ -1,35 +1,20 @@
-"""Reference values made by another program, and that program run again where it is installed."""
+"""Reference values of R compared to the last digits that its versions share."""
 
-import json
-import shutil
-import subprocess
-from pathlib import Path
 from typing import Any
 
 import pytest
 
-FOLDER = Path(__file__).parent / "reference"
+from tests.stats import r_reference
 
 
 def stored(name: str) -> dict[str, Any]:
     """The values that the script of this name made when it was last run."""
-    return json.loads((FOLDER / f"{name}.json").read_text())
+    return r_reference.stored(f"{name}.json")
 
 
-def made_again(name: str, *packages: str) -> dict[str, Any]:
+def made_again(name: str) -> dict[str, Any]:
     """The same values made now; the test is skipped with the reason where that cannot be."""
-    rscript = shutil.which("Rscript")
-    if rscript is None:
-        pytest.skip("Rscript is not installed: the stored reference values are not made again")
-    wanted = ", ".join(f'"{package}"' for package in ("jsonlite", *packages))
-    missing = f"for (p in c({wanted})) if (!requireNamespace(p, quietly = TRUE)) cat(p, '')"
-    lacks = subprocess.run([rscript, "-e", missing], capture_output=True, text=True, check=True)
-    if lacks.stdout.strip():
-        pytest.skip(f"R lacks {lacks.stdout.strip()}: the reference values are not made again")
-    done = subprocess.run(
-        [rscript, str(FOLDER / f"{name}.R")], capture_output=True, text=True, check=True
-    )
-    return json.loads(done.stdout)
+    return r_reference.run_again(f"{name}.R")
 
 
 def assert_same(found: Any, expected: Any, where: str = "") -> None:

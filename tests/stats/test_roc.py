@@ -203,4 +203,4 @@ def test_a_bootstrap_without_sites_to_draw_is_refused(change, message):
 
 
 def test_proc_makes_the_stored_reference_values_again():
-    assert_same(made_again("roc_compare_proc", "pROC"), PROC)
+    assert_same(made_again("roc_compare_proc"), PROC)

@@ -187,7 +187,7 @@ def test_the_model_is_that_of_rs_pls(model):
 
 
 def test_rs_pls_makes_the_stored_reference_values_again():
-    assert_same(made_again("severity_pls", "pls"), R_PLS)
+    assert_same(made_again("severity_pls"), R_PLS)
 
 
 @pytest.mark.parametrize("n_features", [15, 90])
