@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 
 from analysis.plans import AnalysisPlan
+from analysis.stats.errors import UnusableData
 from analysis.stats.meta import pool_effects
 from analysis.stats.multiplicity import adjust_p
 
@@ -15,10 +16,10 @@ def pool(effects: pd.DataFrame, plan: AnalysisPlan) -> pd.DataFrame:
 
     Only effects of at least two sites are tests; one site passes through with the reason.
     """
-    parts = [
-        pool_stratum(effects[effects["stratum"] == stratum], stratum, plan)
-        for stratum in plan.strata
-    ]
+    by_stratum = {stratum: effects[effects["stratum"] == stratum] for stratum in plan.strata}
+    parts = [pool_stratum(rows, name, plan) for name, rows in by_stratum.items() if len(rows)]
+    if not parts:
+        raise UnusableData("No site has a feature that was detected in enough of its people.")
     return pd.concat(parts, ignore_index=True)
 
 

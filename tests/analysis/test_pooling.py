@@ -1,0 +1,54 @@
+"""Effects of the sites, pooled by stratum."""
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from analysis.plans import AnalysisPlan
+from analysis.pooling import pool
+from analysis.site_effects import EFFECT_COLUMNS
+from analysis.stats.errors import UnusableData
+
+PLAN = AnalysisPlan(case=("hikikomori",), control=("healthy_control",))
+
+
+def effects(g, stratum="all", feature="ornithine"):
+    rows = pd.DataFrame(
+        {
+            "stratum": stratum,
+            "feature": feature,
+            "site": [f"S{n}" for n in range(len(g))],
+            "hedges_g": g,
+            "hedges_g_variance": [np.nan if np.isnan(value) else 0.04 for value in g],
+            "n_case": 30,
+            "n_control": 30,
+            "matrix": "plasma",
+            "source_name": "Orn",
+            "hmdb": "HMDB0000214",
+        }
+    )
+    return rows.reindex(columns=EFFECT_COLUMNS)
+
+
+def test_sites_without_an_effect_take_no_part_and_are_not_counted():
+    pooled = pool(effects([0.5, 0.3, np.nan]), PLAN)
+    row = pooled.iloc[0]
+    assert (row["n_sites"], row["n_case"], row["sites"]) == (2, 60, "S0;S1")
+    assert row["estimate"] == pytest.approx(0.4)
+
+
+def test_a_feature_of_one_site_is_no_test():
+    table = pd.concat([effects([0.5, 0.3]), effects([2.0], feature="citrulline")])
+    pooled = pool(table, PLAN).set_index("feature")
+    assert np.isnan(pooled.at["citrulline", "q"])
+    assert pooled.at["ornithine", "q"] == pooled.at["ornithine", "p"]
+    assert pooled.at["citrulline", "reason"] == "one cohort: nothing to pool"
+
+
+def test_a_stratum_in_which_nobody_is_measured_has_no_rows():
+    assert set(pool(effects([0.5, 0.3]), PLAN)["stratum"]) == {"all"}
+
+
+def test_a_study_without_any_effect_says_so():
+    with pytest.raises(UnusableData, match="No site has a feature that was detected in enough"):
+        pool(pd.DataFrame(columns=EFFECT_COLUMNS), PLAN)
