@@ -101,7 +101,7 @@ DOCUMENTS = {
     },
     "handling": {
         "FUK": {"verdict": "prompt", "reason": "median 0.6 h", "touches": []},
-        "TYO": {"verdict": "suspect", "reason": "median 4.7 h", "touches": ["ornithine"]},
+        "TYO": {"verdict": "prompt", "reason": "median 0.7 h", "touches": []},
     },
 }
 
