@@ -2,11 +2,6 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    from cohorts.ingest.report import Report
-
 
 class DomainError(Exception):
     """A rule of the study forbids what was asked. Subclasses carry a stable ``code``."""
@@ -37,19 +32,6 @@ class UnusableRequest(DomainError):
     """The request itself cannot be carried out; the message says what to change."""
 
     code = "unusable_request"
-
-
-class RefusedTable(DomainError):
-    """A table broke rules; ``report`` names every row and column. Nothing of it was stored."""
-
-    code = "table_refused"
-
-    def __init__(self, report: Report, table: str = "") -> None:
-        n = len(report.faults)
-        where = f"{table}: " if table else ""
-        super().__init__(f"{where}{n} {'fault' if n == 1 else 'faults'}; nothing was stored.")
-        self.report = report
-        self.table = table
 
 
 class RefusedErasure(DomainError):

@@ -19,7 +19,6 @@ from cohorts import errors
 STATUS_OF: dict[type[Exception], int] = {
     errors.NoSuchSite: status.HTTP_404_NOT_FOUND,
     errors.NotAllowed: status.HTTP_403_FORBIDDEN,
-    errors.RefusedTable: status.HTTP_422_UNPROCESSABLE_ENTITY,
     errors.UnusableRequest: status.HTTP_400_BAD_REQUEST,
     errors.AlreadyWithdrawn: status.HTTP_409_CONFLICT,
 }
@@ -65,8 +64,7 @@ def problem_response(error: Exception, context: dict[str, Any]) -> Response | No
 
 def _problem(error: Exception) -> Problem | None:
     if isinstance(error, errors.DomainError):
-        more = {"report": error.report.as_dict()} if isinstance(error, errors.RefusedTable) else {}
-        return Problem(error.code, STATUS_OF.get(type(error), 409), error.message, more)
+        return Problem(error.code, STATUS_OF.get(type(error), 409), error.message)
     if isinstance(error, UnusableData):
         return Problem("unusable_data", status.HTTP_422_UNPROCESSABLE_ENTITY, str(error))
     if isinstance(error, exceptions.APIException):
