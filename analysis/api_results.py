@@ -1,0 +1,203 @@
+"""What published runs concluded, over HTTP: tables and documents past the disclosure rules."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from typing import Any
+
+import pandas as pd
+from django.conf import settings
+from django.http import HttpResponseBase
+from drf_spectacular.types import OpenApiTypes
+from drf_spectacular.utils import OpenApiParameter, extend_schema
+from rest_framework import exceptions, renderers, status
+from rest_framework.decorators import action
+from rest_framework.generics import get_object_or_404
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from analysis import serializers
+from analysis.models import Run, RunDocument, RunTable
+from analysis.services import refusals, release, results
+from cohorts import conditional
+from cohorts.api_base import RecordViewSet
+from cohorts.renderers import records_of
+
+JSON_ONLY = [renderers.JSONRenderer]
+
+
+class QueriesStopped(exceptions.APIException):
+    """An analyst asked too often for what is hidden."""
+
+    status_code = status.HTTP_429_TOO_MANY_REQUESTS
+    default_code = "too_many_refusals"
+    default_detail = (
+        f"{refusals.A_DAY} questions of yours today were for numbers that are hidden; results are "
+        "closed to this account until tomorrow. Ask the consortium's data manager if you need them."
+    )
+
+    @property
+    def wait(self) -> float:
+        return refusals.seconds_left_today()
+
+
+def release_rules() -> tuple[int, int]:
+    """By what it is decided what is shown: a part of every ETag."""
+    return release.RELEASE_RULES_VERSION, settings.DISCLOSURE_K
+
+
+def _marked(answer: HttpResponseBase, run: Run) -> HttpResponseBase:
+    """The answer with its run and the rules that it passed, whatever its form."""
+    rules, k = release_rules()
+    answer["X-Run"], answer["X-Release-Rules"], answer["X-Disclosure-K"] = (
+        str(run.pk),
+        str(rules),
+        str(k),
+    )
+    return answer
+
+
+def text_parameter(name: str, what: str) -> OpenApiParameter:
+    return OpenApiParameter(name, OpenApiTypes.STR, description=what)
+
+
+FEATURE = text_parameter("feature", "canonical name")
+STRATUM = text_parameter("stratum", "all, men or women")
+SITE = text_parameter("site", "code of the site")
+P_BELOW = OpenApiParameter("p_below", OpenApiTypes.FLOAT, description="rows with a smaller p")
+Q_BELOW = OpenApiParameter("q_below", OpenApiTypes.FLOAT, description="rows with a smaller q")
+
+
+class PublishedResults(RecordViewSet):
+    """Tables and documents of a published run."""
+
+    def _published(self) -> Run:
+        found = Run.objects.visible_to(self.request.user).published().select_related("plan")
+        found = found.defer("left_out", "summary", "libraries", "plan__data")
+        run: Run = get_object_or_404(found, pk=self.kwargs["pk"])
+        return run
+
+    def _result(
+        self, make: Callable[[Run], Any], *more: Callable[[Run], object]
+    ) -> HttpResponseBase:
+        """An answer that never changes while the run and the caller's view stay as they are."""
+        if refusals.stopped(self.request.user):
+            raise QueriesStopped
+        run = self._published()
+        # With the caller's roles, which every ETag holds, k decides what is shown.
+        rests_on = (run.pk, run.published_at, run.released_at, *release_rules())
+        etag = self.etag(*rests_on, *(each(run) for each in more))
+        if conditional.not_modified(self.request, etag):
+            return _marked(conditional.unchanged(etag), run)
+        try:
+            made = make(run)
+        except (RunTable.DoesNotExist, RunDocument.DoesNotExist) as error:
+            raise exceptions.NotFound from error
+        return _marked(Response(made, headers={"ETag": etag}), run)
+
+    def _table(self, name: str) -> HttpResponseBase:
+        self._check_filters()
+        answer = self._result(
+            lambda run: self._rendered(
+                self._counted(self._chosen(results.table_for(run, name, self.request.user)))
+            )
+        )
+        if self.request.accepted_renderer.format != "json":
+            filename = f"{self.kwargs['pk']}-{name}.{self.request.accepted_renderer.format}"
+            answer["Content-Disposition"] = f'attachment; filename="{filename}"'
+        return answer
+
+    def _rendered(self, frame: pd.DataFrame) -> Any:
+        counts = [name for name in frame.columns if name.startswith("n_")]
+        typed = frame.astype(dict.fromkeys(counts, "Int64"))
+        return records_of(typed) if self.request.accepted_renderer.format == "json" else typed
+
+    def _check_filters(self) -> None:
+        for name in ("p_below", "q_below"):
+            if name in self.request.query_params:
+                self._limit(name)
+
+    def _limit(self, name: str) -> float:
+        try:
+            limit = float(self.request.query_params[name])
+        except ValueError:
+            limit = math.nan
+        if not 0 <= limit <= 1:
+            raise exceptions.ValidationError({name: "A number from 0 to 1, such as 0.05."})
+        return limit
+
+    def _chosen(self, frame: pd.DataFrame) -> pd.DataFrame:
+        """Rows that the query asks for, after the disclosure rules and never before."""
+        asked = self.request.query_params
+        for name in ("feature", "stratum", "site"):
+            if name in asked and name in frame:
+                frame = frame[frame[name].str.casefold() == asked[name].casefold()]
+        for name in ("p", "q"):
+            if f"{name}_below" in asked and name in frame:
+                frame = frame[frame[name] < self._limit(f"{name}_below")]
+        return frame.reset_index(drop=True)
+
+    def _counted(self, frame: pd.DataFrame) -> pd.DataFrame:
+        """The rows; a question for some of them that gets hidden ones alone is a refusal."""
+        asked = {"feature", "stratum", "site"} & set(self.request.query_params)
+        if asked and len(frame) and (frame["reason"] == release.HIDDEN).all():
+            refusals.note(self.request.user, self.request.get_full_path())
+        return frame
+
+    @extend_schema(
+        parameters=[FEATURE, STRATUM, SITE, P_BELOW],
+        responses=serializers.EffectRow(many=True),
+        filters=False,
+    )
+    @action(detail=True, filterset_class=None, pagination_class=None)
+    def effects(self, request: Request, pk: str = "") -> HttpResponseBase:
+        """Effects by stratum, feature and site."""
+        return self._table("effects")
+
+    @extend_schema(
+        parameters=[FEATURE, STRATUM, P_BELOW, Q_BELOW],
+        responses=serializers.PooledRow(many=True),
+        filters=False,
+    )
+    @action(detail=True, filterset_class=None, pagination_class=None)
+    def pooled(self, request: Request, pk: str = "") -> HttpResponseBase:
+        """Effects pooled over the sites."""
+        return self._table("pooled")
+
+    @extend_schema(responses=serializers.VerdictRow(many=True), filters=False)
+    @action(detail=True, filterset_class=None, pagination_class=None)
+    def claims(self, request: Request, pk: str = "") -> HttpResponseBase:
+        """The run's verdict on each claim and stratum."""
+        return self._result(lambda run: results.verdicts_for(run, request.user))
+
+    @extend_schema(responses=OpenApiTypes.OBJECT)
+    @action(detail=True, renderer_classes=JSON_ONLY)
+    def harmonisation(self, request: Request, pk: str = "") -> HttpResponseBase:
+        """What ComBat changed, or why it refused; and how each site handled its blood."""
+        return self._result(lambda run: results.document_for(run, "harmonisation", request.user))
+
+    @extend_schema(responses=OpenApiTypes.OBJECT)
+    @action(detail=True, renderer_classes=JSON_ONLY)
+    def classifier(self, request: Request, pk: str = "") -> HttpResponseBase:
+        """Case against control, each site left out in turn."""
+        return self._result(lambda run: results.document_for(run, "classifier", request.user))
+
+    @extend_schema(responses=OpenApiTypes.OBJECT)
+    @action(detail=True, renderer_classes=JSON_ONLY)
+    def severity(self, request: Request, pk: str = "") -> HttpResponseBase:
+        """How well severity is predicted at sites that were left out."""
+        return self._result(lambda run: results.document_for(run, "severity", request.user))
+
+    @extend_schema(responses=serializers.RunChanges)
+    @action(detail=True, renderer_classes=JSON_ONLY)
+    def changes(self, request: Request, pk: str = "") -> HttpResponseBase:
+        """What is new since the previous published run of the plan that you may see."""
+        return self._result(
+            lambda run: results.changes_for(
+                Run.objects.select_related("plan", "snapshot").get(pk=run.pk),
+                results.previous_for(run, request.user),
+                request.user,
+            ),
+            lambda run: getattr(results.previous_for(run, request.user), "pk", None),
+        )
