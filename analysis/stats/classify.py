@@ -1,6 +1,6 @@
 """Can blood tell a case from a control at a site that the model has never seen?"""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -10,6 +10,7 @@ from numpy.typing import ArrayLike, NDArray
 from analysis.stats.errors import UnusableData
 from analysis.stats.forest import RandomForest
 from analysis.stats.learners import fit_without
+from analysis.stats.pieces import complete
 from analysis.stats.roc import Auc, auc, stratified
 from analysis.stats.site_folds import SiteStudy, read_study, standardise_by_site, untestable
 
@@ -57,13 +58,18 @@ class LeaveOneSiteOut:
 
 
 @dataclass(frozen=True)
-class _Fold:
-    """One site left out: its AUC, scores and forest's importance, or None with the reason."""
+class SiteFold:
+    """What the forest trained without a site says of it; ``reason`` says why nothing.
 
-    outcome: SiteAuc
-    scores: Floats | None = None
-    importance: Floats | None = None
-    left_out: Bools | None = None
+    ``scores`` (n_samples of the site,), ``importance`` and ``left_out`` (n_features,) have the
+    length 0 where there is a reason.
+    """
+
+    site: str
+    scores: Floats
+    importance: Floats
+    left_out: Bools
+    reason: str = ""
 
 
 def leave_one_site_out(
@@ -110,47 +116,66 @@ def leave_one_site_out(
     Breiman 2001, doi:10.1023/A:1010933404324
     """
     study = read_study(values, labels, site, covariates)
-    seeds = rng.integers(2**31 - 1, size=len(study.codes))
-    folds = [
-        _test_site(code, study, RandomForest(n_trees=n_trees), int(seed))
-        for code, seed in zip(study.codes, seeds, strict=True)
-    ]
-    by_site = tuple(fold.outcome for fold in folds)
-    tested = [entry.auc for entry in by_site if entry.auc is not None]
-    if not tested:
-        reasons = "; ".join(f"{entry.site}: {entry.reason}" for entry in by_site)
-        raise UnusableData(f"No site can be tested ({reasons}). Wait for sites with both groups.")
-    scores = np.full(len(study.is_case), np.nan)
-    for fold in folds:
-        if fold.scores is not None:
-            scores[study.sites == fold.outcome.site] = fold.scores
-    importances = [fold.importance for fold in folds if fold.importance is not None]
-    return LeaveOneSiteOut(
-        auc=stratified(tested),
-        by_site=by_site,
-        scores=scores,
-        importance=np.mean(importances, axis=0),
-        warnings=tuple(too_good(by_site)),
-        features_left_out=tuple(
-            what_was_left_out(
-                {f.outcome.site: f.left_out for f in folds if f.left_out is not None}, study.names
-            )
-        ),
+    seeds = site_seeds(study, rng)
+    return gather_sites(
+        study,
+        [judge_forest(study, code, n_trees=n_trees, seed=seeds[code]) for code in study.codes],
     )
 
 
-def _test_site(code: str, study: SiteStudy, learner: RandomForest, seed: int) -> _Fold:
-    n_case, n_control = study.counts(code)
-    reason = untestable(study, code)
+def site_seeds(study: SiteStudy, rng: np.random.Generator) -> dict[str, int]:
+    """A seed for each site's forest, so that sites can be tested in any order and anywhere."""
+    seeds = rng.integers(2**31 - 1, size=len(study.codes))
+    return dict(zip(study.codes, seeds.tolist(), strict=True))
+
+
+def judge_forest(study: SiteStudy, site: str, *, n_trees: int, seed: int) -> SiteFold:
+    """Leave one site out: train on all others and score its people."""
+    reason = untestable(study, site)
     if reason:
-        return _Fold(SiteAuc(code, n_case, n_control, None, reason))
-    fitted = fit_without(study, frozenset([code]), learner, learner.grid[0], seed)
-    test = study.sites == code
-    scores = fitted.probability(study, test)
+        nothing = np.empty(0)
+        return SiteFold(site, nothing, nothing, np.empty(0, dtype=bool), reason)
+    learner = RandomForest(n_trees=n_trees)
+    fitted = fit_without(study, frozenset([site]), learner, learner.grid[0], seed)
     importance = np.zeros(len(study.names))
     importance[fitted.preparation.used] = fitted.model.importance
-    outcome = SiteAuc(code, n_case, n_control, auc(study.is_case[test], scores), "")
-    return _Fold(outcome, scores, importance, ~fitted.preparation.used)
+    scores = fitted.probability(study, study.sites == site)
+    return SiteFold(site, scores, importance, ~fitted.preparation.used)
+
+
+def gather_sites(study: SiteStudy, sites: Iterable[SiteFold]) -> LeaveOneSiteOut:
+    """Make one result of all sites of the study, whatever the order in which they come.
+
+    Raises
+    ------
+    UnusableData
+        A site that is missing or comes twice, or no site that could be tested.
+    """
+    folds = complete(sites, study.codes, lambda fold: fold.site, "left-out site")
+    by_site = tuple(_outcome(study, fold) for fold in folds)
+    areas = [entry.auc for entry in by_site if entry.auc is not None]
+    if not areas:
+        reasons = "; ".join(f"{entry.site}: {entry.reason}" for entry in by_site)
+        raise UnusableData(f"No site can be tested ({reasons}). Wait for sites with both groups.")
+    tested = [fold for fold in folds if not fold.reason]
+    scores = np.full(len(study.is_case), np.nan)
+    for fold in tested:
+        scores[study.sites == fold.site] = fold.scores
+    left_out = {fold.site: fold.left_out for fold in tested}
+    return LeaveOneSiteOut(
+        auc=stratified(areas),
+        by_site=by_site,
+        scores=scores,
+        importance=np.mean([fold.importance for fold in tested], axis=0),
+        warnings=tuple(too_good(by_site)),
+        features_left_out=tuple(what_was_left_out(left_out, study.names)),
+    )
+
+
+def _outcome(study: SiteStudy, fold: SiteFold) -> SiteAuc:
+    is_case = study.is_case[study.sites == fold.site]
+    area = None if fold.reason else auc(is_case, fold.scores)
+    return SiteAuc(fold.site, *study.counts(fold.site), area, fold.reason)
 
 
 def too_good(by_site: tuple[SiteAuc, ...]) -> list[str]:

@@ -6,8 +6,8 @@ sites A and B serves twice, as B's inner fold when A is judged and as A's when B
 and 3 settings 10 x 3 + 5 = 35 fits instead of 65, and the same result.
 """
 
+from collections.abc import Iterable
 from dataclasses import dataclass
-from itertools import combinations
 
 import numpy as np
 import pandas as pd
@@ -15,26 +15,19 @@ from numpy.typing import ArrayLike
 
 from analysis.stats.calibration import Calibration, calibrate
 from analysis.stats.classify import SiteAuc, too_good, what_was_left_out
-from analysis.stats.errors import UnusableData
-from analysis.stats.importance import (
-    N_FEATURES,
-    N_REPEATS,
-    Importance,
-    over_sites,
-    permutation_drops,
+from analysis.stats.importance import N_FEATURES, N_REPEATS, Importance, over_sites
+from analysis.stats.learners import Learner, Settings, both_groups
+from analysis.stats.nested_folds import (
+    JudgedSite,
+    NestedPlan,
+    fit_inner,
+    judge_site,
+    plan_nested,
 )
-from analysis.stats.learners import Fitted, Learner, Settings, both_groups, fit_without
+from analysis.stats.pieces import complete
 from analysis.stats.roc import Auc, auc, stratified
 from analysis.stats.roc_compare import SiteBootstrap, site_bootstrap
-from analysis.stats.site_folds import (
-    MIN_OF_GROUP,
-    Bools,
-    Floats,
-    Scale,
-    SiteStudy,
-    read_study,
-    untestable,
-)
+from analysis.stats.site_folds import Bools, Floats, Scale, SiteStudy, read_study
 
 # Between-site pairs told apart this much better than within-site pairs point to the sites.
 SITE_LEAK = 0.1
@@ -83,15 +76,6 @@ class Nested:
     features_left_out: tuple[str, ...]
 
 
-@dataclass(frozen=True)
-class _Outer:
-    """A tested site: the model that judged it and the chances that it gave."""
-
-    choice: Choice
-    fitted: Fitted
-    scores: Floats
-
-
 def nested_leave_one_site_out(
     values: ArrayLike | pd.DataFrame,
     labels: ArrayLike,
@@ -117,7 +101,7 @@ def nested_leave_one_site_out(
     learner : Learner
         `RandomForest` or `ElasticNet`, with its grid of settings.
     rng : Generator
-        Draws one seed for all fits, so that settings differ in nothing else; then shuffles.
+        Draws one seed: for all fits, so that settings differ in nothing else, and for shuffles.
     scale : "within_site" or "training"
     n_important, n_repeats : int
         Features tried for importance at each site (0: none), and shuffles of each.
@@ -131,116 +115,72 @@ def nested_leave_one_site_out(
     ----------
     .. [1] Varma and Simon 2006, doi:10.1186/1471-2105-7-91
     """
-    if not learner.grid:
-        raise UnusableData(f"{learner.name}: its grid is empty; give at least one setting.")
     study = read_study(values, labels, site, covariates, scale=scale)
-    reasons = {code: untestable(study, code) for code in study.codes}
-    tested = [code for code in study.codes if not reasons[code]]
-    if not tested:
-        said = "; ".join(f"{code}: {reason}" for code, reason in reasons.items())
-        raise UnusableData(f"No site can be tested ({said}). Wait for sites with both groups.")
-    seed = int(rng.integers(2**31 - 1))
-    inner = _inner_areas(study, learner, tested, seed)
-    outer = {code: _judge(study, learner, code, inner, seed) for code in tested}
-    n_fits = len(tested) + len(learner.grid) * len({frozenset(pair) for pair in inner})
-    drops = [
-        permutation_drops(
-            outer[code].fitted,
-            study,
-            study.sites == code,
-            rng,
-            n_features=n_important,
-            n_repeats=n_repeats,
-        )
-        for code in tested
-    ]
-    return _report(study, learner, reasons, outer, np.array(drops), n_fits, rng)
+    plan = plan_nested(
+        study,
+        learner,
+        seed=int(rng.integers(2**31 - 1)),
+        n_important=n_important,
+        n_repeats=n_repeats,
+    )
+    inner = [fit_inner(study, plan, fold) for fold in plan.inner]
+    return gather_nested(
+        study, plan, [judge_site(study, plan, code, inner) for code in plan.tested]
+    )
 
 
-def _inner_areas(
-    study: SiteStudy, learner: Learner, tested: list[str], seed: int
-) -> dict[tuple[str, str], list[float]]:
-    """AUC of each setting at the second site, the first left out too; each pair fitted once."""
-    areas: dict[tuple[str, str], list[float]] = {}
-    if len(learner.grid) == 1:
-        return areas
-    for pair in combinations(tested, 2):
-        left_out = frozenset(pair)
-        training = study.is_case[~study.rows(left_out)]
-        if not both_groups(training, MIN_OF_GROUP) or not study.usable(left_out).any():
-            continue
-        fits = [fit_without(study, left_out, learner, choice, seed) for choice in learner.grid]
-        for outer, inner in (pair, pair[::-1]):
-            rows = study.sites == inner
-            areas[outer, inner] = [
-                auc(study.is_case[rows], fitted.probability(study, rows)).auc for fitted in fits
-            ]
-    return areas
+def gather_nested(study: SiteStudy, plan: NestedPlan, sites: Iterable[JudgedSite]) -> Nested:
+    """Make one report of all judged sites, whatever the order in which they come.
 
-
-def _judge(
-    study: SiteStudy,
-    learner: Learner,
-    code: str,
-    inner: dict[tuple[str, str], list[float]],
-    seed: int,
-) -> _Outer:
-    folds = [areas for (outer, _), areas in inner.items() if outer == code]
-    means = np.mean(folds, axis=0) if folds else np.empty(0)
-    # The first of equally good settings, which is the plainer one.
-    chosen = learner.grid[int(np.argmax(means))] if folds else learner.grid[0]
-    fitted = fit_without(study, frozenset([code]), learner, chosen, seed)
-    choice = Choice(code, chosen, tuple(float(area) for area in means))
-    return _Outer(choice, fitted, fitted.probability(study, study.sites == code))
-
-
-def _report(
-    study: SiteStudy,
-    learner: Learner,
-    reasons: dict[str, str],
-    outer: dict[str, _Outer],
-    drops: Floats,
-    n_fits: int,
-    rng: np.random.Generator,
-) -> Nested:
+    Raises
+    ------
+    UnusableData
+        A site of the plan that is missing or comes twice.
+    """
+    judged = complete(sites, plan.tested, lambda one: one.site, "judged site")
     scores = np.full(len(study.is_case), np.nan)
-    for code, judged in outer.items():
-        scores[study.sites == code] = judged.scores
-    by_site = tuple(_site_auc(study, code, reasons[code], scores) for code in study.codes)
+    for one in judged:
+        scores[study.sites == one.site] = one.scores
+    by_site = tuple(_site_auc(study, plan, code, scores) for code in study.codes)
     areas = [entry.auc for entry in by_site if entry.auc is not None]
     known = np.isfinite(scores)
     within, across = stratified(areas), auc(study.is_case[known], scores[known])
-    bootstrap, notes = _bootstrap(study, scores, len(outer), rng)
-    if len(learner.grid) > 1 and not all(judged.choice.inner_auc for judged in outer.values()):
-        notes.append("too few sites to choose settings by: the first of the grid was taken")
+    bootstrap, notes = _bootstrap(study, scores, len(judged), plan.rng(study))
+    pairs = np.array([area.n_case * area.n_control for area in areas], float)
+    unused = {one.site: ~one.used for one in judged}
     return Nested(
-        learner=learner.name,
+        learner=plan.learner.name,
         auc=within,
         site_bootstrap=bootstrap,
         auc_all_pairs=across,
         by_site=by_site,
-        choices=tuple(judged.choice for judged in outer.values()),
+        choices=tuple(_choice(plan, one) for one in judged),
         scores=scores,
-        importance=over_sites(drops, np.array([a.n_case * a.n_control for a in areas], float)),
+        importance=over_sites(np.array([one.drops for one in judged]), pairs),
         calibration=calibrate(study.is_case[known], scores[known]),
         calibration_by_site=tuple(
-            (code, calibrate(study.is_case[study.sites == code], judged.scores))
-            for code, judged in outer.items()
+            (one.site, calibrate(study.is_case[study.sites == one.site], one.scores))
+            for one in judged
         ),
-        n_fits=n_fits,
-        warnings=(*too_good(by_site), *_leaks(study, within, across, list(outer))),
-        notes=tuple(notes),
-        features_left_out=tuple(
-            what_was_left_out(
-                {code: ~judged.fitted.preparation.used for code, judged in outer.items()},
-                study.names,
-            )
-        ),
+        n_fits=len(judged) + len(plan.inner),
+        warnings=(*too_good(by_site), *_leaks(study, within, across, plan.tested)),
+        notes=tuple(notes + _unchosen(plan, judged)),
+        features_left_out=tuple(what_was_left_out(unused, study.names)),
     )
 
 
-def _site_auc(study: SiteStudy, code: str, reason: str, scores: Floats) -> SiteAuc:
-    rows = study.sites == code
+def _choice(plan: NestedPlan, judged: JudgedSite) -> Choice:
+    return Choice(judged.site, plan.learner.grid[judged.setting], judged.inner_auc)
+
+
+def _unchosen(plan: NestedPlan, judged: list[JudgedSite]) -> list[str]:
+    if len(plan.learner.grid) == 1 or all(one.inner_auc for one in judged):
+        return []
+    return ["too few sites to choose settings by: the first of the grid was taken"]
+
+
+def _site_auc(study: SiteStudy, plan: NestedPlan, code: str, scores: Floats) -> SiteAuc:
+    rows, reason = study.sites == code, plan.reasons.get(code, "")
     area = None if reason else auc(study.is_case[rows], scores[rows])
     return SiteAuc(code, *study.counts(code), area, reason)
 
@@ -254,7 +194,7 @@ def _bootstrap(
     return drawn, [drawn.note] if drawn.note else []
 
 
-def _leaks(study: SiteStudy, within: Auc, across: Auc, tested: list[str]) -> list[str]:
+def _leaks(study: SiteStudy, within: Auc, across: Auc, tested: tuple[str, ...]) -> list[str]:
     """Sentences on what gives labels away: through the site, or in one column at every site."""
     said = []
     if across.auc - within.auc > SITE_LEAK:
@@ -271,7 +211,7 @@ def _leaks(study: SiteStudy, within: Auc, across: Auc, tested: list[str]) -> lis
     return said
 
 
-def _parted_by_one(study: SiteStudy, tested: list[str]) -> Bools:
+def _parted_by_one(study: SiteStudy, tested: tuple[str, ...]) -> Bools:
     least = np.ones(len(study.names))
     for code in tested:
         rows = study.sites == code

@@ -15,17 +15,15 @@ Ints = npt.NDArray[np.int64]
 AT_ONCE = 256  # orders in a block
 
 
-def random_orders(codes: Ints, n_permutations: int, rng: np.random.Generator) -> Iterator[Ints]:
-    """Random permutations inside blocks, shape (up to AT_ONCE, n_samples) at a time."""
+def random_orders(codes: Ints, count: int, rng: np.random.Generator) -> Ints:
+    """Random permutations inside blocks, shape (count, n_samples)."""
     by_block = np.argsort(codes, kind="stable")
-    place, sizes = np.argsort(by_block), np.bincount(codes)
-    for start in range(0, n_permutations, AT_ONCE):
-        count = min(AT_ONCE, n_permutations - start)
-        drawn = np.empty((count, len(codes)), dtype=np.int64)
-        for end, size in zip(np.cumsum(sizes), sizes.tolist(), strict=True):
-            rows = by_block[end - size : end]
-            drawn[:, end - size : end] = rows[_shuffled(count, size, rng)]
-        yield drawn if len(sizes) == 1 else drawn[:, place]
+    sizes = np.bincount(codes)
+    drawn = np.empty((count, len(codes)), dtype=np.int64)
+    for end, size in zip(np.cumsum(sizes), sizes.tolist(), strict=True):
+        rows = by_block[end - size : end]
+        drawn[:, end - size : end] = rows[_shuffled(count, size, rng)]
+    return drawn if len(sizes) == 1 else drawn[:, np.argsort(by_block)]
 
 
 def _shuffled(count: int, size: int, rng: np.random.Generator) -> Ints:
@@ -43,27 +41,30 @@ def _shuffled(count: int, size: int, rng: np.random.Generator) -> Ints:
     return keys
 
 
-def all_orders(
-    labels: Floats, codes: Ints, columns: Floats, most: int, everyone: bool
-) -> Iterator[Ints] | None:
-    """Every arrangement once, or None where there are more than ``most``.
+def n_orders(labels: Floats, codes: Ints, columns: Floats) -> int:
+    """How many arrangements `all_orders` gives."""
+    blocks = _blocks(codes)
+    if columns.shape[1]:
+        return prod(factorial(len(rows)) for rows in blocks)
+    return prod(comb(len(rows), int(labels[rows].sum())) for rows in blocks)
+
+
+def all_orders(labels: Floats, codes: Ints, columns: Floats) -> Iterator[Ints]:
+    """Every arrangement once, shape (up to AT_ONCE, n_samples) at a time.
 
     Without covariates residuals of one arm are interchangeable, so choices of the cases are
     enough. With samples missing in some features these would not be uniform in each of them.
     """
-    if not everyone:
-        return None
-    blocks = [np.flatnonzero(codes == code) for code in range(codes.max() + 1)]
+    blocks = _blocks(codes)
     if columns.shape[1]:
-        if prod(factorial(len(rows)) for rows in blocks) > most:
-            return None
         ways = [[np.array(way) for way in permutations(rows)] for rows in blocks]
     else:
-        n_case = [int(labels[rows].sum()) for rows in blocks]
-        if prod(comb(len(rows), n) for rows, n in zip(blocks, n_case, strict=True)) > most:
-            return None
         ways = [_choices(rows, labels) for rows in blocks]
     return _join(blocks, ways, len(codes))
+
+
+def _blocks(codes: Ints) -> list[Ints]:
+    return [np.flatnonzero(codes == code) for code in range(codes.max() + 1)]
 
 
 def _choices(rows: Ints, labels: Floats) -> list[Ints]:

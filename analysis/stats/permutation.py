@@ -2,27 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from itertools import islice
 
 import numpy as np
 import numpy.typing as npt
 
-from analysis.stats.design import COLLINEAR, Covariates, build_design
+from analysis.stats.design import Covariates, build_design
 from analysis.stats.effects import checked, fit_effects
 from analysis.stats.errors import UnusableData
+from analysis.stats.families import Family, families, restricted
 from analysis.stats.labels import distinct_labels
-from analysis.stats.orders import all_orders, random_orders
+from analysis.stats.orders import AT_ONCE, all_orders, n_orders, random_orders
+from analysis.stats.pieces import complete
 
 Floats = npt.NDArray[np.float64]
-Reals = npt.NDArray[np.float32] | Floats
-Bools = npt.NDArray[np.bool_]
 Ints = npt.NDArray[np.int64]
 
 # Arrangements that tie with the observed one differ from it by rounding alone.
 _TIE = 1e-9
-# Covariate columns a sample below which refitting them is a correction for single precision.
-_SMALL = 0.01
 
 
 @dataclass(frozen=True)
@@ -43,47 +42,47 @@ class Permuted:
 
 
 @dataclass(frozen=True)
-class _Family:
-    """Features that share one pattern of missing values, ready to be permuted.
+class Counted:
+    """Over some pieces, how often \\|t\\| was reached; ``own`` and ``largest`` (n_features,)."""
 
-    ``rows`` are their samples; ``group`` the group and ``basis`` (n_rows, rank) the covariates
-    beside the intercept; ``residual`` (n_rows, n_features) what the covariates leave of the
-    values, at length 1, and ``copy`` the same in the precision of the basis.
+    pieces: tuple[int, ...]
+    own: Ints
+    largest: Ints
+
+
+@dataclass(frozen=True)
+class Permutations:
+    """A study ready to be permuted piece by piece.
+
+    ``labels``, ``codes`` of the blocks and ``columns`` of the covariates are of the samples with
+    all covariates; ``exact`` says that all ``n_permutations`` arrangements are counted.
     """
 
-    features: Ints
-    rows: Ints
-    group: Floats
-    basis: Reals
-    residual: Floats
-    copy: Reals
-    df: float
+    families: tuple[Family, ...]
+    labels: Floats
+    codes: Ints
+    columns: Floats
+    t: Floats
+    reason: tuple[str, ...]
+    n_permutations: int
+    exact: bool
+    seed: int
 
-    def share_of(self, orders: Ints) -> Floats:
-        """Share of each feature's variation that the group takes up beside the covariates.
+    @property
+    def n_pieces(self) -> int:
+        """Into how many pieces of up to `AT_ONCE` permutations the work is cut."""
+        return -(-self.n_permutations // AT_ONCE)
 
-        Shape (n_orders, n_features); t^2 = df * share / (1 - share). Moving the residuals and
-        keeping group and covariates is moving these and keeping the residuals, which is one
-        matrix product over all features.
-        """
-        share = self.group[orders] @ self.residual
-        share *= share
-        if self.basis.shape[1]:
-            share /= self.left_of(orders)
-        return share
-
-    def left_of(self, orders: Ints) -> Floats:
-        """Share of the permuted residuals' variation that the covariates, refitted, leave.
-
-        Permuted residuals are no longer free of the covariates. What these take up is small in a
-        large study, about n_columns / n_rows, and then single precision gives the rest to 1e-9.
-        """
-        taken = np.zeros((len(orders), self.residual.shape[1]), dtype=self.basis.dtype)
-        for column in np.ascontiguousarray(self.basis.T):
-            part = column[orders] @ self.copy
-            part *= part
-            taken += part
-        return np.maximum(1.0 - taken.astype(np.float64, copy=False), 1e-300)
+    def orders(self, pieces: range) -> Iterator[Ints]:
+        """The orders of these pieces, (up to AT_ONCE, n_samples) each."""
+        if self.exact:
+            every = all_orders(self.labels, self.codes, self.columns)
+            yield from islice(every, pieces.start, pieces.stop, pieces.step)
+            return
+        for piece in pieces:
+            rng = np.random.default_rng(np.random.SeedSequence(self.seed, spawn_key=(piece,)))
+            count = min(AT_ONCE, self.n_permutations - piece * AT_ONCE)
+            yield random_orders(self.codes, count, rng)
 
 
 def permute_effects(
@@ -126,6 +125,32 @@ def permute_effects(
     .. [1] Freedman and Lane 1983, doi:10.2307/1391660
     .. [2] Westfall and Young 1993, Resampling-Based Multiple Testing, algorithm 2.8 (single step)
     """
+    prepared = prepare_permutations(
+        values,
+        group,
+        covariates,
+        n_permutations=n_permutations,
+        seed=int(rng.integers(2**63 - 1)),
+        blocks=blocks,
+    )
+    whole = count_permutations(prepared, range(prepared.n_pieces))
+    return gather_permutations(prepared, [whole])
+
+
+def prepare_permutations(
+    values: npt.ArrayLike,
+    group: npt.ArrayLike,
+    covariates: Covariates = None,
+    *,
+    n_permutations: int,
+    seed: int,
+    blocks: npt.ArrayLike | None = None,
+) -> Permutations:
+    """Make the work of `permute_effects` ready to be counted in pieces, in any order and anywhere.
+
+    Piece i draws its `AT_ONCE` orders from the seed and i alone, so that whoever counts it finds
+    the same. Parameters and refusals are those of `permute_effects`.
+    """
     data, labels = checked(values, group)
     if n_permutations < 1:
         raise UnusableData(f"{n_permutations} permutations give no p value: ask for 1 or more.")
@@ -134,97 +159,60 @@ def permute_effects(
     design = build_design(covariates, len(data))
     names = distinct_labels(np.zeros(len(data)) if blocks is None else blocks, len(data), "block")
     codes = np.unique(np.array(names)[design.rows], return_inverse=True)[1]
-    families = _families(data[design.rows], labels[design.rows], design.columns, tested)
-    everyone = len(families) == 1 and len(families[0].rows) == design.rows.sum()
-    orders = all_orders(labels[design.rows], codes, design.columns, n_permutations, everyone)
-    exact = orders is not None
-    if orders is None:
-        orders = random_orders(codes, n_permutations, rng)
-    own, largest, count = _count(families, orders, np.abs(effects.t))
-    extra = 0 if exact else 1
-    nan = np.where(tested, 0.0, np.nan)
-    return Permuted(
+    labels = labels[design.rows]
+    found = families(data[design.rows], labels, design.columns, tested)
+    everyone = len(found) == 1 and len(found[0].rows) == design.rows.sum()
+    exact = n_orders(labels, codes, design.columns) if everyone else n_permutations + 1
+    return Permutations(
+        families=found,
+        labels=labels,
+        codes=codes,
+        columns=design.columns,
         t=effects.t,
-        p=(own + extra) / (count + extra) + nan,
-        p_max_t=(largest + extra) / (count + extra) + nan,
         reason=effects.reason,
-        n_permutations=count,
-        exact=exact,
+        n_permutations=min(exact, n_permutations),
+        exact=exact <= n_permutations,
+        seed=seed,
     )
 
 
-def _count(families: list[_Family], orders: Iterator[Ints], t: Floats) -> tuple[Ints, Ints, int]:
+def count_permutations(prepared: Permutations, pieces: range) -> Counted:
     """How often each feature's own \\|t\\|, and the largest of all, reach the observed one."""
-    own = np.zeros(len(t), dtype=np.int64)
-    largest = np.zeros(len(t), dtype=np.int64)
+    t = np.abs(prepared.t)
+    own, largest = np.zeros(len(t), dtype=np.int64), np.zeros(len(t), dtype=np.int64)
     reach = np.where(np.isnan(t), np.inf, t * (1 - _TIE)) ** 2
-    count = 0
-    for block in orders:
-        highest = np.zeros(len(block))
-        for family in families:
-            share = family.share_of(_restrict(block, family.rows))
+    for orders in prepared.orders(pieces):
+        highest = np.zeros(len(orders))
+        for family in prepared.families:
+            share = family.share_of(restricted(orders, family.rows))
             enough = reach[family.features] / (family.df + reach[family.features])
             own[family.features] += np.count_nonzero(share >= enough, axis=0)
             top = np.minimum(share.max(axis=1), 1.0)
             with np.errstate(divide="ignore"):
                 np.maximum(highest, family.df * top / (1 - top), out=highest)
-        largest += len(block) - np.searchsorted(np.sort(highest), reach)
-        count += len(block)
-    return own, largest, count
+        largest += len(orders) - np.searchsorted(np.sort(highest), reach)
+    return Counted(tuple(pieces), own, largest)
 
 
-def _families(data: Floats, labels: Floats, columns: Floats, tested: Bools) -> list[_Family]:
-    """Tested features by their pattern of missing values; each pattern is one family."""
-    measured = ~np.isnan(data[:, tested])
-    features = np.flatnonzero(tested)
-    if measured.all():
-        return [_family(data, labels, columns, features)] if len(features) else []
-    patterns: dict[bytes, list[int]] = {}
-    for feature, key in zip(features, np.packbits(measured, axis=0).T, strict=True):
-        patterns.setdefault(key.tobytes(), []).append(int(feature))
-    return [_family(data, labels, columns, np.array(part)) for part in patterns.values()]
+def gather_permutations(prepared: Permutations, counted: Iterable[Counted]) -> Permuted:
+    """Make p values of all pieces, whatever the order in which they come.
 
-
-def _family(data: Floats, labels: Floats, columns: Floats, features: Ints) -> _Family:
-    rows = np.flatnonzero(~np.isnan(data[:, features[0]]))
-    centred = columns[rows] - columns[rows].mean(axis=0)
-    basis = _orthonormal(centred)
-    residual = data[np.ix_(rows, features)]
-    residual = _without(basis, residual - residual.mean(axis=0))
-    group = _without(basis, (labels[rows] - labels[rows].mean())[:, None])[:, 0]
-    residual /= np.linalg.norm(residual, axis=0)
-    df = len(rows) - basis.shape[1] - 2
-    single = basis.shape[1] <= _SMALL * len(rows)
-    return _Family(
-        features=features,
-        rows=rows,
-        group=group / np.linalg.norm(group),
-        basis=basis.astype(np.float32) if single else basis,
-        residual=residual,
-        copy=residual.astype(np.float32) if single else residual,
-        df=df,
+    Raises
+    ------
+    UnusableData
+        A piece that is missing or was counted twice.
+    """
+    parts = list(counted)
+    numbers = [number for part in parts for number in part.pieces]
+    complete(numbers, range(prepared.n_pieces), lambda number: number, "piece of permutations")
+    extra = 0 if prepared.exact else 1
+    total = prepared.n_permutations + extra
+    nan = np.where([not why for why in prepared.reason], 0.0, np.nan)
+    return Permuted(
+        t=prepared.t,
+        p=(sum(part.own for part in parts) + extra) / total + nan,
+        p_max_t=(sum(part.largest for part in parts) + extra) / total + nan,
+        reason=prepared.reason,
+        n_permutations=prepared.n_permutations,
+        exact=prepared.exact,
     )
-
-
-def _orthonormal(centred: Floats) -> Floats:
-    """Basis of the centred columns, without those that are redundant among these samples."""
-    scale = np.linalg.norm(centred, axis=0)
-    varying = centred[:, scale > 0] / scale[scale > 0]
-    u, size, _ = np.linalg.svd(varying, full_matrices=False)
-    return np.ascontiguousarray(u[:, size > COLLINEAR**0.5])
-
-
-def _without(basis: Floats, columns: Floats) -> Floats:
-    rest: Floats = columns - basis @ (basis.T @ columns)
-    return rest
-
-
-def _restrict(orders: Ints, rows: Ints) -> Ints:
-    """The order that permutations of all samples give to some of them."""
-    n = orders.shape[1]
-    if len(rows) == n:
-        return orders
-    place = np.full(n, -1)
-    place[rows] = np.arange(len(rows))
-    inside = place[orders]
-    return inside[inside >= 0].reshape(len(orders), len(rows))

@@ -127,14 +127,14 @@ def test_no_permutation_is_refused():
 def test_single_precision_of_the_refit_changes_no_p(monkeypatch):
     values, group, covariates = cohort(n=300, m=20, effect=0.3)
     single = permute_effects(values, group, covariates, n_permutations=2000, rng=rng())
-    monkeypatch.setattr("analysis.stats.permutation._SMALL", 0.0)
+    monkeypatch.setattr("analysis.stats.families._SMALL", 0.0)
     double = permute_effects(values, group, covariates, n_permutations=2000, rng=rng())
     np.testing.assert_array_equal(single.p, double.p)
     np.testing.assert_array_equal(single.p_max_t, double.p_max_t)
 
 
 def test_every_order_is_drawn_as_often_as_every_other():
-    drawn = np.concatenate(list(random_orders(np.zeros(4, int), 24_000, rng())))
+    drawn = random_orders(np.zeros(4, int), 24_000, rng())
     orders, counts = np.unique(drawn, axis=0, return_counts=True)
     assert len(orders) == 24
     # Chi-squared with 23 degrees of freedom exceeds 50 once in a thousand times.
@@ -143,6 +143,6 @@ def test_every_order_is_drawn_as_often_as_every_other():
 
 def test_orders_inside_interleaved_blocks_stay_there():
     codes = np.array([1, 0, 1, 2, 0, 1])
-    drawn = np.concatenate(list(random_orders(codes, 300, rng())))
+    drawn = random_orders(codes, 300, rng())
     np.testing.assert_array_equal(codes[drawn], np.tile(codes, (300, 1)))
     np.testing.assert_array_equal(np.sort(drawn, axis=1), np.tile(np.arange(6), (300, 1)))
