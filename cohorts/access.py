@@ -39,6 +39,7 @@ TABLE: Final[dict[str, dict[str, str]]] = {
     "sample": {"SC": "CRU", "SD": "RU", "LT": "CRU", "CD": "R", "AU": "R"},
     "assessment": {"SC": "CRU", "SD": "RU", "CD": "R", "AU": "R"},
     "assay": {"SC": "R", "SD": "CR", "LT": "CR", "CD": "R", "AU": "R"},
+    "embargo": {"SD": "R", "CD": "RU", "AU": "R"},
     "row_values": {"SD": "R", "CD": "R", "AU": "R"},
     "upload": {"SC": "CR", "SD": "CR", "LT": "CR", "CD": "R", "AU": "R"},
     "raw_file": {"SD": "RX", "LT": "RX", "CD": "RX", "AU": "R"},

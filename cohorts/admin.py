@@ -9,8 +9,9 @@ from django.contrib.auth.forms import UserChangeForm
 from django.utils.html import format_html
 
 from cohorts import access, models
-from cohorts.admin_site import ScopedAdmin, site
+from cohorts.admin_site import ScopedAdmin, roles_in, site
 from cohorts.errors import DomainError
+from cohorts.services import embargo
 from cohorts.services import erasure as service
 
 
@@ -215,13 +216,44 @@ class BatchFeatureInline(admin.TabularInline):
     has_change_permission = has_add_permission
 
 
+class EmbargoForm(forms.ModelForm):
+    """A day that has come already is refused at its field."""
+
+    def clean_embargo_until(self):
+        until = self.cleaned_data["embargo_until"]
+        if until == self.initial.get("embargo_until"):
+            return until
+        try:
+            embargo.check_day(self.instance, until)
+        except DomainError as error:
+            raise forms.ValidationError(error.message) from error
+        return until
+
+
 @admin.register(models.AssayBatch, site=site)
 class AssayBatchAdmin(ScopedAdmin):
-    list_display = ["id", "site", "platform", "matrix", "scale", "run_date", "status", "upload"]
+    """Read here like every record; a data manager sets the embargo alone, through its service."""
+
+    list_display = [
+        *("id", "site", "platform", "matrix", "scale", "run_date"),
+        *("status", "embargo_until", "upload"),
+    ]
     list_filter = ["site", "matrix", "status"]
     search_fields = ["platform", "label"]
     list_select_related = ["site", "upload__site"]
     inlines = [BatchFeatureInline]
+
+    def has_change_permission(self, request, obj=None):
+        return bool(roles_in(request) & access.roles_with("embargo", "U"))
+
+    def get_readonly_fields(self, request, obj=None):
+        return [f.name for f in self.opts.fields if f.name != "embargo_until"]
+
+    def save_model(self, request, obj, form, change):
+        embargo.set_embargo(obj.pk, until=form.cleaned_data["embargo_until"], by=request.user)
+
+    def get_form(self, request, obj=None, change=False, **kwargs):
+        return super().get_form(request, obj, change, form=EmbargoForm, **kwargs)
 
 
 @admin.register(models.BatchFeature, site=site)

@@ -11,12 +11,13 @@ from django.conf import settings
 from django.db import transaction
 from django.db.models import Max, Q
 from django.db.models.functions import Now
-from django.utils import timezone
 from kombu.exceptions import OperationalError
 
 from analysis.models import Plan, Run
 from analysis.services import runs
+from cohorts import clock
 from cohorts.models import AssayBatch, Change
+from cohorts.services import dated
 
 logger = logging.getLogger(__name__)
 
@@ -62,6 +63,7 @@ def _impatient() -> dict[str, object]:
 def sweep() -> list[uuid.UUID]:
     """Queue a run for each stale plan, end the hopeless; the runs that can start now."""
     _end_the_hopeless()
+    dated.record_due()
     for plan in Plan.objects.current().select_related("study"):
         cause = why_stale(plan)
         if cause and settled(plan):
@@ -90,21 +92,20 @@ def why_stale(plan: Plan) -> str:
 
 
 def has_values(plan: Plan) -> bool:
-    """Whether any assay table of the study has been accepted: before that nothing is owed."""
-    return AssayBatch.objects.accepted().filter(site__study=plan.study).exists()
+    """Whether any assay table of the study may be used: before that nothing is owed."""
+    return AssayBatch.objects.usable(clock.today()).filter(site__study=plan.study).exists()
 
 
 def settled(plan: Plan) -> bool:
     """Whether a burst of changes is over, or has lasted long enough."""
     seen = Run.objects.filter(plan=plan).aggregate(n=Max("change_seen"))["n"] or 0
-    unseen = Change.objects.filter(study=plan.study, pk__gt=seen).order_by("pk")
-    first, last = unseen.first(), unseen.last()
-    if first is None or last is None:
-        return True
-    now = timezone.now()
+    unseen = Change.objects.filter(study=plan.study, pk__gt=seen)
+    # On the database's clock, as the changes were recorded: a sweeper's own may be hours off.
+    lately = Now() - timedelta(seconds=settings.SETTLE_SECONDS)
+    long_ago = Now() - timedelta(seconds=settings.SETTLE_AT_MOST_SECONDS)
     return bool(
-        now - last.recorded_at >= timedelta(seconds=settings.SETTLE_SECONDS)
-        or now - first.recorded_at >= timedelta(seconds=settings.SETTLE_AT_MOST_SECONDS)
+        not unseen.filter(recorded_at__gt=lately).exists()
+        or unseen.filter(recorded_at__lte=long_ago).exists()
     )
 
 

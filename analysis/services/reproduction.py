@@ -8,7 +8,6 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from django.utils import timezone
 from numpy.typing import NDArray
 
 from analysis import frames
@@ -17,6 +16,7 @@ from analysis.pipeline import Results, compute
 from analysis.services import runs
 from analysis.services.exports import require_published
 from analysis.services.results import verdict_rows
+from cohorts import clock
 from cohorts.errors import DomainError
 from cohorts.models import AssayRow, Assessment, Participant
 
@@ -66,7 +66,7 @@ def _require_rights(snapshot: Snapshot, scopes: tuple[str, ...]) -> None:
             f"{n_erased} of its participants were erased since: their rows are gone, and the run "
             "cannot be computed in full. `refresh --wait` makes the run that replaces it."
         )
-    n_withdrawn = people.count() - people.consenting_to(scopes, timezone.localdate()).count()
+    n_withdrawn = people.count() - people.consenting_to(scopes, clock.today()).count()
     if n_withdrawn:
         raise NotReproducible(
             f"{n_withdrawn} of its participants may no longer be used (withdrawal, or consent "

@@ -6,12 +6,13 @@ import hashlib
 import json
 from collections import Counter
 from collections.abc import Collection
+from datetime import date
 
 from django.db import connection, transaction
-from django.utils import timezone
 
 from analysis import frames
 from analysis.models import Plan, Snapshot
+from cohorts import clock
 from cohorts.models import (
     AssayBatch,
     AssayRow,
@@ -51,19 +52,23 @@ def take(plan: Plan) -> tuple[Snapshot, frames.StudyFrames]:
 
 
 def still_lawful(snapshot: Snapshot, scopes: Collection[str]) -> bool:
-    """Whether everybody in the snapshot may still be used, today."""
-    allowed = Participant.objects.filter(pk__in=snapshot.participant_ids).consenting_to(
-        scopes, timezone.localdate()
+    """Whether everybody in the snapshot may still be used, today, and every batch."""
+    today = clock.today()
+    people = Participant.objects.filter(pk__in=snapshot.participant_ids)
+    if people.consenting_to(scopes, today).count() != len(snapshot.participant_ids):
+        return False
+    read = AssayBatch.objects.filter(
+        pk__in=AssayRow.objects.filter(pk__in=snapshot.assay_row_ids).values("batch")
     )
-    return bool(allowed.count() == len(snapshot.participant_ids))
+    return not read.exclude(pk__in=AssayBatch.objects.usable(today).values("pk")).exists()
 
 
 def _read(plan: Plan) -> Snapshot:
-    scopes, today = plan.parsed.scopes, timezone.localdate()
+    scopes, today = plan.parsed.scopes, clock.today()
     enrolled = Participant.objects.filter(site__study=plan.study)
     people = list(enrolled.consenting_to(scopes, today).order_by("pk").values_list("pk", "version"))
     ids = [pk for pk, _ in people]
-    batches = AssayBatch.objects.accepted().filter(site__study=plan.study)
+    batches = AssayBatch.objects.usable(today).filter(site__study=plan.study)
     rows = AssayRow.objects.filter(
         batch__in=batches, sample_type=AssayRow.Type.STUDY, sample__participant__in=ids
     ).order_by("pk")
@@ -86,13 +91,12 @@ def _read(plan: Plan) -> Snapshot:
         participant_ids=ids,
         assay_row_ids=row_ids,
         assessment_ids=[pk for pk, _ in scored],
-        left_out=_left_out(plan, set(ids)),
+        left_out=[*_left_out(plan, set(ids), today), *_under_embargo(plan, today)],
     )
 
 
-def _left_out(plan: Plan, inside: set[int]) -> list[dict[str, object]]:
+def _left_out(plan: Plan, inside: set[int], today: date) -> list[dict[str, object]]:
     """Who is enrolled and not in the snapshot, counted by site and reason."""
-    today = timezone.localdate()
     enrolled = Participant.objects.filter(site__study=plan.study).exclude(pk__in=inside)
     withdrawn = set(
         Withdrawal.objects.filter(participant__in=enrolled)
@@ -105,15 +109,43 @@ def _left_out(plan: Plan, inside: set[int]) -> list[dict[str, object]]:
         .in_force(today)
         .values_list("participant_id", flat=True)
     )
+    signed = set(
+        Consent.objects.filter(participant__in=enrolled, signed_on__lte=today).values_list(
+            "participant_id", flat=True
+        )
+    )
     counts: Counter[tuple[str, str]] = Counter()
     for pk, site in enrolled.values_list("pk", "site__code"):
         if pk in withdrawn:
             counts[site, "consent withdrawn"] += 1
         elif pk in consented:
             counts[site, "the consent lacks a scope that the plan needs"] += 1
+        elif pk in signed:
+            counts[site, "the consent form's window is not open"] += 1
         else:
             counts[site, "no consent on record"] += 1
     return [
         {"site": site, "what": "participants", "n": n, "why": why}
         for (site, why), n in sorted(counts.items())
+    ]
+
+
+def _under_embargo(plan: Plan, today: date) -> list[dict[str, object]]:
+    """Accepted batches that no run may use yet, by site."""
+    waiting = (
+        AssayBatch.objects.accepted()
+        .filter(site__study=plan.study)
+        .exclude(pk__in=AssayBatch.objects.usable(today).values("pk"))
+        .order_by("site__code", "embargo_until", "pk")
+    )
+    counts = Counter(waiting.values_list("site__code", "embargo_until"))
+    return [
+        {
+            "site": site,
+            "what": "assay batches",
+            "n": n,
+            "why": f"under embargo until {until}",
+            "in_general": "under embargo",
+        }
+        for (site, until), n in counts.items()
     ]

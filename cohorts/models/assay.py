@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import date
 from enum import IntEnum
 from typing import ClassVar, Self
 
@@ -105,6 +106,11 @@ class AssayBatchQuerySet(ScopedQuerySet["AssayBatch"]):
         """Taken into the records and not voided since."""
         return self.filter(status=AssayBatch.Status.ACCEPTED)
 
+    def usable(self, on: date) -> Self:
+        """Accepted, and no embargo keeps it from the runs of that day."""
+        free = Q(embargo_until=None) | Q(embargo_until__lte=on)
+        return self.accepted().filter(free)
+
 
 class AssayBatch(models.Model):
     """One run of one platform at one site."""
@@ -129,6 +135,9 @@ class AssayBatch(models.Model):
     run_date = models.DateField(null=True, blank=True)
     status = models.CharField(max_length=8, choices=Status, default=Status.ACCEPTED)
     void_reason = models.CharField(max_length=300, blank=True)
+    embargo_until = models.DateField(
+        "not before", null=True, blank=True, help_text="No run uses the batch before this day."
+    )
 
     objects: ClassVar = AssayBatchQuerySet.as_manager()
 

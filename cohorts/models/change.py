@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, ClassVar
 
 from django.db import connection, models, transaction
+from django.db.models.functions import Now
 from django.dispatch import Signal
 
 from cohorts import access
@@ -34,11 +35,20 @@ class ChangeQuerySet(ScopedQuerySet["Change"]):
     resource = "change"
 
     def record(
-        self, *, study: Study, site: Site | None, kind: str, counts: dict[str, int], cause: str
+        self,
+        *,
+        study: Study,
+        site: Site | None,
+        kind: str,
+        counts: dict[str, int],
+        cause: str,
+        event: str = "",
     ) -> Change:
         """Append to the log. Call it last in the transaction of the data: it serialises writers."""
         hold_order_lock()
-        change: Change = self.create(study=study, site=site, kind=kind, counts=counts, cause=cause)
+        change: Change = self.create(
+            study=study, site=site, kind=kind, counts=counts, cause=cause, event=event
+        )
         transaction.on_commit(
             lambda: _announce(change.pk),
             robust=True,
@@ -69,12 +79,24 @@ class Change(models.Model):
     kind = models.CharField(max_length=20)
     counts = models.JSONField(default=dict)
     cause = models.CharField(max_length=200)
-    recorded_at = models.DateTimeField(auto_now_add=True)
+    event = models.CharField(
+        max_length=120, blank=True, default="", help_text="What happened by date alone: once."
+    )
+    # The database's clock: a burst is over when it says so, whatever a web server's clock says.
+    recorded_at = models.DateTimeField(db_default=Now(), editable=False)
 
     objects: ClassVar = ChangeQuerySet.as_manager()
 
     class Meta:
         ordering = ["id"]
+        constraints = [
+            models.UniqueConstraint(
+                name="dated_event_once",
+                fields=["study", "event"],
+                condition=~models.Q(event=""),
+                violation_error_message="This event has been recorded already.",
+            )
+        ]
 
     def __str__(self) -> str:
         return f"{self.pk} {self.kind}"

@@ -64,11 +64,19 @@ class ConsentQuerySet(ScopedQuerySet["Consent"]):
     site_path = "participant__site"
 
     def in_force(self, on: date) -> Self:
-        """The latest consent signed by that day: a later one replaces what was granted before."""
+        """The latest consent signed by that day, while the window of its form is open.
+
+        A later one replaces what was granted before, so nothing falls back to an earlier form.
+        """
         later = Consent.objects.filter(
             participant=models.OuterRef("participant"), signed_on__lte=on
         ).order_by("-signed_on", "-id")
-        return self.filter(signed_on__lte=on, pk=models.Subquery(later.values("pk")[:1]))
+        return self.filter(
+            Q(form__valid_from=None) | Q(form__valid_from__lte=on),
+            Q(form__valid_until=None) | Q(form__valid_until__gte=on),
+            signed_on__lte=on,
+            pk=models.Subquery(later.values("pk")[:1]),
+        )
 
     def granting(self, scopes: Collection[str]) -> Self:
         """Every one of these scopes is granted."""

@@ -115,6 +115,7 @@ class Membership(models.Model):
     role = models.CharField(max_length=2, choices=list(access.ROLES.items()))
     from_date = models.DateField("from", default=date.today)
     until_date = models.DateField("until", null=True, blank=True)
+    recorded_on = models.DateField(default=date.today, editable=False)
 
     objects: ClassVar = MembershipManager()
 

@@ -6,8 +6,8 @@ from collections.abc import Collection
 from datetime import date
 
 from django.db import transaction
-from django.utils import timezone
 
+from cohorts import clock
 from cohorts.errors import AlreadyWithdrawn
 from cohorts.models import Change, Consent, ConsentForm, Participant, User, Withdrawal
 
@@ -50,7 +50,7 @@ def withdraw(participant_id: int, *, level: int, by: User | None, note: str = ""
     participant = (
         Participant.objects.select_for_update().select_related("site__study").get(pk=participant_id)
     )
-    today = timezone.localdate()
+    today = clock.today()
     standing = Withdrawal.objects.filter(participant=participant).effective(today)
     highest = max(standing.values_list("level", flat=True), default=0)
     if level <= highest:
