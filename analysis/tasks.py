@@ -7,6 +7,7 @@ import uuid
 from celery import shared_task
 
 from analysis.services import erasures, freshness, runs
+from cohorts import history
 
 
 @shared_task(name="analysis.sweep")
@@ -14,7 +15,8 @@ def sweep() -> None:
     for run_id in freshness.sweep():
         freshness.ring("analysis.execute", str(run_id))
     # Last: an erasure that cannot be carried out yet keeps no analysis waiting.
-    erasures.execute_due()
+    with history.acting("sweep"):
+        erasures.execute_due()
 
 
 @shared_task(name="analysis.execute")

@@ -368,3 +368,28 @@ class ApiTokenAdmin(ScopedAdmin):
     resource = "account"
     form = TokenForm
     list_display = ["name", "created_at", "expires_at", "last_used_at", "revoked_at"]
+
+
+# --- what rows were
+
+
+class EventAdmin(ScopedAdmin):
+    """Read only, as kept by triggers: what was written, when, by whom and why."""
+
+    list_display = ["pgh_created_at", "pgh_label", "pgh_obj_id", "who", "why"]
+    list_filter = ["pgh_label"]
+    ordering = ["-pgh_id"]
+
+    @admin.display(description="by")
+    def who(self, event):
+        said = event.pgh_context or {}
+        user = models.User.objects.filter(pk=said.get("user")).first()
+        return user or said.get("source", "")
+
+    @admin.display(description="reason")
+    def why(self, event):
+        return (event.pgh_context or {}).get("reason", "")
+
+
+for event_model in models.EVENTS.values():
+    site.register(event_model, EventAdmin)

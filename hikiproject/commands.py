@@ -8,6 +8,7 @@ from typing import Any, NoReturn
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.db import OperationalError
 
+from cohorts import history
 from cohorts.errors import DomainError
 from hikiproject import readiness
 
@@ -26,7 +27,8 @@ class StudyCommand(BaseCommand):
         except OperationalError as error:
             self.refuse(f"The database does not answer; check DATABASE_URL. It says: {error}")
         try:
-            self.work(**options)
+            with history.acting(f"command {self.__module__.rpartition('.')[2]}"):
+                self.work(**options)
         except DomainError as error:
             self.refuse(error.message)
 

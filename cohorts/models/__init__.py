@@ -13,12 +13,14 @@ from cohorts.models.assessment import Assessment, Instrument
 from cohorts.models.change import Change
 from cohorts.models.consent import Consent, ConsentForm, Withdrawal
 from cohorts.models.erasure import Erasure, Tombstone
+from cohorts.models.history import EVENTS
 from cohorts.models.participant import Participant, Visit
 from cohorts.models.sample import Sample
 from cohorts.models.site import Membership, Site, Study
 from cohorts.models.upload import ColumnMapping, Upload
 
 __all__ = [
+    "EVENTS",
     "ApiToken",
     "AssayBatch",
     "AssayRow",

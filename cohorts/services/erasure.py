@@ -28,7 +28,7 @@ from cohorts.models import (
     User,
     Withdrawal,
 )
-from cohorts.services import consent, redactions
+from cohorts.services import consent, history, redactions
 
 ERASE = Withdrawal.Level.ERASE
 
@@ -126,7 +126,8 @@ def execute(erasure_id: int, *, at: datetime) -> Removed | None:
     erasure.proof = _proof(person)
     files = redactions.rewrite_files(person)
     _mask_texts(person)
-    rows = _delete(person)
+    code, rows = person.code, _delete(person)
+    history.forget(removed.participant_id, code=code, site_id=site.pk)
     stone = Tombstone.objects.create(site=site, level=ERASE, on=timezone.localdate(at))
     erasure.participant = None
     erasure.executed_at = at

@@ -110,6 +110,8 @@ def traces(code: str, folder: Path) -> list[str]:
     found = []
     for model in apps.get_models():
         table = model._meta.db_table
+        if not model._meta.managed or model._meta.proxy:
+            continue  # a view of other tables, which are searched themselves
         for field in model._meta.local_concrete_fields:
             with connection.cursor() as cursor:
                 cell = f'"{table}"."{field.column}"::text'

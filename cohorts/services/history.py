@@ -1,0 +1,49 @@
+"""The events of rows: read by people, blanked where somebody is erased."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.db.models import QuerySet
+
+from cohorts.ingest.redaction import masked, masking
+from cohorts.models import EVENTS, Participant
+from cohorts.models.history import FOLLOWED, values_of
+
+
+def forget(person_id: int, *, code: str, site_id: int) -> int:
+    """Blank every event of an erased person and of their rows; how many.
+
+    The event itself stays: that a row was written, changed or deleted, when, and by whom. Call it
+    after the rows are deleted, since deleting leaves events too.
+    """
+    n = 0
+    for model, event_model in EVENTS.items():
+        events = event_model._default_manager.all()
+        if model is Participant:
+            n += _blank(events.filter(pgh_obj_id=person_id))
+        elif "participant_id" in values_of(event_model):
+            theirs = set(
+                events.filter(participant_id=person_id).values_list("pgh_obj_id", flat=True)
+            )
+            n += _blank(events.filter(pgh_obj_id__in=theirs))
+        _mask_reasons(events, FOLLOWED[model][1], code, site_id)
+    return n
+
+
+def _blank(events: QuerySet[Any]) -> int:
+    blanked: dict[str, Any] = dict.fromkeys(values_of(events.model), None)
+    with_reason = events.filter(pgh_context__has_key="reason")
+    for event in with_reason:
+        event.pgh_context.pop("reason")
+        event.save(update_fields=["pgh_context"])
+    return int(events.update(**blanked))
+
+
+def _mask_reasons(events: QuerySet[Any], site_path: str, code: str, site_id: int) -> None:
+    """Take the code out of the reasons that the site's people wrote for other rows."""
+    mask = masking([code])
+    written = events.filter(pgh_context__has_key="reason", **{site_path: site_id})
+    for event in written.filter(pgh_context__reason__icontains=code):
+        event.pgh_context["reason"] = masked(event.pgh_context["reason"], mask)
+        event.save(update_fields=["pgh_context"])
