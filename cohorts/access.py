@@ -43,6 +43,7 @@ TABLE: Final[dict[str, dict[str, str]]] = {
     "row_values": {"SD": "R", "CD": "R", "AU": "R"},
     "upload": {"SC": "CR", "SD": "CR", "LT": "CR", "CD": "R", "AU": "R"},
     "raw_file": {"SD": "RX", "LT": "RX", "CD": "RX", "AU": "R"},
+    "query": {"SC": "CR", "SD": "CR", "LT": "R", "CD": "CR", "AU": "CR"},
     "dictionary": {"SC": "R", "SD": "R", "LT": "R", "CA": "R", "CD": "CRU", "AU": "R"},
     "change": {"SC": "R", "SD": "R", "LT": "R", "CA": "R", "CD": "R", "AU": "R"},
     "plan": {"SC": "R", "SD": "R", "CA": "R", "CD": "CRA", "AU": "R"},

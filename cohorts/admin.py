@@ -8,11 +8,13 @@ from django.contrib.auth.admin import UserAdmin as DjangoUserAdmin
 from django.contrib.auth.forms import UserChangeForm
 from django.utils.html import format_html
 
-from cohorts import access, models
+from cohorts import access, admin_samples, models
 from cohorts.admin_site import ScopedAdmin, roles_in, site
 from cohorts.errors import DomainError
 from cohorts.services import embargo
 from cohorts.services import erasure as service
+
+PARTS = (admin_samples,)  # each registers its own models with the site
 
 
 class ReferenceAdmin(ScopedAdmin):

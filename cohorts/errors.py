@@ -44,3 +44,9 @@ class AlreadyWithdrawn(DomainError):
     """A withdrawal can be raised, not lowered; a lower level is a new consent."""
 
     code = "already_withdrawn"
+
+
+class RefusedQuery(DomainError):
+    """A data query is not at the point where this can be done, or not by this person."""
+
+    code = "query_refused"

@@ -2,14 +2,27 @@
 
 from __future__ import annotations
 
+import uuid
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from django.db.models import Count
 from django.utils import timezone
 
 from cohorts import access
-from cohorts.models import AssayBatch, Consent, Participant, Sample, Site, Upload, User, Withdrawal
+from cohorts.models import (
+    AssayBatch,
+    Assessment,
+    Consent,
+    Participant,
+    Query,
+    Sample,
+    Site,
+    Upload,
+    User,
+    Withdrawal,
+)
 from cohorts.models.upload import UploadQuerySet
 
 # What an analysis needs at least; a plan may name more.
@@ -38,6 +51,7 @@ class SiteCounts:
     gaps: ConsentGaps | None
     n_samples: int | None
     n_batches: int | None
+    n_queries: int | None
     last_upload: Upload | None
 
     @property
@@ -58,6 +72,9 @@ def counts_of(site: Site, user: User) -> SiteCounts:
         n_samples=Sample.objects.filter(site=site).count() if reads("sample") else None,
         n_batches=AssayBatch.objects.filter(site=site).accepted().count()
         if reads("assay")
+        else None,
+        n_queries=Query.objects.visible_to(user).filter(site=site).unsettled().count()
+        if reads("query")
         else None,
         last_upload=uploads_of(site, user).first(),
     )
@@ -107,3 +124,37 @@ def kinds_for(user: User, site: Site, verb: str) -> Sequence[str]:
         for kind, resource in access.UPLOAD_KINDS.items()
         if access.may(user, resource, verb, site.pk)
     ]
+
+
+Record = Participant | Sample | Upload | AssayBatch | Assessment
+
+
+def record_of(user: User, site_code: str, kind: str, key: str) -> Record | None:
+    """The record that a person names by kind and by code or id, if they see it at that site."""
+    rows: Any
+    if kind == "participant":
+        rows = Participant.objects.filter(code=key)
+    elif kind == "sample":
+        rows = Sample.objects.filter(code=key)
+    elif kind == "upload":
+        rows = Upload.objects.filter(pk__in=_uuids(key))
+    elif kind == "batch":
+        rows = AssayBatch.objects.filter(pk__in=_numbers(key))
+    else:
+        rows = Assessment.objects.filter(pk__in=_numbers(key))
+    path = "participant__site" if kind == "assessment" else "site"
+    found: Record | None = rows.filter(**{f"{path}__code": site_code}).visible_to(user).first()
+    if isinstance(found, Upload) and found.kind not in kinds_for(user, found.site, "R"):
+        return None
+    return found
+
+
+def _numbers(key: str) -> list[int]:
+    return [int(key)] if key.isascii() and key.isdigit() and len(key) < 18 else []
+
+
+def _uuids(key: str) -> list[uuid.UUID]:
+    try:
+        return [uuid.UUID(key)]
+    except ValueError:
+        return []

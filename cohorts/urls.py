@@ -3,7 +3,7 @@
 from django.contrib.auth import views as auth
 from django.urls import path
 
-from cohorts import views, views_consent
+from cohorts import views, views_consent, views_queries
 
 urlpatterns = [
     path("login/", auth.LoginView.as_view(redirect_authenticated_user=True), name="login"),
@@ -15,5 +15,7 @@ urlpatterns = [
     path("sites/<str:code>/upload/", views.upload, name="upload"),
     path("sites/<str:code>/consent/", views_consent.consent, name="consent"),
     path("sites/<str:code>/withdrawal/", views_consent.withdrawal, name="withdrawal"),
+    path("sites/<str:code>/queries/", views_queries.queries, name="queries"),
+    path("queries/<int:query_id>/", views_queries.query, name="query"),
     path("uploads/<uuid:upload_id>/", views.upload_report, name="upload-report"),
 ]

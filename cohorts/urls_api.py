@@ -1,6 +1,6 @@
 """Addresses of the records under /api/v1/."""
 
-from cohorts import api, api_erasures
+from cohorts import api, api_erasures, api_queries
 from cohorts.api_base import EitherSlashRouter
 
 router = EitherSlashRouter()
@@ -15,6 +15,7 @@ for prefix, viewset in {
     "uploads": api.UploadViewSet,
     "features": api.FeatureViewSet,
     "assay-batches": api.AssayBatchViewSet,
+    "queries": api_queries.QueryViewSet,
     "changes": api.ChangeViewSet,
 }.items():
     router.register(prefix, viewset, basename=f"api-{prefix}")

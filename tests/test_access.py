@@ -48,6 +48,7 @@ READERS = {
     "assessments": "SC SD CD AU",
     "uploads": "SC SD LT CD AU",
     "assay-batches": "SC SD LT CD AU",
+    "queries": "SC SD LT CD AU",
     "changes": "SC SD LT CA CD AU",
     "features": "SC SD LT CA CD AU",
     "plans": "SC SD CA CD AU",
@@ -66,6 +67,7 @@ SENDERS = {"participants": "SC", "samples": "SC LT", "assessments": "SC", "assay
 ANY_SENDER, WITHDRAWERS, STARTERS = "SC SD LT", "SC CD", "CA CD"
 CONSENTERS = "SC"
 ERASURE_ASKERS, ERASURE_APPROVERS, ERASURE_STOPPERS = "SC", "SD CD", "SC SD CD"
+ASKERS = "SC SD CD AU"
 PUBLIC = {"login", "logout"}  # log-in itself; the portal's tests speak of them
 OWN_ACCOUNT = {"password_change", "tokens", "token-revoke"}
 PAGES = {
@@ -75,11 +77,14 @@ PAGES = {
     "withdrawal",
     "consent",
     "upload-report",
+    "queries",
+    "query",
     "runs",
     "run",
     "run-latest",
 }
 ACTIONS = {"run-ask", "api-erasures-approve", "api-erasures-stop"}
+ACTIONS |= {f"api-queries-{verb}" for verb in ("answer", "ask-again", "close")}
 API_SELF = {"api-root", "schema", "api-docs", "api-nothing"}
 
 
@@ -202,13 +207,16 @@ def furnish(world: World, place: str, site: models.Site) -> None:
     change = models.Change.objects.create(
         study=site.study, site=site, kind="samples", counts={"samples": 40}, cause="a table"
     )
+    sample = SampleFactory(participant=person)
+    query = models.Query.objects.create(site=site, sample=sample, rule="walk", text="Which tube?")
     rows = {
         "sites": site.code,
         "participants": person.pk,
         "consents": ConsentFactory(participant=person).pk,
         "withdrawals": withdrawal.pk,
         "erasures": stopped.pk,
-        "samples": SampleFactory(participant=person).pk,
+        "samples": sample.pk,
+        "queries": query.pk,
         "assessments": assessment.pk,
         "assay-batches": AssayBatchFactory(site=site, upload=uploads["assays"]).pk,
         "changes": change.pk,
@@ -345,6 +353,7 @@ HOLES = {
     "assessments": models.assessment.AssessmentQuerySet,
     "assay-batches": models.assay.AssayBatchQuerySet,
     "changes": models.change.ChangeQuerySet,
+    "queries": models.query.QueryQuerySet,
     "sites": models.site.SiteQuerySet,
 }
 
@@ -479,6 +488,28 @@ def test_erasures_are_asked_for_approved_and_stopped_by_those_who_may(who, place
 
 
 @pytest.mark.parametrize("who", EVERYBODY, ids=str)
+@pytest.mark.parametrize("place", ["own", "other"])
+def test_queries_are_asked_answered_and_closed_by_those_who_may(who, place, world):
+    client, site = api_of(who, world), world.sites[place]
+    sample = models.Sample.objects.get(pk=world.keys["samples"][place])
+    body = {"site": site.code, "about_kind": "sample", "about": sample.code, "text": "Spun when?"}
+    expected = outcome(who, ASKERS, place)
+    status = client.post("/api/v1/queries", body, format="json").status_code
+    assert status == (201 if expected == 200 else expected)
+    path = f"/api/v1/queries/{world.keys['queries'][place]}"
+    asker = models.User.objects.get(username=f"asks at {site.code}")
+    query = models.Query.objects.get(pk=world.keys["queries"][place])
+    query.events.create(kind="answered", by=asker, text="At ten.")
+    models.Query.objects.filter(pk=query.pk).update(state="answered")
+    for verb in ("ask-again", "answer"):
+        said = client.post(f"{path}/{verb}", {"text": "By whom?"}, format="json")
+        assert said.status_code == expected, verb
+    assert client.post(f"{path}/close", {}, format="json").status_code == (
+        400 if expected in (200, 404) else expected
+    )
+
+
+@pytest.mark.parametrize("who", EVERYBODY, ids=str)
 def test_tables_are_sent_by_those_who_may(who, world):
     client, before = api_of(who, world), models.Upload.objects.count()
     for place, site in world.sites.items():
@@ -590,10 +621,15 @@ def test_pages_are_shown_as_the_table_says(who, world, browse, client):
             ("upload", ANY_SENDER),
             ("withdrawal", WITHDRAWERS),
             ("consent", CONSENTERS),
+            ("queries", READERS["queries"]),
         ):
             expected = page_outcome(who, roles, READERS["sites"], place)
             status = page.get(reverse(name, args=[site.code])).status_code
             assert status == expected, (name, place)
+        for resource, name in (("queries", "query"),):
+            expected = page_outcome(who, READERS[resource], READERS[resource], place)
+            status = page.get(reverse(name, args=[world.keys[resource][place]])).status_code
+            assert status == expected, name
         for kind, key in world.uploads[place].items():
             expected = page_outcome(who, UPLOAD_READERS[kind], UPLOAD_READERS[kind], place)
             assert page.get(reverse("upload-report", args=[key])).status_code == expected, kind

@@ -15,6 +15,7 @@ from cohorts.models.consent import Consent, ConsentForm, Withdrawal
 from cohorts.models.erasure import Erasure, Tombstone
 from cohorts.models.history import EVENTS
 from cohorts.models.participant import Participant, Visit
+from cohorts.models.query import Query, QueryEvent
 from cohorts.models.sample import Sample
 from cohorts.models.site import Membership, Site, Study
 from cohorts.models.upload import ColumnMapping, Upload
@@ -36,6 +37,8 @@ __all__ = [
     "Instrument",
     "Membership",
     "Participant",
+    "Query",
+    "QueryEvent",
     "Sample",
     "Site",
     "Study",

@@ -22,6 +22,8 @@ from cohorts.models import (
     Consent,
     Erasure,
     Participant,
+    Query,
+    QueryEvent,
     Sample,
     Site,
     Tombstone,
@@ -194,6 +196,9 @@ def _mask_texts(person: Participant) -> None:
         (AssayBatch.objects.filter(site=site), "label", 80),
         (AssayBatch.objects.filter(site=site), "void_reason", 300),
         (AssayRow.objects.filter(batch__site=site, sample=None), "label", 80),
+        (Query.objects.filter(site=site), "text", 1000),
+        (Query.objects.filter(site=site), "cause", 200),
+        (QueryEvent.objects.filter(query__site=site), "text", 1000),
     )
     for rows, name, longest in written:
         for row in rows.filter(**{f"{name}__contains": person.code}):
