@@ -219,7 +219,10 @@ SPECTACULAR_SETTINGS = {
     "SWAGGER_UI_DIST": "SIDECAR",
     "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
     "SCHEMA_PATH_PREFIX": "/api/v1",
-    "ENUM_NAME_OVERRIDES": {"QueryStateEnum": "cohorts.models.query.Query.State"},
+    "ENUM_NAME_OVERRIDES": {  # two choices of one name
+        "QueryStateEnum": "cohorts.models.query.Query.State",
+        "RunStateEnum": "analysis.models.Run.State",
+    },
 }
 
 # --- queue: the broker is a bell; what is owed stands in the database
