@@ -50,3 +50,9 @@ class RefusedQuery(DomainError):
     """A data query is not at the point where this can be done, or not by this person."""
 
     code = "query_refused"
+
+
+class ChangedMeanwhile(DomainError):
+    """Somebody else has changed the row since it was read."""
+
+    code = "changed_meanwhile"

@@ -3,7 +3,7 @@
 from django.contrib.auth import views as auth
 from django.urls import path
 
-from cohorts import views, views_consent, views_queries
+from cohorts import views, views_consent, views_people, views_queries
 
 urlpatterns = [
     path("login/", auth.LoginView.as_view(redirect_authenticated_user=True), name="login"),
@@ -17,5 +17,8 @@ urlpatterns = [
     path("sites/<str:code>/withdrawal/", views_consent.withdrawal, name="withdrawal"),
     path("sites/<str:code>/queries/", views_queries.queries, name="queries"),
     path("queries/<int:query_id>/", views_queries.query, name="query"),
+    path("sites/<str:code>/participants/", views_people.people, name="people"),
+    path("participants/<int:participant_id>/", views_people.person, name="person"),
+    path("participants/<int:participant_id>/correct/", views_people.correct, name="person-correct"),
     path("uploads/<uuid:upload_id>/", views.upload_report, name="upload-report"),
 ]

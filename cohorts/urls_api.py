@@ -1,12 +1,12 @@
 """Addresses of the records under /api/v1/."""
 
-from cohorts import api, api_erasures, api_queries
+from cohorts import api, api_erasures, api_people, api_queries
 from cohorts.api_base import EitherSlashRouter
 
 router = EitherSlashRouter()
 for prefix, viewset in {
     "sites": api.SiteViewSet,
-    "participants": api.ParticipantViewSet,
+    "participants": api_people.PeopleViewSet,
     "consents": api.ConsentViewSet,
     "withdrawals": api.WithdrawalViewSet,
     "erasures": api_erasures.ErasureViewSet,

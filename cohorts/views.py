@@ -62,6 +62,7 @@ def site(request: HttpRequest, code: str) -> HttpResponse:
         "uploads": sent,
         "may_send": bool(kinds_for(user, here, "C")) and access.may(user, "upload", "C", here.pk),
         "may_read_uploads": access.may(user, "upload", "R", here.pk),
+        "may_see_people": access.may(user, "participant", "R", here.pk),
         "may_record_consent": access.may(user, "consent", "C", here.pk),
         "may_withdraw": access.may(user, "withdrawal", "C", here.pk),
     }

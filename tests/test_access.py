@@ -82,9 +82,14 @@ PAGES = {
     "runs",
     "run",
     "run-latest",
+    "people",
+    "person",
+    "person-correct",
 }
 ACTIONS = {"run-ask", "api-erasures-approve", "api-erasures-stop"}
 ACTIONS |= {f"api-queries-{verb}" for verb in ("answer", "ask-again", "close")}
+ACTIONS |= {"api-participants-correct", "api-participants-history"}
+CORRECTORS = "SC SD"
 API_SELF = {"api-root", "schema", "api-docs", "api-nothing"}
 
 
@@ -469,6 +474,18 @@ def test_withdrawals_are_recorded_by_those_who_may(who, place, world):
 
 @pytest.mark.parametrize("who", EVERYBODY, ids=str)
 @pytest.mark.parametrize("place", ["own", "other"])
+def test_participants_are_corrected_by_those_who_may(who, place, world):
+    client, person = api_of(who, world), world.people[place]
+    path = f"/api/v1/participants/{person.pk}"
+    body = {"version": 1, "reason": "a slip", "changes": {"birth_year": 1990}}
+    corrected = client.post(f"{path}/correct", body, format="json").status_code
+    assert corrected == outcome(who, CORRECTORS, place)
+    read = client.get(f"{path}/history").status_code
+    assert read == outcome(who, READERS["participants"], place)
+
+
+@pytest.mark.parametrize("who", EVERYBODY, ids=str)
+@pytest.mark.parametrize("place", ["own", "other"])
 def test_erasures_are_asked_for_approved_and_stopped_by_those_who_may(who, place, world):
     person, client = world.people[place], api_of(who, world)
     body = {"site": world.sites[place].code, "participant": person.code}
@@ -622,6 +639,7 @@ def test_pages_are_shown_as_the_table_says(who, world, browse, client):
             ("withdrawal", WITHDRAWERS),
             ("consent", CONSENTERS),
             ("queries", READERS["queries"]),
+            ("people", READERS["participants"]),
         ):
             expected = page_outcome(who, roles, READERS["sites"], place)
             status = page.get(reverse(name, args=[site.code])).status_code
@@ -630,6 +648,10 @@ def test_pages_are_shown_as_the_table_says(who, world, browse, client):
             expected = page_outcome(who, READERS[resource], READERS[resource], place)
             status = page.get(reverse(name, args=[world.keys[resource][place]])).status_code
             assert status == expected, name
+        person = world.people[place]
+        for name, roles in (("person", READERS["participants"]), ("person-correct", CORRECTORS)):
+            expected = page_outcome(who, roles, READERS["participants"], place)
+            assert page.get(reverse(name, args=[person.pk])).status_code == expected, (name, place)
         for kind, key in world.uploads[place].items():
             expected = page_outcome(who, UPLOAD_READERS[kind], UPLOAD_READERS[kind], place)
             assert page.get(reverse("upload-report", args=[key])).status_code == expected, kind

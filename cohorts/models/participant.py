@@ -8,7 +8,7 @@ from typing import ClassVar, Self
 
 from django.core.validators import RegexValidator
 from django.db import models
-from django.db.models import Q
+from django.db.models import F, Q
 
 from cohorts.models.scoping import ScopedQuerySet
 from cohorts.models.site import Site
@@ -80,6 +80,22 @@ class Participant(models.Model):
                 name="participant_sex_known_word",
                 condition=Q(sex__in=["female", "male", "intersex", "unknown"]),
                 violation_error_message="Sex is female, male, intersex or unknown.",
+            ),
+            models.CheckConstraint(
+                name="participant_birth_year_plausible",
+                condition=Q(birth_year=None)
+                | Q(
+                    enrolled_on__year__gte=F("birth_year"),
+                    enrolled_on__year__lte=F("birth_year") + 120,
+                ),
+                violation_error_message="The birth year makes an age at enrolment outside 0 to 120 "
+                "years: check both years.",
+            ),
+            models.CheckConstraint(
+                name="participant_washout_when_drug_free",
+                condition=Q(washout_on=None) | Q(drug_free__isnull=False, drug_free=True),
+                violation_error_message="A washout date belongs to somebody who is drug-free: "
+                "correct one of the two.",
             ),
         ]
 

@@ -2,10 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any, Final
 
+from django.core.exceptions import ValidationError
+from django.db import transaction
+from django.utils import timezone
+
+from cohorts import access, history
+from cohorts.errors import ChangedMeanwhile, NotAllowed, UnusableRequest
 from cohorts.ingest.participants import ParticipantRow
-from cohorts.models import Consent, ConsentForm, Participant, Site, User
+from cohorts.models import Change, Consent, ConsentForm, Participant, Site, User, Withdrawal
+
+CORRECTABLE: Final = (
+    "sex",
+    "group",
+    "enrolled_on",
+    "birth_year",
+    "age_years",
+    "drug_free",
+    "washout_on",
+)
 
 
 def enrol(site: Site, rows: Sequence[ParticipantRow], *, by: User | None, basis: str = "") -> None:
@@ -57,3 +74,79 @@ def _forms(site: Site, rows: Sequence[ParticipantRow]) -> dict[str, ConsentForm]
                 site=site, version=version, offered_scopes=sorted(scopes)
             )
     return forms
+
+
+@transaction.atomic
+def correct(
+    participant_id: int, changes: Mapping[str, Any], *, reason: str, by: User, version: int
+) -> Participant:
+    """Correct what was recorded of a participant: a new version, with the reason; the old is kept.
+
+    ``version`` is the one that the corrector has seen. Raises NotAllowed, ChangedMeanwhile where
+    somebody else was first, UnusableRequest in the words of the rule that forbids it.
+    """
+    person = (
+        Participant.objects.select_for_update(of=("self",))
+        .select_related("site__study")
+        .get(pk=participant_id)
+    )
+    _refuse_correction(person, changes, reason, by, version)
+    for name, value in changes.items():
+        setattr(person, name, value)
+    person.version += 1
+    _hold_to_its_rules(person)
+    with history.because(reason.strip(), user=by.pk):
+        person.save(update_fields=[*changes, "version"])
+    Change.objects.record(
+        study=person.site.study,
+        site=person.site,
+        kind="participants",
+        counts={"corrected": 1},
+        cause="a participant was corrected",
+    )
+    return person
+
+
+def _refuse_correction(
+    person: Participant, changes: Mapping[str, Any], reason: str, by: User, version: int
+) -> None:
+    if not access.may(by, "participant", "U", person.site_id):
+        raise NotAllowed(f"Your role at {person.site.code} does not correct participants.")
+    standing = Withdrawal.objects.filter(participant=person).effective(timezone.localdate())
+    if standing.filter(level=Withdrawal.Level.ERASE).exists():
+        raise UnusableRequest(f"{person.code} has asked to be erased; nothing is corrected.")
+    if not reason.strip():
+        raise UnusableRequest("Say why the record is corrected.")
+    if "code" in changes:
+        raise UnusableRequest(
+            "A code is not corrected, since the files that were sent carry it: enrol under the "
+            "right code and merge the two."
+        )
+    if strange := sorted(set(changes) - set(CORRECTABLE)):
+        raise UnusableRequest(
+            f"{strange[0]!r} is not corrected here; what can be is {', '.join(CORRECTABLE)}."
+        )
+    if version != person.version:
+        raise ChangedMeanwhile(
+            f"{person.code} was changed meanwhile (it is version {person.version}, you have seen "
+            f"{version}): look at it again, then correct it."
+        )
+    if all(getattr(person, name) == value for name, value in changes.items()):
+        raise UnusableRequest("Nothing would change: give a value that differs.")
+
+
+def _hold_to_its_rules(person: Participant) -> None:
+    today = timezone.localdate()
+    for name, words in (("enrolled_on", "day of enrolment"), ("washout_on", "washout date")):
+        if (day := getattr(person, name)) is not None and day > today:
+            raise UnusableRequest(f"The {words} {day:%Y-%m-%d} is still to come: check it.")
+    groups = person.site.study.groups
+    if person.group not in groups:
+        raise UnusableRequest(
+            f"{person.group!r} is not a group of this study; the groups are "
+            f"{', '.join(sorted(groups))}."
+        )
+    try:
+        person.full_clean()
+    except ValidationError as error:
+        raise UnusableRequest(" ".join(error.messages)) from error

@@ -2,13 +2,65 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
-from django.db.models import QuerySet
+from django.db.models import Model, QuerySet
 
 from cohorts.ingest.redaction import masked, masking
-from cohorts.models import EVENTS, Participant
+from cohorts.models import EVENTS, Participant, User
 from cohorts.models.history import FOLLOWED, values_of
+
+UNTOLD = ("id", "site_id", "participant_id", "version")
+
+
+@dataclass(frozen=True)
+class Past:
+    """One event of a row. ``changed``: field, what it was (None at first), what it became."""
+
+    at: datetime
+    what: str
+    by: str
+    reason: str
+    version: int | None
+    changed: tuple[tuple[str, Any, Any], ...]
+
+
+def past_of(row: Model) -> list[Past]:
+    """Every event of a row that the reader may see, the newest first."""
+    kept: QuerySet[Any] = EVENTS[type(row)]._default_manager.filter(pgh_obj_id=row.pk)
+    events = list(kept.order_by("pgh_id"))
+    names = _actors(events)
+    told, before = [], None
+    for event in events:
+        said: dict[str, Any] = event.pgh_context or {}
+        told.append(
+            Past(
+                at=event.pgh_created_at,
+                what=event.pgh_label,
+                by=names.get(said.get("user")) or said.get("source", ""),
+                reason=said.get("reason", ""),
+                version=getattr(event, "version", None),
+                changed=tuple(_changed(before, event)),
+            )
+        )
+        before = event
+    return told[::-1]
+
+
+def _actors(events: Iterable[Any]) -> dict[int | None, str]:
+    users = ((event.pgh_context or {}).get("user") for event in events)
+    ids = {int(user) for user in users if user}
+    return dict(User.objects.filter(pk__in=ids).values_list("pk", "username"))
+
+
+def _changed(before: Any, event: Any) -> Iterable[tuple[str, Any, Any]]:
+    for name in values_of(type(event)):
+        was, now = getattr(before, name, None), getattr(event, name)
+        if name not in UNTOLD and was != now:
+            yield name, was, now
 
 
 def forget(person_id: int, *, code: str, site_id: int) -> int:

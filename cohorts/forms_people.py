@@ -1,0 +1,67 @@
+"""Forms about participants. They ask; the services decide."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django import forms
+
+from cohorts.forms import PlainForm
+from cohorts.models import Participant
+from cohorts.services.enrolment import CORRECTABLE
+
+YES_NO = [("", "not recorded"), ("true", "yes"), ("false", "no")]
+
+
+def day_field(label: str, **more: Any) -> forms.DateField:
+    """A day, picked or written."""
+    return forms.DateField(
+        label=label,
+        widget=forms.DateInput(attrs={"type": "date"}, format="%Y-%m-%d"),
+        error_messages={"invalid": "Not a date; write YYYY-MM-DD."},
+        **more,
+    )
+
+
+class CorrectionForm(PlainForm):
+    """What is recorded of a participant, to be overwritten where it is wrong."""
+
+    sex = forms.ChoiceField(label="Sex", choices=Participant.Sex.choices)
+    group = forms.ChoiceField(label="Group")
+    enrolled_on = day_field("Enrolled on")
+    birth_year = forms.IntegerField(label="Year of birth", required=False)
+    age_years = forms.FloatField(label="Age at enrolment (years)", required=False)
+    drug_free = forms.TypedChoiceField(
+        label="Drug-free",
+        choices=YES_NO,
+        coerce={"true": True, "false": False}.get,
+        empty_value=None,
+        required=False,
+    )
+    washout_on = day_field("Drug-free since", required=False)
+    reason = forms.CharField(
+        label="Why it is corrected",
+        max_length=300,
+        help_text="Such as: read from the wrong line. No names.",
+        error_messages={"required": "Say why the record is corrected."},
+    )
+    version = forms.IntegerField(widget=forms.HiddenInput)
+
+    def __init__(self, *args: Any, person: Participant, **kwargs: Any) -> None:
+        now = {name: getattr(person, name) for name in CORRECTABLE}
+        words = {True: "true", False: "false", None: ""}
+        kwargs["initial"] = now | {"drug_free": words[person.drug_free], "version": person.version}
+        super().__init__(*args, **kwargs)
+        self.person = person
+        group = self.fields["group"]
+        assert isinstance(group, forms.ChoiceField)  # noqa: S101 - declared above
+        group.choices = [(g, g.replace("_", " ")) for g in sorted(person.site.study.groups)]
+
+    @property
+    def changes(self) -> dict[str, Any]:
+        """Of the valid form, what differs from the record."""
+        return {
+            name: self.cleaned_data[name]
+            for name in CORRECTABLE
+            if self.cleaned_data[name] != getattr(self.person, name)
+        }

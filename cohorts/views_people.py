@@ -1,0 +1,84 @@
+"""Pages of a site's participants: found by code, shown with what was before, corrected."""
+
+from __future__ import annotations
+
+from django.contrib import messages
+from django.contrib.auth.decorators import login_required
+from django.core.exceptions import PermissionDenied
+from django.core.paginator import Paginator
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import get_object_or_404, redirect, render
+
+from cohorts import access
+from cohorts.errors import DomainError
+from cohorts.forms_people import CorrectionForm
+from cohorts.models import Assessment, Consent, Participant, Visit, Withdrawal
+from cohorts.services import enrolment, history
+from cohorts.views import PAGE, site_of, user_of, zone_of
+
+
+@login_required
+def people(request: HttpRequest, code: str) -> HttpResponse:
+    """The site's participants; ``?q=`` finds those whose code begins with it."""
+    here, user = site_of(request, code), user_of(request)
+    if not access.may(user, "participant", "R", here.pk):
+        raise PermissionDenied
+    asked = request.GET.get("q", "").strip()
+    found = Participant.objects.visible_to(user).filter(site=here, code__istartswith=asked)
+    page = Paginator(found.order_by("code"), PAGE).get_page(request.GET.get("page"))
+    return render(request, "cohorts/people.html", {"site": here, "page": page, "asked": asked})
+
+
+def person_of(request: HttpRequest, participant_id: int) -> Participant:
+    """The participant, or the same 404 for nobody and for somebody of another site."""
+    found: Participant = get_object_or_404(
+        Participant.objects.visible_to(request.user).select_related("site__study"),
+        pk=participant_id,
+    )
+    return found
+
+
+@login_required
+def person(request: HttpRequest, participant_id: int) -> HttpResponse:
+    """What is recorded of one participant, and what was."""
+    one, user = person_of(request, participant_id), user_of(request)
+    context = {
+        "person": one,
+        "site": one.site,
+        "zone": zone_of(one.site),
+        "consents": Consent.objects.visible_to(user).filter(participant=one).select_related("form"),
+        "withdrawals": Withdrawal.objects.visible_to(user).filter(participant=one),
+        "visits": Visit.objects.visible_to(user).filter(participant=one),
+        "assessments": Assessment.objects.visible_to(user)
+        .filter(participant=one)
+        .select_related("instrument"),
+        "past": history.past_of(one),
+        "may_correct": access.may(user, "participant", "U", one.site_id),
+        "may_record_consent": access.may(user, "consent", "C", one.site_id),
+    }
+    return render(request, "cohorts/person.html", context)
+
+
+@login_required
+def correct(request: HttpRequest, participant_id: int) -> HttpResponse:
+    """Correct a participant, with the reason."""
+    one, user = person_of(request, participant_id), user_of(request)
+    if not access.may(user, "participant", "U", one.site_id):
+        raise PermissionDenied
+    form = CorrectionForm(request.POST or None, person=one)
+    if request.method == "POST" and form.is_valid():
+        try:
+            done = enrolment.correct(
+                one.pk,
+                form.changes,
+                reason=form.cleaned_data["reason"],
+                by=user,
+                version=form.cleaned_data["version"],
+            )
+        except DomainError as error:
+            form.add_error(None, error.message)
+        else:
+            messages.success(request, f"{done.code} is corrected: this is version {done.version}.")
+            return redirect("person", done.pk)
+    context = {"person": one, "site": one.site, "form": form}
+    return render(request, "cohorts/correct.html", context, status=422 if form.errors else 200)
