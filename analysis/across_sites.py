@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from analysis.plans import AnalysisPlan
 from analysis.prepare import Block, Prepared, stacked
@@ -178,6 +179,19 @@ def rarely_measured(values: pd.DataFrame, people: pd.DataFrame) -> pd.Series:
     return (known >= KNOWN_AT_SITE).mean() < SITES_NEEDED - 1e-9
 
 
+def within_sites(
+    predicted: NDArray[np.float64], outcome: NDArray[np.float64], sites: NDArray[np.str_]
+) -> list[dict[str, Any]]:
+    """Of each site, the correlation of prediction and outcome; None where one does not vary."""
+    entries = []
+    for code in np.unique(sites):
+        told, was = predicted[sites == code], outcome[sites == code]
+        varies = len(was) >= 3 and np.ptp(told) > 0 and np.ptp(was) > 0
+        r = float(np.corrcoef(told, was)[0, 1]) if varies else None
+        entries.append({"site": str(code), "n": len(was), "r": r})
+    return entries
+
+
 def predict_severity(prepared: Prepared, plan: AnalysisPlan) -> dict[str, Any]:
     """PLS regression of the outcome on values standardised within sites, sites left out."""
     if not plan.outcome:
@@ -223,6 +237,7 @@ def predict_severity(prepared: Prepared, plan: AnalysisPlan) -> dict[str, Any]:
             "n_case": int((people["case"].to_numpy()[known] == 1).sum()),
             "n_control": int((people["case"].to_numpy()[known] == 0).sum()),
             "folds": fit.folds,
+            "by_site": within_sites(fit.predicted_cv, outcome[known], sites[known]),
             "features_left_out": [str(name) for name in rare.index[rare]],
             "vip": {str(name): float(value) for name, value in vip.items()},
         }

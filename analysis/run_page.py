@@ -118,7 +118,8 @@ def always_of(row: Mapping[str, Any]) -> str:
     """The interval over all looks as text, where there is one."""
     if row["always_low"] is None or row["always_high"] is None:
         return ""
-    return f"{signed(row['always_low'])} to {signed(row['always_high'])}"
+    write = "{:.2f}".format if row["measure"] == "AUC" else signed
+    return f"{write(row['always_low'])} to {write(row['always_high'])}"
 
 
 def figures_of(row: Mapping[str, Any], measure: str) -> tuple[str, str]:

@@ -1,9 +1,11 @@
 """What a run says of each published claim, by written rules.
 
-Rules, version 2. A marker's claim is judged on the pooled Hedges g of its stratum, over the sites
-that measured it in the claim's material and whose blood handling the marker can bear. This study
-looks at its data at every arrival, so zero is held against the interval that holds at all looks
-together (`analysis.stats.sequential`), not against the ordinary one, which is shown beside it:
+Rules, version 3; docs/decisions/0008-verdicts-at-all-looks.md tells what earlier ones said.
+
+A marker's claim is judged on the pooled Hedges g of its stratum, over the sites that measured it in
+the claim's material and whose blood handling the marker can bear. This study looks at its data at
+every arrival, so zero is held against the interval that holds at all looks together
+(`analysis.stats.sequential`), not against the ordinary one, which is shown beside it:
 
 - ``not_testable``: fewer than two such sites, or the claim states nothing this plan tests;
 - ``replicated``: the interval over all looks lies wholly on the claimed side of zero;
@@ -11,8 +13,10 @@ together (`analysis.stats.sequential`), not against the ordinary one, which is s
 - ``undecided``: it holds zero; the reason says whether the ordinary interval does too, and gives
   the power of one look.
 
-A classifier's claim is replicated when the interval of the AUC at left-out sites lies above 0.5; a
-severity model's when the cross-validated Q2 is above 0 with a permutation p under 0.05.
+A classifier's claim is judged in the same words on the AUC at left-out sites against 0.5, and a
+severity model's on the correlation of prediction and outcome within left-out sites against 0, each
+by its interval over all looks (`analysis.stats.model_looks`); to be replicated the latter also
+needs a cross-validated Q2 above 0 now. Both need two sites that were left out, severity three.
 """
 
 from __future__ import annotations
@@ -27,10 +31,12 @@ import pandas as pd
 from analysis.plans import AnalysisPlan
 from analysis.stats.handling import Handling
 from analysis.stats.meta import pool_effects
+from analysis.stats.model_looks import CHANCE, area_over_looks, correlation_over_looks
 from analysis.stats.power import power_of_pooled
 from analysis.stats.sequential import confidence_sequence
+from analysis.stats.severity import LEAVE_ONE_SITE_OUT
 
-RULES_VERSION = 2
+RULES_VERSION = 3
 SIDE = {"higher": 1.0, "lower": -1.0}
 ANY_MATRIX = ("", "blood")
 PARTS_CASES = (
@@ -222,46 +228,83 @@ def _reason(verdict: str, once: str, se: float, n_sites: int, plan: AnalysisPlan
 
 
 def judge_classifier(claim: ClaimFacts, stratum: str, document: Mapping[str, Any]) -> Finding:
-    """Above chance at sites that the model never saw?"""
+    """Above chance at sites that the model never saw, at all looks?"""
     if document["refused"]:
         return Finding(claim.code, stratum, "not_testable", str(document["refused"]))
-    low, high = float(document["ci_low"]), float(document["ci_high"])
     tested = [entry for entry in document["by_site"] if entry["auc"] is not None]
-    verdict = "replicated" if low > 0.5 else "opposite" if high < 0.5 else "undecided"
-    words = {
-        "replicated": "At left-out sites the interval of the AUC lies above 0.5.",
-        "opposite": "At left-out sites the interval of the AUC lies below 0.5.",
-        "undecided": "At left-out sites the interval of the AUC holds 0.5.",
-    }
+    if len(tested) < 2:
+        why = "Two sites that can be left out are needed, and one is tested."
+        return Finding(claim.code, stratum, "not_testable", why, n_sites=len(tested))
+    always = area_over_looks(*(_of(tested, name) for name in ("auc", "n_case", "n_control")))
+    always_low, always_high = float(always.ci_low[0]), float(always.ci_high[0])
+    low, high = float(document["ci_low"]), float(document["ci_high"])
+    verdict = _verdict(always_low - CHANCE, always_high - CHANCE, "higher")
+    once = _verdict(low - CHANCE, high - CHANCE, "higher")
     return Finding(
         code=claim.code,
         stratum=stratum,
         verdict=verdict,
-        reason=" ".join([words[verdict], *document["warnings"]]),
+        reason=" ".join([_area_reason(verdict, once), *document["warnings"]]),
         estimate=float(document["auc"]),
         ci_low=low,
         ci_high=high,
+        always_low=always_low,
+        always_high=always_high,
         n_sites=len(tested),
         n_case=sum(entry["n_case"] for entry in tested),
         n_control=sum(entry["n_control"] for entry in tested),
     )
 
 
+def _of(entries: Sequence[Mapping[str, Any]], name: str) -> list[float]:
+    return [float(entry[name]) for entry in entries]
+
+
+def _area_reason(verdict: str, once: str) -> str:
+    side = {"replicated": "above", "opposite": "below"}
+    if verdict in side:
+        return f"At left-out sites the interval of the AUC lies {side[verdict]} 0.5, at all looks."
+    if once in side:
+        return (
+            f"At left-out sites the ordinary interval of the AUC lies {side[once]} 0.5, but the "
+            "one that holds over all looks at growing data does not yet."
+        )
+    return "At left-out sites the interval of the AUC holds 0.5."
+
+
 def judge_severity(claim: ClaimFacts, stratum: str, document: Mapping[str, Any]) -> Finding:
-    """Better than the mean where it was not fitted, and better than chance?"""
+    """Better than the mean where it was not fitted, and better than chance at all looks?"""
     if document["refused"]:
         return Finding(claim.code, stratum, "not_testable", str(document["refused"]))
+    sites = [entry for entry in document["by_site"] if entry["r"] is not None]
+    if document["folds"] != LEAVE_ONE_SITE_OUT or len(sites) < 2:
+        why = "Three sites with the outcome are needed, of which each is left out in turn."
+        return Finding(claim.code, stratum, "not_testable", why, n_sites=document["n_sites"])
+    always = correlation_over_looks(_of(sites, "r"), _of(sites, "n"))
+    low, high = float(always.ci_low[0]), float(always.ci_high[0])
     q2, p = float(document["q2"]), document["p_permutation"]
-    figures = f"Q2 = {q2:.2f}, permutation p = {'not computed' if p is None else format(p, '.3f')}"
-    seen = p is not None and q2 > 0 and p < 0.05
-    words = "is predicted at left-out sites" if seen else "is not predicted beyond chance"
+    seen = low > 0 and q2 > 0
     return Finding(
         code=claim.code,
         stratum=stratum,
         verdict="replicated" if seen else "undecided",
-        reason=f"Severity {words}: {figures}.",
+        reason=(
+            f"Severity {_severity_words(seen, low, q2, p)}: Q2 = {q2:.2f}, the correlation within "
+            f"left-out sites lies from {low:.2f} to {high:.2f} over all looks, permutation "
+            f"p = {'not computed' if p is None else format(p, '.3f')}."
+        ),
         estimate=q2,
         n_sites=document["n_sites"],
         n_case=document["n_case"],
         n_control=document["n_control"],
     )
+
+
+def _severity_words(seen: bool, low: float, q2: float, p: float | None) -> str:
+    if seen:
+        return "is predicted at left-out sites, at all looks"
+    if low > 0:
+        return "is ordered at left-out sites, but not predicted better than by its mean"
+    if p is not None and p < 0.05 and q2 > 0:
+        return "is predicted at this look, but not yet at all looks at growing data"
+    return "is not predicted beyond chance"

@@ -143,6 +143,8 @@ def _severity(data: Document, sites: Sites, k: int, own: Collection[str]) -> dic
         if n is not None:
             told[name] = None if hide else count_or_none(n, k)
     told["n_samples"] = count_or_none(data["n_samples"], k)
+    # A site's own correlation is that of its people: the verdict speaks of all sites together.
+    told.pop("by_site", None)
     return told | {"vip": _coarse(data.get("vip", {}))}
 
 

@@ -117,7 +117,8 @@ def _interval(row: dict[str, Any]) -> str:
 def _always(row: dict[str, Any]) -> str:
     if row["always_low"] is None or row["always_high"] is None:
         return ""
-    return f"{row['always_low']:+.2f} to {row['always_high']:+.2f}"
+    sign = "+" if row["measure"] == "g" else ""
+    return f"{row['always_low']:{sign}.2f} to {row['always_high']:{sign}.2f}"
 
 
 def handling_notes(run: Run) -> list[str]:

@@ -125,53 +125,67 @@ def test_of_two_candidates_the_one_that_more_sites_measured_stands_for_the_marke
     assert found.feature == "arginase mass"
 
 
-AREA = {
-    "refused": "",
-    "auc": 0.7,
-    "ci_low": 0.6,
-    "ci_high": 0.8,
-    "warnings": [],
-    "by_site": [{"site": "A", "auc": 0.7, "n_case": 20, "n_control": 20}],
-}
+def area(*areas, n=40, **more):
+    """A classifier's document; the ordinary interval is far from 0.5 unless ``more`` says else."""
+    by_site = [
+        {"site": f"S{k}", "auc": value, "n_case": n, "n_control": n}
+        for k, value in enumerate(areas)
+    ]
+    ordinary = {"refused": "", "auc": 0.8, "ci_low": 0.75, "ci_high": 0.85, "warnings": []}
+    return ordinary | {"by_site": by_site} | more
+
+
+def judged(kind, document):
+    claims = [claim("none", kind=kind, strata=("all",))]
+    (found,) = judge_all(claims, effects(0.5), {kind: document}, {}, PLAN)
+    return found
 
 
 @pytest.mark.parametrize(
-    ("area", "verdict"),
+    ("document", "verdict"),
     [
-        ({}, "replicated"),
-        ({"ci_low": 0.45}, "undecided"),
-        ({"auc": 0.3, "ci_low": 0.2, "ci_high": 0.4}, "opposite"),
-        ({"refused": "No site can be tested."}, "not_testable"),
+        (area(0.8, 0.85, 0.78), "replicated"),
+        (area(0.8, 0.85, 0.78, n=6), "undecided"),
+        (area(0.2, 0.15, 0.22), "opposite"),
+        (area(0.9, None), "not_testable"),
+        (area(0.9, 0.9, refused="No site can be tested."), "not_testable"),
     ],
 )
-def test_a_classifier_is_judged_at_left_out_sites(area, verdict):
-    documents = {"classifier": AREA | area}
-    claims = [claim("none", kind="classifier", strata=("all",))]
-    (found,) = judge_all(claims, effects(0.5), documents, {}, PLAN)
-    assert found.verdict == verdict
+def test_a_classifier_is_judged_at_left_out_sites_by_the_interval_over_all_looks(document, verdict):
+    assert judged("classifier", document).verdict == verdict
+
+
+def test_an_area_that_leaves_a_half_at_one_look_alone_decides_nothing():
+    found = judged("classifier", area(0.7, 0.66, 0.68, n=15, auc=0.68, ci_low=0.58, ci_high=0.77))
+    assert found.ci_low > 0.5 > found.always_low
+    assert found.verdict == "undecided"
+    assert "the ordinary interval of the AUC lies above 0.5, but the one that" in found.reason
+
+
+def severity(*r, n=80, **more):
+    facts = {"refused": "", "q2": 0.2, "p_permutation": 0.005, "folds": "leave-one-site-out"}
+    facts |= {"n_sites": len(r), "n_case": 30, "n_control": 30}
+    by_site = [{"site": f"S{k}", "n": n, "r": value} for k, value in enumerate(r)]
+    return facts | {"by_site": by_site} | more
 
 
 @pytest.mark.parametrize(
-    ("q2", "p", "verdict"),
+    ("document", "verdict", "words"),
     [
-        (0.2, 0.01, "replicated"),
-        (0.2, 0.2, "undecided"),
-        (-0.1, 0.01, "undecided"),
-        (0.2, None, "undecided"),
+        (severity(0.5, 0.55, 0.5), "replicated", "at all looks: Q2 = 0.20, the correlation"),
+        (severity(0.5, 0.55, 0.5, q2=-0.1), "undecided", "not predicted better than by its mean"),
+        (severity(0.5, 0.55, 0.5, n=9), "undecided", "at this look, but not yet at all looks"),
+        (severity(0.1, 0.0, -0.1, p_permutation=None), "undecided", "not predicted beyond chance"),
+        (severity(0.5, 0.5, folds="10-fold"), "not_testable", "Three sites with the outcome"),
+        (severity(refused="Nobody has it."), "not_testable", "Nobody has it."),
     ],
 )
-def test_severity_is_judged_out_of_sample(q2, p, verdict):
-    document = {
-        "refused": "",
-        "q2": q2,
-        "p_permutation": p,
-        "n_sites": 3,
-        "n_case": 30,
-        "n_control": 30,
-    }
-    claims = [claim("none", kind="severity", strata=("all",))]
-    (found,) = judge_all(claims, effects(0.5), {"severity": document}, {}, PLAN)
+def test_severity_is_judged_at_left_out_sites_by_the_interval_over_all_looks(
+    document, verdict, words
+):
+    found = judged("severity", document)
     assert found.verdict == verdict
+    assert words in found.reason
 
 
 def test_a_claim_on_groups_among_cases_is_not_tested_and_says_so():
