@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from analysis.stats import orders, shrinkage
+from analysis.stats import shrinkage
 from analysis.stats.combat import fit_combat
 from analysis.stats.errors import UnusableData
 
@@ -58,21 +58,3 @@ def test_a_number_that_becomes_a_word_in_new_rows_is_refused():
     model = fit_combat(values(), BATCH, pd.DataFrame({"age": AGE}))
     with pytest.raises(UnusableData, match='Covariate "age" was numeric and is not here'):
         model.apply(values(), BATCH, pd.DataFrame({"age": ["old"] * 24}))
-
-
-def test_more_orders_of_residuals_than_asked_for_are_not_counted():
-    labels, codes = np.tile([0.0, 1.0], 3), np.zeros(6, dtype=np.int64)
-    assert orders.all_orders(labels, codes, np.empty((6, 1)), 719, everyone=True) is None
-    every = orders.all_orders(labels, codes, np.empty((6, 1)), 720, everyone=True)
-    assert every is not None
-    assert len(np.unique(np.concatenate(list(every)), axis=0)) == 720
-
-
-def test_orders_that_fill_the_last_batch_of_them_all_come_once(monkeypatch):
-    monkeypatch.setattr(orders, "AT_ONCE", 5)
-    labels, codes = np.array([0.0, 0, 0, 1, 1, 1]), np.zeros(6, dtype=np.int64)
-    every = orders.all_orders(labels, codes, np.empty((6, 0)), 100, everyone=True)
-    assert every is not None
-    parts = list(every)
-    assert [len(part) for part in parts] == [5, 5, 5, 5]
-    assert len({tuple(order >= 3) for part in parts for order in part}) == 20

@@ -7,9 +7,10 @@ from itertools import combinations, permutations
 import numpy as np
 import pytest
 
+from analysis.stats import orders
 from analysis.stats.effects import fit_effects
 from analysis.stats.errors import UnusableData
-from analysis.stats.orders import random_orders
+from analysis.stats.orders import all_orders, n_orders, random_orders
 from analysis.stats.permutation import permute_effects
 
 
@@ -146,3 +147,20 @@ def test_orders_inside_interleaved_blocks_stay_there():
     drawn = random_orders(codes, 300, rng())
     np.testing.assert_array_equal(codes[drawn], np.tile(codes, (300, 1)))
     np.testing.assert_array_equal(np.sort(drawn, axis=1), np.tile(np.arange(6), (300, 1)))
+
+
+def test_more_orders_of_residuals_than_asked_for_are_not_counted():
+    values, group, covariates = cohort(n=6, m=3)
+    few = permute_effects(values, group, covariates[:, [1]], n_permutations=719, rng=rng())
+    assert not few.exact
+    every = list(all_orders(np.tile([0.0, 1.0], 3), np.zeros(6, int), np.empty((6, 1))))
+    assert len(np.unique(np.concatenate(every), axis=0)) == 720
+
+
+def test_orders_that_fill_the_last_batch_of_them_all_come_once(monkeypatch):
+    monkeypatch.setattr(orders, "AT_ONCE", 5)
+    labels, codes = np.array([0.0, 0, 0, 1, 1, 1]), np.zeros(6, dtype=np.int64)
+    parts = list(all_orders(labels, codes, np.empty((6, 0))))
+    assert n_orders(labels, codes, np.empty((6, 0))) == 20
+    assert [len(part) for part in parts] == [5, 5, 5, 5]
+    assert len({tuple(order >= 3) for part in parts for order in part}) == 20
