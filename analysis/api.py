@@ -7,9 +7,10 @@ from drf_spectacular.utils import extend_schema
 from rest_framework.response import Response
 
 from analysis import serializers
-from analysis.api_results import STRATUM, release_rules, text_parameter
+from analysis.api_results import STRATUM, text_parameter
 from analysis.models import Claim, Plan
 from analysis.services import results
+from analysis.services.run_versions import release_rules
 from cohorts import conditional
 from cohorts.api_base import RecordViewSet, ScopedViewSet
 

@@ -7,7 +7,6 @@ from collections.abc import Callable
 from typing import Any
 
 import pandas as pd
-from django.conf import settings
 from django.http import HttpResponseBase
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import OpenApiParameter, extend_schema
@@ -17,9 +16,10 @@ from rest_framework.generics import get_object_or_404
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from analysis import serializers
+from analysis import polling, serializers
 from analysis.models import Run, RunDocument, RunTable
 from analysis.services import refusals, release, results
+from analysis.services.run_versions import marked, release_rules
 from cohorts import conditional
 from cohorts.api_base import RecordViewSet
 from cohorts.renderers import records_of
@@ -40,11 +40,6 @@ class QueriesStopped(exceptions.APIException):
     @property
     def wait(self) -> float:
         return refusals.seconds_left_today()
-
-
-def release_rules() -> tuple[int, int]:
-    """By what it is decided what is shown: a part of every ETag."""
-    return release.RELEASE_RULES_VERSION, settings.DISCLOSURE_K
 
 
 def _marked(answer: HttpResponseBase, run: Run) -> HttpResponseBase:
@@ -72,11 +67,11 @@ Q_BELOW = OpenApiParameter("q_below", OpenApiTypes.FLOAT, description="rows with
 class PublishedResults(RecordViewSet):
     """Tables and documents of a published run."""
 
-    def _published(self) -> Run:
-        found = Run.objects.visible_to(self.request.user).published().select_related("plan")
+    def _published(self) -> Any:
+        visible = Run.objects.visible_to(self.request.user).published().select_related("plan")
+        found = marked(visible)
         found = found.defer("left_out", "summary", "libraries", "plan__data")
-        run: Run = get_object_or_404(found, pk=self.kwargs["pk"])
-        return run
+        return get_object_or_404(found, pk=self.kwargs["pk"])
 
     def _result(
         self, make: Callable[[Run], Any], *more: Callable[[Run], object]
@@ -85,9 +80,8 @@ class PublishedResults(RecordViewSet):
         if refusals.stopped(self.request.user):
             raise QueriesStopped
         run = self._published()
-        # With the caller's roles, which every ETag holds, k decides what is shown.
-        rests_on = (run.pk, run.published_at, run.released_at, *release_rules())
-        etag = self.etag(*rests_on, *(each(run) for each in more))
+        mark = ":".join([run.mark, *(str(each(run)) for each in more)])
+        etag = polling.etag(self.request, conditional.standing_of(self.request.user), mark)
         if conditional.not_modified(self.request, etag):
             return _marked(conditional.unchanged(etag), run)
         try:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import uuid
 from typing import Any
 
 from django.db.models import QuerySet
@@ -15,19 +16,18 @@ from rest_framework.generics import get_object_or_404
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from analysis import serializers
-from analysis.api_results import JSON_ONLY, PublishedResults, release_rules
+from analysis import polling, serializers
+from analysis.api_results import JSON_ONLY, PublishedResults
 from analysis.models import Plan, Run
-from analysis.services import freshness, results, runs
+from analysis.polling import POLL_SECONDS
+from analysis.services import freshness, results, runs, waiting
+from analysis.services.run_versions import is_working, marked, newest_of_plan
 from cohorts import access, conditional
 from cohorts.api_base import RecordViewSet
 from cohorts.views import user_of
 
 PROBLEM = OpenApiResponse(OpenApiTypes.OBJECT, "A problem (RFC 9457).")
-POLL_SECONDS = "2"
-WORKING = (Run.State.QUEUED, Run.State.RUNNING)
-# Columns of a run that its answers rest on; snapshots hold every participant's number.
-VERSION = ("state", "step", "share_done", "published_at", "released_at", "held_because", "same_as")
+# Snapshots hold every participant's number.
 BIG = ("snapshot__participant_ids", "snapshot__assay_row_ids", "snapshot__assessment_ids")
 
 
@@ -87,10 +87,28 @@ class RunViewSet(PublishedResults):
         headers = {"Location": where, "Retry-After": POLL_SECONDS}
         return Response(results.status_of(run), status=status.HTTP_202_ACCEPTED, headers=headers)
 
-    @extend_schema(responses=serializers.RunSerializer)
+    @extend_schema(
+        parameters=[serializers.WaitQuery],
+        responses=serializers.RunSerializer,
+    )
     def retrieve(self, request: Request, pk: str = "") -> HttpResponseBase:
-        """What a run is, and while it works, how far it is."""
-        return self._tell(get_object_or_404(self._known().values("pk", *VERSION), pk=pk))
+        """What a run is, and while it works, how far it is.
+
+        With `wait`, the answer comes when the run has moved on, or after so many seconds.
+        """
+        asked = serializers.WaitQuery(data=request.query_params)
+        asked.is_valid(raise_exception=True)
+        known = marked(self._known()).values_list("pk", "mark")
+        run_id, mark = get_object_or_404(known, pk=pk)
+        if is_working(mark) and self._holds(mark):
+            moved = known.filter(pk=pk).first
+            run_id, mark = waiting.until_changed((run_id, mark), moved, asked.seconds) or (pk, mark)
+        return self._tell(run_id, mark)
+
+    def _holds(self, mark: str) -> bool:
+        """Whether the caller knows this state already: who holds nothing is told at once."""
+        standing = conditional.standing_of(self.request.user)
+        return conditional.not_modified(self.request, polling.etag(self.request, standing, mark))
 
     @extend_schema(
         parameters=[OpenApiParameter("plan", OpenApiTypes.STR, required=True)],
@@ -102,30 +120,30 @@ class RunViewSet(PublishedResults):
         """The newest published run of a plan that you may see."""
         asked = serializers.LatestQuery(data=request.query_params)
         asked.is_valid(raise_exception=True)
-        published = Run.objects.visible_to(request.user).published()
-        ours = published.filter(plan__name=asked.validated_data["plan"]).order_by("-published_at")
-        newest = ours.values("pk", *VERSION).first()
+        visible = Run.objects.visible_to(request.user)
+        ours = marked(newest_of_plan(visible, asked.validated_data["plan"]))
+        newest = ours.values_list("pk", "mark").first()
         if newest is None:
             raise exceptions.NotFound(
                 f"Plan {asked.validated_data['plan']!r} has no run yet that you can see."
             )
-        return self._tell(newest)
+        return self._tell(*newest)
 
     def _known(self) -> QuerySet[Run]:
         """Runs whose progress the caller may follow, their own unreleased ones too."""
         return Run.objects.open_to(self.request.user, "R")
 
-    def _tell(self, version: dict[str, Any]) -> HttpResponseBase:
-        etag = self.etag(*release_rules(), list(version.values()))
+    def _tell(self, run_id: uuid.UUID, mark: str) -> HttpResponseBase:
+        etag = polling.etag(self.request, conditional.standing_of(self.request.user), mark)
         if conditional.not_modified(self.request, etag):
             answer: HttpResponseBase = conditional.unchanged(etag)
         else:
-            answer = Response(self._facts(version["pk"]), headers={"ETag": etag})
-        if version["state"] in WORKING:
+            answer = Response(self._facts(run_id), headers={"ETag": etag})
+        if is_working(mark):
             answer["Retry-After"] = POLL_SECONDS
         return answer
 
-    def _facts(self, run_id: Any) -> dict[str, Any]:
+    def _facts(self, run_id: uuid.UUID) -> dict[str, Any]:
         user = self.request.user
         wide = Run.objects.visible_to(user).select_related("plan", "snapshot").defer(*BIG)
         run = wide.filter(pk=run_id).first() if access.reach(user, "released_result") else None

@@ -8,6 +8,7 @@ from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
 from analysis.models import Plan, Run
+from analysis.services import waiting
 
 Fields = serializers.Serializer[Any]
 
@@ -40,6 +41,20 @@ class NewRunSerializer(Fields):
 
 class LatestQuery(Fields):
     plan = serializers.SlugField(max_length=50)
+
+
+class WaitQuery(Fields):
+    wait = serializers.IntegerField(
+        required=False,
+        min_value=0,
+        max_value=waiting.LONGEST_SECONDS,
+        help_text="Seconds to wait for a working run to move on from the ETag in If-None-Match.",
+    )
+
+    @property
+    def seconds(self) -> int:
+        """How long the caller would wait; 0 where nothing is said."""
+        return int(self.validated_data.get("wait", 0))
 
 
 class RunStatusSerializer(Fields):

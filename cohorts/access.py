@@ -5,7 +5,9 @@ A request is judged by the role at the object's site. Default deny; no role cont
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, TypeGuard
 
@@ -64,6 +66,27 @@ UPLOAD_KINDS: Final[dict[str, str]] = {
 }
 
 
+# Roles that somebody holds today, with the site of each (None for a consortium role).
+Standing = tuple[tuple[str, int | None], ...]
+# What has been read of it during this request; None outside one, where nothing is kept.
+_known: ContextVar[dict[int, Standing] | None] = ContextVar("standing", default=None)
+
+
+@contextmanager
+def one_request() -> Iterator[None]:
+    """Within it, what a person may do is read once; the next request reads it again."""
+    before = _known.set({})
+    try:
+        yield
+    finally:
+        _known.reset(before)
+
+
+def hold_to(user: User, standing: Standing) -> None:
+    """Judge this object of the user, made for one request, by that alone: a token may do less."""
+    user.held_to = standing
+
+
 @dataclass(frozen=True)
 class Reach:
     """The sites at which somebody may do one thing."""
@@ -92,7 +115,7 @@ def reach(user: User | AnonymousUser, resource: str, verb: str = "R") -> Reach:
         return NOWHERE
     granted = roles_with(resource, verb)
     sites: set[int] = set()
-    for role, site_id in _standing(user):
+    for role, site_id in standing_of(user):
         if role not in granted:
             continue
         if site_id is None:
@@ -111,14 +134,23 @@ def roles_of(user: User | AnonymousUser) -> frozenset[str]:
     """Roles that ``user`` holds today, at any site."""
     if not _works_here(user):
         return frozenset()
-    return frozenset(role for role, _ in _standing(user))
+    return frozenset(role for role, _ in standing_of(user))
 
 
 def _works_here(user: User | AnonymousUser) -> TypeGuard[User]:
     return user.is_authenticated and user.is_active
 
 
-def _standing(user: User) -> Iterable[tuple[str, int | None]]:
+def standing_of(user: User) -> Standing:
     """Memberships in force today: read at each request, so that a role ends at the next one."""
-    memberships = user.memberships.in_force(timezone.localdate())
-    return list(memberships.values_list("role", "site_id"))
+    held_to: Standing | None = getattr(user, "held_to", None)
+    if held_to is not None:
+        return held_to
+    known = _known.get()
+    if known is not None and user.pk in known:
+        return known[user.pk]
+    memberships = user.memberships.in_force(timezone.localdate()).order_by("pk")
+    found: Standing = tuple(memberships.values_list("role", "site_id"))
+    if known is not None:
+        known[user.pk] = found
+    return found

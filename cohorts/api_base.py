@@ -76,14 +76,8 @@ class ScopedViewSet(viewsets.GenericViewSet[Any]):
 
     def etag(self, *parts: object) -> str:
         """The ETag of this answer: the caller's rights today, the question, and ``parts``."""
-        request = self.request
-        renderer = request.accepted_renderer
-        return conditional.etag_of(
-            request.get_full_path(),
-            renderer.format if renderer else "",
-            conditional.standing_of(request.user),
-            *parts,
-        )
+        asked = conditional.question_of(self.request)
+        return conditional.etag_of(asked, conditional.standing_of(self.request.user), *parts)
 
     def finalize_response(
         self, request: Request, response: Any, *args: Any, **kwargs: Any
@@ -121,7 +115,7 @@ class RecordViewSet(ScopedViewSet):
 
     def filter_queryset(self, queryset: QuerySet[Any]) -> QuerySet[Any]:
         found = super().filter_queryset(queryset)
-        versioned: QuerySet[Any] = found.annotate(row_version=conditional.row_version(found.model))
+        versioned: QuerySet[Any] = found.annotate(row_version=conditional.RowVersion())
         return versioned
 
     def _version(self, parts: Sequence[object]) -> str:

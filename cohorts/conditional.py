@@ -5,27 +5,44 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterable
+from datetime import date
+from functools import cache
 from typing import Any
 
+from django.conf import settings
 from django.contrib.auth.models import AnonymousUser
 from django.db import models
 from django.db.models import Count, Max, Sum
-from django.db.models.expressions import RawSQL
-from django.http import HttpResponseNotModified
+from django.http import HttpRequest, HttpResponseNotModified
 from django.utils import timezone
 from django.utils.http import parse_etags
 from rest_framework.request import Request
 
-from cohorts.models import Change, Membership, Site, User
+from cohorts import access
+from cohorts.models import Change, Site, User
 
 
 def etag_of(*parts: object) -> str:
     """A strong ETag: equal parts, equal answer."""
     text = json.dumps(parts, default=str, separators=(",", ":"))
-    return f'"{hashlib.sha256(text.encode()).hexdigest()[:32]}"'
+    return f'"{hashlib.blake2b(text.encode(), key=_key(), digest_size=16).hexdigest()}"'
 
 
-def not_modified(request: Request, etag: str) -> bool:
+@cache
+def _key() -> bytes:
+    # Keyed, so that nobody can ask by an ETag of their own making whether something is so.
+    return hashlib.sha256(f"etag {settings.SECRET_KEY}".encode()).digest()
+
+
+def question_of(request: HttpRequest) -> list[str]:
+    """What is asked, and in which form; how long to wait for it is no part of the answer."""
+    query = "&".join(
+        part for part in request.META.get("QUERY_STRING", "").split("&") if part[:5] != "wait="
+    )
+    return [request.path, query, request.META.get("HTTP_ACCEPT", "")]
+
+
+def not_modified(request: Request | HttpRequest, etag: str) -> bool:
     """Whether the caller holds this very answer (RFC 9110, 13.1.2: compared weakly)."""
     if request.method not in ("GET", "HEAD"):
         return False
@@ -38,23 +55,34 @@ def unchanged(etag: str) -> HttpResponseNotModified:
     return HttpResponseNotModified(headers={"ETag": etag})
 
 
-def row_version(model: type[models.Model]) -> RawSQL:
+class RowVersion(models.Func):
     """The transaction that last wrote the row: moves at every UPDATE, whoever made it."""
-    table = model._meta.db_table
-    return RawSQL(f'"{table}"."xmin"::text::bigint', [])  # noqa: S611 - a table's own name
+
+    def __init__(self) -> None:
+        super().__init__(models.F("pk"), output_field=models.BigIntegerField())
+
+    def as_sql(  # type: ignore[override]  # it takes no template
+        self, compiler: Any, connection: Any, **more: Any
+    ) -> tuple[str, tuple[str | int, ...]]:
+        (key,) = self.get_source_expressions()
+        return f'{compiler.quote_name_unless_alias(key.alias)}."xmin"::text::bigint', ()
 
 
 def version_of(rows: models.QuerySet[Any]) -> list[object]:
     """Moves when one of these rows is added, changed or deleted; a scan, so for short tables."""
-    seen = rows.order_by().annotate(row_version=row_version(rows.model))
+    seen = rows.order_by().annotate(row_version=RowVersion())
     return list(seen.aggregate(Count("pk"), Sum("row_version")).values())
 
 
 def standing_of(user: User | AnonymousUser) -> list[object]:
     """What the caller's rights rest on today: they begin and end on calendar days."""
-    today = timezone.localdate()
-    roles = Membership.objects.filter(user_id=user.pk or 0).in_force(today).order_by("pk")
-    return [user.pk, str(today), *map(str, roles.values_list("role", "site_id"))]
+    roles = access.standing_of(user) if user.is_authenticated else ()
+    return standing(user.pk, timezone.localdate(), roles)
+
+
+def standing(user_id: int | None, today: date, roles: access.Standing) -> list[object]:
+    """The same of somebody whose roles have been read already."""
+    return [user_id, str(today), *roles]
 
 
 def records_version(user: User | AnonymousUser) -> list[object]:

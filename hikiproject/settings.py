@@ -75,6 +75,7 @@ INSTALLED_APPS = [
 ]
 MIDDLEWARE = [
     "django.middleware.security.SecurityMiddleware",
+    "analysis.polling.unchanged_runs",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "csp.middleware.CSPMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
@@ -85,6 +86,7 @@ MIDDLEWARE = [
     "cohorts.history.ActorMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
+    "cohorts.middleware.roles_read_once",
 ]
 ROOT_URLCONF = "hikiproject.urls"
 WSGI_APPLICATION = "hikiproject.wsgi.application"
@@ -209,6 +211,8 @@ REST_FRAMEWORK = {
     "PAGE_SIZE": 100,
     "UNAUTHENTICATED_USER": "django.contrib.auth.models.AnonymousUser",
 }
+# Requests that may wait for a run to move on, in each process of the web server.
+LONG_POLLS = env.int("HIKI_LONG_POLLS", default=3)
 SPECTACULAR_SETTINGS = {
     "TITLE": "hikiproject",
     "DESCRIPTION": "A living multi-site study of the blood biomarkers of hikikomori.",

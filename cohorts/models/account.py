@@ -11,12 +11,17 @@ from django.contrib.auth.models import AbstractUser
 from django.db import models
 from django.utils import timezone
 
+from cohorts import access
+
 TOKEN_PREFIX = "hiki_"  # noqa: S105 - a public mark, so that a leaked token is recognised
 TOKEN_LIFE = timedelta(days=365)
 
 
 class User(AbstractUser):
     """Somebody who works for a site or for the consortium; what they may do is in `Membership`."""
+
+    # Set for one request by `access.hold_to`.
+    held_to: access.Standing | None = None
 
 
 def digest_of(key: str) -> str:
@@ -36,12 +41,6 @@ class ApiTokenQuerySet(models.QuerySet["ApiToken"]):
             user=user, name=name, digest=digest_of(key), expires_at=timezone.now() + TOKEN_LIFE
         )
         return token, key
-
-    def of_key(self, key: str) -> ApiToken | None:
-        """The usable token with that key."""
-        return (
-            self.usable(timezone.now()).select_related("user").filter(digest=digest_of(key)).first()
-        )
 
     def visible_to(self, user: User) -> Self:
         """Everybody sees their own tokens only."""

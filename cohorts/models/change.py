@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, ClassVar, Self
 
 from django.db import connection, models, transaction
 from django.db.models.functions import Now
@@ -23,6 +23,7 @@ recorded = Signal()
 # Any fixed number: held from the writing of a change until its commit, so that a reader who has
 # seen change n has seen every smaller one. Publication of a run takes it too.
 ORDER_LOCK = 0x48494B49
+ENDS_A_USE = ("withdrawal", "erasure")
 
 
 def hold_order_lock() -> None:
@@ -58,6 +59,10 @@ class ChangeQuerySet(ScopedQuerySet["Change"]):
     def newest(self, study: Study) -> int:
         """Number of the study's newest change; 0 before the first."""
         return self.filter(study=study).aggregate(n=models.Max("id"))["n"] or 0
+
+    def that_end_a_use(self) -> Self:
+        """Withdrawals and erasures: they move what is told of runs that were published before."""
+        return self.filter(kind__in=ENDS_A_USE)
 
     def visible_to(self, user: User | AnonymousUser) -> ChangeQuerySet:
         """Changes of the user's sites, and those of no single site."""
@@ -95,6 +100,13 @@ class Change(models.Model):
                 fields=["study", "event"],
                 condition=~models.Q(event=""),
                 violation_error_message="This event has been recorded already.",
+            )
+        ]
+        indexes = [
+            models.Index(
+                name="change_that_ends_a_use",
+                fields=["-id"],
+                condition=models.Q(kind__in=ENDS_A_USE),
             )
         ]
 

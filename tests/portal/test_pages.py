@@ -17,6 +17,7 @@ from django.utils import timezone
 
 from analysis import figures, run_page
 from analysis.models import Run
+from cohorts import bearer
 from cohorts.models import ApiToken, Consent, Participant, Upload, Withdrawal
 from tests.factories import (
     SCOPES,
@@ -214,7 +215,7 @@ def test_a_token_is_shown_once_and_revoked_by_its_owner_only(browse):
     token = ApiToken.objects.get()
     assert browse(other).post(f"/account/tokens/{token.pk}/revoke/").status_code == 404
     client.post(f"/account/tokens/{token.pk}/revoke/")
-    assert ApiToken.objects.of_key(key) is None
+    assert bearer.token_of(key) is None
 
 
 # --- runs

@@ -1,0 +1,51 @@
+"""What an answer about a run rests on: one text that moves whenever such an answer may."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.conf import settings
+from django.db.models import CharField, QuerySet, Subquery, Value
+from django.db.models.functions import Cast, Concat
+
+from analysis.models import Run
+from analysis.services.disclosure import RELEASE_RULES_VERSION
+from cohorts import access
+from cohorts.conditional import RowVersion
+from cohorts.models import Change
+
+WORKING = (Run.State.QUEUED, Run.State.RUNNING)
+
+
+def release_rules() -> tuple[int, int]:
+    """By what it is decided what is shown: a part of every ETag."""
+    return RELEASE_RULES_VERSION, settings.DISCLOSURE_K
+
+
+def marked(runs: QuerySet[Run]) -> QuerySet[Any]:
+    """These runs with ``mark``: their number, state and the transaction that last wrote them.
+
+    What is told of a run also counts who was withdrawn or erased since, so the newest such change
+    is a part of it; whatever else is told never changes while the run's own row does not.
+    """
+    gone = Change.objects.that_end_a_use().order_by("-pk").values("pk")[:1]
+    parts = ("pk", "state", RowVersion(), Subquery(gone), "share_done", "step")
+    words = [Cast(part, CharField()) for part in parts]
+    joined = [piece for word in words for piece in (Value(":"), word)][1:]
+    return runs.annotate(mark=Concat(*joined, output_field=CharField()))
+
+
+def newest_of_plan(runs: QuerySet[Run], plan_name: str) -> QuerySet[Run]:
+    """Published runs of a plan among these, the newest first."""
+    return runs.filter(state=Run.State.PUBLISHED, plan__name=plan_name).order_by("-published_at")
+
+
+def may_see_unreleased(roles: access.Standing) -> bool:
+    """Whether these roles read results before their release."""
+    early = access.roles_with("unreleased_result", "R")
+    return any(role in early for role, _ in roles)
+
+
+def is_working(mark: str) -> bool:
+    """Whether the run of that mark is not at its end yet."""
+    return mark.split(":")[1] in WORKING

@@ -1,0 +1,59 @@
+"""Whose key a request brings, and what that person may do today: one read."""
+
+from __future__ import annotations
+
+from datetime import date, datetime, timedelta
+
+from django.contrib.postgres.expressions import ArraySubquery
+from django.db.models import CharField, OuterRef, QuerySet, Value
+from django.db.models.functions import Cast, Concat
+from django.utils import timezone
+
+from cohorts import access
+from cohorts.models import ApiToken, Membership
+from cohorts.models.account import digest_of
+
+SCHEME = "bearer"
+# The last use is written at most this often: polling must not cost a write each time.
+LAST_USE_STEP = timedelta(minutes=10)
+
+
+def key_of(header: str) -> str | None:
+    """The key in an Authorization header; "" for one that is not a key, None for another scheme."""
+    scheme, _, key = header.strip().partition(" ")
+    if scheme.lower() != SCHEME:
+        return None
+    key = key.strip()
+    return key if key.isascii() and " " not in key else ""
+
+
+def tokens(digest: str, at: datetime, today: date) -> QuerySet[ApiToken]:
+    """The usable token of that digest, with its owner's roles in ``held``."""
+    roles = (
+        Membership.objects.in_force(today)
+        .filter(user_id=OuterRef("user_id"))
+        .order_by("pk")
+        .values_list(Concat("role", Value(":"), Cast("site_id", CharField())))
+    )
+    found: QuerySet[ApiToken] = ApiToken.objects.usable(at).filter(digest=digest)
+    return found.annotate(held=ArraySubquery(roles))
+
+
+def standing(held: list[str]) -> access.Standing:
+    """Roles and sites out of what `tokens` reads."""
+    pairs = (each.partition(":") for each in held)
+    return tuple((role, int(site) if site else None) for role, _, site in pairs)
+
+
+def token_of(key: str) -> ApiToken | None:
+    """The token with that key; its owner is judged by what this read brought along."""
+    now = timezone.now()
+    found = tokens(digest_of(key), now, timezone.localdate()).select_related("user").first()
+    if found is not None:
+        access.hold_to(found.user, standing(found.held))  # type: ignore[attr-defined]  # annotated
+    return found
+
+
+def due_for_writing(last_used_at: datetime | None) -> bool:
+    """Whether a use now is to be written down."""
+    return last_used_at is None or timezone.now() - last_used_at > LAST_USE_STEP

@@ -1,0 +1,209 @@
+"""Polling: one read while nothing moves, an answer soon after something does."""
+
+from __future__ import annotations
+
+import threading
+import time
+
+import pytest
+from django.db import OperationalError, connection
+from django.test.utils import CaptureQueriesContext
+from django.utils import timezone
+from rest_framework.test import APIClient
+
+from analysis import polling
+from analysis.models import Plan, Run
+from analysis.services import waiting
+from cohorts.models import ApiToken, Change
+from tests.factories import StudyFactory, user_with
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def run():
+    plan = Plan.objects.create(study=StudyFactory(), name="p", data={"case": ["a"], "control": []})
+    now = timezone.now()
+    return Run.objects.create(
+        plan=plan, state="published", key="k", published_at=now, released_at=now
+    )
+
+
+@pytest.fixture
+def program():
+    """A function: a client with a token of a new user of that role."""
+
+    def client(role: str = "CA") -> APIClient:
+        _, key = ApiToken.objects.issue(user_with(role), "notebook")
+        made = APIClient(HTTP_AUTHORIZATION=f"Bearer {key}")
+        made.get("/api/v1/runs")  # the first use of a token is written down
+        return made
+
+    return client
+
+
+def reads_of(statement: str, read) -> list[str]:
+    """Statements sent while ``read`` runs, those of the prepared read too."""
+    with connection.cursor() as cursor, CaptureQueriesContext(connection) as seen:
+        executed = []
+        original = polling.Prepared.read
+
+        def counted(self, given):
+            executed.append(self.sql)
+            return original(self, given)
+
+        polling.Prepared.read = counted
+        try:
+            read()
+        finally:
+            polling.Prepared.read = original
+        cursor.close()
+    return executed + [query["sql"] for query in seen.captured_queries]
+
+
+@pytest.mark.parametrize("path", ["runs/{}", "runs/{}/", "runs/latest?plan=p"])
+@pytest.mark.parametrize("role", ["CA", "CD"])
+def test_an_unchanged_run_costs_one_read(run, program, path, role):
+    client, url = program(role), "/api/v1/" + path.format(run.pk)
+    tag = client.get(url)["ETag"]
+    answers = []
+    reads = reads_of("", lambda: answers.append(client.get(url, HTTP_IF_NONE_MATCH=tag)))
+    assert [answer.status_code for answer in answers] == [304]
+    assert answers[0]["ETag"] == tag
+    assert answers[0]["Cache-Control"] == "private, no-cache"
+    assert len(reads) == 1
+
+
+MOVES = {
+    "progress": lambda run: Run.objects.filter(pk=run.pk).update(step="pooling"),
+    "withdrawal": lambda run: Change.objects.create(
+        study=run.plan.study, kind="withdrawal", cause="x"
+    ),
+}
+
+
+@pytest.mark.parametrize("what", MOVES)
+def test_what_moves_the_answer_moves_its_etag(run, program, what):
+    client, url = program(), f"/api/v1/runs/{run.pk}"
+    tag = client.get(url)["ETag"]
+    MOVES[what](run)
+    assert client.get(url, HTTP_IF_NONE_MATCH=tag).status_code == 200
+
+
+def test_a_newer_run_that_an_analyst_may_not_see_yet_moves_nothing_for_her(run, program):
+    analyst, manager = program("CA"), program("CD")
+    url = "/api/v1/runs/latest?plan=p"
+    tags = [client.get(url)["ETag"] for client in (analyst, manager)]
+    Run.objects.create(plan=run.plan, state="published", key="2", published_at=timezone.now())
+    polls = [
+        client.get(url, HTTP_IF_NONE_MATCH=tag).status_code
+        for client, tag in zip((analyst, manager), tags, strict=True)
+    ]
+    assert polls == [304, 200]
+
+
+@pytest.mark.parametrize(("end", "status"), [("token", 401), ("membership", 403), ("user", 401)])
+def test_a_right_that_has_ended_gets_no_304(run, program, end, status):
+    client, url = program(), f"/api/v1/runs/{run.pk}"
+    tag = client.get(url)["ETag"]
+    token = ApiToken.objects.get()
+    if end == "token":
+        ApiToken.objects.update(revoked_at=timezone.now())
+    elif end == "membership":
+        token.user.memberships.update(until_date=timezone.localdate())
+    else:
+        type(token.user).objects.filter(pk=token.user_id).update(is_active=False)
+    assert client.get(url, HTTP_IF_NONE_MATCH=tag).status_code == status
+
+
+def test_anothers_etag_is_of_no_use(run, program):
+    mine, theirs = program(), program()
+    url = f"/api/v1/runs/{run.pk}"
+    tag = mine.get(url)["ETag"]
+    assert theirs.get(url, HTTP_IF_NONE_MATCH=tag).status_code == 200
+
+
+def test_a_lost_connection_is_left_to_the_ordinary_way(run, program, monkeypatch):
+    client, url = program(), f"/api/v1/runs/{run.pk}"
+    tag = client.get(url)["ETag"]
+
+    def lost(self, given):
+        raise OperationalError("server closed the connection")
+
+    monkeypatch.setattr(polling.Prepared, "read", lost)
+    monkeypatch.setattr(connection, "close", lambda: None)
+    assert client.get(url, HTTP_IF_NONE_MATCH=tag).status_code == 304
+
+
+# --- long polling
+
+
+@pytest.fixture
+def working(run):
+    Run.objects.filter(pk=run.pk).update(state="running", step="preparing")
+    return run
+
+
+def test_a_poll_waits_no_longer_than_it_says(working, program):
+    client, url = program(), f"/api/v1/runs/{working.pk}"
+    tag = client.get(url)["ETag"]
+    begun = time.monotonic()
+    answer = client.get(f"{url}?wait=1", HTTP_IF_NONE_MATCH=tag)
+    assert answer.status_code == 304
+    assert 1 <= time.monotonic() - begun < 5
+    assert answer["Retry-After"] == "2"
+
+
+def test_a_poll_ends_when_the_run_moves(working, program, monkeypatch):
+    client, url = program(), f"/api/v1/runs/{working.pk}"
+    tag = client.get(url)["ETag"]
+    monkeypatch.setattr(
+        waiting.time, "sleep", lambda _: Run.objects.filter(pk=working.pk).update(step="pooling")
+    )
+    answer = client.get(f"{url}?wait=30", HTTP_IF_NONE_MATCH=tag)
+    assert answer.status_code == 200
+    assert answer.json()["step"] == "pooling"
+
+
+def test_who_knows_nothing_yet_and_who_asks_for_an_ended_run_do_not_wait(run, program, monkeypatch):
+    monkeypatch.setattr(waiting.time, "sleep", None)
+    client, url = program(), f"/api/v1/runs/{run.pk}?wait=30"
+    tag = client.get(url)["ETag"]
+    assert client.get(url, HTTP_IF_NONE_MATCH=tag).status_code == 304
+    Run.objects.filter(pk=run.pk).update(state="running")
+    assert client.get(url).status_code == 200
+
+
+def test_a_few_may_wait_and_the_next_is_answered_at_once(monkeypatch):
+    monkeypatch.setattr(waiting, "_places", threading.BoundedSemaphore(1))
+    held = threading.Event()
+    first = threading.Thread(
+        target=waiting.until_changed, args=(1, lambda: 2 if held.is_set() else 1, 20, 0.01)
+    )
+    first.start()
+    while waiting._places.acquire(blocking=False):
+        waiting._places.release()
+    assert waiting.until_changed(1, lambda: pytest.fail("it waits"), 20) == 1
+    held.set()
+    first.join(5)
+    assert not first.is_alive()
+    assert waiting.until_changed(1, lambda: 2, 20) == 2
+
+
+@pytest.mark.parametrize("wait", ["31", "-1", "long", "1.5"])
+def test_a_wait_that_cannot_be_is_refused(run, program, wait):
+    answer = program().get(f"/api/v1/runs/{run.pk}?wait={wait}")
+    assert answer.status_code == 400
+    assert answer.json()["errors"][0]["pointer"] == "/wait"
+
+
+# --- the API's own pages
+
+
+@pytest.mark.parametrize("path", ["schema", "docs"])
+def test_the_description_is_not_sent_twice(program, path):
+    client = program()
+    first = client.get(f"/api/v1/{path}")
+    again = client.get(f"/api/v1/{path}", HTTP_IF_NONE_MATCH=first["ETag"])
+    assert (first.status_code, again.status_code) == (200, 304)
+    assert not first["ETag"].startswith("W/")
