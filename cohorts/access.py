@@ -42,6 +42,8 @@ TABLE: Final[dict[str, dict[str, str]]] = {
     "assessment": {"SC": "CRU", "SD": "RU", "CD": "R", "AU": "R"},
     "assay": {"SC": "R", "SD": "CR", "LT": "CR", "CD": "R", "AU": "R"},
     "embargo": {"SD": "R", "CD": "RU", "AU": "R"},
+    # C proposes a corrected table, A accepts somebody else's.
+    "assay_correction": {"SD": "AC", "LT": "C", "CD": "A"},
     "row_values": {"SD": "R", "CD": "R", "AU": "R"},
     "upload": {"SC": "CR", "SD": "CR", "LT": "CR", "CD": "R", "AU": "R"},
     "raw_file": {"SD": "RX", "LT": "RX", "CD": "RX", "AU": "R"},

@@ -4,22 +4,26 @@ from __future__ import annotations
 
 from django.conf import settings
 from django.db.models import Count, Q
+from django.http import HttpResponse
 from django.utils import timezone
+from django.utils.http import content_disposition_header
 from django_filters import rest_framework as filters
 from drf_spectacular.types import OpenApiTypes
-from drf_spectacular.utils import OpenApiResponse, extend_schema
+from drf_spectacular.utils import OpenApiParameter, OpenApiResponse, extend_schema
 from rest_framework import exceptions, mixins, parsers, status
+from rest_framework.decorators import action
 from rest_framework.request import Request
 from rest_framework.response import Response
 
 from cohorts import access, conditional, models, serializers
 from cohorts.api_base import RecordViewSet
 from cohorts.errors import NotAllowed
-from cohorts.services import consent, uploads
+from cohorts.services import consent, remarked, two_steps, uploads
 
 PROBLEM = OpenApiResponse(OpenApiTypes.OBJECT, "A problem (RFC 9457).")
 # What a multipart request carries beside its file: boundaries and a few short fields.
 MULTIPART_SLACK_BYTES = 64 * 1024
+BODIES = [parsers.JSONParser, parsers.FormParser, parsers.MultiPartParser]
 
 
 class BySite(filters.FilterSet):
@@ -245,9 +249,17 @@ class UploadViewSet(mixins.CreateModelMixin, RecordViewSet):
     serializer_class = serializers.UploadSerializer
     filterset_class = UploadFilter
     page_ordering = ("-received_at", "-pk")
-    related = ("site", "sent_by")
+    related = ("site", "sent_by", "accepted_by")
     parser_classes = [parsers.MultiPartParser]
-    verbs = {**RecordViewSet.verbs, "create": "C"}
+    # Who decides over a checked table, and who fetches it, the services know: both are among those
+    # who read it.
+    verbs = {
+        **RecordViewSet.verbs,
+        "create": "C",
+        "accept": "R",
+        "discard": "R",
+        "remarks": "R",
+    }
 
     def get_queryset(self):
         """A report quotes cells: who may not read a kind of record reads no report on one."""
@@ -261,32 +273,74 @@ class UploadViewSet(mixins.CreateModelMixin, RecordViewSet):
     @extend_schema(
         request={"multipart/form-data": serializers.NewUploadSerializer},
         responses={
-            201: OpenApiResponse(serializers.UploadSerializer, "Every row holds and is stored."),
+            201: OpenApiResponse(
+                serializers.UploadSerializer, "Every row holds and is stored, or is checked only."
+            ),
             200: OpenApiResponse(serializers.UploadSerializer, "This file was accepted before."),
             413: PROBLEM,
             422: OpenApiResponse(OpenApiTypes.OBJECT, "Refused: the report names every cell."),
         },
     )
     def create(self, request):
-        """Send a table: every row is stored, or none and the report says why."""
+        """Send a table: every row is stored, or none and the report says why.
+
+        With `check_only` nothing is stored yet: the answer's report previews what accepting it
+        would add and change, and rows of known records are taken as their corrections.
+        """
         self._refuse_giants(request)
-        asked = serializers.NewUploadSerializer(data=request.data)
+        # In the address too, where a client's form is fixed.
+        asked = serializers.NewUploadSerializer(
+            data=request.query_params.dict() | request.data.dict()
+        )
         asked.is_valid(raise_exception=True)
         sent, begun = asked.validated_data, timezone.now()
-        site = uploads.site_for(request.user, sent["site"], sent["kind"])
+        verbs = "CU" if sent["check_only"] else "C"
+        site = uploads.site_for(request.user, sent["site"], sent["kind"], verbs=verbs)
         table = uploads.SentTable(
             kind=sent["kind"],
             content=sent["file"].read(),
             filename=sent["file"].name,
             options={name: sent[name] for name in uploads.ASSAY_OPTIONS if name in sent},
         )
-        upload = uploads.submit(site, table, by=request.user)
-        if upload.status != models.Upload.Status.ACCEPTED:
+        step = two_steps.check if sent["check_only"] else uploads.submit
+        upload = step(site, table, by=request.user)
+        if upload.status == models.Upload.Status.REJECTED:
             raise RefusedUpload(upload)
-        known = upload.accepted_at < begun
+        known = upload.accepted_at is not None and upload.accepted_at < begun
         told = self.get_serializer(upload).data
         code = status.HTTP_200_OK if known else status.HTTP_201_CREATED
         return Response(told, status=code, headers=location_of(request, upload.pk))
+
+    @extend_schema(
+        request=serializers.AcceptUploadSerializer,
+        responses={200: serializers.UploadSerializer, 409: PROBLEM},
+    )
+    @action(detail=True, methods=["post"], parser_classes=BODIES)
+    def accept(self, request, pk):
+        """Accept a checked table, with the reason where it corrects; checked again first."""
+        said = serializers.AcceptUploadSerializer(data=request.data)
+        said.is_valid(raise_exception=True)
+        reason = said.validated_data["reason"]
+        done = two_steps.accept(self.get_object().pk, by=request.user, reason=reason)
+        return Response(self.get_serializer(done).data)
+
+    @extend_schema(request=None, responses={200: serializers.UploadSerializer, 409: PROBLEM})
+    @action(detail=True, methods=["post"], parser_classes=BODIES)
+    def discard(self, request, pk):
+        """Put a checked table aside; it may be sent again."""
+        done = two_steps.discard(self.get_object().pk, by=request.user)
+        return Response(self.get_serializer(done).data)
+
+    @extend_schema(
+        parameters=[OpenApiParameter("as", str, enum=list(remarked.FORMATS), default="csv")],
+        responses={(200, "text/csv"): OpenApiTypes.BINARY},
+    )
+    @action(detail=True, methods=["get"])
+    def remarks(self, request, pk):
+        """The table as it was sent, with a column of what its check said of each row."""
+        form = request.query_params.get("as", "csv")
+        made = remarked.file_of(self.get_object(), to=request.user, form=form)
+        return as_download(made)
 
     def _refuse_giants(self, request):
         """Before a byte of the body is read."""
@@ -296,6 +350,15 @@ class UploadViewSet(mixins.CreateModelMixin, RecordViewSet):
             raise TooLarge(
                 f"The file is larger than {limit} MB; split it by batch and send the parts."
             )
+
+
+def as_download(made: remarked.RemarkedFile) -> HttpResponse:
+    """A file that a browser saves and never shows: its content is somebody's."""
+    answer = HttpResponse(made.content, content_type=made.media_type)
+    answer["Content-Disposition"] = content_disposition_header(True, made.name) or "attachment"
+    answer["X-Content-Type-Options"] = "nosniff"
+    answer["Content-Security-Policy"] = "sandbox"
+    return answer
 
 
 def location_of(request: Request, key: object) -> dict[str, str]:

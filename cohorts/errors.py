@@ -56,3 +56,9 @@ class ChangedMeanwhile(DomainError):
     """Somebody else has changed the row since it was read."""
 
     code = "changed_meanwhile"
+
+
+class BooksHaveMoved(DomainError):
+    """What was checked would now do something else than the person was shown."""
+
+    code = "books_have_moved"

@@ -84,7 +84,7 @@ class UploadForm(PlainForm):
         super().__init__(*args, **kwargs)
         kind = self.fields["kind"]
         assert isinstance(kind, forms.ChoiceField)  # noqa: S101 - declared above
-        kind.choices = [(name, KIND_WORDS[name]) for name in kinds_for(user, site, "C")]
+        kind.choices = [(name, KIND_WORDS[name]) for name in kinds_for(user, site, "CU")]
         for name in ("platform", "matrix"):
             self.fields[name].widget.attrs["list"] = f"known-{name}"
 

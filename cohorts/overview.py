@@ -117,12 +117,12 @@ def uploads_of(site: Site, user: User) -> UploadQuerySet:
     return found
 
 
-def kinds_for(user: User, site: Site, verb: str) -> Sequence[str]:
-    """Kinds of table that the role at that site lets this user read (R) or send (C)."""
+def kinds_for(user: User, site: Site, verbs: str) -> Sequence[str]:
+    """Kinds of table on whose rows the role at that site gives this user any of the verbs."""
     return [
         kind
         for kind, resource in access.UPLOAD_KINDS.items()
-        if access.may(user, resource, verb, site.pk)
+        if any(access.may(user, resource, verb, site.pk) for verb in verbs)
     ]
 
 

@@ -236,6 +236,7 @@ class AssessmentSerializer(OfParticipant, serializers.ModelSerializer[Assessment
 class UploadSerializer(serializers.ModelSerializer[Upload]):
     site = serializers.CharField(source="site.code", read_only=True)
     sent_by = serializers.CharField(source="sent_by.username", default=None, read_only=True)
+    accepted_by = serializers.CharField(source="accepted_by.username", default=None, read_only=True)
 
     class Meta:
         model = Upload
@@ -251,6 +252,8 @@ class UploadSerializer(serializers.ModelSerializer[Upload]):
             "sent_by",
             "received_at",
             "accepted_at",
+            "accepted_by",
+            "reason",
             "report",
         ]
 
@@ -265,6 +268,11 @@ class NewUploadSerializer(serializers.Serializer[Any]):
     file = serializers.FileField(
         allow_empty_file=True, max_length=255, help_text="CSV, TSV or XLSX."
     )
+    check_only = serializers.BooleanField(
+        required=False,
+        default=False,
+        help_text="Check and preview; accept it afterwards at uploads/{id}/accept.",
+    )
     platform = serializers.CharField(max_length=80, required=False)
     matrix = serializers.CharField(max_length=40, required=False)
     unit = serializers.CharField(max_length=20, required=False)
@@ -273,6 +281,16 @@ class NewUploadSerializer(serializers.Serializer[Any]):
     )
     zero_means = serializers.CharField(
         max_length=12, required=False, help_text="One of " + ", ".join(ZERO_MEANS) + "."
+    )
+
+
+class AcceptUploadSerializer(serializers.Serializer[Any]):
+    reason = serializers.CharField(
+        max_length=300,
+        required=False,
+        allow_blank=True,
+        default="",
+        help_text="Why values on the books are corrected; needed where any is.",
     )
 
 

@@ -3,7 +3,7 @@
 from django.contrib.auth import views as auth
 from django.urls import path
 
-from cohorts import views, views_consent, views_people, views_queries
+from cohorts import views, views_consent, views_people, views_queries, views_uploads
 
 urlpatterns = [
     path("login/", auth.LoginView.as_view(redirect_authenticated_user=True), name="login"),
@@ -20,5 +20,8 @@ urlpatterns = [
     path("sites/<str:code>/participants/", views_people.people, name="people"),
     path("participants/<int:participant_id>/", views_people.person, name="person"),
     path("participants/<int:participant_id>/correct/", views_people.correct, name="person-correct"),
-    path("uploads/<uuid:upload_id>/", views.upload_report, name="upload-report"),
+    path("uploads/<uuid:upload_id>/", views_uploads.report, name="upload-report"),
+    path("uploads/<uuid:upload_id>/accept/", views_uploads.accept, name="upload-accept"),
+    path("uploads/<uuid:upload_id>/discard/", views_uploads.discard, name="upload-discard"),
+    path("uploads/<uuid:upload_id>/remarks/", views_uploads.remarks, name="upload-remarks"),
 ]

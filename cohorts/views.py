@@ -23,7 +23,7 @@ from cohorts.forms import KIND_WORDS, TokenForm, UploadForm
 from cohorts.ingest.columns import ASSAYS_LONG, SPECS
 from cohorts.models import ApiToken, AssayBatch, Site, Upload, User
 from cohorts.overview import counts_of, kinds_for, uploads_of
-from cohorts.services import uploads
+from cohorts.services import two_steps, uploads
 
 PAGE = 25
 
@@ -71,7 +71,7 @@ def site(request: HttpRequest, code: str) -> HttpResponse:
 
 @login_required
 def upload(request: HttpRequest, code: str) -> HttpResponse:
-    """Send a table, or have it checked without sending it."""
+    """Send a table to be checked; its report is where it is accepted."""
     here, user = site_of(request, code), user_of(request)
     if not access.may(user, "upload", "C", here.pk):
         raise PermissionDenied
@@ -79,12 +79,7 @@ def upload(request: HttpRequest, code: str) -> HttpResponse:
     context: dict[str, Any] = {"site": here, "form": form, "help": _column_help(user, here)}
     if request.method == "POST" and form.is_valid():
         try:
-            if "check" in request.POST:
-                allowed = uploads.site_for(user, code, form.cleaned_data["kind"])
-                context["report"] = uploads.dry_run(allowed, form.sent).as_dict()
-                context["filename"] = form.cleaned_data["file"].name
-            else:
-                return _send(request, user, code, form)
+            return _send(request, user, code, form)
         except NoSuchSite as error:
             raise Http404 from error
         except DomainError as error:
@@ -97,10 +92,9 @@ def upload(request: HttpRequest, code: str) -> HttpResponse:
 
 
 def _send(request: HttpRequest, user: User, code: str, form: UploadForm) -> HttpResponse:
-    began = timezone.now()
-    allowed = uploads.site_for(user, code, form.cleaned_data["kind"])
-    sent = uploads.submit(allowed, form.sent, by=user)
-    if sent.status == Upload.Status.ACCEPTED and sent.accepted_at and sent.accepted_at < began:
+    allowed = uploads.site_for(user, code, form.cleaned_data["kind"], verbs="CU")
+    sent = two_steps.check(allowed, form.sent, by=user)
+    if sent.status == Upload.Status.ACCEPTED:
         messages.info(request, "This file was sent before and is in the books; nothing changed.")
     return redirect("upload-report", sent.pk)
 
@@ -111,7 +105,7 @@ def _column_help(user: User, here: Site) -> list[dict[str, Any]]:
         **SPECS,
         "assays (one row a value)": ASSAYS_LONG,
     }
-    allowed = kinds_for(user, here, "C")
+    allowed = kinds_for(user, here, "CU")
     return [
         {
             "title": KIND_WORDS[spec.kind] + (", one row a value" if spec is ASSAYS_LONG else ""),
@@ -124,27 +118,6 @@ def _column_help(user: User, here: Site) -> list[dict[str, Any]]:
         for spec in specs.values()
         if spec.kind in allowed
     ]
-
-
-@login_required
-def upload_report(request: HttpRequest, upload_id: str) -> HttpResponse:
-    """What the check said of one file."""
-    user = user_of(request)
-    sent = get_object_or_404(
-        Upload.objects.visible_to(user).select_related("site", "sent_by"), pk=upload_id
-    )
-    if sent.kind not in kinds_for(user, sent.site, "R"):
-        raise Http404
-    context = {
-        "upload": sent,
-        "site": sent.site,
-        "zone": zone_of(sent.site),
-        "kind_words": KIND_WORDS[sent.kind],
-        "may_send": sent.kind in kinds_for(user, sent.site, "C"),
-        "may_see_runs": access.may(user, "run", "R"),
-        "report": sent.report,
-    }
-    return render(request, "cohorts/upload_report.html", context)
 
 
 # --- the person's own account

@@ -21,6 +21,7 @@ STATUS_OF: dict[type[Exception], int] = {
     errors.NotAllowed: status.HTTP_403_FORBIDDEN,
     errors.UnusableRequest: status.HTTP_400_BAD_REQUEST,
     errors.AlreadyWithdrawn: status.HTTP_409_CONFLICT,
+    errors.BooksHaveMoved: status.HTTP_409_CONFLICT,
 }
 # The same words for what is not there and for what is somebody else's.
 NOTHING = "There is nothing here that you can see."

@@ -64,6 +64,10 @@ UPLOAD_READERS = dict.fromkeys(KINDS, "SC SD CD AU") | {
     "assays": "SC SD LT CD AU",
 }
 SENDERS = {"participants": "SC", "samples": "SC LT", "assessments": "SC", "assays": "SD LT"}
+# Who corrects a kind, or approves its corrections, decides over a checked table of it.
+DECIDERS = {"participants": "SC SD", "samples": "SC SD LT", "assessments": "SC SD"}
+DECIDERS |= {"assays": "SD LT CD"}
+FETCHERS = "SD CD"  # of tables that somebody else sent
 ANY_SENDER, WITHDRAWERS, STARTERS = "SC SD LT", "SC CD", "CA CD"
 CONSENTERS = "SC"
 ERASURE_ASKERS, ERASURE_APPROVERS, ERASURE_STOPPERS = "SC", "SD CD", "SC SD CD"
@@ -79,6 +83,7 @@ PAGES = {
     "upload-report",
     "queries",
     "query",
+    "upload-remarks",
     "runs",
     "run",
     "run-latest",
@@ -90,6 +95,8 @@ ACTIONS = {"run-ask", "api-erasures-approve", "api-erasures-stop"}
 ACTIONS |= {f"api-queries-{verb}" for verb in ("answer", "ask-again", "close")}
 ACTIONS |= {"api-participants-correct", "api-participants-history"}
 CORRECTORS = "SC SD"
+TABLE_ACTIONS = {"upload-accept", "upload-discard", "api-uploads-accept", "api-uploads-discard"}
+TABLE_ACTIONS |= {"api-uploads-remarks"}
 API_SELF = {"api-root", "schema", "api-docs", "api-nothing"}
 
 
@@ -274,7 +281,7 @@ def routes(patterns: Any = None, before: str = "") -> list[tuple[str, str]]:
 def names_in_the_table() -> set[str]:
     rows = {f"api-{resource}-{kind}" for resource in READERS for kind in ("list", "detail")}
     rows |= {f"api-runs-{part}" for part in (*RESULTS, "latest")}
-    return rows | PUBLIC | OWN_ACCOUNT | PAGES | ACTIONS | API_SELF
+    return rows | PUBLIC | OWN_ACCOUNT | PAGES | ACTIONS | TABLE_ACTIONS | API_SELF
 
 
 def unlisted(found: list[tuple[str, str]]) -> list[str]:
@@ -546,6 +553,33 @@ def test_tables_are_sent_by_those_who_may(who, world):
             assert answer.status_code == expected, (place, kind)
             before += expected == 422
     assert models.Upload.objects.count() == before
+
+
+def readable(who, kind, place):
+    """As for reading one upload: 403 without the function, 404 for the wrong place or kind."""
+    expected = outcome(who, READERS["uploads"], place)
+    return 404 if expected == 200 and not who.holds(UPLOAD_READERS[kind]) else expected
+
+
+@pytest.mark.parametrize("who", EVERYBODY, ids=str)
+def test_checked_tables_are_decided_and_fetched_by_those_who_may(who, world):
+    client = api_of(who, world)
+    for place, by_kind in world.uploads.items():
+        for kind, key in by_kind.items():
+            models.Upload.objects.filter(pk=key).update(status="rejected")
+            expected = readable(who, kind, place)
+            if expected == 200:
+                expected = 400 if who.holds(DECIDERS[kind]) else 403
+            accepted = client.post(f"/api/v1/uploads/{key}/accept", {}, format="json")
+            assert accepted.status_code == expected, ("accept", place, kind)
+            models.Upload.objects.filter(pk=key).update(status="checked")
+            discarded = client.post(f"/api/v1/uploads/{key}/discard").status_code
+            assert discarded == (200 if expected == 400 else expected), ("discard", place, kind)
+            fetched = client.get(f"/api/v1/uploads/{key}/remarks").status_code
+            expected = readable(who, kind, place)
+            if expected == 200:
+                expected = 400 if who.holds(FETCHERS) else 403
+            assert fetched == expected, ("remarks", place, kind)
 
 
 @pytest.mark.parametrize("who", EVERYBODY, ids=str)

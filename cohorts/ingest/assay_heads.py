@@ -15,7 +15,7 @@ from cohorts.ingest.report import Findings
 from cohorts.ingest.rows import Row, rows_of
 
 SampleType = Literal["study", "qc", "blank"]
-_TYPES: dict[str, SampleType] = {"study": "study", "qc": "qc", "blank": "blank"}
+TYPES: dict[str, SampleType] = {"study": "study", "qc": "qc", "blank": "blank"}
 _HEAD_COLUMNS = ("sample", "sample_type", "injection_order", "batch")
 _LAST_INJECTION = 1_000_000
 
@@ -71,8 +71,8 @@ def read_heads(
 
 def _head(row: Row, facts: SiteFacts, refused: dict[str, tuple[str, str] | None]) -> AssayRowHead:
     label = row.required("sample", str) or ""
-    kind = row.read("sample_type", lambda text: parse_choice(text, tuple(_TYPES), "sample_type"))
-    sample_type = _TYPES[kind or "study"]
+    kind = row.read("sample_type", lambda text: parse_choice(text, tuple(TYPES), "sample_type"))
+    sample_type = TYPES[kind or "study"]
     injection_order = row.whole_in("injection_order", 0, _LAST_INJECTION)
     # A misspelt type is told once, not again as an unknown sample.
     wanted = (

@@ -47,6 +47,7 @@ class CheckedAssessments:
 
     rows: tuple[AssessmentRow, ...]
     report: Report
+    columns: tuple[str, ...] = ()
 
 
 def check(
@@ -80,7 +81,7 @@ def check(
     rows = tuple(row for row in kept if row is not None)
     summary = {"assessments": len(rows), "participants": len({row.participant for row in rows})}
     report = findings.report("assessments", table.n_rows, summary)
-    return CheckedAssessments(rows if report.ok else (), report)
+    return CheckedAssessments(rows if report.ok else (), report, tuple(headers))
 
 
 def _checked(
@@ -104,7 +105,7 @@ def _checked(
     if participant is None or assessed_on is None:
         return None
     _refuse_twice(row, (participant.code, code, assessed_on), seen)
-    if (participant.code, code, assessed_on) in facts.assessed:
+    if (participant.code, code, assessed_on) in facts.assessed and not facts.corrects:
         row.fault(
             "assessed_on",
             "known_assessment",

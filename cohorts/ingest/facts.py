@@ -97,7 +97,8 @@ class SiteFacts:
     """The site that sends the table, and its books on the day of the check.
 
     ``today`` is the day at the site; mappings are keyed by code. ``assessed`` are the participant,
-    instrument and day of every assessment on the books.
+    instrument and day of every assessment on the books. ``corrects`` means that a row of a known
+    record is not refused: the caller compares it with the record.
     """
 
     site: str
@@ -108,3 +109,4 @@ class SiteFacts:
     instruments: Mapping[str, InstrumentFacts] = field(default_factory=dict)
     features: FeatureIndex = field(default_factory=FeatureIndex)
     assessed: frozenset[tuple[str, str, date]] = frozenset()
+    corrects: bool = False

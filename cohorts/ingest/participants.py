@@ -54,10 +54,14 @@ class ParticipantRow:
 
 @dataclass(frozen=True)
 class CheckedParticipants:
-    """``rows`` is empty unless ``report.ok``: a table is taken whole or not at all."""
+    """``rows`` is empty unless ``report.ok``: a table is taken whole or not at all.
+
+    ``columns`` are the standard names of the columns that the table has.
+    """
 
     rows: tuple[ParticipantRow, ...]
     report: Report
+    columns: tuple[str, ...] = ()
 
 
 def check(
@@ -92,7 +96,7 @@ def check(
         )
     summary = {"participants": len(rows), "consents": len(rows) - unconsented}
     report = findings.report("participants", table.n_rows, summary)
-    return CheckedParticipants(rows if report.ok else (), report)
+    return CheckedParticipants(rows if report.ok else (), report, tuple(headers))
 
 
 def _checked(
@@ -137,7 +141,7 @@ def _refuse_known(row: Row, code: str | None, facts: SiteFacts, seen: dict[str, 
         )
     elif known and NO_FURTHER_DATA <= known.withdrawal_level < ERASED:
         row.fault("participant", "withdrawn", f"{code} has withdrawn; no further data are taken.")
-    elif known:
+    elif known and not facts.corrects:
         row.fault(
             "participant",
             "duplicate_participant",

@@ -151,6 +151,9 @@ def report_without(
     for part in ("faults", "warnings"):
         if part in told:
             told[part] = [said for said in told[part] if said.get("row") not in rows]
+    if "preview" in told:
+        kept = [cell for cell in told["preview"].get("cells", []) if cell.get("row") not in rows]
+        told["preview"] = told["preview"] | {"cells": kept}
     clean: dict[str, Any] = masked(told, mask)
     return clean
 

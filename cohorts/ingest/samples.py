@@ -69,6 +69,7 @@ class CheckedSamples:
 
     rows: tuple[SampleRow, ...]
     report: Report
+    columns: tuple[str, ...] = ()
 
 
 def check(table: Table, facts: SiteFacts, options: SampleOptions | None = None) -> CheckedSamples:
@@ -91,7 +92,7 @@ def check(table: Table, facts: SiteFacts, options: SampleOptions | None = None) 
     rows = tuple(sample for row, sample in parsed if sample is not None and row.sound)
     summary = {"samples": len(rows), "participants": len({row.participant for row in rows})}
     report = findings.report("samples", table.n_rows, summary)
-    return CheckedSamples(rows if report.ok else (), report)
+    return CheckedSamples(rows if report.ok else (), report, tuple(headers))
 
 
 def _checked(row: Row, facts: SiteFacts, seen: dict[str, int]) -> SampleRow | None:
@@ -136,7 +137,7 @@ def _refuse_known(row: Row, code: str | None, facts: SiteFacts, seen: dict[str, 
             "duplicate_sample",
             f"{quoted(code)} is also in row {seen[code.casefold()]}; keep one row a sample.",
         )
-    elif code in facts.samples:
+    elif code in facts.samples and not facts.corrects:
         row.fault(
             "sample",
             "duplicate_sample",

@@ -138,6 +138,10 @@ class AssayBatch(models.Model):
     embargo_until = models.DateField(
         "not before", null=True, blank=True, help_text="No run uses the batch before this day."
     )
+    replaces = models.OneToOneField(
+        "self", on_delete=models.PROTECT, null=True, blank=True, related_name="replaced_by"
+    )
+    version = models.PositiveIntegerField(default=1, editable=False)
 
     objects: ClassVar = AssayBatchQuerySet.as_manager()
 

@@ -38,6 +38,10 @@ class Upload(models.Model):
     sent_by = models.ForeignKey(User, on_delete=models.PROTECT, null=True, blank=True)
     received_at = models.DateTimeField(auto_now_add=True)
     accepted_at = models.DateTimeField(null=True, blank=True)
+    accepted_by = models.ForeignKey(
+        User, on_delete=models.PROTECT, null=True, blank=True, related_name="uploads_accepted"
+    )
+    reason = models.CharField("why the books were corrected", max_length=300, blank=True)
 
     objects: ClassVar = UploadQuerySet.as_manager()
 

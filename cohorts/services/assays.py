@@ -6,10 +6,25 @@ from cohorts.ingest.assays import AssayColumn, AssayOptions, CheckedBatch
 from cohorts.ingest.facts import normalise
 from cohorts.models import AssayBatch, AssayRow, BatchFeature, Feature, Sample, Site, Upload
 from cohorts.models.assay import pack_flags, pack_values
+from cohorts.services.assay_plans import Revision
+
+
+def revise(site: Site, upload: Upload, revision: Revision, options: AssayOptions) -> AssayBatch:
+    """Store a batch as its table corrects it, and void the version before; both stay."""
+    old = revision.batch
+    old.status = AssayBatch.Status.VOIDED
+    old.void_reason = f"Corrected: {upload.reason or 'rows were added'}"[:300]
+    old.save(update_fields=["status", "void_reason"])
+    return store_batch(site, upload, revision.merged, options, replaces=old)
 
 
 def store_batch(
-    site: Site, upload: Upload, batch: CheckedBatch, options: AssayOptions
+    site: Site,
+    upload: Upload,
+    batch: CheckedBatch,
+    options: AssayOptions,
+    *,
+    replaces: AssayBatch | None = None,
 ) -> AssayBatch:
     """Store one batch; inside the upload's transaction. New names open features to be reviewed."""
     stored: AssayBatch = AssayBatch.objects.create(
@@ -19,6 +34,10 @@ def store_batch(
         platform=options.platform,
         matrix=options.matrix,
         scale=options.scale,
+        run_date=replaces.run_date if replaces else None,
+        embargo_until=replaces.embargo_until if replaces else None,
+        replaces=replaces,
+        version=replaces.version + 1 if replaces else 1,
     )
     features = _features(batch.features)
     BatchFeature.objects.bulk_create(

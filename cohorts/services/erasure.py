@@ -27,6 +27,7 @@ from cohorts.models import (
     Sample,
     Site,
     Tombstone,
+    Upload,
     User,
     Withdrawal,
 )
@@ -199,6 +200,7 @@ def _mask_texts(person: Participant) -> None:
         (Query.objects.filter(site=site), "text", 1000),
         (Query.objects.filter(site=site), "cause", 200),
         (QueryEvent.objects.filter(query__site=site), "text", 1000),
+        (Upload.objects.filter(site=site), "reason", 300),
     )
     for rows, name, longest in written:
         for row in rows.filter(**{f"{name}__contains": person.code}):

@@ -24,7 +24,7 @@ def record_assessments(site: Site, rows: Sequence[AssessmentRow]) -> None:
             assessed_on=row.assessed_on,
             items=list(row.items),
             sent_total=row.total,
-            score=_score(instruments[row.instrument, row.version], row),
+            score=score_of(instruments[row.instrument, row.version], row.items, row.total),
             scoring_version=SCORING_VERSION,
         )
         for row in rows
@@ -52,8 +52,10 @@ def rule_of(instrument: Instrument) -> ScoringRule:
     )
 
 
-def _score(instrument: Instrument, row: AssessmentRow) -> float | None:
+def score_of(
+    instrument: Instrument, items: Sequence[int | None], total: float | None
+) -> float | None:
     """From the items where they were sent; the site's total stands in only where they were not."""
-    if row.items and instrument.n_items:
-        return score(row.items, rule_of(instrument)).total
-    return row.total
+    if items and instrument.n_items:
+        return score(items, rule_of(instrument)).total
+    return total

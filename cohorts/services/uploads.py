@@ -14,9 +14,11 @@ from django.utils import timezone
 from cohorts import access
 from cohorts.errors import NoSuchSite, NotAllowed, UnusableRequest
 from cohorts.ingest import assays, assessments, participants, samples
+from cohorts.ingest.comparison import Preview
 from cohorts.ingest.facts import SiteFacts
 from cohorts.ingest.formats.dispatch import read_assay_file
 from cohorts.ingest.reading import Table, UnreadableFile, read_table
+from cohorts.ingest.remarks import without_remarks
 from cohorts.ingest.report import Fault, Report
 from cohorts.models import Change, ColumnMapping, Erasure, Site, Upload, User
 from cohorts.services import assays as assay_store
@@ -45,8 +47,8 @@ class SentTable:
     options: Mapping[str, Any] = field(default_factory=dict)
 
 
-def site_for(user: User, site_code: str, kind: str) -> Site:
-    """The site, if this user may send such tables for it.
+def site_for(user: User, site_code: str, kind: str, *, verbs: str = "C") -> Site:
+    """The site, if this user may send such tables for it; ``verbs`` any of which will do.
 
     Raises NoSuchSite alike for unknown and for other people's sites, NotAllowed for a role at that
     site that does not send this kind.
@@ -55,7 +57,7 @@ def site_for(user: User, site_code: str, kind: str) -> Site:
     if site is None or not access.reach(user, "upload", "C").covers(site.pk):
         raise NoSuchSite(site_code)
     check_kind(kind)
-    if not access.may(user, access.UPLOAD_KINDS[kind], "C", site.pk):
+    if not any(access.may(user, access.UPLOAD_KINDS[kind], verb, site.pk) for verb in verbs):
         who = ", ".join(
             access.ROLES[role] for role in sorted(access.roles_with(access.UPLOAD_KINDS[kind], "C"))
         )
@@ -160,9 +162,14 @@ def dry_run(site: Site, sent: SentTable) -> Report:
 
 def check(sent: SentTable, facts: SiteFacts, mapping: Mapping[str, str]) -> Checked:
     """Read the file and check its rows. Raises UnreadableFile where there is no table in it."""
-    read = read_assay_file if sent.kind == "assays" else read_table
-    table = read(sent.content, filename=sent.filename)
+    table = read(sent.kind, sent.content, sent.filename)
     return check_table(sent.kind, table, facts, mapping, sent.options)
+
+
+def read(kind: str, content: bytes, filename: str) -> Table:
+    """The table in a file, without remarks of an earlier check. Raises UnreadableFile."""
+    reader = read_assay_file if kind == "assays" else read_table
+    return without_remarks(reader(content, filename=filename))
 
 
 def check_table(
@@ -182,7 +189,7 @@ def check_table(
     return assays.check(table, facts, assay_options(options, mapping))
 
 
-def store(site: Site, upload: Upload, checked: Checked) -> None:
+def store(site: Site, upload: Upload, checked: Checked, preview: Preview | None = None) -> None:
     """Write checked rows and mark the upload accepted; the caller owns transaction and change."""
     if isinstance(checked, participants.CheckedParticipants):
         enrolment.enrol(site, checked.rows, by=upload.sent_by)
@@ -193,10 +200,15 @@ def store(site: Site, upload: Upload, checked: Checked) -> None:
     else:
         for batch in checked.batches:
             assay_store.store_batch(site, upload, batch, assay_options(upload.options))
+    mark_accepted(upload, checked.report, preview)
+
+
+def mark_accepted(upload: Upload, report: Report, preview: Preview | None = None) -> None:
+    """The upload's rows are in the books; ``preview`` says what that changed."""
     upload.status = Upload.Status.ACCEPTED
     upload.accepted_at = timezone.now()
-    upload.report = checked.report.as_dict()
-    upload.save(update_fields=["status", "accepted_at", "report"])
+    upload.report = report.as_dict() | ({"preview": preview.as_dict()} if preview else {})
+    upload.save(update_fields=["status", "accepted_at", "report", "accepted_by", "reason"])
 
 
 def assay_options(

@@ -27,7 +27,7 @@ def send(page, content):
     page.goto("/sites/FUK/upload/")
     page.get_by_label("What is in the table").select_option("participants")
     page.get_by_label("File", exact=True).set_input_files([books.csv(content)])
-    page.get_by_role("button", name="Check and send").click()
+    page.get_by_role("button", name="Check the table").click()
 
 
 def test_a_coordinator_logs_in_and_reads_what_is_wrong_with_a_table(open_as):
@@ -50,6 +50,9 @@ def test_a_table_without_faults_is_accepted_and_its_people_are_in_the_books(open
     site, _ = books.two_sites()
     page = open_as(user_with("SC", site))
     send(page, books.GOOD)
+    expect(page.get_by_text("Nothing is stored yet")).to_be_visible()
+    assert not Participant.objects.exists()
+    page.get_by_role("button", name="Accept").click()
     expect(page.get_by_text("Accepted.")).to_be_visible()
     assert Participant.objects.filter(site=site).count() == 2
     page.goto("/sites/FUK/")
@@ -60,6 +63,31 @@ def test_a_table_without_faults_is_accepted_and_its_people_are_in_the_books(open
     assert Upload.objects.count() == 1
 
 
+def test_a_correction_is_seen_cell_by_cell_and_accepted_with_its_reason(open_as):
+    site, _ = books.two_sites()
+    page = open_as(user_with("SC", site))
+    send(page, books.GOOD)
+    page.get_by_role("button", name="Accept").click()
+    send(page, books.GOOD.replace("1995", "1996"))
+    row = page.get_by_role("row").filter(has_text="birth_year")
+    expect(row).to_contain_text("1995")
+    expect(row).to_contain_text("1996")
+    page.get_by_label("Why are these values corrected?").fill("typing error")
+    page.get_by_role("button", name="Accept").click()
+    expect(page.get_by_text("typing error")).to_be_visible()
+    assert Participant.objects.get(code="FUK-001").birth_year == 1996
+    assert page.complaints == []
+
+
+def test_a_discarded_table_is_not_in_the_books(open_as):
+    site, _ = books.two_sites()
+    page = open_as(user_with("SC", site))
+    send(page, books.GOOD)
+    page.get_by_role("button", name="Discard").click()
+    expect(page.get_by_text("The table is discarded")).to_be_visible()
+    assert not Participant.objects.exists()
+
+
 def test_sending_needs_no_scripts(open_as):
     site, _ = books.two_sites()
     page = open_as(user_with("SD", site), java_script_enabled=False)
@@ -67,7 +95,7 @@ def test_sending_needs_no_scripts(open_as):
     expect(page.get_by_label("Platform")).to_be_visible()
     page.get_by_label("What is in the table").select_option("assays")
     page.get_by_label("File", exact=True).set_input_files([books.csv("sample,a [umol/L]\nX,1\n")])
-    page.get_by_role("button", name="Check and send").click()
+    page.get_by_role("button", name="Check the table").click()
     expect(page.get_by_text("An assay table needs its platform")).to_be_visible()
 
 

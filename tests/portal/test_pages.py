@@ -115,17 +115,48 @@ def test_the_start_page_asks_the_database_equally_often_for_more_uploads(browse)
 # --- sending
 
 
-def test_check_only_tells_the_faults_and_keeps_nothing(browse):
+def test_a_table_is_checked_before_any_of_it_is_stored(browse):
     site, _ = books.two_sites()
     client = browse(user_with("SC", site))
-    sent = {"kind": "participants", "file": table(books.BAD), "check": "1"}
-    page = client.post("/sites/FUK/upload/", sent).content.decode()
-    assert "This table would be refused." in page
+    sent = {"kind": "participants", "file": table(books.BAD)}
+    page = client.post("/sites/FUK/upload/", sent, follow=True).content.decode()
+    assert "Refused: nothing was stored." in page
     assert "is not a date" in page
-    assert not Upload.objects.exists()
     sent["file"] = table(books.GOOD)
-    assert "No faults." in client.post("/sites/FUK/upload/", sent).content.decode()
+    page = client.post("/sites/FUK/upload/", sent, follow=True).content.decode()
+    assert "Nothing is stored yet" in page
     assert not Participant.objects.exists()
+
+
+def test_a_correction_without_its_reason_is_asked_for_one(browse):
+    site, _ = books.two_sites()
+    client = browse(user_with("SC", site))
+
+    def step(content):
+        sent = {"kind": "participants", "file": table(content)}
+        return client.post("/sites/FUK/upload/", sent)["Location"]
+
+    client.post(step(books.GOOD) + "accept/")
+    address = step(books.GOOD.replace("1995", "1996"))
+    answer = client.post(address + "accept/")
+    assert answer.status_code == 422
+    assert b"Say why the values on the books are corrected." in answer.content
+    client.post(address + "accept/", {"reason": "typing error"})
+    assert Participant.objects.get(code="FUK-001").birth_year == 1996
+
+
+def test_a_table_comes_back_with_its_remarks_and_may_be_sent_again(browse):
+    site, _ = books.two_sites()
+    client = browse(user_with("SC", site))
+    sent = {"kind": "participants", "file": table(books.BAD)}
+    address = client.post("/sites/FUK/upload/", sent)["Location"]
+    answer = client.get(address + "remarks/?as=csv")
+    assert answer["Content-Disposition"] == 'attachment; filename="participants-remarks.csv"'
+    assert 'enrolled_on: ""2024-02-31"" is not a date' in answer.content.decode("utf-8-sig")
+    again = {"kind": "participants", "file": table(answer.content.decode("utf-8"), "again.csv")}
+    page = client.post("/sites/FUK/upload/", again, follow=True).content.decode()
+    assert "2 faults in 2 rows" in page
+    assert browse(user_with("SC", site)).get(address + "remarks/").status_code == 403
 
 
 def test_a_kind_that_the_role_does_not_send_is_not_offered(browse):

@@ -1,0 +1,136 @@
+"""A checked assay table beside the batches on the books: what it adds, and what it corrects."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cohorts.ingest.assay_heads import TYPES
+from cohorts.ingest.assay_merge import Tally, merge
+from cohorts.ingest.assays import AssayColumn, AssayOptions, CheckedAssays, CheckedBatch
+from cohorts.ingest.assays import AssayRowHead as Head
+from cohorts.ingest.comparison import Preview
+from cohorts.ingest.facts import FeatureFacts
+from cohorts.ingest.report import Fault
+from cohorts.models import AssayBatch, AssayRow, Site
+
+
+@dataclass(frozen=True)
+class Revision:
+    """A batch with the table's cells put in: stored as a new version, the old one voided."""
+
+    batch: AssayBatch
+    merged: CheckedBatch
+
+
+@dataclass(frozen=True)
+class AssayPlan:
+    """``added`` are batches that the books do not have; ``revisions`` replace those they do."""
+
+    added: tuple[CheckedBatch, ...]
+    revisions: tuple[Revision, ...]
+    preview: Preview
+    faults: tuple[Fault, ...] = ()
+
+
+def plan(site: Site, checked: CheckedAssays, options: AssayOptions) -> AssayPlan:
+    """Compare a checked table with the accepted batches of its platform, matrix and label."""
+    tally = Tally()
+    added: list[CheckedBatch] = []
+    revisions: list[Revision] = []
+    for batch in checked.batches:
+        standing = _holders(site, batch, options)
+        tally.faults += _unclear(batch, standing, options)
+        known = [(each, _as_checked(each)) for each in standing]
+        rest = set(range(len(batch.rows)))
+        for stored, old in known:
+            # What is new joins its batch where there is but one: a plate sent again in full.
+            merged = merge(old, batch, tally, joins=len(known) == 1)
+            rest -= merged.taken
+            tally.faults += merged.faults
+            revisions += [Revision(stored, merged.batch)] if merged.differs else []
+        tally.new += len(rest)
+        if rest:
+            added.append(_part(batch, sorted(rest)))
+    return AssayPlan(tuple(added), tuple(revisions), tally.preview(), tuple(tally.faults))
+
+
+def _holders(site: Site, batch: CheckedBatch, options: AssayOptions) -> list[AssayBatch]:
+    """Accepted batches of that platform, matrix and label which hold samples of this one."""
+    codes = [head.sample for head in batch.rows if head.sample]
+    rows = AssayRow.objects.filter(sample__site=site, sample__code__in=codes)
+    return list(
+        AssayBatch.objects.accepted()
+        .filter(site=site, platform=options.platform, matrix=options.matrix, label=batch.label)
+        .filter(pk__in=rows.values("batch"))
+        .order_by("pk")
+    )
+
+
+def _unclear(
+    batch: CheckedBatch, standing: Sequence[AssayBatch], options: AssayOptions
+) -> list[Fault]:
+    """Faults where it is not certain which value a cell would correct."""
+    where = {head.sample: head.row for head in batch.rows if head.sample}
+    faults: list[Fault] = []
+    holder: set[str | None] = set()
+    for each in standing:
+        held = AssayRow.objects.filter(batch=each, sample__code__in=where)
+        codes = set(held.values_list("sample__code", flat=True))
+        if each.scale != options.scale:
+            first = min(codes, key=lambda code: where[code])
+            words = (
+                f"{first} has values of {each.platform} in {each.matrix} that were sent as "
+                f"{each.scale}, and this table is sent as {options.scale}; choose the same."
+            )
+            faults.append(Fault(where[first], "sample", "another_scale", words))
+        faults += [
+            Fault(
+                where[code],
+                "sample",
+                "in_two_batches",
+                f"{code} has values in two batches of {each.platform} in {each.matrix}; "
+                "have one of them voided first.",
+            )
+            for code in sorted(codes & holder)
+        ]
+        holder |= codes
+    return faults
+
+
+def _as_checked(batch: AssayBatch) -> CheckedBatch:
+    """A stored batch in the shape of a checked one."""
+    columns = tuple(
+        AssayColumn(
+            column.source_name,
+            FeatureFacts(column.feature.name),
+            column.unit,
+            column.factor,
+            column.lod,
+        )
+        for column in batch.columns.select_related("feature").order_by("position")
+    )
+    rows = list(batch.rows.select_related("sample").order_by("pk"))
+    heads = tuple(
+        Head(
+            0,
+            row.sample.code if row.sample else None,
+            row.label,
+            TYPES[row.sample_type],
+            row.injection_order,
+        )
+        for row in rows
+    )
+    shape = (len(rows), len(columns))
+    values: NDArray[np.float64] = np.array([row.values for row in rows], dtype=np.float64)
+    flags: NDArray[np.uint8] = np.array([row.flags for row in rows], dtype=np.uint8)
+    return CheckedBatch(batch.label, columns, heads, values.reshape(shape), flags.reshape(shape))
+
+
+def _part(batch: CheckedBatch, rows: Sequence[int]) -> CheckedBatch:
+    mine = list(rows)
+    heads = tuple(batch.rows[i] for i in mine)
+    return CheckedBatch(batch.label, batch.features, heads, batch.values[mine], batch.flags[mine])

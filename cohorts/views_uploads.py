@@ -1,0 +1,110 @@
+"""The page of one sent table: what its check said, what it would do, and the two decisions."""
+
+from __future__ import annotations
+
+from django.contrib import messages
+from django.contrib.auth.decorators import login_required
+from django.core.exceptions import PermissionDenied
+from django.http import Http404, HttpRequest, HttpResponse
+from django.shortcuts import get_object_or_404, redirect, render
+from django.views.decorators.http import require_GET, require_POST
+
+from cohorts import access
+from cohorts.api import as_download
+from cohorts.errors import BooksHaveMoved, DomainError, NotAllowed
+from cohorts.forms import KIND_WORDS
+from cohorts.models import Upload
+from cohorts.overview import kinds_for
+from cohorts.services import remarked, two_steps
+from cohorts.views import user_of, zone_of
+
+CELLS_SHOWN = 200
+
+
+@login_required
+@require_GET
+def report(request: HttpRequest, upload_id: str) -> HttpResponse:
+    """What the check said of one file."""
+    return _page(request, _upload(request, upload_id))
+
+
+@login_required
+@require_POST
+def accept(request: HttpRequest, upload_id: str) -> HttpResponse:
+    """Accept a checked table; where it corrects the books, with the reason."""
+    sent = _upload(request, upload_id)
+    reason = request.POST.get("reason", "")
+    try:
+        two_steps.accept(sent.pk, by=user_of(request), reason=reason)
+    except NotAllowed as refusal:
+        if not two_steps.may_decide(sent, user_of(request)):
+            raise PermissionDenied from refusal
+        return _page(request, sent, refusal.message, reason)
+    except BooksHaveMoved as moved:
+        messages.warning(request, moved.message)
+    except DomainError as refusal:
+        return _page(request, sent, refusal.message, reason)
+    return redirect("upload-report", sent.pk)
+
+
+@login_required
+@require_POST
+def discard(request: HttpRequest, upload_id: str) -> HttpResponse:
+    """Put a checked table aside."""
+    sent = _upload(request, upload_id)
+    try:
+        two_steps.discard(sent.pk, by=user_of(request))
+    except NotAllowed as refusal:
+        raise PermissionDenied from refusal
+    except DomainError as refusal:
+        return _page(request, sent, refusal.message)
+    messages.success(request, "The table is discarded; nothing of it was stored.")
+    return redirect("site", sent.site.code)
+
+
+@login_required
+@require_GET
+def remarks(request: HttpRequest, upload_id: str) -> HttpResponse:
+    """The table as it was sent, with a column of remarks."""
+    sent = _upload(request, upload_id)
+    try:
+        made = remarked.file_of(sent, to=user_of(request), form=request.GET.get("as", "csv"))
+    except NotAllowed as refusal:
+        raise PermissionDenied from refusal
+    except DomainError as refusal:
+        return _page(request, sent, refusal.message)
+    return as_download(made)
+
+
+def _upload(request: HttpRequest, upload_id: str) -> Upload:
+    """The upload, or the same 404 for one that is not there and one that is not to be read."""
+    user = user_of(request)
+    sent: Upload = get_object_or_404(
+        Upload.objects.visible_to(user).select_related("site", "sent_by", "accepted_by"),
+        pk=upload_id,
+    )
+    if sent.kind not in kinds_for(user, sent.site, "R"):
+        raise Http404
+    return sent
+
+
+def _page(request: HttpRequest, sent: Upload, refusal: str = "", reason: str = "") -> HttpResponse:
+    user = user_of(request)
+    preview = sent.report.get("preview")
+    context = {
+        "upload": sent,
+        "site": sent.site,
+        "zone": zone_of(sent.site),
+        "kind_words": KIND_WORDS[sent.kind],
+        "may_send": sent.kind in kinds_for(user, sent.site, "CU"),
+        "may_decide": two_steps.may_decide(sent, user),
+        "may_fetch": remarked.may_fetch(sent, user),
+        "may_see_runs": access.may(user, "run", "R"),
+        "report": sent.report,
+        "preview": preview,
+        "cells": preview["cells"][:CELLS_SHOWN] if preview else [],
+        "refusal": refusal,
+        "reason": reason,
+    }
+    status = 422 if refusal else 200
+    return render(request, "cohorts/upload_report.html", context, status=status)
