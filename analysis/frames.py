@@ -60,6 +60,7 @@ def _people(snapshot: Snapshot) -> pd.DataFrame:
             "participant_id": p.pk,
             "site": p.site.code,
             "code": p.code,
+            "person": str(p.person or ""),
             "group": p.group,
             "sex": p.sex,
             "age_years": p.age_at_enrolment,
@@ -69,7 +70,16 @@ def _people(snapshot: Snapshot) -> pd.DataFrame:
         for p in rows
     )
     if frame.empty:
-        names = ["participant_id", "site", "code", "group", "sex", "age_years", "drug_free"]
+        names = [
+            "participant_id",
+            "site",
+            "code",
+            "person",
+            "group",
+            "sex",
+            "age_years",
+            "drug_free",
+        ]
         frame = pd.DataFrame(columns=names)
     frame["age_years"] = frame["age_years"].astype(float)
     return frame.set_index("participant_id")

@@ -79,6 +79,8 @@ def prepare(frames: StudyFrames, plan: AnalysisPlan) -> Prepared:
         notes += said
         if block is not None:
             blocks.append(block)
+    people, blocks, said = declared_once(people, blocks)
+    notes += said
     people, blocks, said = without_repeats(people, blocks)
     scored = [with_class_scores(block, plan.class_scores) for block in blocks]
     return Prepared(people=people, blocks=tuple(scored), notes=tuple(notes + said))
@@ -238,6 +240,28 @@ def _filled_on_log_scale(
         drop = 0.0 if scale == "standardised" else 1.0
         return np.where(flags == BELOW_LOD, smallest - drop, values)
     return values
+
+
+def declared_once(
+    people: pd.DataFrame, blocks: list[Block]
+) -> tuple[pd.DataFrame, list[Block], list[Note]]:
+    """Of records that the sites have declared one person, keep one: measured, then enrolled first.
+
+    Unlike `without_repeats` this needs no equal values: one person may have been measured twice.
+    """
+    if "person" not in people:
+        return people, blocks, []
+    measured = {who for block in blocks for who in block.raw.index}
+    dropped, notes = [], []
+    for _, same in people[people["person"] != ""].groupby("person", sort=True):
+        first, *others = sorted(same.index, key=lambda who: (who not in measured, who))
+        for who in others:
+            dropped.append(who)
+            kept = people.loc[first]
+            why = f"{people.at[who, 'code']!s} and {kept['code']!s} of {kept['site']} are one"
+            once = "somebody has two records and is counted once"
+            notes.append(Note(str(people.at[who, "site"]), "participants", 1, why, once))
+    return people.drop(index=dropped), [_without(block, dropped) for block in blocks], notes
 
 
 def without_repeats(

@@ -35,6 +35,9 @@ TABLE: Final[dict[str, dict[str, str]]] = {
     "study": {"SC": "R", "SD": "R", "LT": "R", "CA": "R", "CD": "RU", "AU": "R", "AD": "CRU"},
     "site": {"SC": "R", "SD": "R", "LT": "R", "CA": "R", "CD": "R", "AU": "R", "AD": "CRU"},
     "participant": {"SC": "CRU", "SD": "RU", "CD": "R", "AU": "R"},
+    # Both ends of a transfer; links across sites are made by those who see both.
+    "transfer": {"SC": "CRU", "SD": "R", "CD": "R", "AU": "R"},
+    "same_person": {"CD": "CW"},
     "consent": {"SC": "CR", "SD": "R", "CD": "R", "AU": "R"},
     "withdrawal": {"SC": "CR", "SD": "R", "CD": "CR", "AU": "R"},
     "erasure": {"SC": "CR", "SD": "AR", "CD": "AR", "AU": "R"},

@@ -372,6 +372,12 @@ class ApiTokenAdmin(ScopedAdmin):
     list_display = ["name", "created_at", "expires_at", "last_used_at", "revoked_at"]
 
 
+@admin.register(models.Transfer, site=site)
+class TransferAdmin(ScopedAdmin):
+    list_display = ["participant", "to_site", "state", "asked_by", "asked_at", "accepted_by"]
+    list_select_related = ["participant", "to_site", "asked_by", "accepted_by"]
+
+
 # --- what rows were
 
 

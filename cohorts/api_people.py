@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from django_filters import rest_framework as filters
 from drf_spectacular.utils import extend_schema
+from rest_framework import exceptions, status
 from rest_framework.decorators import action
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from cohorts import serializers, serializers_people
-from cohorts.api import PROBLEM, ParticipantViewSet
-from cohorts.services import enrolment, history
+from cohorts import models, serializers, serializers_people
+from cohorts.api import PROBLEM, BySite, ParticipantViewSet, location_of
+from cohorts.api_base import RecordViewSet
+from cohorts.services import enrolment, history, identity, transfers
 from cohorts.views import user_of
 
 
@@ -17,6 +20,10 @@ class PeopleViewSet(ParticipantViewSet):
     """Participants, by study code."""
 
     verbs = {**ParticipantViewSet.verbs, "correct": "U", "history": "R"}
+    verbs |= {"merge": "U", "same_person": "C"}
+
+    def resource_of(self, action: str) -> str:
+        return "same_person" if action == "same_person" else super().resource_of(action)
 
     @extend_schema(
         request=serializers_people.CorrectionSerializer,
@@ -46,3 +53,99 @@ class PeopleViewSet(ParticipantViewSet):
         past = history.past_of(self.get_object())
         told = serializers_people.PastSerializer(past, many=True).data
         return Response(told, headers={"ETag": self._version([len(told), *told[:1]])})
+
+    @extend_schema(
+        request=serializers_people.MergeSerializer,
+        responses={200: serializers.ParticipantSerializer, 409: PROBLEM},
+    )
+    @action(detail=True, methods=["post"])
+    def merge(self, request: Request, pk: str) -> Response:
+        """Keep another record of this site's under this one: they are one person."""
+        kept = self.get_object()
+        said = serializers_people.MergeSerializer(data=request.data)
+        said.is_valid(raise_exception=True)
+        other = _named(request, kept.site.code, said.validated_data["other"])
+        reason = said.validated_data["reason"]
+        done = identity.merge(kept.pk, other.pk, reason=reason, by=user_of(request))
+        return Response(self.get_serializer(done).data)
+
+    @extend_schema(
+        request=serializers_people.SamePersonSerializer,
+        responses={200: serializers.ParticipantSerializer, 409: PROBLEM},
+    )
+    @action(detail=True, methods=["post"], url_path="same-person")
+    def same_person(self, request: Request, pk: str) -> Response:
+        """Declare that a record at another site is of this person, or take that back."""
+        one, by = self.get_object(), user_of(request)
+        said = serializers_people.SamePersonSerializer(data=request.data)
+        said.is_valid(raise_exception=True)
+        sent = said.validated_data
+        if "participant" in sent:
+            other = _named(request, sent.get("site", ""), sent["participant"])
+            identity.declare_same(one.pk, other.pk, reason=sent["reason"], by=by)
+        else:
+            identity.declare_different(one.pk, reason=sent["reason"], by=by)
+        return Response(self.get_serializer(self.get_object()).data)
+
+
+def _named(request: Request, site: str, code: str) -> models.Participant:
+    """The participant of that code whom the caller may see, or the 404 of one who is not there."""
+    seen = models.Participant.objects.visible_to(request.user)
+    found: models.Participant | None = seen.filter(site__code=site, code=code).first()
+    if found is None:
+        raise exceptions.NotFound
+    return found
+
+
+class TransferFilter(BySite):
+    site = filters.CharFilter(field_name="participant__site__code")
+    to_site = filters.CharFilter(field_name="to_site__code")
+
+
+class TransferViewSet(RecordViewSet):
+    """Participants who move between sites, as both ends see it."""
+
+    queryset = models.Transfer.objects.none()
+    serializer_class = serializers_people.TransferSerializer
+    filterset_class = TransferFilter
+    related = ("participant__site", "to_site", "arrived_as")
+    verbs = {**RecordViewSet.verbs, "create": "C", "accept": "U", "call_off": "U"}
+
+    @extend_schema(
+        request=serializers_people.NewTransferSerializer,
+        responses={201: serializers_people.TransferSerializer, 409: PROBLEM},
+    )
+    def create(self, request: Request) -> Response:
+        """Offer a participant to another site, which takes them over or not."""
+        asked = serializers_people.NewTransferSerializer(data=request.data)
+        asked.is_valid(raise_exception=True)
+        sent = asked.validated_data
+        person = _named(request, sent["site"], sent["participant"])
+        made = transfers.offer(
+            person.pk, to_site=sent["to_site"], reason=sent["reason"], by=user_of(request)
+        )
+        headers = location_of(request, made.pk)
+        told = self.get_serializer(made).data
+        return Response(told, status=status.HTTP_201_CREATED, headers=headers)
+
+    @extend_schema(
+        request=serializers_people.TakeOverSerializer,
+        responses={200: serializers_people.TransferSerializer, 409: PROBLEM},
+    )
+    @action(detail=True, methods=["post"])
+    def accept(self, request: Request, pk: str) -> Response:
+        """Take the participant over, under a code of your site."""
+        transfer = self.get_object()
+        said = serializers_people.TakeOverSerializer(data=request.data)
+        said.is_valid(raise_exception=True)
+        transfers.accept(transfer.pk, **said.validated_data, by=user_of(request))
+        return Response(self.get_serializer(self.get_object()).data)
+
+    @extend_schema(
+        request=None, responses={200: serializers_people.TransferSerializer, 409: PROBLEM}
+    )
+    @action(detail=True, methods=["post"], url_path="call-off")
+    def call_off(self, request: Request, pk: str) -> Response:
+        """Call an open transfer off."""
+        done = transfers.call_off(self.get_object().pk, by=user_of(request))
+        return Response(self.get_serializer(done).data)

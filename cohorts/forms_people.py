@@ -65,3 +65,30 @@ class CorrectionForm(PlainForm):
             for name in CORRECTABLE
             if self.cleaned_data[name] != getattr(self.person, name)
         }
+
+
+class MergeForm(PlainForm):
+    """A second record of the same person."""
+
+    other = forms.CharField(
+        label="Code of the second record", max_length=64, help_text="It is kept under this code."
+    )
+    reason = forms.CharField(
+        label="How you know that they are one person", max_length=300, help_text="No names."
+    )
+
+
+class MoveForm(PlainForm):
+    """The site to which a participant moves."""
+
+    to_site = forms.CharField(label="Code of the other site", max_length=12)
+    reason = forms.CharField(
+        label="Why", max_length=300, help_text="The other site reads it. No names, no addresses."
+    )
+
+
+class TakeOverForm(PlainForm):
+    """A participant who comes from another site."""
+
+    code = forms.CharField(label="Code at this site", max_length=64)
+    on = day_field("Day of the move")

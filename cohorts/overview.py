@@ -83,6 +83,7 @@ def counts_of(site: Site, user: User) -> SiteCounts:
 def _groups(site: Site) -> tuple[tuple[str, int], ...]:
     found = (
         Participant.objects.filter(site=site)
+        .counted()
         .values_list("group")
         .annotate(n=Count("pk"))
         .order_by("-n", "group")
@@ -92,7 +93,7 @@ def _groups(site: Site) -> tuple[tuple[str, int], ...]:
 
 def _gaps(site: Site) -> ConsentGaps:
     today = timezone.localdate()
-    people = Participant.objects.filter(site=site)
+    people = Participant.objects.filter(site=site).counted()
     stopped = Withdrawal.objects.effective(today).stopping_use().values("participant")
     staying = people.exclude(pk__in=stopped)
     signed = Consent.objects.in_force(today)

@@ -3,7 +3,7 @@
 from django.contrib.auth import views as auth
 from django.urls import path
 
-from cohorts import views, views_consent, views_people, views_queries, views_uploads
+from cohorts import views, views_consent, views_moves, views_people, views_queries, views_uploads
 
 urlpatterns = [
     path("login/", auth.LoginView.as_view(redirect_authenticated_user=True), name="login"),
@@ -19,6 +19,9 @@ urlpatterns = [
     path("queries/<int:query_id>/", views_queries.query, name="query"),
     path("sites/<str:code>/participants/", views_people.people, name="people"),
     path("participants/<int:participant_id>/", views_people.person, name="person"),
+    path("participants/<int:participant_id>/merge/", views_moves.merge, name="person-merge"),
+    path("participants/<int:participant_id>/move/", views_moves.offer, name="person-move"),
+    path("transfers/<int:transfer_id>/", views_moves.take_over, name="transfer"),
     path("participants/<int:participant_id>/correct/", views_people.correct, name="person-correct"),
     path("uploads/<uuid:upload_id>/", views_uploads.report, name="upload-report"),
     path("uploads/<uuid:upload_id>/accept/", views_uploads.accept, name="upload-accept"),

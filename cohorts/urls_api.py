@@ -7,6 +7,7 @@ router = EitherSlashRouter()
 for prefix, viewset in {
     "sites": api.SiteViewSet,
     "participants": api_people.PeopleViewSet,
+    "transfers": api_people.TransferViewSet,
     "consents": api.ConsentViewSet,
     "withdrawals": api.WithdrawalViewSet,
     "erasures": api_erasures.ErasureViewSet,

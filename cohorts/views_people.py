@@ -12,7 +12,7 @@ from django.shortcuts import get_object_or_404, redirect, render
 from cohorts import access
 from cohorts.errors import DomainError
 from cohorts.forms_people import CorrectionForm
-from cohorts.models import Assessment, Consent, Participant, Visit, Withdrawal
+from cohorts.models import Assessment, Consent, Participant, Transfer, Visit, Withdrawal
 from cohorts.services import enrolment, history
 from cohorts.views import PAGE, site_of, user_of, zone_of
 
@@ -26,7 +26,9 @@ def people(request: HttpRequest, code: str) -> HttpResponse:
     asked = request.GET.get("q", "").strip()
     found = Participant.objects.visible_to(user).filter(site=here, code__istartswith=asked)
     page = Paginator(found.order_by("code"), PAGE).get_page(request.GET.get("page"))
-    return render(request, "cohorts/people.html", {"site": here, "page": page, "asked": asked})
+    coming = Transfer.objects.visible_to(user).open().filter(to_site=here)
+    context = {"site": here, "page": page, "asked": asked, "coming": coming}
+    return render(request, "cohorts/people.html", context)
 
 
 def person_of(request: HttpRequest, participant_id: int) -> Participant:
@@ -53,6 +55,11 @@ def person(request: HttpRequest, participant_id: int) -> HttpResponse:
         .filter(participant=one)
         .select_related("instrument"),
         "past": history.past_of(one),
+        "may_move": access.may(user, "transfer", "C", one.site_id),
+        "others": Participant.objects.visible_to(user)
+        .filter(person=one.person, person__isnull=False)
+        .exclude(pk=one.pk)
+        .select_related("site"),
         "may_correct": access.may(user, "participant", "U", one.site_id),
         "may_record_consent": access.may(user, "consent", "C", one.site_id),
     }

@@ -41,6 +41,7 @@ KINDS = ("participants", "samples", "assessments", "assays")
 READERS = {
     "sites": "SC SD LT CA CD AU AD",
     "participants": "SC SD CD AU",
+    "transfers": "SC SD CD AU",
     "consents": "SC SD CD AU",
     "withdrawals": "SC SD CD AU",
     "erasures": "SC SD CD AU",
@@ -90,6 +91,9 @@ PAGES = {
     "people",
     "person",
     "person-correct",
+    "person-merge",
+    "person-move",
+    "transfer",
 }
 ACTIONS = {"run-ask", "api-erasures-approve", "api-erasures-stop"}
 ACTIONS |= {f"api-queries-{verb}" for verb in ("answer", "ask-again", "close")}
@@ -97,6 +101,9 @@ ACTIONS |= {"api-participants-correct", "api-participants-history"}
 CORRECTORS = "SC SD"
 TABLE_ACTIONS = {"upload-accept", "upload-discard", "api-uploads-accept", "api-uploads-discard"}
 TABLE_ACTIONS |= {"api-uploads-remarks"}
+ACTIONS |= {"api-participants-merge", "api-participants-same-person"}
+ACTIONS |= {"api-transfers-accept", "api-transfers-call-off"}
+MOVERS, LINKERS = "SC", "CD"
 API_SELF = {"api-root", "schema", "api-docs", "api-nothing"}
 
 
@@ -205,6 +212,12 @@ def furnish(world: World, place: str, site: models.Site) -> None:
     withdrawal = models.Withdrawal.objects.create(
         participant=person, level=1, effective_on=timezone.localdate()
     )
+    transfer = models.Transfer.objects.create(
+        participant=person,
+        to_site=site,
+        reason="a new home",
+        asked_by=models.User.objects.create(username=f"moves at {site.code}"),
+    )
     stopped = models.Erasure.objects.create(
         site=site,
         participant=person,
@@ -224,6 +237,7 @@ def furnish(world: World, place: str, site: models.Site) -> None:
     rows = {
         "sites": site.code,
         "participants": person.pk,
+        "transfers": transfer.pk,
         "consents": ConsentFactory(participant=person).pk,
         "withdrawals": withdrawal.pk,
         "erasures": stopped.pk,
@@ -487,6 +501,23 @@ def test_participants_are_corrected_by_those_who_may(who, place, world):
     body = {"version": 1, "reason": "a slip", "changes": {"birth_year": 1990}}
     corrected = client.post(f"{path}/correct", body, format="json").status_code
     assert corrected == outcome(who, CORRECTORS, place)
+    merge = {"other": person.code, "reason": "one card"}
+    merged = client.post(f"{path}/merge", merge, format="json").status_code
+    # Refused as one record by the service: only those who may come that far.
+    expected = outcome(who, CORRECTORS, place)
+    assert merged == (400 if expected == 200 else expected)
+    linked = client.post(f"{path}/same-person", {"reason": "one card"}, format="json").status_code
+    assert linked == (400 if who.holds(LINKERS) else outcome(who, LINKERS, place))
+    moving = f"/api/v1/transfers/{world.keys['transfers'][place]}"
+    body = {"code": "NEW-1", "on": "2024-06-01"}
+    for verb, refused in (("accept", 200), ("call-off", 400)):
+        status = client.post(f"{moving}/{verb}", body, format="json").status_code
+        expected = outcome(who, MOVERS, place)
+        assert status == (refused if expected == 200 else expected), verb
+    move = {"site": world.sites[place].code, "participant": person.code, "to_site": "?"}
+    asked = client.post("/api/v1/transfers", move | {"reason": "a new home"}, format="json")
+    expected = outcome(who, MOVERS, place)
+    assert asked.status_code == (400 if expected == 200 else expected)
     read = client.get(f"{path}/history").status_code
     assert read == outcome(who, READERS["participants"], place)
 
@@ -683,7 +714,15 @@ def test_pages_are_shown_as_the_table_says(who, world, browse, client):
             status = page.get(reverse(name, args=[world.keys[resource][place]])).status_code
             assert status == expected, name
         person = world.people[place]
-        for name, roles in (("person", READERS["participants"]), ("person-correct", CORRECTORS)):
+        expected = page_outcome(who, MOVERS, READERS["transfers"], place)
+        moving = world.keys["transfers"][place]
+        assert page.get(reverse("transfer", args=[moving])).status_code == expected, place
+        for name, roles in (
+            ("person", READERS["participants"]),
+            ("person-correct", CORRECTORS),
+            ("person-merge", CORRECTORS),
+            ("person-move", MOVERS),
+        ):
             expected = page_outcome(who, roles, READERS["participants"], place)
             assert page.get(reverse(name, args=[person.pk])).status_code == expected, (name, place)
         for kind, key in world.uploads[place].items():

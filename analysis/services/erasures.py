@@ -57,8 +57,9 @@ def _execute(erasure_id: int, at: datetime) -> bool:
         removed = erasure.execute(erasure_id, at=at)
         if removed is None:
             return False
-        _forget_rows(removed)
-        _mask_runs(removed)
+        for each in (removed, *removed.merged):
+            _forget_rows(each)
+            _mask_runs(each)
     return True
 
 

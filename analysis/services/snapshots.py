@@ -97,7 +97,8 @@ def _read(plan: Plan) -> Snapshot:
 
 def _left_out(plan: Plan, inside: set[int], today: date) -> list[dict[str, object]]:
     """Who is enrolled and not in the snapshot, counted by site and reason."""
-    enrolled = Participant.objects.filter(site__study=plan.study).exclude(pk__in=inside)
+    people = Participant.objects.filter(site__study=plan.study).counted()
+    enrolled = people.exclude(pk__in=inside)
     withdrawn = set(
         Withdrawal.objects.filter(participant__in=enrolled)
         .effective(today)

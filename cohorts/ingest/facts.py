@@ -38,7 +38,8 @@ class ParticipantFacts:
     """A participant on the site's books.
 
     ``scopes`` are those of the consent in force; ``withdrawal_level`` runs from 0 (none) to 4
-    (erased), and from 2 on no further data are taken.
+    (erased), and from 2 on no further data are taken. ``merged_into`` is the code under which this
+    person's records are kept; ``left_on`` the day of the move to another site.
     """
 
     code: str
@@ -46,6 +47,8 @@ class ParticipantFacts:
     withdrawal_level: int = 0
     group: str = ""
     consented: bool = True
+    merged_into: str = ""
+    left_on: date | None = None
 
 
 @dataclass(frozen=True)

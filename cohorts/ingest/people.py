@@ -9,6 +9,7 @@ from cohorts.ingest.rows import Row
 
 NO_FURTHER_DATA = 2
 ERASED = 4
+MEASURED = "metabolomics"
 MOST_SUGGESTIONS = 50
 """A suggestion compares with every code on the books: it helps a slip, not a wrong file."""
 
@@ -43,8 +44,14 @@ def refusal(
             "unknown_participant",
             f"{quoted(code)} is not a participant of {facts.site}{near}; enrol first.",
         )
+    if found.merged_into:
+        return "merged", f"{code} was merged into {found.merged_into}; write that code."
     if not _takes_data(found):
         return "withdrawn", f"{code} has withdrawn; no further data are taken."
+    if found.left_on and scope != MEASURED:
+        # What was collected before the move may still be measured.
+        day = f"{found.left_on:%Y-%m-%d}"
+        return "moved", f"{code} moved to another site on {day}; new data are taken there."
     if scope and scope not in found.scopes:
         return (
             "no_consent",

@@ -18,6 +18,7 @@ from cohorts.models.participant import Participant, Visit
 from cohorts.models.query import Query, QueryEvent
 from cohorts.models.sample import Sample
 from cohorts.models.site import Membership, Site, Study
+from cohorts.models.transfer import Transfer
 from cohorts.models.upload import ColumnMapping, Upload
 
 __all__ = [
@@ -43,6 +44,7 @@ __all__ = [
     "Site",
     "Study",
     "Tombstone",
+    "Transfer",
     "Upload",
     "User",
     "ValueFlag",

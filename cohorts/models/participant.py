@@ -19,6 +19,10 @@ CODE_PATTERN = r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$"
 class ParticipantQuerySet(ScopedQuerySet["Participant"]):
     resource = "participant"
 
+    def counted(self) -> Self:
+        """Without the second records of people that were merged into their first."""
+        return self.filter(merged_into=None)
+
     def consenting_to(self, scopes: Collection[str], on: date) -> Self:
         """A consent in force on that day grants every scope; no withdrawal stops further use."""
         from cohorts.models.consent import Consent, Withdrawal
@@ -60,11 +64,26 @@ class Participant(models.Model):
         help_text="Further numbers of this study, such as a severity grade.",
     )
     version = models.PositiveIntegerField(default=1, editable=False)
+    person = models.UUIDField(
+        null=True,
+        blank=True,
+        editable=False,
+        help_text="The same in every record of one person; empty where there is one record.",
+    )
+    merged_into = models.ForeignKey(
+        "self", on_delete=models.CASCADE, null=True, blank=True, related_name="merged"
+    )
+    left_on = models.DateField("moved to another site on", null=True, blank=True)
 
     objects: ClassVar = ParticipantQuerySet.as_manager()
 
     class Meta:
         ordering = ["id"]
+        indexes = [
+            models.Index(
+                name="participant_person", fields=["person"], condition=Q(person__isnull=False)
+            )
+        ]
         constraints = [
             models.UniqueConstraint(
                 name="participant_code_once_a_site",
@@ -80,6 +99,11 @@ class Participant(models.Model):
                 name="participant_sex_known_word",
                 condition=Q(sex__in=["female", "male", "intersex", "unknown"]),
                 violation_error_message="Sex is female, male, intersex or unknown.",
+            ),
+            models.CheckConstraint(
+                name="participant_merged_into_another",
+                condition=Q(merged_into=None) | ~Q(merged_into=F("id")),
+                violation_error_message="A record is not merged into itself.",
             ),
             models.CheckConstraint(
                 name="participant_birth_year_plausible",

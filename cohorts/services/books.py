@@ -73,9 +73,11 @@ def _participants(site: Site, today: date) -> dict[str, ParticipantFacts]:
             withdrawal_level=levels.get(pk, 0),
             group=group,
             consented=pk in scopes,
+            merged_into=kept or "",
+            left_on=left_on,
         )
-        for pk, code, group in Participant.objects.filter(site=site).values_list(
-            "pk", "code", "group"
+        for pk, code, group, kept, left_on in Participant.objects.filter(site=site).values_list(
+            "pk", "code", "group", "merged_into__code", "left_on"
         )
     }
 

@@ -10,6 +10,7 @@ from django.db import transaction
 from cohorts import clock
 from cohorts.errors import AlreadyWithdrawn
 from cohorts.models import Change, Consent, ConsentForm, Participant, User, Withdrawal
+from cohorts.services.identity import refuse_merged
 
 
 @transaction.atomic
@@ -24,8 +25,11 @@ def record_consent(
 ) -> Consent:
     """Record what a participant signed; it replaces what was granted before, and a withdrawal."""
     participant = (
-        Participant.objects.select_for_update().select_related("site__study").get(pk=participant_id)
+        Participant.objects.select_for_update(of=("self",))
+        .select_related("site__study", "merged_into")
+        .get(pk=participant_id)
     )
+    refuse_merged(participant)
     consent = Consent(
         participant=participant,
         form=form,
@@ -48,8 +52,11 @@ def withdraw(participant_id: int, *, level: int, by: User | None, note: str = ""
     every use at once; the removal itself needs a second person's approval.
     """
     participant = (
-        Participant.objects.select_for_update().select_related("site__study").get(pk=participant_id)
+        Participant.objects.select_for_update(of=("self",))
+        .select_related("site__study", "merged_into")
+        .get(pk=participant_id)
     )
+    refuse_merged(participant)
     today = clock.today()
     standing = Withdrawal.objects.filter(participant=participant).effective(today)
     highest = max(standing.values_list("level", flat=True), default=0)

@@ -13,6 +13,7 @@ from cohorts import access, history
 from cohorts.errors import ChangedMeanwhile, NotAllowed, UnusableRequest
 from cohorts.ingest.participants import ParticipantRow
 from cohorts.models import Change, Consent, ConsentForm, Participant, Site, User, Withdrawal
+from cohorts.services.identity import refuse_merged
 
 CORRECTABLE: Final = (
     "sex",
@@ -87,9 +88,10 @@ def correct(
     """
     person = (
         Participant.objects.select_for_update(of=("self",))
-        .select_related("site__study")
+        .select_related("site__study", "merged_into")
         .get(pk=participant_id)
     )
+    refuse_merged(person)
     _refuse_correction(person, changes, reason, by, version)
     for name, value in changes.items():
         setattr(person, name, value)

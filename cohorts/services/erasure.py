@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -32,6 +32,7 @@ from cohorts.models import (
     Withdrawal,
 )
 from cohorts.services import consent, history, redactions
+from cohorts.services.identity import refuse_merged
 
 ERASE = Withdrawal.Level.ERASE
 
@@ -46,6 +47,7 @@ class Removed:
     participant_id: int
     assay_row_ids: tuple[int, ...]
     assessment_ids: tuple[int, ...]
+    merged: tuple[Removed, ...] = ()
 
 
 @transaction.atomic
@@ -54,7 +56,12 @@ def request(participant_id: int, *, by: User, note: str = "") -> Erasure:
 
     Raises NotAllowed for a role that does not ask for it, RefusedErasure where one is open.
     """
-    person = Participant.objects.select_for_update().select_related("site").get(pk=participant_id)
+    person = (
+        Participant.objects.select_for_update(of=("self",))
+        .select_related("site", "merged_into")
+        .get(pk=participant_id)
+    )
+    refuse_merged(person)
     if not access.may(by, "erasure", "C", person.site_id):
         raise NotAllowed(f"Your role at {person.site.code} does not ask for an erasure.")
     if Erasure.objects.open().filter(participant=person).exists():
@@ -125,12 +132,19 @@ def execute(erasure_id: int, *, at: datetime) -> Removed | None:
     if _standing_level(person) < ERASE:
         _stop(erasure, by=None, reason="A consent was signed after the request.", at=at)
         return None
-    removed = _removed(person, site)
+    # Second records that were merged into this one: their codes stand in files too.
+    seconds = list(Participant.objects.filter(merged_into=person))
+    removed = replace(
+        _removed(person, site), merged=tuple(_removed(each, site) for each in seconds)
+    )
     erasure.proof = _proof(person)
-    files = redactions.rewrite_files(person)
-    _mask_texts(person)
-    code, rows = person.code, _delete(person)
-    history.forget(removed.participant_id, code=code, site_id=site.pk)
+    files = []
+    for each in (*seconds, person):
+        files += redactions.rewrite_files(each)
+        _mask_texts(each)
+    rows = _delete(person)
+    for gone in (*removed.merged, removed):
+        history.forget(gone.participant_id, code=gone.code, site_id=site.pk)
     stone = Tombstone.objects.create(site=site, level=ERASE, on=timezone.localdate(at))
     erasure.participant = None
     erasure.executed_at = at

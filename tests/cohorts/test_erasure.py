@@ -33,7 +33,7 @@ from cohorts.models import (
     Upload,
     Withdrawal,
 )
-from cohorts.services import consent, erasure, files, redactions, uploads
+from cohorts.services import consent, erasure, files, identity, redactions, uploads
 from tests.factories import ParticipantFactory, SiteFactory, user_with
 
 pytestmark = pytest.mark.django_db
@@ -237,6 +237,16 @@ def test_the_canary_search_finds_a_report_that_was_not_scrubbed(canary, people, 
     monkeypatch.setattr(redactions, "_mask_uploads", lambda *_: None)
     erased(canary, people)
     assert {"cohorts_upload.report", "cohorts_upload.filename"} <= set(traces(CANARY, store))
+
+
+def test_a_second_record_that_was_merged_goes_with_the_first(canary, people, store):
+    first = Participant.objects.get(code="A001")
+    Participant.objects.filter(pk=canary.pk).update(sex=first.sex, group=first.group)
+    identity.merge(first.pk, canary.pk, reason=f"{CANARY} has the same card", by=people[0])
+    assert erased(first, people).state == "executed"
+    assert traces(CANARY, store) == []
+    assert traces("A001", store) == []
+    assert [p.code for p in Participant.objects.all()] == ["A003"]
 
 
 def test_everybody_else_is_unchanged_bit_for_bit(canary, people):

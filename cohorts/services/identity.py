@@ -1,0 +1,208 @@
+"""One person in several records: merged within a site, declared the same across sites."""
+
+from __future__ import annotations
+
+import uuid
+
+from django.db import transaction
+from django.db.models import Max
+
+from cohorts import access, clock, history
+from cohorts.errors import NotAllowed, UnusableRequest
+from cohorts.models import (
+    EVENTS,
+    Assessment,
+    Change,
+    Erasure,
+    Participant,
+    User,
+    Visit,
+    Withdrawal,
+)
+
+FACTS = ("sex", "birth_year", "group")
+
+
+def refuse_merged(person: Participant) -> None:
+    """Raises UnusableRequest for a record that is kept under another code."""
+    if person.merged_into is not None:
+        raise UnusableRequest(
+            f"{person.code} was merged into {person.merged_into.code}; use that code."
+        )
+
+
+@transaction.atomic
+def merge(kept_id: int, other_id: int, *, reason: str, by: User) -> Participant:
+    """Two records of a site are one person: all that hangs on ``other`` moves to ``kept``.
+
+    The other record stays, empty, so that its code still leads here. The strictest wish holds:
+    a withdrawal that stood for either stands for the one. Raises NotAllowed or UnusableRequest.
+    """
+    kept, other = _pair(kept_id, other_id, reason)
+    site = kept.site
+    if not access.may(by, "participant", "U", site.pk) or other.site_id != site.pk:
+        raise NotAllowed(f"Your role at {site.code} does not merge these two participants.")
+    if Erasure.objects.open().filter(participant__in=[kept, other]).exists():
+        raise UnusableRequest("An erasure of one of them is open: carry it out or stop it first.")
+    level = max(_level(kept), _level(other))
+    if level == Withdrawal.Level.ERASE:
+        raise UnusableRequest("One of them has asked to be erased: erase each record by itself.")
+    with history.because(reason.strip(), user=by.pk):
+        _move_visits(kept, other)
+        _move_assessments(kept, other)
+        _move_the_rest(kept, other)
+        if _level(kept) < level:
+            Withdrawal.objects.create(
+                participant=kept, level=level, effective_on=clock.today(), recorded_by=by,
+                note="It stood for one of two merged records.",
+            )  # fmt: skip
+        other.merged_into = kept
+        _new_version(other, "merged_into")
+        _new_version(kept)
+    Change.objects.record(
+        study=site.study, site=site, kind="participants", counts={"merged": 1},
+        cause="two records of one participant were merged",
+    )  # fmt: skip
+    return kept
+
+
+@transaction.atomic
+def declare_same(one_id: int, other_id: int, *, reason: str, by: User) -> uuid.UUID:
+    """Records of two sites are one person: each stays with its site, analyses count one.
+
+    Raises NotAllowed or UnusableRequest.
+    """
+    one, other = _pair(one_id, other_id, reason)
+    for site_id in (one.site_id, other.site_id):
+        if not access.may(by, "same_person", "C", site_id):
+            raise NotAllowed("Only the consortium's data manager sees both sites and links them.")
+    if one.site_id == other.site_id:
+        raise UnusableRequest(f"Both are of {one.site.code}: merge them there.")
+    if one.site.study_id != other.site.study_id:
+        raise UnusableRequest("They are of two studies, which are analysed apart.")
+    if one.person is not None and one.person == other.person:
+        raise UnusableRequest(f"{one.code} and {other.code} are declared one person already.")
+    person = one.person or other.person or uuid.uuid4()
+    held = {each.person for each in (one, other)} - {None}
+    together = Participant.objects.select_for_update(of=("self",)).select_related("site__study")
+    with history.because(reason.strip(), user=by.pk):
+        linked = {one.pk: one, other.pk: other}
+        linked |= {each.pk: each for each in together.filter(person__in=held)}
+        for each in linked.values():
+            each.person = person
+            _new_version(each, "person")
+            _note(each, "a participant has a record at another site")
+    return person
+
+
+@transaction.atomic
+def declare_different(participant_id: int, *, reason: str, by: User) -> Participant:
+    """Take back that a record is of the same person as others."""
+    one = _locked(participant_id)
+    if not access.may(by, "same_person", "W", one.site_id):
+        raise NotAllowed("Only the consortium's data manager takes such a link back.")
+    if not reason.strip():
+        raise UnusableRequest("Say why the records are of different people.")
+    if one.person is None:
+        raise UnusableRequest(f"{one.code} is linked with no other record.")
+    with history.because(reason.strip(), user=by.pk):
+        one.person = None
+        _new_version(one, "person")
+    _note(one, "a participant is no longer linked with another record")
+    return one
+
+
+def _pair(one_id: int, other_id: int, reason: str) -> tuple[Participant, Participant]:
+    if one_id == other_id:
+        raise UnusableRequest("These are one record; name two.")
+    if not reason.strip():
+        raise UnusableRequest("Say how you know that they are one person.")
+    # In one order, so that two people who link the same two do not wait for each other.
+    found = {pk: _locked(pk) for pk in sorted((one_id, other_id))}
+    one, other = found[one_id], found[other_id]
+    for each in (one, other):
+        refuse_merged(each)
+    for name in FACTS:
+        said = {getattr(one, name), getattr(other, name)} - {None, "unknown"}
+        if len(said) > 1 and not (name == "group" and one.site_id != other.site_id):
+            raise UnusableRequest(
+                f"{one.code} and {other.code} differ in {name.replace('_', ' ')}: correct the "
+                "record that is wrong first, or leave them two."
+            )
+    return one, other
+
+
+def _locked(pk: int) -> Participant:
+    found: Participant = (
+        Participant.objects.select_for_update(of=("self",))
+        .select_related("site__study", "merged_into")
+        .get(pk=pk)
+    )
+    return found
+
+
+def _level(person: Participant) -> int:
+    standing = Withdrawal.objects.filter(participant=person).effective(clock.today())
+    return standing.aggregate(level=Max("level"))["level"] or 0
+
+
+def _new_version(person: Participant, *fields: str) -> None:
+    person.version += 1
+    person.save(update_fields=[*fields, "version"])
+
+
+def _note(person: Participant, cause: str) -> None:
+    site = person.site
+    Change.objects.record(
+        study=site.study, site=site, kind="participants", counts={"linked": 1}, cause=cause
+    )
+
+
+def _move_visits(kept: Participant, other: Participant) -> None:
+    """A visit of both with one label is one visit, if its dates agree."""
+    known = {visit.label: visit for visit in Visit.objects.filter(participant=kept)}
+    for visit in Visit.objects.filter(participant=other):
+        same = known.get(visit.label)
+        if same is None:
+            visit.participant = kept
+            visit.save(update_fields=["participant"])
+            continue
+        if same.visited_on and visit.visited_on and same.visited_on != visit.visited_on:
+            raise UnusableRequest(
+                f"Both have a visit {visit.label!r}, on different days: correct one first."
+            )
+        if same.visited_on is None:
+            same.visited_on = visit.visited_on
+            same.save(update_fields=["visited_on"])
+        visit.sample_set.update(visit=same)
+        visit.assessment_set.update(visit=same)
+        visit.delete()
+
+
+def _move_assessments(kept: Participant, other: Participant) -> None:
+    """The same answers on the same day are one assessment; different ones are a question."""
+    for theirs in Assessment.objects.filter(participant=other).select_related("instrument"):
+        mine = Assessment.objects.filter(
+            participant=kept, instrument=theirs.instrument_id, assessed_on=theirs.assessed_on
+        ).first()
+        if mine is None:
+            theirs.participant = kept
+            theirs.save(update_fields=["participant"])
+        elif (mine.items, mine.sent_total) == (theirs.items, theirs.sent_total):
+            theirs.delete()
+        else:
+            raise UnusableRequest(
+                f"Both answered {theirs.instrument.code} on {theirs.assessed_on:%Y-%m-%d}, and "
+                "differently: clear that up first."
+            )
+
+
+def _move_the_rest(kept: Participant, other: Participant) -> None:
+    """Consents, withdrawals, samples, and whatever else comes to hang on a participant."""
+    passed = {Participant, Visit, Assessment, *EVENTS.values()}
+    for link in Participant._meta.related_objects:
+        if link.related_model in passed or link.one_to_one:
+            continue
+        rows = link.related_model._default_manager.filter(**{link.field.name: other})
+        rows.update(**{link.field.name: kept})
+    Participant.objects.filter(merged_into=other).update(merged_into=kept)
