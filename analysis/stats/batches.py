@@ -117,4 +117,4 @@ def refuse_batches(names: tuple[str, ...], reference_batch: str | None) -> None:
 def batch_numbers(labels: list[str], names: Sequence[str]) -> Ints:
     """Place of each label among ``names``."""
     number = {name: code for code, name in enumerate(names)}
-    return np.array([number[label] for label in labels], dtype=np.int64)
+    return np.fromiter(map(number.__getitem__, labels), dtype=np.int64, count=len(labels))

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
+from scipy.linalg.lapack import dtrtrs
 
 from analysis.stats.errors import UnusableData
 from analysis.stats.moments import Layout, Moments, sum_up
@@ -106,7 +107,8 @@ def locate(
     if alone.any():
         n, mean, within, slopes = (part[:, ~alone] for part in (n, mean, within, slopes))
     gaps = fit.gaps and bool((n < layout.n[:, None]).any())
-    coefficients: Floats = np.asarray(np.linalg.solve(layout.upper, slopes), dtype=np.float64)
+    # Regular: the columns were found to be independent beside the batches.
+    coefficients: Floats = dtrtrs(layout.upper, slopes)[0] if len(slopes) else slopes
     mean = mean - levels @ coefficients
     source = slice(None) if reference is None else slice(reference, reference + 1)
     variance = within[source].sum(axis=0) / (n[source].sum(axis=0) - gaps)
@@ -135,28 +137,51 @@ def _grand_mean(mean: Floats, n: Floats, sizes: Ints) -> Floats:
 
 def _solve(moments: Moments) -> Fit:
     """Slopes, means and squares left over, from the sums."""
-    measured = moments.products[:, 0, 0]
-    n = np.broadcast_to(measured, moments.squares.shape)
-    mean = moments.cross[:, 0] / np.maximum(measured, 1.0)
+    return _solve_complete(moments) if moments.complete else _solve_measured(moments)
+
+
+def _solve_complete(moments: Moments) -> Fit:
+    """Over whole batches the columns are orthonormal and sum to 0: their sums are the slopes."""
+    count, totals = moments.products[:, 0, 0], moments.cross[:, 0]
+    mean = totals / count
+    around = within = moments.squares - totals * mean
+    slopes = moments.cross[:, 1:].sum(axis=0)
+    if len(slopes):
+        left = moments.products[:, 1:, 1:, 0] @ slopes
+        left -= moments.cross[:, 1:]
+        left -= moments.cross[:, 1:]
+        left *= slopes
+        within = around + np.add.reduce(left, axis=1)
+    n = np.empty_like(mean)
+    n[:] = count
+    return _fit(moments, n, mean, slopes, around, within)
+
+
+def _solve_measured(moments: Moments) -> Fit:
+    """Each feature has columns of its own, those of the samples in which it was measured."""
+    n = moments.products[:, 0, 0]
+    mean = moments.cross[:, 0] / np.maximum(n, 1.0)
     around = within = moments.squares - moments.cross[:, 0] * mean
     slopes = np.empty((0, mean.shape[1]))
     if moments.cross.shape[1] > 1:
         # What is left of the columns' products beside the mean of the samples measured.
         sums = moments.products[:, 0, 1:]
-        share = sums / np.maximum(measured, 1.0)[:, None]
+        share = sums / np.maximum(n, 1.0)[:, None]
         gram = moments.products[:, 1:, 1:] - sums[:, :, None] * share[:, None]
         cross = moments.cross[:, 1:] - sums * mean[:, None]
-        if moments.complete:
-            slopes = np.linalg.solve(gram.sum(axis=0)[..., 0], cross.sum(axis=0))
-            fitted = gram[..., 0] @ slopes
-        else:
-            slopes = _slopes_of_each(gram.sum(axis=0), cross.sum(axis=0))
-            fitted = np.einsum("bijf,jf->bif", gram, slopes)
+        slopes = _slopes_of_each(gram.sum(axis=0), cross.sum(axis=0))
+        fitted = np.einsum("bijf,jf->bif", gram, slopes)
         mean -= (share * slopes).sum(axis=1)
         within = around + ((fitted - 2 * cross) * slopes).sum(axis=1)
-    several = n > 1
-    suspect = several & (np.minimum(around, within) <= _CANCELLED * moments.squares)
-    within = np.where(several, np.maximum(within, 0.0), 0.0)
+    return _fit(moments, n, mean, slopes, around, within)
+
+
+def _fit(
+    moments: Moments, n: Floats, mean: Floats, slopes: Floats, around: Floats, within: Floats
+) -> Fit:
+    suspect = np.minimum(around, within) <= _CANCELLED * moments.squares
+    suspect &= n > 1
+    within = np.where(n > 1, np.maximum(within, 0.0), 0.0)
     return Fit(n, mean, within, slopes, suspect, gaps=not moments.complete)
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -74,9 +74,9 @@ def priors_of(sums: BatchSums, *, mean_only: bool) -> tuple[Priors, ...]:
     .. [1] Johnson, Li and Rabinovic 2007, doi:10.1093/biostatistics/kxj037
     """
     shifts = _mean_and_variance(sums.gamma_hat, sums.seen)
-    scales = _mean_and_variance(sums.delta_hat, sums.seen)
     if mean_only:
         return tuple(Priors(*shift, None, None) for shift in shifts)
+    scales = _mean_and_variance(sums.delta_hat, sums.seen)
     return tuple(
         Priors(*shift, *_inverse_gamma(*scale)) for shift, scale in zip(shifts, scales, strict=True)
     )
@@ -84,9 +84,12 @@ def priors_of(sums: BatchSums, *, mean_only: bool) -> tuple[Priors, ...]:
 
 def _mean_and_variance(values: Floats, seen: Bools) -> list[tuple[float, float]]:
     """Mean, and variance over n - 1, of every batch's features."""
-    where = np.True_ if seen.all() else seen
-    mean = values.mean(axis=1, where=where)
-    return list(zip(mean.tolist(), values.var(axis=1, ddof=1, where=where).tolist(), strict=True))
+    n = np.add.reduce(seen, axis=1, dtype=np.float64)
+    mean = np.add.reduce(values, axis=1, where=seen) / n
+    rest = values - mean[:, None]
+    rest *= rest
+    variance = np.add.reduce(rest, axis=1, where=seen) / (n - 1)
+    return list(zip(mean.tolist(), variance.tolist(), strict=True))
 
 
 def _inverse_gamma(mean: float, spread: float) -> tuple[float | None, float]:
@@ -108,25 +111,26 @@ def shrink_parametric(
     UnusableData
         The iteration did not settle.
     """
-    gamma, delta = sums.gamma_hat.copy(), sums.delta_hat.copy()
     if mean_only:
         # One observation with the scale 1, as sva weighs it.
-        one = BatchSums(gamma, delta, sums.within, np.ones_like(gamma))
-        return _gamma_star(one, _columns(priors), np.ones_like(delta)), np.ones_like(delta)
-    live, moving, prior = np.arange(len(gamma)), sums, _columns(priors)
+        one = np.ones_like(sums.n)
+        return _Update.of(replace(sums, n=one), priors).gamma_star(one), one
+    star = np.array([sums.gamma_hat, sums.delta_hat])
+    live, moving = np.arange(len(priors)), _Update.of(sums, priors)
     for _ in range(_MAX_ITERATIONS):
-        new_gamma = _gamma_star(moving, prior, delta[live])
-        new_delta = _delta_star(moving, prior, new_gamma)
-        change = np.maximum(
-            _change(gamma[live], new_gamma, moving.n), _change(delta[live], new_delta, moving.n)
-        )
-        gamma[live], delta[live] = new_gamma, new_delta
+        old = star if len(live) == len(priors) else star[:, live]
+        new = moving.next(old[1])
+        change = moving.change(old, new)
+        if len(live) == len(priors):
+            star = new
+        else:
+            star[:, live] = new
         still = change > CONVERGED
         if not still.any():
-            return gamma, delta
+            return star[0], star[1]
         if not still.all():
             live = live[still]
-            moving, prior = sums.batches(live), _columns([priors[batch] for batch in live.tolist()])
+            moving = _Update.of(sums.batches(live), [priors[batch] for batch in live.tolist()])
     raise UnusableData(
         f"ComBat did not settle in {_MAX_ITERATIONS} iterations (last relative change "
         f"{change.max():.2g}): look for features or batches with extreme values, or use mean_only."
@@ -159,60 +163,81 @@ def shrink_nonparametric(sums: BatchSums, *, mean_only: bool) -> tuple[Floats, F
 
 
 @dataclass(frozen=True)
-class _Columns:
-    """Priors of some batches, each of shape (n_batches, 1).
+class _Update:
+    """One step of the iteration for some batches, what does not change worked out before.
 
-    delta_star = (half * squares + b) / (half * n + a1); ``half`` is 0 where the prior of the scale
-    is one value, and 1/2 elsewhere.
+    gamma_star = (``pull`` + delta * ``gamma_bar``) / (``weight`` + delta) and
+    delta_star = (``half_n`` * (``gamma_hat`` - gamma)^2 + ``rest``) / ``below``. ``complete`` says
+    that no batch lacks a feature.
     """
 
+    gamma_hat: Floats
     gamma_bar: Floats
-    t2: Floats
-    half: Floats
-    a1: Floats
-    b: Floats
+    pull: Floats
+    weight: Floats
+    half_n: Floats
+    rest: Floats
+    below: Floats
+    n: Floats
+    complete: bool
 
+    @classmethod
+    def of(cls, sums: BatchSums, priors: Sequence[Priors]) -> _Update:
+        """The step for these batches and their priors."""
+        # A scale that is the same in all features is its own prior: 0 observations say more.
+        rows = [
+            (p.gamma_bar, p.t2, 0.0, 1.0, p.b or 1.0)
+            if p.a is None
+            else (p.gamma_bar, p.t2, 0.5, p.a - 1, p.b or 0.0)
+            for p in priors
+        ]
+        gamma_bar, t2, half, a1, b = np.array(rows).T[:, :, None]
+        weight, half_n = t2 * sums.n, half * sums.n
+        return cls(
+            gamma_hat=sums.gamma_hat,
+            gamma_bar=gamma_bar,
+            pull=weight * sums.gamma_hat,
+            weight=weight,
+            half_n=half_n,
+            rest=half * sums.within + b,
+            below=half_n + a1,
+            n=sums.n,
+            complete=bool(sums.n.all()),
+        )
 
-def _columns(priors: Sequence[Priors]) -> _Columns:
-    rows = [
-        (p.gamma_bar, p.t2, 0.0, 1.0, p.b or 1.0)
-        if p.a is None
-        else (p.gamma_bar, p.t2, 0.5, p.a - 1, p.b or 0.0)
-        for p in priors
-    ]
-    return _Columns(*np.array(rows).T[:, :, None])
+    def gamma_star(self, delta: Floats) -> Floats:
+        """Shifts, given the scales."""
+        star = delta * self.gamma_bar
+        star += self.pull
+        star /= self.weight + delta
+        return star
 
+    def next(self, delta: Floats) -> Floats:
+        """New shifts and scales, shape (2, n_batches, n_features), from the old scales."""
+        new = np.empty((2, *delta.shape))
+        new[0] = self.gamma_star(delta)
+        squares = np.subtract(self.gamma_hat, new[0], out=new[1])
+        squares *= squares
+        squares *= self.half_n
+        squares += self.rest
+        squares /= self.below
+        return new
 
-def _gamma_star(sums: BatchSums, prior: _Columns, delta: Floats) -> Floats:
-    weight = prior.t2 * sums.n
-    star = weight * sums.gamma_hat
-    star += delta * prior.gamma_bar
-    weight += delta
-    star /= weight
-    return star
+    def change(self, old: Floats, new: Floats) -> Floats:
+        """Each batch's largest change relative to the old value, with its sign, (n_batches,).
 
-
-def _delta_star(sums: BatchSums, prior: _Columns, gamma: Floats) -> Floats:
-    squares = sums.gamma_hat - gamma
-    squares *= squares
-    squares *= sums.n
-    squares += sums.within
-    squares *= prior.half
-    squares += prior.b
-    squares /= prior.half * sums.n + prior.a1
-    return squares
-
-
-def _change(old: Floats, new: Floats, n: Floats) -> Floats:
-    """Each batch's largest change relative to the old value, with its sign, shape (n_batches,).
-
-    sva divides by the signed value, so a negative shift never keeps the iteration going; its
-    scale does. Taking the size instead would stop later than the reference implementation.
-    """
-    moved = np.abs(new - old)
-    relative = np.divide(moved, old, out=np.zeros_like(old), where=(n > 0) & (old != 0))
-    largest: Floats = relative.max(axis=1)
-    return largest
+        sva divides by the signed value, so a negative shift never keeps the iteration going; its
+        scale does. Taking the size instead would stop later than the reference implementation.
+        """
+        moved = new - old
+        np.abs(moved, out=moved)
+        if self.complete and old.all():
+            moved /= old
+        else:
+            known = (self.n > 0) & (old != 0)
+            moved = np.divide(moved, old, out=np.zeros_like(old), where=known)
+        largest: Floats = np.maximum.reduce(moved, axis=(0, 2))
+        return largest
 
 
 def _ones(sums: BatchSums) -> Floats:
