@@ -8,9 +8,11 @@ from django.urls import reverse
 from django.utils.html import format_html
 
 from analysis import models
+from analysis.services import queue
 from cohorts import access
 from cohorts.admin import ReferenceAdmin
 from cohorts.admin_site import ScopedAdmin, site
+from cohorts.errors import DomainError
 
 
 @admin.register(models.Plan, site=site)
@@ -50,11 +52,49 @@ class ClaimAdmin(ReferenceAdmin):
 
 @admin.register(models.Run, site=site)
 class RunAdmin(ScopedAdmin):
-    list_display = ["short", "plan", "state", "cause", "queued_at", "published_at", "released_at"]
+    list_display = [
+        *("short", "plan", "state", "priority", "cause"),
+        *("queued_at", "published_at", "released_at"),
+    ]
+    actions = ["cancel", "put_first", "put_last"]
     list_filter = ["state", "plan__name"]
     search_fields = ["id", "key"]
     list_select_related = ["plan"]
     raw_id_fields = ["snapshot", "same_as", "requested_by"]
+
+    def has_place_permission(self, request):
+        return self._may(request, "U")
+
+    @admin.action(description="Cancel the selected runs", permissions=["place"])
+    def cancel(self, request, queryset):
+        self._each(
+            request, queryset, "cancelled", lambda run: queue.cancel(run.pk, by=request.user)
+        )
+
+    @admin.action(description="Put the selected runs first", permissions=["place"])
+    def put_first(self, request, queryset):
+        self._place(request, queryset, models.LARGEST_PRIORITY, "put first")
+
+    @admin.action(description="Put the selected runs last", permissions=["place"])
+    def put_last(self, request, queryset):
+        self._place(request, queryset, -models.LARGEST_PRIORITY, "put last")
+
+    def _place(self, request, queryset, priority, done):
+        self._each(
+            request,
+            queryset,
+            done,
+            lambda run: queue.prioritise(run.pk, priority=priority, by=request.user),
+        )
+
+    def _each(self, request, queryset, done, act):
+        for run in queryset.order_by("queued_at"):
+            try:
+                act(run)
+            except DomainError as error:
+                self.message_user(request, f"{self.short(run)}: {error.message}", messages.ERROR)
+            else:
+                self.message_user(request, f"Run {self.short(run)} is {done}.")
 
     @admin.display(description="run")
     def short(self, run):

@@ -20,7 +20,7 @@ from analysis import polling, serializers
 from analysis.api_results import JSON_ONLY, PublishedResults
 from analysis.models import Plan, Run
 from analysis.polling import POLL_SECONDS
-from analysis.services import freshness, results, runs, waiting
+from analysis.services import freshness, progress, queue, results, runs, waiting
 from analysis.services.run_versions import is_working, marked, newest_of_plan
 from cohorts import access, conditional
 from cohorts.api_base import RecordViewSet
@@ -56,17 +56,31 @@ class RunViewSet(PublishedResults):
         "classifier": "R",
         "severity": "R",
         "changes": "R",
+        "cancel": "W",
+        "priority": "U",
     }
 
     def resource_of(self, action: str) -> str:
         """How far a run is may be read more widely than what it concluded."""
-        progress = ("list", "retrieve", "create", "metadata")
-        return "run" if action in progress else "released_result"
+        on_the_way = ("list", "retrieve", "create", "metadata", "cancel", "priority")
+        return "run" if action in on_the_way else "released_result"
+
+    def also_rests_on(self) -> list[object]:
+        """A newer run supersedes those before it."""
+        return [*sorted(map(str, self._newest().values()))]
+
+    def _newest(self) -> dict[str, uuid.UUID]:
+        return progress.newest_of_plans(self.request.user)
 
     def get_serializer(self, *args: Any, **kwargs: Any) -> Any:
         """Pages say how far each run is."""
         if args and kwargs.get("many"):
-            args = ([results.status_of(run) for run in args[0]],)
+            newest = self._newest()
+            rows = [
+                results.status_of(run) | {"standing": progress.standing(run, newest)}
+                for run in args[0]
+            ]
+            args = (rows,)
         return super().get_serializer(*args, **kwargs)
 
     @extend_schema(
@@ -86,6 +100,25 @@ class RunViewSet(PublishedResults):
         where = request.build_absolute_uri(f"{request.path.rstrip('/')}/{run.pk}")
         headers = {"Location": where, "Retry-After": POLL_SECONDS}
         return Response(results.status_of(run), status=status.HTTP_202_ACCEPTED, headers=headers)
+
+    @extend_schema(request=None, responses=serializers.RunStatusSerializer)
+    @action(detail=True, methods=["post"], renderer_classes=JSON_ONLY)
+    def cancel(self, request: Request, pk: str = "") -> Response:
+        """End a run that waits or computes; it publishes nothing. Your own, or any as manager."""
+        run = get_object_or_404(self._known(), pk=pk)
+        return Response(results.status_of(queue.cancel(run.pk, by=user_of(request))))
+
+    @extend_schema(
+        request=serializers.PrioritySerializer, responses=serializers.RunStatusSerializer
+    )
+    @action(detail=True, methods=["post"], renderer_classes=JSON_ONLY)
+    def priority(self, request: Request, pk: str = "") -> Response:
+        """Put a waiting run before (above 0) or behind (below 0) the others."""
+        asked = serializers.PrioritySerializer(data=request.data)
+        asked.is_valid(raise_exception=True)
+        run = get_object_or_404(self._known(), pk=pk)
+        placed = queue.prioritise(run.pk, by=user_of(request), **asked.validated_data)
+        return Response(results.status_of(placed))
 
     @extend_schema(
         parameters=[serializers.WaitQuery],

@@ -10,13 +10,14 @@ from typing import TYPE_CHECKING, Any, ClassVar, Self
 import pandas as pd
 from django.conf import settings
 from django.contrib.postgres.fields import ArrayField
+from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models
 from django.db.models import F, Q
-from django.db.models.functions import Now
+from django.db.models.functions import Coalesce, Now
 
 from analysis import plans
 from cohorts import access
-from cohorts.models import Study, User
+from cohorts.models import Change, Study, User
 from cohorts.models.scoping import ScopedQuerySet
 
 if TYPE_CHECKING:
@@ -94,6 +95,9 @@ class Snapshot(models.Model):
         return self.digest[:12]
 
 
+LARGEST_PRIORITY = 9
+
+
 class RunQuerySet(ScopedQuerySet["Run"]):
     resource = "run"
     site_path = ""
@@ -108,9 +112,11 @@ class RunQuerySet(ScopedQuerySet["Run"]):
             ~models.Exists(busy),
         )
 
-    def claim(self, run_id: uuid.UUID) -> uuid.UUID | None:
+    def claim(self, run_id: uuid.UUID, code_version: str = "") -> uuid.UUID | None:
         """Take the run for this worker in one conditional UPDATE: the token, None if not free."""
         token = uuid.uuid4()
+        seen = Change.objects.filter(study__plans=models.OuterRef("plan_id"))
+        newest = seen.order_by().values("study").annotate(n=models.Max("pk"))
         taken = (
             self.claimable()
             .filter(pk=run_id, attempts__lt=settings.RUN_ATTEMPTS)
@@ -120,11 +126,22 @@ class RunQuerySet(ScopedQuerySet["Run"]):
                 attempts=F("attempts") + 1,
                 lease_until=Now() + timedelta(seconds=settings.RUN_LEASE_SECONDS),
                 started_at=Now(),
+                # What has committed by now, its snapshot will see: a run that dies before it has
+                # one has still been tried on these changes, and is not asked for again for ever.
+                change_seen=Coalesce(
+                    models.Subquery(newest.values("n")), 0, output_field=models.BigIntegerField()
+                ),
+                code_version=code_version,
                 step="",
+                steps=[],
                 share_done=0,
             )
         )
         return token if taken else None
+
+    def in_turn(self) -> Self:
+        """The order in which waiting runs start."""
+        return self.order_by("-priority", "queued_at")
 
     def held_by(self, run_id: uuid.UUID, token: uuid.UUID) -> Self:
         """The run, if that token still holds it."""
@@ -132,6 +149,10 @@ class RunQuerySet(ScopedQuerySet["Run"]):
 
     def published(self) -> Self:
         return self.filter(state=Run.State.PUBLISHED)
+
+    def under_way(self) -> Self:
+        """Waiting or computing."""
+        return self.filter(state__in=[Run.State.QUEUED, Run.State.RUNNING])
 
     def visible_to(self, user: User | AnonymousUser) -> Self:
         """Everything for those who see results before release, released runs for the others."""
@@ -153,6 +174,7 @@ class Run(models.Model):
         PUBLISHED = "published"
         FAILED = "failed"
         MERGED = "merged"  # an earlier run has the same key, so it has this one's results
+        CANCELLED = "cancelled"  # by a person; it publishes nothing
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     plan = models.ForeignKey(Plan, on_delete=models.PROTECT, related_name="runs")
@@ -170,6 +192,17 @@ class Run(models.Model):
     token = models.UUIDField(null=True, editable=False)
     lease_until = models.DateTimeField(null=True, editable=False)
     attempts = models.PositiveSmallIntegerField(default=0)
+    priority = models.SmallIntegerField(
+        default=0,
+        validators=[MinValueValidator(-LARGEST_PRIORITY), MaxValueValidator(LARGEST_PRIORITY)],
+        help_text="Of the runs that wait, the one with the highest starts first.",
+    )
+    steps = models.JSONField(
+        default=list, help_text="Each step with the seconds from the start to its beginning."
+    )
+    cancelled_by = models.ForeignKey(
+        User, on_delete=models.SET_NULL, null=True, blank=True, related_name="cancelled_runs"
+    )
     failure = models.TextField(blank=True)
     code_version = models.CharField(max_length=64, blank=True)
     libraries = models.JSONField(default=dict)
@@ -191,6 +224,12 @@ class Run(models.Model):
             ),
             models.UniqueConstraint(
                 name="one_queued_run_a_plan", fields=["plan"], condition=Q(state="queued")
+            ),
+            models.CheckConstraint(
+                name="run_priority_in_range",
+                condition=Q(priority__gte=-LARGEST_PRIORITY, priority__lte=LARGEST_PRIORITY),
+                violation_error_message=f"A priority is a whole number from -{LARGEST_PRIORITY} "
+                f"to {LARGEST_PRIORITY}.",
             ),
         ]
 

@@ -7,10 +7,15 @@ from typing import Any
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
-from analysis.models import Plan, Run
+from analysis.models import LARGEST_PRIORITY, Plan, Run
 from analysis.services import waiting
 
 Fields = serializers.Serializer[Any]
+# A published run is told as one of the last three.
+STANDINGS = [
+    *(state for state in Run.State.values if state != Run.State.PUBLISHED),
+    *("released", "held", "superseded"),
+]
 
 
 class PlanSerializer(serializers.ModelSerializer[Plan]):
@@ -39,6 +44,14 @@ class NewRunSerializer(Fields):
     plan = serializers.SlugField(max_length=50)
 
 
+class PrioritySerializer(Fields):
+    """Where in the queue a run belongs."""
+
+    priority = serializers.IntegerField(
+        min_value=-LARGEST_PRIORITY, max_value=LARGEST_PRIORITY, help_text="0 unless said."
+    )
+
+
 class LatestQuery(Fields):
     plan = serializers.SlugField(max_length=50)
 
@@ -65,6 +78,19 @@ class RunStatusSerializer(Fields):
     plan = PlanName()
     step = serializers.CharField(allow_blank=True)
     share_done = serializers.FloatField(help_text="0 to 1.")
+    standing = serializers.ChoiceField(
+        choices=STANDINGS,
+        required=False,
+        help_text="In lists. "
+        "The state, and of a published run: released, held back, or superseded by a "
+        "newer run of the plan that you may see.",
+    )
+    expected_end = serializers.DateTimeField(
+        allow_null=True,
+        help_text="While it computes: when earlier runs of the plan say that it ends; null where "
+        "there is none with the same steps.",
+    )
+    priority = serializers.IntegerField(help_text="Of the waiting runs, the highest goes first.")
     same_as = serializers.UUIDField(allow_null=True, help_text="Run with the same key.")
     failure = serializers.CharField(allow_blank=True)
     queued_at = serializers.DateTimeField()

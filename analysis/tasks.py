@@ -6,7 +6,7 @@ import uuid
 
 from celery import shared_task
 
-from analysis.services import erasures, freshness, runs
+from analysis.services import erasures, freshness, queue, runs
 from cohorts import history
 
 
@@ -21,6 +21,6 @@ def sweep() -> None:
 
 @shared_task(name="analysis.execute")
 def execute(run_id: str) -> None:
-    runs.execute(uuid.UUID(run_id))
+    runs.execute(queue.next_in_turn(uuid.UUID(run_id)))
     # What waited for this run, or arrived while it computed, starts now and not at the next sweep.
     freshness.ring("analysis.sweep")

@@ -8,6 +8,8 @@ urlpatterns = [
     path("", views.home, name="home"),
     path("runs/", views.run_list, name="runs"),
     path("runs/ask/", views.ask, name="run-ask"),
+    path("runs/<uuid:run_id>/cancel/", views.cancel, name="run-cancel"),
+    path("runs/<uuid:run_id>/priority/", views.put_first, name="run-priority"),
     path("runs/latest/", views.latest, name="run-latest"),
     path("runs/<uuid:run_id>/", views.run, name="run"),
 ]

@@ -16,9 +16,10 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_POST
 
 from analysis import run_page
-from analysis.models import Plan, Run
-from analysis.services import freshness, release, results, runs
+from analysis.models import LARGEST_PRIORITY, Plan, Run
+from analysis.services import freshness, progress, queue, release, results, runs
 from cohorts import access
+from cohorts.errors import DomainError
 from cohorts.models import Site, User
 from cohorts.overview import counts_of, kinds_for, uploads_of
 from cohorts.views import user_of, zone_of
@@ -80,22 +81,67 @@ def run_list(request: HttpRequest) -> HttpResponse:
     if not access.may(user, "run", "R"):
         raise PermissionDenied
     found = Run.objects.visible_to(user).select_related("plan", "requested_by")
+    waiting = _under_way(user)
     plan = request.GET.get("plan", "")
     if plan:
         found = found.filter(plan__name=plan)
+    page = Paginator(found.order_by("-queued_at"), PAGE).get_page(request.GET.get("page"))
+    newest = progress.newest_of_plans(user)
     context = {
-        "runs": Paginator(found.order_by("-queued_at"), PAGE).get_page(request.GET.get("page")),
+        "runs": page,
+        "rows": [(one, progress.standing(one, newest)) for one in page],
+        "under_way": waiting,
+        "may_place": access.may(user, "run", "U"),
         "plans": Plan.objects.visible_to(user).current(),
         "plan": plan,
         "may_start": access.may(user, "run", "S"),
         "sees_everything": release.sees_everything(user),
-        "moving": FOLLOW_SECONDS if _moving(found).exists() else 0,
+        "moving": FOLLOW_SECONDS if waiting else 0,
     }
     return render(request, "analysis/runs.html", context)
 
 
-def _moving(found: Any) -> Any:
-    return found.filter(state__in=[Run.State.QUEUED, Run.State.RUNNING])
+def _under_way(user: User) -> list[dict[str, Any]]:
+    """Runs that compute or wait, in their turn: progress is no result, so it needs no release."""
+    found = Run.objects.open_to(user, "R").under_way().select_related("plan")
+    return [
+        {"run": one, "end": progress.expected_end(one), "may_cancel": queue.may_cancel(user, one)}
+        for one in found.order_by("-state", "-priority", "queued_at")
+    ]
+
+
+@login_required
+@require_POST
+def cancel(request: HttpRequest, run_id: uuid.UUID) -> HttpResponse:
+    """End a run that waits or computes."""
+    user = user_of(request)
+    if not access.may(user, "run", "W"):
+        raise PermissionDenied
+    one = get_object_or_404(Run.objects.open_to(user, "R"), pk=run_id)
+    try:
+        queue.cancel(one.pk, by=user)
+    except DomainError as error:
+        messages.error(request, error.message)
+    else:
+        messages.success(request, "The run is cancelled; it publishes nothing.")
+    return redirect("runs")
+
+
+@login_required
+@require_POST
+def put_first(request: HttpRequest, run_id: uuid.UUID) -> HttpResponse:
+    """Put a waiting run before the others that wait."""
+    user = user_of(request)
+    if not access.may(user, "run", "U"):
+        raise PermissionDenied
+    one = get_object_or_404(Run.objects.open_to(user, "R"), pk=run_id)
+    try:
+        queue.prioritise(one.pk, priority=LARGEST_PRIORITY, by=user)
+    except DomainError as error:
+        messages.error(request, error.message)
+    else:
+        messages.success(request, f"The run of {one.plan} goes first when a worker is free.")
+    return redirect("runs")
 
 
 @login_required
@@ -141,21 +187,16 @@ def run(request: HttpRequest, run_id: uuid.UUID) -> HttpResponse:
     context: dict[str, Any] = {
         "run": one,
         "facts": results.facts_for(one, user),
-        "state": _state_of(one),
+        "state": progress.standing(one, progress.newest_of_plans(user)),
         "moving": one.state in (Run.State.QUEUED, Run.State.RUNNING),
+        "expected_end": progress.expected_end(one),
+        "may_cancel": queue.may_cancel(user, one),
         "follow": FOLLOW_SECONDS,
         "sees_everything": release.sees_everything(user),
     }
     if one.state == Run.State.PUBLISHED:
         context |= _conclusions(request, one, user)
     return render(request, "analysis/run.html", context)
-
-
-def _state_of(one: Run) -> str:
-    """The state in one word: a published run that analysts do not see yet is held back."""
-    if one.state == Run.State.PUBLISHED and one.released_at is None:
-        return "held"
-    return str(one.state)
 
 
 def _conclusions(request: HttpRequest, one: Run, user: User) -> dict[str, Any]:

@@ -54,7 +54,7 @@ TABLE: Final[dict[str, dict[str, str]]] = {
     "dictionary": {"SC": "R", "SD": "R", "LT": "R", "CA": "R", "CD": "CRU", "AU": "R"},
     "change": {"SC": "R", "SD": "R", "LT": "R", "CA": "R", "CD": "R", "AU": "R"},
     "plan": {"SC": "R", "SD": "R", "CA": "R", "CD": "CRA", "AU": "R"},
-    "run": {"SC": "R", "SD": "R", "CA": "SR", "CD": "SR", "AU": "R"},
+    "run": {"SC": "R", "SD": "R", "CA": "SRW", "CD": "SRUW", "AU": "R"},
     "unreleased_result": {"CD": "RA", "AU": "R"},
     "released_result": {"SC": "R", "SD": "R", "CA": "RX", "CD": "RX", "AU": "R"},
     "claim": {"SC": "R", "SD": "R", "LT": "R", "CA": "R", "CD": "CRU", "AU": "R"},

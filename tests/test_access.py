@@ -95,7 +95,11 @@ PAGES = {
     "person-move",
     "transfer",
 }
-ACTIONS = {"run-ask", "api-erasures-approve", "api-erasures-stop"}
+PLACERS, CANCELLERS = "CD", "CA CD"
+ACTIONS = {
+    *("run-ask", "run-cancel", "run-priority", "api-runs-cancel", "api-runs-priority"),
+    *("api-erasures-approve", "api-erasures-stop"),
+}
 ACTIONS |= {f"api-queries-{verb}" for verb in ("answer", "ask-again", "close")}
 ACTIONS |= {"api-participants-correct", "api-participants-history"}
 CORRECTORS = "SC SD"
@@ -619,6 +623,29 @@ def test_runs_are_started_by_those_who_may(who, world):
     expected = outcome(who, STARTERS, "shared")
     assert answer.status_code == (202 if expected == 200 else expected)
     assert Run.objects.filter(state="queued").exists() == (expected == 200)
+
+
+@pytest.mark.parametrize("who", EVERYBODY, ids=str)
+def test_runs_are_cancelled_and_placed_as_the_table_says(who, world):
+    waiting = Run.objects.create(plan=world.runs["held"].plan, state="queued")
+    caller = api_of(who, world)
+    for verb, body, roles in (("priority", {"priority": 3}, PLACERS), ("cancel", {}, CANCELLERS)):
+        answer = caller.post(f"/api/v1/runs/{waiting.pk}/{verb}", body, format="json")
+        expected = outcome(who, roles, "shared")
+        # An analyst may cancel, but nobody else's.
+        expected = 403 if expected == 200 and who.role == "CA" else expected
+        assert answer.status_code == expected, verb
+
+
+@pytest.mark.parametrize("who", EVERYBODY, ids=str)
+def test_pages_cancel_and_place_runs_as_the_table_says(who, world, browse, client):
+    page = client if who.state == "anonymous" else browse(account_of(who, world))
+    waiting = Run.objects.create(plan=world.runs["held"].plan, state="queued")
+    for name in ("run-priority", "run-cancel"):
+        page.post(reverse(name, args=[waiting.pk]))
+    waiting.refresh_from_db()
+    assert (waiting.state == "cancelled") == who.holds(PLACERS)
+    assert (waiting.priority == 9) == who.holds(PLACERS)
 
 
 @pytest.mark.parametrize("method", ["put", "patch", "delete"])

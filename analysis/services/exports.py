@@ -67,6 +67,7 @@ def require_published(run: Run) -> None:
         Run.State.QUEUED: "it waits for a worker; `refresh --wait` computes it",
         Run.State.RUNNING: f"it is at {run.share_done:.0%} ({run.step or 'starting'})",
         Run.State.FAILED: run.failure,
+        Run.State.CANCELLED: run.failure,
         Run.State.MERGED: f"its results are those of {run.same_as_id}; name that run",
     }[Run.State(run.state)]
     raise NotExportable(f"Run {run.pk} is {run.state}, not published: {reason}.".replace("..", "."))

@@ -68,7 +68,7 @@ def sweep() -> list[uuid.UUID]:
         cause = why_stale(plan)
         if cause and settled(plan):
             runs.request(plan, cause=cause)
-    return list(Run.objects.claimable().order_by("queued_at").values_list("pk", flat=True))
+    return list(Run.objects.claimable().in_turn().values_list("pk", flat=True))
 
 
 def why_stale(plan: Plan) -> str:
@@ -85,7 +85,8 @@ def why_stale(plan: Plan) -> str:
         change = Change.objects.filter(study=plan.study, pk__gt=seen).order_by("-pk")[0]
         where = f" from {change.site.code}" if change.site else ""
         return f"{change.kind}{where}: {change.cause}"
-    last = ended.filter(state=Run.State.PUBLISHED).order_by("-published_at").first()
+    # Published or not: what this code has failed at, it is not asked for again until more changes.
+    last = ended.exclude(code_version="").order_by("-queued_at").first()
     if last is not None and last.code_version != runs.code_version():
         return "the analysis code has changed"
     return ""

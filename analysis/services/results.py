@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 
 from analysis.models import Claim, Run, RunDocument, RunTable, Verdict
-from analysis.services import erasures, release
+from analysis.services import erasures, progress, release
 from cohorts import access
 from cohorts.models import Participant
 
@@ -69,6 +69,8 @@ def run_facts(run: Run) -> dict[str, Any]:
         "cause": run.cause,
         "step": run.step,
         "share_done": run.share_done,
+        "expected_end": _iso(progress.expected_end(run)),
+        "priority": run.priority,
         "attempts": run.attempts,
         "failure": run.failure,
         "code_version": run.code_version,
@@ -182,6 +184,8 @@ def status_of(run: Run) -> dict[str, Any]:
     return {
         "id": str(run.pk),
         "state": run.state,
+        "expected_end": _iso(progress.expected_end(run)),
+        "priority": run.priority,
         "plan": {"name": run.plan.name, "version": run.plan.version},
         "step": run.step,
         "share_done": run.share_done,

@@ -7,6 +7,7 @@ import importlib.metadata
 import json
 import logging
 import math
+import time
 import uuid
 from collections.abc import Mapping
 from functools import cache
@@ -21,7 +22,7 @@ from threadpoolctl import threadpool_info
 
 from analysis.models import Claim, Plan, Run, RunDocument, RunTable, Snapshot, Verdict
 from analysis.pipeline import Results, compute
-from analysis.services import lease, release, snapshots
+from analysis.services import lease, progress, release, snapshots
 from analysis.stats.errors import UnusableData
 from analysis.verdicts import ClaimFacts, Finding
 from cohorts.models import User
@@ -48,7 +49,7 @@ def request(plan: Plan, *, cause: str, by: User | None = None) -> Run:
 
 def execute(run_id: uuid.UUID) -> None:
     """Compute a queued run and store its outcome; safe to deliver twice."""
-    token = Run.objects.claim(run_id)
+    token = Run.objects.claim(run_id, code_version())
     if token is None:
         return
     try:
@@ -67,6 +68,7 @@ def execute(run_id: uuid.UUID) -> None:
 
 
 def _compute_and_publish(run_id: uuid.UUID, token: uuid.UUID) -> None:
+    began = time.monotonic()
     run = Run.objects.select_related("plan__study").get(pk=run_id)
     snapshot, frames = snapshots.take(run.plan)
     run.snapshot, run.change_seen = snapshot, snapshot.change_seen
@@ -85,7 +87,8 @@ def _compute_and_publish(run_id: uuid.UUID, token: uuid.UUID) -> None:
         if not snapshots.still_lawful(snapshot, scopes):
             raise ConsentChanged
         run.step, run.share_done = name, share_done
-        _save_held(run, token, "step", "share_done")
+        run.steps = progress.with_step(run.steps, name, time.monotonic() - began)
+        _save_held(run, token, "step", "share_done", "steps")
 
     results = compute(frames, run.plan.parsed, claim_facts(run.plan), on_step=on_step)
     publish(run, token, results)

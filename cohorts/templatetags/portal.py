@@ -29,6 +29,8 @@ STATES: dict[str, tuple[str, str, str]] = {
     "held": ("open", "clock", "held back"),
     "released": ("good", "check", "released"),
     "failed": ("bad", "cross", "failed"),
+    "superseded": ("mute", "info", "superseded"),
+    "cancelled": ("mute", "none", "cancelled"),
     "merged": ("mute", "info", "same as an earlier run"),
     "replicated": ("good", "check", "replicated"),
     "opposite": ("bad", "opposite", "opposite"),

@@ -1,0 +1,72 @@
+"""How far a run is, when it should end, and what a published one is worth today."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Mapping
+from datetime import datetime, timedelta
+from statistics import median
+from typing import TYPE_CHECKING
+
+from django.utils import timezone
+
+from analysis.models import Run
+
+if TYPE_CHECKING:
+    from django.contrib.auth.models import AnonymousUser
+
+    from cohorts.models import User
+
+EARLIER_RUNS = 5
+
+
+def with_step(steps: list[list[object]], name: str, seconds: float) -> list[list[object]]:
+    """The steps so far and this one; a step that tells its share several times is one step."""
+    if steps and steps[-1][0] == name:
+        return steps
+    return [*steps, [name, round(seconds, 3)]]
+
+
+def expected_end(run: Run) -> datetime | None:
+    """When a computing run should be published; None where no earlier run says.
+
+    The median of what earlier runs of the plan, that took the same steps up to here, still needed
+    from here on.
+    """
+    if run.state != Run.State.RUNNING or not run.steps or run.started_at is None:
+        return None
+    here, began = run.steps[-1]
+    taken = [name for name, _ in run.steps]
+    earlier = (
+        Run.objects.published()
+        .filter(plan__name=run.plan.name, started_at__isnull=False)
+        .exclude(steps=[])
+        .order_by("-published_at")
+        .values_list("steps", "started_at", "published_at")[:EARLIER_RUNS]
+    )
+    needed = [
+        (published - started).total_seconds() - dict(steps)[here]
+        for steps, started, published in earlier
+        if published and started and [name for name, _ in steps][: len(taken)] == taken
+    ]
+    if not needed:
+        return None
+    end = run.started_at + timedelta(seconds=began + max(0.0, median(needed)))
+    # Slower than its predecessors: any moment now, and not in the past.
+    return max(end, timezone.now())
+
+
+def newest_of_plans(user: User | AnonymousUser) -> dict[str, uuid.UUID]:
+    """By plan, the newest published run that this person may see: it supersedes the others."""
+    published = Run.objects.visible_to(user).published()
+    newest = published.order_by("plan__name", "-published_at").distinct("plan__name")
+    return dict(newest.values_list("plan__name", "pk"))
+
+
+def standing(run: Run, newest: Mapping[str, uuid.UUID]) -> str:
+    """The run's state in one word: a published one is superseded, released, or held back."""
+    if run.state != Run.State.PUBLISHED:
+        return str(run.state)
+    if newest.get(run.plan.name, run.pk) != run.pk:
+        return "superseded"
+    return "held" if run.released_at is None else "released"
