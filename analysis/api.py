@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from django_filters import rest_framework as filters
 from drf_spectacular.utils import extend_schema
+from rest_framework.decorators import action
 from rest_framework.response import Response
 
 from analysis import serializers
 from analysis.api_results import STRATUM, text_parameter
 from analysis.models import Claim, Plan
-from analysis.services import results
+from analysis.services import histories, results
 from analysis.services.run_versions import release_rules
 from cohorts import conditional
 from cohorts.api_base import RecordViewSet, ScopedViewSet
@@ -35,6 +36,7 @@ class ClaimViewSet(ScopedViewSet):
     queryset = Claim.objects.none()
     serializer_class = serializers.ClaimSerializer
     lookup_field = "code"
+    verbs = {**ScopedViewSet.verbs, "history": "R"}
     filter_backends = []
     pagination_class = None
 
@@ -64,6 +66,23 @@ class ClaimViewSet(ScopedViewSet):
         verdicts = results.standing_for([claim], standing, request.user)
         told = self.get_serializer(claim).data | {"verdicts": verdicts}
         return Response(told, headers={"ETag": etag})
+
+    @extend_schema(
+        parameters=[text_parameter("plan", "runs of this plan only"), STRATUM],
+        responses=serializers.HistoryRow(many=True),
+    )
+    @action(detail=True)
+    def history(self, request, code=None):
+        """What each run that you may see said of the claim, the newest first."""
+        claim, plan = self.get_object(), self._plan()
+        seen = histories.runs_for(claim, request.user, plan)
+        etag = self._version({run.pk: run for run in seen})
+        if conditional.not_modified(request, etag):
+            return conditional.unchanged(etag)
+        rows = histories.history_for(claim, request.user, plan)
+        stratum = request.query_params.get("stratum")
+        shown = [row for row in rows if stratum in (None, row["stratum"])]
+        return Response(shown, headers={"ETag": etag})
 
     def _plan(self):
         asked = serializers.LatestQuery(data=self.request.query_params, partial=True)

@@ -323,6 +323,11 @@ class Claim(models.Model):
         max_length=8, choices=[(w, w) for w in ("higher", "lower", "none")]
     )
     handling_sensitive = models.BooleanField(default=False)
+    published_effect = models.FloatField(
+        null=True,
+        blank=True,
+        help_text="Hedges g as published, where it is known: the power to see it is shown.",
+    )
     doi = models.CharField(max_length=100)
     citation = models.TextField()
     scope_note = models.TextField(blank=True)
@@ -331,6 +336,22 @@ class Claim(models.Model):
 
     class Meta:
         ordering = ["code"]
+        constraints = [
+            models.CheckConstraint(
+                name="claim_of_a_marker_has_a_direction",
+                condition=~Q(kind__in=["feature", "class"]) | ~Q(direction="none"),
+                violation_error_message=(
+                    "A claim on a marker says higher or lower in cases: choose one."
+                ),
+            ),
+            models.CheckConstraint(
+                name="claim_published_effect_is_not_zero",
+                condition=Q(published_effect=None) | ~Q(published_effect=0),
+                violation_error_message=(
+                    "A published effect of 0 is no effect: leave it empty where it is not known."
+                ),
+            ),
+        ]
 
     def __str__(self) -> str:
         return f"{self.code} {self.marker}"

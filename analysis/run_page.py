@@ -89,6 +89,17 @@ def claims_of(run: Run, user: User) -> list[ClaimReadings]:
     return found
 
 
+def histories_of(rows: Sequence[Mapping[str, Any]]) -> list[tuple[str, str, list[Reading]]]:
+    """Rows of a claim's history by plan and stratum, each drawn on one scale for all effects."""
+    ends = [row[name] for row in rows for name in ("estimate", "ci_low", "ci_high")]
+    scale = covering((end for end in ends if end is not None), *BAR)
+    found: dict[tuple[str, str], list[Reading]] = {}
+    for row in rows:
+        where = STRATUM_WORDS.get(row["stratum"], row["stratum"])
+        found.setdefault((row["plan"], where), []).append(_reading(row, scale))
+    return [(plan, where, readings) for (plan, where), readings in found.items()]
+
+
 def statement_of(claim: Claim) -> str:
     """What was published of the marker, to stand after its name."""
     by_kind: dict[str, str] = {

@@ -231,9 +231,28 @@ class ClaimSerializer(Fields):
     stratum = serializers.CharField()
     direction = serializers.CharField()
     handling_sensitive = serializers.BooleanField()
+    published_effect = _number("Hedges g as published, where it is known")
+    other_readings = serializers.ListField(
+        child=serializers.CharField(), help_text="Strata in which other sources read it."
+    )
     doi = serializers.CharField()
     citation = serializers.CharField()
     scope_note = serializers.CharField()
+
+
+class HistoryRow(StandingRow):
+    """What one run said of the claim in one stratum."""
+
+    plan = serializers.CharField()
+    plan_version = serializers.IntegerField()
+    published_at = serializers.DateTimeField()
+    verdict_rules = serializers.IntegerField(
+        allow_null=True, help_text="Version of the rules that made the verdict."
+    )
+    power = _number("chance that one look of this precision sees the effect of power_for")
+    power_for = _number("Hedges g: as published, or the plan's smallest effect of interest")
+    power_of = serializers.CharField(allow_null=True, help_text="published or smallest")
+    changed = serializers.BooleanField(help_text="Another verdict than the plan's run before.")
 
 
 class ClaimWithVerdicts(ClaimSerializer):

@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from analysis import views
+from analysis import views, views_claims
 
 urlpatterns = [
     path("", views.home, name="home"),
@@ -11,5 +11,6 @@ urlpatterns = [
     path("runs/<uuid:run_id>/cancel/", views.cancel, name="run-cancel"),
     path("runs/<uuid:run_id>/priority/", views.put_first, name="run-priority"),
     path("runs/latest/", views.latest, name="run-latest"),
+    path("claims/<slug:code>/", views_claims.claim, name="claim"),
     path("runs/<uuid:run_id>/", views.run, name="run"),
 ]

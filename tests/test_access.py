@@ -88,6 +88,7 @@ PAGES = {
     "runs",
     "run",
     "run-latest",
+    "claim",
     "people",
     "person",
     "person-correct",
@@ -101,6 +102,7 @@ ACTIONS = {
     *("api-erasures-approve", "api-erasures-stop"),
 }
 ACTIONS |= {f"api-queries-{verb}" for verb in ("answer", "ask-again", "close")}
+ACTIONS |= {"api-claims-history"}
 ACTIONS |= {"api-participants-correct", "api-participants-history"}
 CORRECTORS = "SC SD"
 TABLE_ACTIONS = {"upload-accept", "upload-discard", "api-uploads-accept", "api-uploads-discard"}
