@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.linalg.blas import dsymm, dsyrk
 
 Floats = NDArray[np.float64]
 
@@ -43,25 +44,31 @@ class Pls:
 
 
 @dataclass(frozen=True)
-class _Training:
+class Training:
     """X along ``basis`` (n_features, n_directions; None: the features themselves).
 
-    Of ``x`` and its products ``gram`` X'X, the latter is used where both are known.
+    ``gram``, where it is not None, is the upper triangle of X'X with its columns together, before
+    X was divided by ``deviation`` (n_directions,); else ``x`` is used. ``size`` is the root of the
+    sum of squares of X.
     """
 
     x: Floats
     basis: Floats | None
     gram: Floats | None
+    deviation: Floats
     size: float
 
     def spread(self, directions: Floats) -> Floats:
-        """X'X times directions of shape (n_directions, n_outcomes)."""
-        if self.gram is not None:
-            return np.asarray(self.gram @ directions)
-        return np.asarray(self.x.T @ (self.x @ directions))
+        """Directions of shape (n_outcomes, n_directions) times X'X."""
+        if self.gram is None:
+            return np.asarray((directions @ self.x.T) @ self.x)
+        # A symmetric product needs no other half, and its rows are scaled instead of X'X.
+        found: Floats = dsymm(1.0, self.gram, (directions / self.deviation).T).T
+        found /= self.deviation
+        return found
 
     def along_features(self, directions: Floats) -> Floats:
-        return directions if self.basis is None else np.asarray(self.basis @ directions)
+        return directions if self.basis is None else np.asarray(directions @ self.basis.T)
 
 
 @dataclass(frozen=True)
@@ -94,79 +101,79 @@ def fit_pls(x: Floats, outcomes: Floats, n_components: int) -> Pls:
     basis = None
     if x.shape[1] > x.shape[0]:
         basis, triangle = np.linalg.qr(x.T)
-        x = np.ascontiguousarray(triangle.T)
-    gram = x.T @ x if outcomes.shape[1] >= FEW_OUTCOMES else None
-    training = _Training(x, basis, gram, size)
-    return _fit(training, x.T @ centred, _length(centred), mean, n_components)
+        x = triangle.T
+    x = np.ascontiguousarray(x)
+    gram = dsyrk(1.0, x.T) if outcomes.shape[1] >= FEW_OUTCOMES else None
+    training = Training(x, basis, gram, np.ones(x.shape[1]), size)
+    length = np.sqrt(np.einsum("ij,ij->j", centred, centred))
+    return fit_training(training, centred.T @ x, length, mean, n_components)
 
 
-def fit_pls_from_products(
-    gram: Floats, covariance: Floats, outcome_size: Floats, outcome_mean: Floats, n_components: int
+def fit_training(
+    training: Training, covariance: Floats, sizes: Floats, mean: Floats, n_components: int
 ) -> Pls:
-    """As `fit_pls`, from X'X and X'y of the centred and scaled training samples.
+    """As `fit_pls`, from the products of a training set.
 
     Parameters
     ----------
-    gram : array of shape (n_features, n_features)
-    covariance : array of shape (n_features, n_outcomes)
-        X' times the centred outcomes; it is used up.
-    outcome_size, outcome_mean : arrays of shape (n_outcomes,)
-        Root of the sum of squares about the mean, and the mean.
+    training : Training
+    covariance : array of shape (n_outcomes, n_directions)
+        The centred outcomes' products with X; it is used up.
+    sizes, mean : arrays of shape (n_outcomes,)
+        Root of the sum of squares of an outcome about its mean, and the mean.
     n_components : int
     """
-    training = _Training(np.empty((0, len(gram))), None, gram, float(np.sqrt(np.trace(gram))))
-    return _fit(training, covariance, outcome_size, outcome_mean, n_components)
-
-
-def _fit(
-    training: _Training, covariance: Floats, sizes: Floats, mean: Floats, n_components: int
-) -> Pls:
     blocks = [
         _components(
             training,
-            covariance[:, start : start + BLOCK],
+            covariance[start : start + BLOCK],
             ROUNDING * training.size * sizes[start : start + BLOCK],
             n_components,
         )
         for start in range(0, len(mean), BLOCK)
     ]
     return Pls(
-        coefficients=training.along_features(np.hstack([block.coefficients for block in blocks])),
+        coefficients=training.along_features(np.vstack([block.coefficients for block in blocks])).T,
         outcome_mean=mean,
-        weights=training.along_features(blocks[0].weights).T,
+        weights=training.along_features(blocks[0].weights),
         explained=blocks[0].explained,
     )
 
 
 def _components(
-    training: _Training, covariance: Floats, least: Floats, n_components: int
+    training: Training, covariance: Floats, least: Floats, n_components: int
 ) -> _Components:
     """Components of a block of outcomes, none where a covariance is at or under ``least``."""
-    steps, spreads = (np.zeros((n_components, *covariance.shape)) for _ in range(2))
-    weights = np.zeros((covariance.shape[0], n_components))
-    explained = np.zeros(n_components)
+    n_outcomes, n_directions = covariance.shape
+    steps, spreads = (np.empty((n_outcomes, n_components, n_directions)) for _ in range(2))
+    weights, explained = np.zeros((n_components, n_directions)), np.zeros(n_components)
     coefficients = np.zeros_like(covariance)
     for component in range(n_components):
-        length = _length(covariance)
+        length = np.sqrt(np.vecdot(covariance, covariance))
         left = length > least
-        step = covariance * (left / np.where(left, length, 1.0))
-        weight = step[:, 0].copy()
-        for _ in range(2):  # the second pass removes what rounding left of the first
-            for earlier, spread in zip(steps[:component], spreads[:component], strict=True):
-                step -= earlier * np.einsum("ij,ij->j", spread, step)
+        step = covariance * _inverse(length, left)
+        weight = step[0].copy()
+        for _ in range(2 if component else 0):  # the second removes what rounding left of the first
+            along = spreads[:, :component] @ step[:, :, None]
+            step -= (along.transpose(0, 2, 1) @ steps[:, :component])[:, 0]
         spread = training.spread(step)
-        length = np.sqrt(np.maximum(np.einsum("ij,ij->j", step, spread), 0.0))
+        length = np.sqrt(np.maximum(np.vecdot(step, spread), 0.0))
         left &= length > ROUNDING * training.size
-        scale = left / np.where(left, length, 1.0)
-        steps[component], spreads[component] = step * scale, spread * scale
-        gain = np.einsum("ij,ij->j", steps[component], covariance)
-        covariance -= spreads[component] * gain
-        coefficients += steps[component] * gain
-        weights[:, component] = weight * left[0]
+        scale = _inverse(length, left)
+        step *= scale
+        spread *= scale
+        gain = np.vecdot(step, covariance)
+        steps[:, component], spreads[:, component] = step, spread
+        spread *= gain[:, None]
+        covariance -= spread
+        step *= gain[:, None]
+        coefficients += step
+        weights[component] = weight * left[0]
         explained[component] = gain[0] ** 2
     return _Components(coefficients, weights, explained)
 
 
-def _length(columns: Floats) -> Floats:
-    length: Floats = np.sqrt(np.einsum("ij,ij->j", columns, columns))
-    return length
+def _inverse(length: Floats, left: NDArray[np.bool_]) -> Floats:
+    """1 / length as a column, 0 where nothing is left."""
+    inverse: Floats = left / np.where(left, length, 1.0)
+    return inverse[:, None]

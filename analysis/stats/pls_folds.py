@@ -8,8 +8,9 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.linalg.blas import dsyrk
 
-from analysis.stats.pls import fit_pls_from_products
+from analysis.stats.pls import Training, fit_training
 
 Floats = NDArray[np.float64]
 Bools = NDArray[np.bool_]
@@ -23,8 +24,8 @@ LEAST_LEFT = 1e-4
 class FoldProducts:
     """Products over all samples, of features scaled and outcomes centred over all samples.
 
-    ``z`` (n_samples, n_features), ``gram`` Z'Z, ``y`` (n_samples, n_outcomes), ``covariance`` Z'Y
-    and the outcomes' means over all samples.
+    ``z`` (n_samples, n_features), ``gram`` the upper triangle of Z'Z, ``y`` (n_samples,
+    n_outcomes), ``covariance`` Y'Z and the outcomes' means over all samples.
     """
 
     z: Floats
@@ -42,7 +43,7 @@ class FoldProducts:
         z /= np.where(size <= 1e-12 * largest * np.sqrt(len(x)), np.inf, size)
         mean = outcomes.mean(axis=0)
         y = outcomes - mean
-        return cls(z, z.T @ z, y, z.T @ y, mean)
+        return cls(z, dsyrk(1.0, z.T), y, y.T @ z, mean)
 
     def predict(self, test: Bools, n_components: int) -> Floats | None:
         """Predictions of the test samples by a model of the others.
@@ -55,17 +56,15 @@ class FoldProducts:
         mean, level = -z.sum(axis=0) / n_train, -y.sum(axis=0) / n_train
         out_x = np.vstack([z, np.sqrt(n_train) * mean])
         out_y = np.vstack([y, np.sqrt(n_train) * level])
-        gram = self.gram - out_x.T @ out_x
-        left, whole = np.diag(gram), np.diag(self.gram)
+        gram = dsyrk(-1.0, out_x.T, beta=1.0, c=self.gram)
+        left, whole = np.diagonal(gram), np.diagonal(self.gram)
         if (left < LEAST_LEFT * whole).any():
             return None
         deviation = np.where(whole > 0, np.sqrt(left / (n_train - 1)), np.inf)
-        gram /= deviation
-        gram /= deviation[:, None]
-        covariance = (self.covariance - out_x.T @ out_y) / deviation[:, None]
+        size = float(np.sqrt((left / deviation**2).sum()))
+        covariance = (self.covariance - out_y.T @ out_x) / deviation
         squares = np.einsum("ij,ij->j", self.y, self.y) - np.einsum("ij,ij->j", out_y, out_y)
         sizes = np.sqrt(np.maximum(squares, 0.0))
-        model = fit_pls_from_products(
-            gram, covariance, sizes, self.outcome_mean + level, n_components
-        )
+        training = Training(np.empty((0, len(gram))), None, gram, deviation, size)
+        model = fit_training(training, covariance, sizes, self.outcome_mean + level, n_components)
         return model.predict((z - mean) / deviation)

@@ -167,7 +167,7 @@ def _checked(
         )
     if np.ptp(y) == 0:
         raise UnusableData(f"The outcome is {y[0]:g} for all {len(y)} samples: nothing to model.")
-    if not (_learn_scaling(x).apply(x) != 0).any():
+    if np.isinf(_learn_scaling(x).deviation).all():
         raise UnusableData("No feature varies between the samples: nothing to model with.")
     return x, y, None if sites is None else sites[known], known
 
