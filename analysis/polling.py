@@ -114,8 +114,8 @@ def _seen(request: HttpRequest, run: str | None, given: dict[Any, Any]) -> Seen 
         row = _of_latest().read(given | {PLAN: plan})
     if row is None:
         return None
-    user_id, last_used_at, held, mark, *before_release = row
-    roles = bearer.standing(held)
+    user_id, last_used_at, held, only, mark, *before_release = row
+    roles = bearer.standing(held, only)
     if before_release and may_see_unreleased(roles):
         mark = before_release[0]
     return Seen(user_id, roles, last_used_at, mark) if mark else None
@@ -150,5 +150,5 @@ def _of_latest() -> Prepared:
 def _prepared(*runs: Any) -> Prepared:
     marks = {f"mark_{n}": Subquery(each.values("mark")[:1]) for n, each in enumerate(runs)}
     found = bearer.tokens(DIGEST, AT, TODAY).annotate(**marks).order_by()
-    query = found.values_list("user_id", "last_used_at", "held", *marks).query
+    query = found.values_list("user_id", "last_used_at", "held", "only", *marks).query
     return Prepared(*query.sql_with_params())

@@ -18,6 +18,8 @@ from rest_framework.views import APIView
 
 from cohorts import access, conditional
 from cohorts.api_schema import ProblemSchema
+from cohorts.models import ApiToken
+from cohorts.models.account import SCOPES
 from cohorts.renderers import TABLE_RENDERERS
 
 logger = logging.getLogger(__name__)
@@ -36,11 +38,24 @@ class TablePermission(permissions.BasePermission):
         resource = view.resource_of(action) if hasattr(view, "resource_of") else ""
         # Several verbs: any of them will do.
         known = resource in access.TABLE
-        if known and any(access.may(request.user, resource, each) for each in verb or ""):
-            return True
+        allowed = [
+            each for each in verb or "" if known and access.may(request.user, resource, each)
+        ]
+        if allowed:
+            return self._in_scope(request, allowed)
         roles = ",".join(sorted(access.roles_of(request.user))) or "none"
         logger.warning("denied: %s %s for role %s", request.method, request.path, roles)
         return False
+
+    def _in_scope(self, request: Request, verbs: Sequence[str]) -> bool:
+        token = request.auth
+        if not isinstance(token, ApiToken) or any(map(token.covers, verbs)):
+            return True
+        needed = next(scope for scope, held in SCOPES.items() if verbs[0] in held)
+        raise exceptions.PermissionDenied(
+            f"This token has the scope {', '.join(token.scopes)}; this needs {needed}. "
+            "Issue another one on the page Tokens."
+        )
 
 
 class ScopedViewSet(viewsets.GenericViewSet[Any]):

@@ -32,6 +32,7 @@ REFUSALS = {
     "401": "Log in, or send a token.",
     "403": "Your role does not cover this.",
     "404": "Nothing here that you can see.",
+    "429": "More requests in a minute than an account may make; Retry-After says when to go on.",
     "406": "Not told in that form.",
 }
 

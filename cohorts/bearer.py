@@ -28,7 +28,7 @@ def key_of(header: str) -> str | None:
 
 
 def tokens(digest: str, at: datetime, today: date) -> QuerySet[ApiToken]:
-    """The usable token of that digest, with its owner's roles in ``held``."""
+    """The usable token of that digest; its owner's roles in ``held``, its sites in ``only``."""
     roles = (
         Membership.objects.in_force(today)
         .filter(user_id=OuterRef("user_id"))
@@ -36,13 +36,18 @@ def tokens(digest: str, at: datetime, today: date) -> QuerySet[ApiToken]:
         .values_list(Concat("role", Value(":"), Cast("site_id", CharField())))
     )
     found: QuerySet[ApiToken] = ApiToken.objects.usable(at).filter(digest=digest)
-    return found.annotate(held=ArraySubquery(roles))
+    only = ApiToken.sites.through.objects.filter(apitoken_id=OuterRef("pk")).values("site_id")
+    return found.annotate(held=ArraySubquery(roles), only=ArraySubquery(only.order_by("site_id")))
 
 
-def standing(held: list[str]) -> access.Standing:
-    """Roles and sites out of what `tokens` reads."""
+def standing(held: list[str], only: list[int]) -> access.Standing:
+    """Roles and sites out of what `tokens` reads: a role of all sites holds at the token's."""
     pairs = (each.partition(":") for each in held)
-    return tuple((role, int(site) if site else None) for role, _, site in pairs)
+    roles = tuple((role, int(site) if site else None) for role, _, site in pairs)
+    if not only:
+        return roles
+    wide = ((role, each) for role, site in roles if site is None for each in only)
+    return (*(pair for pair in roles if pair[1] in only), *wide)
 
 
 def token_of(key: str) -> ApiToken | None:
@@ -50,7 +55,7 @@ def token_of(key: str) -> ApiToken | None:
     now = timezone.now()
     found = tokens(digest_of(key), now, timezone.localdate()).select_related("user").first()
     if found is not None:
-        access.hold_to(found.user, standing(found.held))  # type: ignore[attr-defined]  # annotated
+        access.hold_to(found.user, standing(found.held, found.only))  # type: ignore[attr-defined]  # annotated
     return found
 
 

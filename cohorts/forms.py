@@ -10,6 +10,8 @@ from django.utils import timezone
 
 from cohorts import models
 from cohorts.models import ApiToken, Site, User, Withdrawal
+from cohorts.models.account import SCOPE_WORDS as TOKEN_SCOPES
+from cohorts.models.account import TOKEN_LIFE
 from cohorts.models.consent import SCOPES
 from cohorts.overview import kinds_for
 from cohorts.services import uploads
@@ -99,13 +101,34 @@ class UploadForm(PlainForm):
 
 
 class TokenForm(PlainForm):
-    """A new API token needs its purpose only."""
+    """A new API token: its purpose, what it may do, where, and for how long."""
 
     name = forms.CharField(
         label="What it is for",
         max_length=ApiToken._meta.get_field("name").max_length,
         help_text="Such as: notebook on my laptop.",
     )
+    scopes = forms.MultipleChoiceField(
+        label="It may",
+        choices=list(TOKEN_SCOPES.items()),
+        initial=["read"],
+        widget=forms.CheckboxSelectMultiple(attrs={"class": "form-check-input"}),
+        help_text="Never more than you may yourself.",
+    )
+    sites = forms.ModelMultipleChoiceField(
+        Site.objects.none(),
+        required=False,
+        label="Only at these sites",
+        widget=forms.CheckboxSelectMultiple(attrs={"class": "form-check-input"}),
+        help_text="At all of yours where none is chosen.",
+    )
+    days = forms.IntegerField(
+        label="Works for, in days", min_value=1, max_value=TOKEN_LIFE.days, initial=90
+    )
+
+    def __init__(self, *args: Any, user: User, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.fields["sites"].queryset = Site.objects.visible_to(user)  # type: ignore[attr-defined]  # of the field
 
 
 SCOPE_WORDS = {

@@ -3,10 +3,21 @@
 from django.contrib.auth import views as auth
 from django.urls import path
 
-from cohorts import views, views_consent, views_moves, views_people, views_queries, views_uploads
+from cohorts import (
+    login,
+    views,
+    views_consent,
+    views_moves,
+    views_people,
+    views_queries,
+    views_uploads,
+)
 
+LOGIN = auth.LoginView.as_view(
+    redirect_authenticated_user=True, authentication_form=login.LoginForm
+)
 urlpatterns = [
-    path("login/", auth.LoginView.as_view(redirect_authenticated_user=True), name="login"),
+    path("login/", LOGIN, name="login"),
     path("logout/", auth.LogoutView.as_view(), name="logout"),
     path("account/password/", views.ChangePassword.as_view(), name="password_change"),
     path("account/tokens/", views.tokens, name="tokens"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import Any
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
@@ -128,15 +129,17 @@ def _column_help(user: User, here: Site) -> list[dict[str, Any]]:
 def tokens(request: HttpRequest) -> HttpResponse:
     """API tokens of the person: issue one (its key is shown once), see the others."""
     user = user_of(request)
-    form, key = TokenForm(request.POST or None), ""
+    form, key = TokenForm(request.POST or None, user=user), ""
     if request.method == "POST" and form.is_valid():
         # Shown in the answer itself: a redirect would have to keep the key somewhere.
-        _, key = ApiToken.objects.issue(user, form.cleaned_data["name"])
-        form = TokenForm()
+        asked = dict(form.cleaned_data)
+        life = timedelta(days=asked.pop("days"))
+        _, key = ApiToken.objects.issue(user, life=life, **asked)
+        form = TokenForm(user=user)
     context = {
         "form": form,
         "key": key,
-        "tokens": ApiToken.objects.visible_to(user),
+        "tokens": ApiToken.objects.visible_to(user).prefetch_related("sites"),
         "now": timezone.now(),
     }
     return render(request, "cohorts/tokens.html", context, status=422 if form.errors else 200)

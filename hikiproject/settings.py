@@ -135,6 +135,10 @@ PASSWORD_HASHERS = [
     "django.contrib.auth.hashers.Argon2PasswordHasher",
     "django.contrib.auth.hashers.PBKDF2PasswordHasher",
 ]
+AUTHENTICATION_BACKENDS = [
+    "cohorts.login.ClosedAfterFailures",
+    "django.contrib.auth.backends.ModelBackend",
+]
 LOGIN_URL = "login"
 LOGIN_REDIRECT_URL = "home"
 LOGOUT_REDIRECT_URL = "login"
@@ -208,9 +212,12 @@ REST_FRAMEWORK = {
     "DEFAULT_FILTER_BACKENDS": ["django_filters.rest_framework.DjangoFilterBackend"],
     "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
     "EXCEPTION_HANDLER": "hikiproject.exception_handler.problem_response",
+    "DEFAULT_THROTTLE_CLASSES": ["cohorts.throttling.AccountThrottle"],
     "PAGE_SIZE": 100,
     "UNAUTHENTICATED_USER": "django.contrib.auth.models.AnonymousUser",
 }
+# Requests of one account in a minute, answers 304 to a polling program not counted.
+RATE_PER_MINUTE = env.int("HIKI_RATE_PER_MINUTE", default=600)
 # Requests that may wait for a run to move on, in each process of the web server.
 LONG_POLLS = env.int("HIKI_LONG_POLLS", default=3)
 SPECTACULAR_SETTINGS = {

@@ -4,17 +4,33 @@ from __future__ import annotations
 
 import hashlib
 import secrets
+from collections.abc import Iterable
 from datetime import datetime, timedelta
-from typing import ClassVar, Self
+from typing import TYPE_CHECKING, ClassVar, Self
 
 from django.contrib.auth.models import AbstractUser
-from django.db import models
+from django.contrib.postgres.fields import ArrayField
+from django.db import models, transaction
 from django.utils import timezone
 
 from cohorts import access
 
+if TYPE_CHECKING:
+    from cohorts.models.site import Site
+
 TOKEN_PREFIX = "hiki_"  # noqa: S105 - a public mark, so that a leaked token is recognised
 TOKEN_LIFE = timedelta(days=365)
+# Scope -> verbs of the permission table. A token never does more than its owner may.
+SCOPES = {"read": "RX", "write": "CUWA", "start": "S"}
+SCOPE_WORDS = {
+    "read": "Read records and results",
+    "write": "Send tables, record and correct",
+    "start": "Start runs",
+}
+
+
+def every_scope() -> list[str]:
+    return list(SCOPES)
 
 
 class User(AbstractUser):
@@ -34,12 +50,28 @@ class ApiTokenQuerySet(models.QuerySet["ApiToken"]):
         """Neither expired nor revoked, and its owner still active."""
         return self.filter(expires_at__gt=at, revoked_at=None, user__is_active=True)
 
-    def issue(self, user: User, name: str) -> tuple[ApiToken, str]:
+    def issue(
+        self,
+        user: User,
+        name: str,
+        *,
+        scopes: Iterable[str] = tuple(SCOPES),
+        sites: Iterable[Site] = (),
+        life: timedelta = TOKEN_LIFE,
+    ) -> tuple[ApiToken, str]:
         """A new token and its key, which is not kept and cannot be shown again."""
         key = TOKEN_PREFIX + secrets.token_urlsafe(32)
-        token = self.create(
-            user=user, name=name, digest=digest_of(key), expires_at=timezone.now() + TOKEN_LIFE
+        token = ApiToken(
+            user=user,
+            name=name,
+            digest=digest_of(key),
+            scopes=list(scopes),
+            expires_at=timezone.now() + life,
         )
+        token.full_clean()
+        with transaction.atomic():
+            token.save()
+            token.sites.set(sites)
         return token, key
 
     def visible_to(self, user: User) -> Self:
@@ -53,6 +85,10 @@ class ApiToken(models.Model):
         max_length=80, help_text="What it is for, such as 'notebook on my laptop'."
     )
     digest = models.CharField(max_length=64, unique=True, editable=False)
+    scopes = ArrayField(models.CharField(max_length=10), default=every_scope)
+    sites = models.ManyToManyField(
+        "cohorts.Site", blank=True, help_text="Records of these sites only; of all where empty."
+    )
     created_at = models.DateTimeField(auto_now_add=True)
     expires_at = models.DateTimeField()
     last_used_at = models.DateTimeField(null=True, blank=True, editable=False)
@@ -62,6 +98,22 @@ class ApiToken(models.Model):
 
     class Meta:
         ordering = ["-id"]
+        constraints = [
+            models.CheckConstraint(
+                name="token_scopes_known",
+                condition=models.Q(scopes__contained_by=list(SCOPES), scopes__len__gt=0),
+                violation_error_message="A token has one or more of: read, write, start.",
+            )
+        ]
 
     def __str__(self) -> str:
         return f"{self.name} ({self.user})"
+
+    def covers(self, verb: str) -> bool:
+        """Whether its scopes hold a verb of the permission table."""
+        return any(verb in SCOPES[scope] for scope in self.scopes)
+
+    @property
+    def scope_words(self) -> list[str]:
+        """Its scopes as the page says them."""
+        return [SCOPE_WORDS[scope] for scope in self.scopes]

@@ -237,7 +237,7 @@ def test_a_token_is_shown_once_and_revoked_by_its_owner_only(browse):
     site, _ = books.two_sites()
     owner, other = user_with("SC", site), user_with("SC", site)
     client = browse(owner)
-    answer = client.post("/account/tokens/", {"name": "notebook"})
+    answer = client.post("/account/tokens/", {"name": "notebook", "scopes": ["read"], "days": 30})
     assert "no-store" in answer["Cache-Control"]
     key = answer.context["key"]
     assert key.startswith("hiki_")
