@@ -8,14 +8,16 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from analysis.blocks import Block, Prepared, stacked
 from analysis.plans import AnalysisPlan
-from analysis.prepare import Block, Prepared, stacked
 from analysis.site_effects import covariate_of
-from analysis.stats.classify import leave_one_site_out, standardise_by_site
+from analysis.stats.classify import SiteFold, gather_sites, judge_forest, site_seeds
 from analysis.stats.errors import UnusableData
 from analysis.stats.handling import Handling, judge_handling
 from analysis.stats.harmonise import harmoniser
 from analysis.stats.severity import fit_severity
+from analysis.stats.site_folds import SiteStudy, read_study, standardise_by_site
+from analysis.steps import Piece, Steps, work
 
 KNOWN_AT_SITE = 0.5  # share of a site's people with a value, for the site to count as measuring it
 SITES_NEEDED = 2 / 3  # share of the sites that measure a feature, for the severity model to use it
@@ -56,28 +58,39 @@ METHOD_WORDS = {
 }
 
 
-def harmonise(prepared: Prepared, plan: AnalysisPlan) -> dict[str, Any]:
+def harmonise(prepared: Prepared, plan: AnalysisPlan, steps: Steps) -> dict[str, Any]:
     """The plan's harmonisation across sites and what it changed, or the reason why it refuses."""
-    values, people = _together(prepared)
+    values, people = together(prepared)
     words = METHOD_WORDS.get(plan.harmonisation, plan.harmonisation)
-    report: dict[str, Any] = {"method": words, "refused": ""}
     if values.empty:
-        return report | {"refused": "No feature is measured at two sites."}
-    covariates = people[["case"]].copy()
-    for name in plan.covariates:
-        values_of = covariate_of(people, name)
-        if values_of.notna().all():
-            covariates[name] = values_of
-    report |= {
+        refused = "No feature is measured at two sites."
+        return {"method": words, "refused": refused}
+    known = {name: covariate_of(people, name) for name in plan.covariates}
+    kept = {name: column for name, column in known.items() if column.notna().all()}
+    inputs = {
+        "values": values,
+        "people": people[["site", "case"]],
+        "covariates": pd.DataFrame({"case": people["case"]} | kept),
+        "method": plan.harmonisation,
+    }
+    (report,) = steps.each([Piece("harmonisation", inputs, values.index.tolist())])
+    return {"method": words, "refused": "", **report}
+
+
+@work("harmonisation")
+def _harmonised(
+    values: pd.DataFrame, people: pd.DataFrame, covariates: pd.DataFrame, method: str
+) -> dict[str, Any]:
+    report = {
         "n_people": len(values),
         "n_features": values.shape[1],
         "kept": list(covariates.columns),
         "variance_explained_before": _variance_explained(values, people),
     }
     said = one_sided(people)
+    sites = people["site"].to_numpy(dtype=str)
     try:
-        method, sites = harmoniser(plan.harmonisation), people["site"].to_numpy(dtype=str)
-        model = method.fit(values.to_numpy(), sites, covariates)
+        model = harmoniser(method).fit(values.to_numpy(), sites, covariates)
         adjusted = model.apply(values.to_numpy(), sites, covariates)
     except UnusableData as error:
         return report | {"refused": str(error), "notes": said}
@@ -100,7 +113,7 @@ def one_sided(people: pd.DataFrame) -> list[str]:
     ]
 
 
-def _together(prepared: Prepared) -> tuple[pd.DataFrame, pd.DataFrame]:
+def together(prepared: Prepared) -> tuple[pd.DataFrame, pd.DataFrame]:
     """People x features that at least two sites measure, and those people."""
     values = stacked([block.values for block in prepared.blocks])
     if values.empty:
@@ -129,18 +142,15 @@ def _median_eta_squared(values: pd.DataFrame, label: pd.Series) -> float:
     return float((between / total.where(total > 0)).median())
 
 
-def classify(prepared: Prepared, plan: AnalysisPlan) -> dict[str, Any]:
+def classify(prepared: Prepared, plan: AnalysisPlan, steps: Steps) -> dict[str, Any]:
     """Random forest, each site left out in turn; the AUC counts pairs of one site only."""
-    values, people = _together(prepared)
+    values, people = together(prepared)
     values = values.drop(columns=[name for name in plan.class_scores if name in values])
+    labels, sites = people["case"].to_numpy(dtype=float), people["site"].to_numpy(dtype=str)
     try:
-        result = leave_one_site_out(
-            values,
-            people["case"].to_numpy(dtype=float),
-            people["site"].to_numpy(dtype=str),
-            rng=np.random.default_rng(plan.seed),
-            n_trees=plan.n_trees,
-        )
+        study = read_study(values, labels, sites)
+        seeds = site_seeds(study, np.random.default_rng(plan.seed))
+        result = gather_sites(study, _folds(study, seeds, plan.n_trees, values, steps))
     except UnusableData as error:
         return {"method": "random forest, leave one site out", "refused": str(error)}
     top = pd.Series(result.importance, index=values.columns).sort_values(ascending=False).head(20)
@@ -162,6 +172,42 @@ def classify(prepared: Prepared, plan: AnalysisPlan) -> dict[str, Any]:
         "warnings": list(result.warnings),
         "features_left_out": list(result.features_left_out),
     }
+
+
+def _folds(
+    study: SiteStudy, seeds: dict[str, int], n_trees: int, values: pd.DataFrame, steps: Steps
+) -> list[SiteFold]:
+    """A forest for each site that is left out, each of them a piece of work."""
+    shared = {
+        "names": np.array(study.names),
+        "values": study.values,
+        "is_case": study.is_case,
+        "sites": study.sites,
+    }
+    who = values.index.tolist()
+    found = steps.each(
+        [
+            Piece("forest", shared | {"site": code, "n_trees": n_trees, "seed": seeds[code]}, who)
+            for code in study.codes
+        ]
+    )
+    return [SiteFold(**fold) for fold in found]
+
+
+@work("forest")
+def _forest(
+    names: NDArray[np.str_],
+    values: NDArray[np.float64],
+    is_case: NDArray[np.bool_],
+    sites: NDArray[np.str_],
+    site: str,
+    n_trees: int,
+    seed: int,
+) -> dict[str, Any]:
+    codes = tuple(sorted(set(sites.tolist())))
+    study = SiteStudy(tuple(names.tolist()), values, is_case, sites, codes, None, "within_site")
+    fold: dict[str, Any] = vars(judge_forest(study, site, n_trees=n_trees, seed=seed))
+    return fold
 
 
 def _auc_words(area: Any) -> dict[str, float | None]:
@@ -192,30 +238,47 @@ def within_sites(
     return entries
 
 
-def predict_severity(prepared: Prepared, plan: AnalysisPlan) -> dict[str, Any]:
+def predict_severity(prepared: Prepared, plan: AnalysisPlan, steps: Steps) -> dict[str, Any]:
     """PLS regression of the outcome on values standardised within sites, sites left out."""
     if not plan.outcome:
         return {"refused": "The plan names no outcome."}
-    values, people = _together(prepared)
+    values, people = together(prepared)
     rare = rarely_measured(values, people)
     values = values.loc[:, ~rare]
-    outcome = people["outcome"].to_numpy(dtype=float)
-    known = np.isfinite(outcome)
+    known = np.isfinite(people["outcome"].to_numpy(dtype=float))
     report: dict[str, Any] = {"method": "PLS regression", "outcome": plan.outcome, "refused": ""}
+    if not known.any():
+        return report | {"refused": f"Nobody in this snapshot has a value of {plan.outcome}."}
+    inputs = {
+        "values": values,
+        "people": people[["site", "case", "outcome"]],
+        "n_components": plan.severity_components,
+        "n_permutations": plan.severity_permutations,
+        "seed": plan.seed,
+    }
+    found: dict[str, Any] = steps.each([Piece("severity", inputs, values.index.tolist())])[0]
+    if found["refused"]:
+        return report | {"refused": found["refused"]}
+    return report | found | {"features_left_out": [str(name) for name in rare.index[rare]]}
+
+
+@work("severity")
+def _severity(
+    values: pd.DataFrame, people: pd.DataFrame, n_components: int, n_permutations: int, seed: int
+) -> dict[str, Any]:
+    sites, outcome = people["site"].to_numpy(dtype=str), people["outcome"].to_numpy(dtype=float)
+    known = np.isfinite(outcome)
     try:
-        if not known.any():
-            raise UnusableData(f"Nobody in this snapshot has a value of {plan.outcome}.")
-        sites = people["site"].to_numpy(dtype=str)
         fit = fit_severity(
             standardise_by_site(values.to_numpy(), sites)[known],
             outcome[known],
             site=sites[known],
-            n_components=plan.severity_components,
-            rng=np.random.default_rng(plan.seed),
-            n_permutations=plan.severity_permutations,
+            n_components=n_components,
+            rng=np.random.default_rng(seed),
+            n_permutations=n_permutations,
         )
     except UnusableData as error:
-        return report | {"refused": str(error)}
+        return {"refused": str(error)}
     names = (
         "r2",
         "q2",
@@ -226,19 +289,16 @@ def predict_severity(prepared: Prepared, plan: AnalysisPlan) -> dict[str, Any]:
         "spearman_rho2",
         "n_components",
         "n_samples",
+        "p_permutation",
+        "folds",
     )
+    case = people["case"].to_numpy()[known]
     vip = pd.Series(fit.vip, index=values.columns).sort_values(ascending=False).head(20)
-    return (
-        report
-        | {name: getattr(fit, name) for name in names}
-        | {
-            "p_permutation": fit.p_permutation,
-            "n_sites": len(set(sites[known])),
-            "n_case": int((people["case"].to_numpy()[known] == 1).sum()),
-            "n_control": int((people["case"].to_numpy()[known] == 0).sum()),
-            "folds": fit.folds,
-            "by_site": within_sites(fit.predicted_cv, outcome[known], sites[known]),
-            "features_left_out": [str(name) for name in rare.index[rare]],
-            "vip": {str(name): float(value) for name, value in vip.items()},
-        }
-    )
+    return {name: getattr(fit, name) for name in names} | {
+        "refused": "",
+        "n_sites": len(set(sites[known])),
+        "n_case": int((case == 1).sum()),
+        "n_control": int((case == 0).sum()),
+        "by_site": within_sites(fit.predicted_cv, outcome[known], sites[known]),
+        "vip": {str(name): float(value) for name, value in vip.items()},
+    }

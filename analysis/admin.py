@@ -114,6 +114,18 @@ class SnapshotAdmin(ScopedAdmin):
         return super().get_queryset(request).defer(*rows)
 
 
+@admin.register(models.StepResult, site=site)
+class StepResultAdmin(ScopedAdmin):
+    """What was kept and when it was used last; who was in it is not shown."""
+
+    fields = ["study", "kind", "digest", "made_at", "last_used_at"]
+    list_display = ["kind", "digest", "made_at", "last_used_at"]
+    list_filter = ["kind"]
+
+    def get_queryset(self, request):
+        return super().get_queryset(request).defer("payload", "participant_ids")
+
+
 class ResultAdmin(ScopedAdmin):
     """Results pass the disclosure rules on the run's page; here is only that they exist."""
 

@@ -10,12 +10,14 @@ import pandas as pd
 
 from analysis import verdicts
 from analysis.across_sites import classify, harmonise, judge_site, predict_severity
+from analysis.blocks import Prepared
 from analysis.frames import StudyFrames
 from analysis.plans import AnalysisPlan
 from analysis.pooling import pool
-from analysis.prepare import Prepared, prepare
-from analysis.site_effects import site_effects
+from analysis.prepare import prepare
+from analysis.site_effects import all_effects, site_effects
 from analysis.stats.errors import UnusableData
+from analysis.steps import Anew, Steps, one_thread
 
 OnStep = Callable[[str, float], None]
 
@@ -37,25 +39,41 @@ def compute(
     claims: Sequence[verdicts.ClaimFacts],
     *,
     on_step: OnStep,
+    steps: Steps | None = None,
 ) -> Results:
-    """All steps; ``on_step(name, share_done)`` is called before each and may raise to stop."""
+    """All steps; ``on_step(name, share_done)`` is called before each and may raise to stop.
+
+    ``steps`` computes the pieces of the steps, or has kept them; without it all is computed here.
+    """
+    with one_thread():
+        return _compute(frames, plan, claims, on_step, steps or Anew())
+
+
+def _compute(
+    frames: StudyFrames,
+    plan: AnalysisPlan,
+    claims: Sequence[verdicts.ClaimFacts],
+    on_step: OnStep,
+    steps: Steps,
+) -> Results:
     on_step("preparing values", 0.05)
-    prepared = prepare(frames, plan)
+    prepared = prepare(frames, plan, steps)
     if not prepared.blocks:
         raise UnusableData(
             f"Nobody in the groups {', '.join((*plan.case, *plan.control))} has usable values yet."
         )
     on_step("site effects", 0.15)
-    effects, notes = site_effects(prepared, plan)
+    parts, notes = site_effects(prepared, plan, steps)
     on_step("pooling", 0.3)
-    pooled = pool(effects, plan)
+    pooled = pool(parts, plan, steps, prepared.people.index.tolist())
+    effects, twice = all_effects(parts)
     handling = {site: judge_site(site, prepared) for site in _sites(prepared)}
     on_step("harmonising", 0.4)
-    harmonisation = harmonise(prepared, plan)
+    harmonisation = harmonise(prepared, plan, steps)
     on_step("classifying, each site left out", 0.5)
-    classifier = classify(prepared, plan)
+    classifier = classify(prepared, plan, steps)
     on_step("predicting severity", 0.85)
-    severity = predict_severity(prepared, plan)
+    severity = predict_severity(prepared, plan, steps)
     on_step("judging the claims", 0.95)
     documents = {
         "classifier": classifier,
@@ -68,7 +86,7 @@ def compute(
         tables={"effects": effects, "pooled": pooled},
         documents=documents,
         verdicts=findings,
-        left_out=[note.as_dict() for note in (*prepared.notes, *notes)],
+        left_out=[note.as_dict() for note in (*prepared.notes, *notes, *twice)],
         summary=_summary(prepared, pooled),
     )
 

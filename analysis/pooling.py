@@ -2,28 +2,56 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+
 import numpy as np
 import pandas as pd
 
 from analysis.plans import AnalysisPlan
+from analysis.site_effects import best_of_site
 from analysis.stats.errors import UnusableData
 from analysis.stats.meta import pool_effects
 from analysis.stats.multiplicity import adjust_p
+from analysis.steps import Piece, Steps, work
 
 
-def pool(effects: pd.DataFrame, plan: AnalysisPlan) -> pd.DataFrame:
+def pool(
+    parts: Mapping[str, list[pd.DataFrame]],
+    plan: AnalysisPlan,
+    steps: Steps,
+    people: Sequence[int] = (),
+) -> pd.DataFrame:
     """Random-effects pooling of Hedges g, by stratum and feature; q within the stratum.
 
-    Only effects of at least two sites are tests; one site passes through with the reason.
+    ``people`` are those behind the effects. Only effects of at least two sites are tests; one
+    site passes through with the reason.
     """
-    by_stratum = {stratum: effects[effects["stratum"] == stratum] for stratum in plan.strata}
-    parts = [pool_stratum(rows, name, plan) for name, rows in by_stratum.items() if len(rows)]
-    if not parts:
+    pieces = [
+        Piece(
+            "pooled",
+            {
+                "parts": parts[stratum],
+                "stratum": stratum,
+                "tau2": plan.tau2,
+                "test": plan.test,
+                "multiplicity": plan.multiplicity,
+            },
+            people,
+        )
+        for stratum in plan.strata
+        if any(len(part) for part in parts.get(stratum, ()))
+    ]
+    if not pieces:
         raise UnusableData("No site has a feature that was detected in enough of its people.")
-    return pd.concat(parts, ignore_index=True)
+    return pd.concat(steps.each(pieces), ignore_index=True)
 
 
-def pool_stratum(effects: pd.DataFrame, stratum: str, plan: AnalysisPlan) -> pd.DataFrame:
+@work("pooled")
+def pool_stratum(
+    parts: list[pd.DataFrame], stratum: str, tau2: str, test: str, multiplicity: str
+) -> pd.DataFrame:
+    """One stratum, from the effects of its sites and platforms."""
+    effects = best_of_site(pd.concat(parts, ignore_index=True))
     wide = {
         name: effects.pivot(index="site", columns="feature", values=name)
         for name in ("hedges_g", "hedges_g_variance")
@@ -32,8 +60,8 @@ def pool_stratum(effects: pd.DataFrame, stratum: str, plan: AnalysisPlan) -> pd.
     pooled = pool_effects(
         wide["hedges_g"].to_numpy(dtype=float).reshape(-1, len(features)),
         wide["hedges_g_variance"].to_numpy(dtype=float).reshape(-1, len(features)),
-        tau2=plan.tau2,
-        test=plan.test,
+        tau2=tau2,
+        test=test,
     )
     tested = np.where(pooled.n_cohorts >= 2, pooled.p, np.nan)
     used = effects[effects["hedges_g"].notna()]
@@ -46,7 +74,7 @@ def pool_stratum(effects: pd.DataFrame, stratum: str, plan: AnalysisPlan) -> pd.
             "stratum": stratum,
             "feature": features,
             **{name: getattr(pooled, name) for name in names},
-            "q": adjust_p(tested, plan.multiplicity),
+            "q": adjust_p(tested, multiplicity),
             **{name: getattr(pooled, name) for name in more},
             "n_sites": pooled.n_cohorts,
             "n_case": counts["n_case"].to_numpy(dtype=int),

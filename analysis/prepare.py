@@ -13,64 +13,17 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from analysis.blocks import Block, Note, Prepared
 from analysis.frames import BatchFrame, StudyFrames
 from analysis.plans import AnalysisPlan
-from analysis.stats.duplicates import find_repeats
+from analysis.repeats import declared_once, without_repeats
 from analysis.stats.impute import BELOW_LOD, MEASURED, impute
+from analysis.steps import Steps
 
 LOG2_OF = {"raw": 1.0, "log2": 1.0, "ln": 1 / np.log(2), "log10": np.log2(10)}
 
 
-@dataclass(frozen=True)
-class Note:
-    """Something that was left out or handled otherwise: where, how much, and why.
-
-    ``in_general`` says why without naming a person or a small number, for those who see neither;
-    it is empty where ``why`` names none.
-    """
-
-    site: str
-    what: str
-    n: int
-    why: str
-    in_general: str = ""
-
-    def as_dict(self) -> dict[str, object]:
-        told = {"site": self.site, "what": self.what, "n": self.n, "why": self.why}
-        return told | ({"in_general": self.in_general} if self.in_general else {})
-
-
-@dataclass(frozen=True)
-class Block:
-    """One site's values on one platform, matrix and scale; rows are participants.
-
-    ``values``: (n_people, n_features), log2 of the canonical or reported unit, or standardised as
-    the site sent it. ``raw``: the same before imputation and logarithm, NaN below detection.
-    ``batch``: the batch of each person. ``sources``: indexed by feature; source_name, hmdb, unit.
-    """
-
-    site: str
-    platform: str
-    matrix: str
-    scale: str
-    values: pd.DataFrame
-    raw: pd.DataFrame
-    batch: pd.Series
-    sources: pd.DataFrame
-    n_below_lod: pd.Series
-    spin_delay_hours: pd.Series
-
-
-@dataclass(frozen=True)
-class Prepared:
-    """What the analyses read: ``people`` with ``case`` (1, 0), and the sites' blocks."""
-
-    people: pd.DataFrame
-    blocks: tuple[Block, ...]
-    notes: tuple[Note, ...]
-
-
-def prepare(frames: StudyFrames, plan: AnalysisPlan) -> Prepared:
+def prepare(frames: StudyFrames, plan: AnalysisPlan, steps: Steps) -> Prepared:
     """Choose the plan's people, make values comparable, count nobody twice, add class scores."""
     people, notes = choose_people(frames.people, plan)
     blocks = []
@@ -81,7 +34,7 @@ def prepare(frames: StudyFrames, plan: AnalysisPlan) -> Prepared:
             blocks.append(block)
     people, blocks, said = declared_once(people, blocks)
     notes += said
-    people, blocks, said = without_repeats(people, blocks)
+    people, blocks, said = without_repeats(people, blocks, steps)
     scored = [with_class_scores(block, plan.class_scores) for block in blocks]
     return Prepared(people=people, blocks=tuple(scored), notes=tuple(notes + said))
 
@@ -240,110 +193,6 @@ def _filled_on_log_scale(
         drop = 0.0 if scale == "standardised" else 1.0
         return np.where(flags == BELOW_LOD, smallest - drop, values)
     return values
-
-
-def declared_once(
-    people: pd.DataFrame, blocks: list[Block]
-) -> tuple[pd.DataFrame, list[Block], list[Note]]:
-    """Of records that the sites have declared one person, keep one: measured, then enrolled first.
-
-    Unlike `without_repeats` this needs no equal values: one person may have been measured twice.
-    """
-    if "person" not in people:
-        return people, blocks, []
-    measured = {who for block in blocks for who in block.raw.index}
-    dropped, notes = [], []
-    for _, same in people[people["person"] != ""].groupby("person", sort=True):
-        first, *others = sorted(same.index, key=lambda who: (who not in measured, who))
-        for who in others:
-            dropped.append(who)
-            kept = people.loc[first]
-            why = f"{people.at[who, 'code']!s} and {kept['code']!s} of {kept['site']} are one"
-            once = "somebody has two records and is counted once"
-            notes.append(Note(str(people.at[who, "site"]), "participants", 1, why, once))
-    return people.drop(index=dropped), [_without(block, dropped) for block in blocks], notes
-
-
-def without_repeats(
-    people: pd.DataFrame, blocks: list[Block]
-) -> tuple[pd.DataFrame, list[Block], list[Note]]:
-    """Leave out whoever is there twice: identical values in two records are one person.
-
-    The record stays where its arm is smaller, since that site would lose more.
-    """
-    raw = stacked([block.raw for block in blocks])
-    if raw.empty:
-        return people, blocks, []
-    # Never 0 for a sex: agreeing on a zero, which may mean "not detected", counts for nothing.
-    extra = people.loc[raw.index, ["age_years"]].assign(
-        sex=people.loc[raw.index, "sex"].map({"male": 1.0, "female": 2.0})
-    )
-    repeats = find_repeats(np.hstack([raw.to_numpy(), extra.to_numpy(dtype=float)]))
-    arm = people.groupby(["site", "case"])["case"].transform("size")
-    dropped: dict[int, str] = {}
-    notes = []
-    for repeat in repeats:
-        one, other = (int(raw.index[row]) for row in (repeat.first, repeat.second))
-        leave, stay = (one, other) if arm[one] > arm[other] else (other, one)
-        if not repeat.certain:
-            notes.append(_question(people, leave, stay))
-            continue
-        if stay not in dropped:
-            dropped.setdefault(leave, _who(people, leave, stay, repeat.n_shared))
-    once = "somebody has two records and is counted once"
-    notes += [
-        Note(str(people.at[who, "site"]), "participants", 1, why, once)
-        for who, why in dropped.items()
-    ]
-    return (
-        people.drop(index=list(dropped)),
-        [_without(block, list(dropped)) for block in blocks],
-        notes,
-    )
-
-
-def _question(people: pd.DataFrame, one: int, other: int) -> Note:
-    left, kept = people.loc[one], people.loc[other]
-    why = (
-        f"{left['code']} and {kept['code']} of {kept['site']} agree in every value; "
-        "ask whether they are one person"
-    )
-    return Note(str(left["site"]), "question", 1, why, "two records agree in every value")
-
-
-def _who(people: pd.DataFrame, leave: int, stay: int, n_shared: int) -> str:
-    left, kept = people.loc[leave], people.loc[stay]
-    return (
-        f"{left['code']} has the same {n_shared} values as {kept['code']} of {kept['site']}: "
-        "one person, counted there"
-    )
-
-
-def _without(block: Block, gone: list[int]) -> Block:
-    keep = ~block.values.index.isin(gone)
-    return replace(
-        block,
-        values=block.values[keep],
-        raw=block.raw[keep],
-        batch=block.batch[keep],
-        spin_delay_hours=block.spin_delay_hours[keep],
-    )
-
-
-def stacked(parts: list[pd.DataFrame]) -> pd.DataFrame:
-    """People x features over all blocks; where two measure the same, the first one counts."""
-    if not parts:
-        return pd.DataFrame()
-    columns = list(dict.fromkeys(name for part in parts for name in part.columns))
-    index = list(dict.fromkeys(who for part in parts for who in part.index))
-    out = np.full((len(index), len(columns)), np.nan)
-    row_of, column_of = pd.Index(index), pd.Index(columns)
-    for part in reversed(parts):
-        rows, cols = row_of.get_indexer(part.index), column_of.get_indexer(part.columns)
-        sent = part.to_numpy(dtype=float)
-        there = out[np.ix_(rows, cols)]
-        out[np.ix_(rows, cols)] = np.where(np.isnan(sent), there, sent)
-    return pd.DataFrame(out, index=row_of, columns=column_of)
 
 
 def with_class_scores(block: Block, classes: Mapping[str, tuple[str, ...]]) -> Block:

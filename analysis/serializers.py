@@ -113,6 +113,16 @@ class LeftOut(Fields):
     why = serializers.CharField()
 
 
+class StepTally(Fields):
+    """How many pieces of a step were computed, and how many taken from earlier runs."""
+
+    step = serializers.CharField()
+    computed = serializers.IntegerField()
+    reused = serializers.IntegerField()
+    total = serializers.IntegerField()
+    seconds = serializers.FloatField()
+
+
 class RunSerializer(RunStatusSerializer):
     """What a run is, without its results."""
 
@@ -122,6 +132,7 @@ class RunSerializer(RunStatusSerializer):
     sites = SiteArms(many=True, required=False)
     n_features = serializers.IntegerField(required=False, allow_null=True)
     pooled_scale = serializers.CharField(required=False, allow_null=True)
+    reused = StepTally(many=True, required=False, help_text="Empty for analysts.")
     left_out = LeftOut(many=True, required=False)
     later_withdrawn = serializers.IntegerField(
         required=False,

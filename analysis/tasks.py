@@ -6,7 +6,7 @@ import uuid
 
 from celery import shared_task
 
-from analysis.services import erasures, freshness, queue, runs
+from analysis.services import erasures, freshness, queue, runs, steps
 from cohorts import history
 
 
@@ -14,6 +14,7 @@ from cohorts import history
 def sweep() -> None:
     for run_id in freshness.sweep():
         freshness.ring("analysis.execute", str(run_id))
+    steps.purge()
     # Last: an erasure that cannot be carried out yet keeps no analysis waiting.
     with history.acting("sweep"):
         erasures.execute_due()

@@ -258,6 +258,9 @@ SETTLE_SECONDS = env.float("HIKI_SETTLE_SECONDS", default=2.0)
 SETTLE_AT_MOST_SECONDS = env.float("HIKI_SETTLE_AT_MOST_SECONDS", default=30.0)
 RUN_LEASE_SECONDS = env.float("HIKI_RUN_LEASE_SECONDS", default=120.0)
 RUN_ATTEMPTS = 3
+# Results of steps are kept for later runs until unused for so long, or until they take more.
+KEEP_STEPS_DAYS = env.float("HIKI_KEEP_STEPS_DAYS", default=30.0)
+KEEP_STEPS_BYTES = env.int("HIKI_KEEP_STEPS_MB", default=2000) * 1024 * 1024
 CELERY_BEAT_SCHEDULE = {
     "sweep": {"task": "analysis.sweep", "schedule": env.float("HIKI_SWEEP_SECONDS", default=20.0)}
 }

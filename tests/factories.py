@@ -136,6 +136,20 @@ def assayed_site(
 ) -> models.Site:
     """A site whose consenting participants all have values, shape (n_people, n_features)."""
     site = SiteFactory(code=code)
+    assayed_batch(site, values, group=group, features=features, sex=sex, matrix=matrix)
+    return site
+
+
+def assayed_batch(
+    site: models.Site,
+    values: np.ndarray,
+    *,
+    group: list[str],
+    features: list[str],
+    sex: list[str] | None = None,
+    matrix: str = "plasma",
+) -> models.AssayBatch:
+    """A batch of new consenting participants of a site, shape (n_people, n_features)."""
     batch = AssayBatchFactory(site=site, matrix=matrix)
     for position, name in enumerate(features):
         models.BatchFeature.objects.create(
@@ -161,4 +175,4 @@ def assayed_site(
             packed_values=pack_values(np.asarray(row, dtype=float)),
             packed_flags=pack_flags(np.zeros(len(features), dtype=np.uint8)),
         )
-    return site
+    return batch

@@ -11,7 +11,7 @@ from django.db.models import Model, Q, QuerySet, TextField
 from django.db.models.functions import Cast
 from django.utils import timezone
 
-from analysis.models import Run, RunDocument, Snapshot
+from analysis.models import Run, RunDocument, Snapshot, StepResult
 from cohorts.ingest.redaction import masked, masking
 from cohorts.models import Participant
 from cohorts.models.consent import Withdrawal
@@ -59,6 +59,7 @@ def _execute(erasure_id: int, at: datetime) -> bool:
             return False
         for each in (removed, *removed.merged):
             _forget_rows(each)
+            StepResult.objects.that_saw(each.participant_id).delete()
             _mask_runs(each)
     return True
 

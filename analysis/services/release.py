@@ -226,6 +226,8 @@ def facts_for(facts: dict[str, Any], user: User | AnonymousUser) -> dict[str, An
             "later_withdrawn": count_or_none(int(facts.get("later_withdrawn", 0)), k),
             # A cause can be one person's withdrawal at one site.
             "cause": "",
+            # What had to be computed anew can tell who it was for, such as men of one site.
+            "reused": [],
         }
     )
 

@@ -63,6 +63,7 @@ def run_facts(run: Run) -> dict[str, Any]:
         "n_features": run.summary.get("n_features"),
         "pooled_scale": run.summary.get("pooled_scale"),
         "verdict_rules": run.summary.get("verdict_rules"),
+        "reused": run.summary.get("reused", []),
         "left_out": run.left_out,
         "later_withdrawn": erasures.later_withdrawn(run.snapshot),
         "same_as": str(run.same_as_id) if run.same_as_id else None,

@@ -23,6 +23,7 @@ from threadpoolctl import threadpool_info
 from analysis.models import Claim, Plan, Run, RunDocument, RunTable, Snapshot, Verdict
 from analysis.pipeline import Results, compute
 from analysis.services import lease, progress, release, snapshots
+from analysis.services.steps import KeptSteps
 from analysis.stats.errors import UnusableData
 from analysis.verdicts import ClaimFacts, Finding
 from cohorts.models import User
@@ -90,11 +91,12 @@ def _compute_and_publish(run_id: uuid.UUID, token: uuid.UUID) -> None:
         run.steps = progress.with_step(run.steps, name, time.monotonic() - began)
         _save_held(run, token, "step", "share_done", "steps")
 
-    results = compute(frames, run.plan.parsed, claim_facts(run.plan), on_step=on_step)
-    publish(run, token, results)
+    kept = KeptSteps(run, steps_version())
+    results = compute(frames, run.plan.parsed, claim_facts(run.plan), on_step=on_step, steps=kept)
+    publish(run, token, results, kept)
 
 
-def publish(run: Run, token: uuid.UUID, results: Results) -> None:
+def publish(run: Run, token: uuid.UUID, results: Results, kept: KeptSteps) -> None:
     """Store everything in one transaction, or nothing: lost leases and lost consents refuse."""
     with transaction.atomic():
         # No withdrawal can commit between this look and our commit: it takes the same lock.
@@ -109,13 +111,14 @@ def publish(run: Run, token: uuid.UUID, results: Results) -> None:
             _merge(run, token, same)
             return
         _store(run, results)
+        kept.store()
         held_because = release.reason_to_hold(run)
         Run.objects.filter(pk=run.pk).update(
             state=Run.State.PUBLISHED,
             step="done",
             share_done=1,
             left_out=[*run.snapshot.left_out, *results.left_out],
-            summary=dict(results.summary),
+            summary={**results.summary, "reused": kept.told()},
             lease_until=None,
             published_at=Now(),
             released_at=None if held_because else Now(),
@@ -222,6 +225,10 @@ def code_version() -> str:
 COMPUTING = (
     "frames.py",
     "plans.py",
+    "packing.py",
+    "steps.py",
+    "blocks.py",
+    "repeats.py",
     "prepare.py",
     "site_effects.py",
     "pooling.py",
@@ -237,6 +244,11 @@ def library_versions() -> dict[str, str]:
     found = {name: importlib.metadata.version(name) for name in LIBRARIES}
     kernels = {str(library["architecture"]) for library in _loaded("openblas")}
     return found | ({"OPENBLAS_CORETYPE": " and ".join(sorted(kernels))} if kernels else {})
+
+
+def steps_version() -> str:
+    """What else than its inputs a piece's result depends on."""
+    return json.dumps([code_version(), library_versions()], sort_keys=True)
 
 
 def _loaded(kind: str) -> list[dict[str, Any]]:

@@ -37,7 +37,7 @@ def plan(transactional_db):
             "case": ["hikikomori"],
             "control": ["healthy_control"],
             "strata": ["all", "men"],
-            "n_trees": 20,
+            "n_trees": 10,
             "severity_permutations": 0,
         },
     )

@@ -8,6 +8,7 @@ from analysis.plans import AnalysisPlan
 from analysis.pooling import pool
 from analysis.site_effects import EFFECT_COLUMNS
 from analysis.stats.errors import UnusableData
+from analysis.steps import Anew
 
 PLAN = AnalysisPlan(case=("hikikomori",), control=("healthy_control",))
 
@@ -30,8 +31,12 @@ def effects(g, stratum="all", feature="ornithine"):
     return rows.reindex(columns=EFFECT_COLUMNS)
 
 
+def pooled_of(table):
+    return pool({"all": [table]}, PLAN, Anew())
+
+
 def test_sites_without_an_effect_take_no_part_and_are_not_counted():
-    pooled = pool(effects([0.5, 0.3, np.nan]), PLAN)
+    pooled = pooled_of(effects([0.5, 0.3, np.nan]))
     row = pooled.iloc[0]
     assert (row["n_sites"], row["n_case"], row["sites"]) == (2, 60, "S0;S1")
     assert row["estimate"] == pytest.approx(0.4)
@@ -39,16 +44,16 @@ def test_sites_without_an_effect_take_no_part_and_are_not_counted():
 
 def test_a_feature_of_one_site_is_no_test():
     table = pd.concat([effects([0.5, 0.3]), effects([2.0], feature="citrulline")])
-    pooled = pool(table, PLAN).set_index("feature")
+    pooled = pooled_of(table).set_index("feature")
     assert np.isnan(pooled.at["citrulline", "q"])
     assert pooled.at["ornithine", "q"] == pooled.at["ornithine", "p"]
     assert pooled.at["citrulline", "reason"] == "one cohort: nothing to pool"
 
 
 def test_a_stratum_in_which_nobody_is_measured_has_no_rows():
-    assert set(pool(effects([0.5, 0.3]), PLAN)["stratum"]) == {"all"}
+    assert set(pooled_of(effects([0.5, 0.3]))["stratum"]) == {"all"}
 
 
 def test_a_study_without_any_effect_says_so():
     with pytest.raises(UnusableData, match="No site has a feature that was detected in enough"):
-        pool(pd.DataFrame(columns=EFFECT_COLUMNS), PLAN)
+        pooled_of(pd.DataFrame(columns=EFFECT_COLUMNS))

@@ -9,6 +9,7 @@ import pytest
 from analysis.frames import BatchFrame, StudyFrames
 from analysis.plans import AnalysisPlan
 from analysis.prepare import prepare
+from analysis.steps import Anew
 
 PLAN = AnalysisPlan(
     case=("hikikomori",), control=("healthy_control",), class_scores={"pair": ("a", "b")}
@@ -63,7 +64,7 @@ def batch(
 
 def block_of(*batches, persons=None, plan=PLAN):
     persons = people(batches[0].values.shape[0]) if persons is None else persons
-    prepared = prepare(StudyFrames(persons, batches), plan)
+    prepared = prepare(StudyFrames(persons, batches), plan, Anew())
     return prepared.blocks[0], [note.as_dict() for note in prepared.notes]
 
 
@@ -172,7 +173,7 @@ def test_the_same_person_at_two_sites_counts_once_where_the_arm_is_smaller():
         persons,
         (batch(values, names=names), batch(other, names=names, first=8, site="TYO", number=2)),
     )
-    prepared = prepare(frames, PLAN)
+    prepared = prepare(frames, PLAN, Anew())
     assert 8 not in prepared.people.index
     assert 0 in prepared.people.index
     (note,) = [note for note in prepared.notes if "one person" in note.why]
@@ -185,4 +186,4 @@ def test_two_different_people_are_not_one():
     frames = StudyFrames(
         persons, (batch(RAW), batch(np.exp(RNG.normal(size=(8, 3))), first=8, site="TYO", number=2))
     )
-    assert len(prepare(frames, PLAN).people) == 16
+    assert len(prepare(frames, PLAN, Anew()).people) == 16

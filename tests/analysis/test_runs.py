@@ -95,13 +95,13 @@ def test_a_withdrawal_while_a_run_computes_stops_it(plan, consortium, monkeypatc
     person = Participant.objects.first()
     compute = runs.compute
 
-    def withdrawing(frames, parsed, claims, *, on_step):
+    def withdrawing(frames, parsed, claims, *, on_step, steps):
         def step(name, share_done):
             if name == when and not person.withdrawals.exists():
                 consent.withdraw(person.pk, level=3, by=None)
             on_step(name, share_done)
 
-        return compute(frames, parsed, claims, on_step=step)
+        return compute(frames, parsed, claims, on_step=step, steps=steps)
 
     monkeypatch.setattr(runs, "compute", withdrawing)
     run = run_now(plan)

@@ -1,0 +1,112 @@
+"""Pieces of a run that can be computed anywhere, or not again: pure functions of what they read.
+
+A piece names its function and holds all that this reads, so its digest says when a kept result
+is the result. Whoever computes it, here or elsewhere, reads the same bytes with one thread.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from threadpoolctl import threadpool_limits
+
+from analysis.packing import Tree, canonical, digest_of, filled, leaf_digest, pack, skeleton, unpack
+
+Work = Callable[..., Tree]
+WORK: dict[str, Work] = {}
+
+
+def work(kind: str) -> Callable[[Work], Work]:
+    """Register a pure function of packable inputs under the name that a piece gives."""
+
+    def register(function: Work) -> Work:
+        WORK[kind] = function
+        return function
+
+    return register
+
+
+@dataclass(frozen=True)
+class Piece:
+    """One call: ``kind`` names the function, ``inputs`` are its arguments, by name.
+
+    ``people`` are the participants whose data it reads: what is kept of it leaves with them.
+    """
+
+    kind: str
+    inputs: Mapping[str, Tree]
+    people: Sequence[int]
+
+
+class Steps(Protocol):
+    """Who computes pieces, or has their results already."""
+
+    def each(self, pieces: Sequence[Piece]) -> list[Tree]:
+        """The results, in the order of the pieces."""
+
+
+class Leaves:
+    """Arrays and frames that many pieces of a run share: each is read and digested once."""
+
+    def __init__(self) -> None:
+        # The leaf itself is kept, or its number could be given to another one.
+        self._known: dict[int, tuple[Tree, str, Tree]] = {}
+
+    def adopt(self, result: Tree, digest: str) -> None:
+        """The leaves of a piece's result are named by the piece: no need to read them again."""
+        found: list[Tree] = []
+        skeleton(result, found.append)
+        for number, leaf in enumerate(found):
+            self._known[id(leaf)] = (leaf, f"{digest} {number}", leaf)
+
+    def digest(self, leaf: Tree) -> str:
+        return self._of(leaf)[1]
+
+    def canonical(self, leaf: Tree) -> Tree:
+        return self._of(leaf)[2]
+
+    def _of(self, leaf: Tree) -> tuple[Tree, str, Tree]:
+        found = self._known.get(id(leaf))
+        if found is None:
+            same = canonical(leaf)
+            found = self._known[id(leaf)] = (leaf, leaf_digest(same), same)
+        return found
+
+
+def digest(piece: Piece, leaves: Leaves, version: str) -> str:
+    """What the piece's result depends on: function, code, libraries, and everything it reads."""
+    return digest_of([piece.kind, version, digest_of(dict(piece.inputs), leaves.digest)])
+
+
+def compute(piece: Piece, leaves: Leaves) -> Tree:
+    """The result as it would be read back after having been kept."""
+    found: list[Tree] = []
+
+    def put(leaf: Tree) -> int:
+        found.append(leaves.canonical(leaf))
+        return len(found) - 1
+
+    inputs = filled(skeleton(dict(piece.inputs), put), lambda at: found[at])
+    return unpack(compute_packed(piece.kind, inputs))
+
+
+def compute_packed(kind: str, inputs: Mapping[str, Tree]) -> bytes:
+    """The packed result of a function whose inputs are canonical."""
+    return pack(WORK[kind](**inputs))
+
+
+def one_thread() -> threadpool_limits:
+    """Hold this while pieces are computed: sums in several threads end in other last bits."""
+    return threadpool_limits(limits=1)
+
+
+@dataclass
+class Anew:
+    """Computes every piece here: nothing is taken from what was kept."""
+
+    leaves: Leaves = field(default_factory=Leaves)
+
+    def each(self, pieces: Sequence[Piece]) -> list[Tree]:
+        return [compute(piece, self.leaves) for piece in pieces]
