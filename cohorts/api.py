@@ -18,7 +18,7 @@ from rest_framework.response import Response
 from cohorts import access, conditional, models, serializers
 from cohorts.api_base import RecordViewSet
 from cohorts.errors import NotAllowed
-from cohorts.services import consent, remarked, two_steps, uploads
+from cohorts.services import consent, erasure, remarked, two_steps, uploads
 
 PROBLEM = OpenApiResponse(OpenApiTypes.OBJECT, "A problem (RFC 9457).")
 # What a multipart request carries beside its file: boundaries and a few short fields.
@@ -103,9 +103,12 @@ class WithdrawalViewSet(RecordViewSet):
             raise exceptions.NotFound
         if not access.may(request.user, "withdrawal", "C", person.site_id):
             raise NotAllowed(f"Your role at {sent['site']} does not record withdrawals.")
-        recorded = consent.withdraw(
-            person.pk, level=sent["level"], by=request.user, note=sent["note"]
-        )
+        wish = {"by": request.user, "note": sent["note"]}
+        if sent["level"] == models.Withdrawal.Level.ERASE:
+            erasure.request(person.pk, **wish)
+            recorded = person.withdrawals.latest("pk")
+        else:
+            recorded = consent.withdraw(person.pk, level=sent["level"], **wish)
         told = self.get_serializer(recorded).data
         return Response(
             told, status=status.HTTP_201_CREATED, headers=location_of(request, recorded.pk)

@@ -22,7 +22,7 @@ from cohorts import access
 from cohorts.errors import DomainError, NoSuchSite
 from cohorts.forms import KIND_WORDS, TokenForm, UploadForm
 from cohorts.ingest.columns import ASSAYS_LONG, SPECS
-from cohorts.models import ApiToken, AssayBatch, Site, Upload, User
+from cohorts.models import ApiToken, AssayBatch, Erasure, Site, Upload, User
 from cohorts.overview import counts_of, kinds_for, uploads_of
 from cohorts.services import two_steps, uploads
 
@@ -63,6 +63,7 @@ def site(request: HttpRequest, code: str) -> HttpResponse:
         "uploads": sent,
         "may_send": bool(kinds_for(user, here, "C")) and access.may(user, "upload", "C", here.pk),
         "may_read_uploads": access.may(user, "upload", "R", here.pk),
+        "n_erasures": Erasure.objects.visible_to(user).filter(site=here).open().count(),
         "may_see_people": access.may(user, "participant", "R", here.pk),
         "may_record_consent": access.may(user, "consent", "C", here.pk),
         "may_withdraw": access.may(user, "withdrawal", "C", here.pk),

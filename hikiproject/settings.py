@@ -184,6 +184,9 @@ FILE_UPLOAD_PERMISSIONS = 0o640
 
 # --- erasure: how long after its approval it can still be stopped
 ERASURE_GRACE = timedelta(hours=env.float("HIKI_ERASURE_GRACE_HOURS", default=24.0))
+# The ledger lies beside the database, so that a restored backup does not bring the erased back.
+ERASURE_LEDGER = Path(env.str("HIKI_ERASURE_LEDGER", default=str(STATE_DIR / "erasures.jsonl")))
+ERASURE_KEY = env.str("HIKI_ERASURE_KEY", default=SECRET_KEY)
 if ERASURE_GRACE.total_seconds() < 0:
     _refuse_to_start("HIKI_ERASURE_GRACE_HOURS is below 0: an erasure is not before its approval.")
 

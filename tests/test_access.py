@@ -92,6 +92,7 @@ PAGES = {
     "people",
     "person",
     "person-correct",
+    "erasures",
     "person-merge",
     "person-move",
     "transfer",
@@ -109,6 +110,7 @@ TABLE_ACTIONS = {"upload-accept", "upload-discard", "api-uploads-accept", "api-u
 TABLE_ACTIONS |= {"api-uploads-remarks"}
 ACTIONS |= {"api-participants-merge", "api-participants-same-person"}
 ACTIONS |= {"api-transfers-accept", "api-transfers-call-off"}
+ACTIONS |= {"erasure-decide"}
 MOVERS, LINKERS = "SC", "CD"
 API_SELF = {"api-root", "schema", "api-docs", "api-nothing"}
 
@@ -734,6 +736,7 @@ def test_pages_are_shown_as_the_table_says(who, world, browse, client):
             ("consent", CONSENTERS),
             ("queries", READERS["queries"]),
             ("people", READERS["participants"]),
+            ("erasures", READERS["erasures"]),
         ):
             expected = page_outcome(who, roles, READERS["sites"], place)
             status = page.get(reverse(name, args=[site.code])).status_code

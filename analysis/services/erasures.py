@@ -15,7 +15,7 @@ from analysis.models import Run, RunDocument, Snapshot, StepResult
 from cohorts.ingest.redaction import masked, masking
 from cohorts.models import Participant
 from cohorts.models.consent import Withdrawal
-from cohorts.services import erasure, redactions
+from cohorts.services import erasure, ledger, redactions
 from cohorts.services.erasure import Removed
 
 logger = logging.getLogger(__name__)
@@ -36,7 +36,30 @@ def execute_due(now: datetime | None = None) -> int:
             # No other erasure waits for this one; the records are as they were.
             logger.exception("erasure %s could not be carried out; it is tried again", erasure_id)
     redactions.remove_replaced()
+    ledger.write_down()
     return done
+
+
+def replay(now: datetime | None = None) -> tuple[int, int]:
+    """Carry out again what the ledger tells and a restored database does not know.
+
+    How many people, and how many tombstones of people whom the backup did not hold.
+    """
+    at, people, stones = now or timezone.now(), 0, 0
+    for stone in ledger.unknown_here():
+        found = ledger.participant_of(stone)
+        with transaction.atomic(durable=True):
+            if found is None:
+                ledger.lay_again(stone)
+                stones += 1
+                continue
+            removed = erasure.again(found, stone, at=at)
+            for each in (removed, *removed.merged):
+                _forget_rows(each)
+                _mask_runs(each)
+            people += 1
+    redactions.remove_replaced()
+    return people, stones
 
 
 def later_withdrawn(snapshot: Snapshot | None) -> int:

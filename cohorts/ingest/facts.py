@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import date
 
@@ -101,7 +101,8 @@ class SiteFacts:
 
     ``today`` is the day at the site; mappings are keyed by code. ``assessed`` are the participant,
     instrument and day of every assessment on the books. ``corrects`` means that a row of a known
-    record is not refused: the caller compares it with the record.
+    record is not refused: the caller compares it with the record. ``ethics_until`` is the last day
+    of the site's ethics approval; ``erased`` tells whether somebody was erased under that code.
     """
 
     site: str
@@ -113,3 +114,5 @@ class SiteFacts:
     features: FeatureIndex = field(default_factory=FeatureIndex)
     assessed: frozenset[tuple[str, str, date]] = frozenset()
     corrects: bool = False
+    ethics_until: date | None = None
+    erased: Callable[[str], bool] = lambda code: False

@@ -107,6 +107,7 @@ def _checked(
     sex = row.required("sex", _parse_sex)
     group = row.choice("group", sorted(facts.groups), "group")
     enrolled_on = row.day("enrolled_on", today=facts.today, required=True)
+    _refuse_after_ethics(row, code, enrolled_on, facts)
     birth_year, age_years = _age(row, enrolled_on or facts.today)
     drug_free = row.yes_no("drug_free")
     version, signed_on, scopes = _consent(row, facts.today)
@@ -139,6 +140,18 @@ def _refuse_known(row: Row, code: str | None, facts: SiteFacts, seen: dict[str, 
             "duplicate_participant",
             f"{quoted(code)} is also in row {seen[code.casefold()]}; keep one row a participant.",
         )
+    elif not known and facts.erased(code):
+        # The beginning is what is said of a stranger's code in every other table.
+        row.fault(
+            "participant",
+            "unknown_participant",
+            f"{quoted(code)} is not a participant of {facts.site} and cannot be enrolled under "
+            "this code; leave the row out, or give somebody new a new code.",
+        )
+    elif known and known.merged_into:
+        row.fault(
+            "participant", "merged", f"{code} was merged into {known.merged_into}; write that code."
+        )
     elif known and NO_FURTHER_DATA <= known.withdrawal_level < ERASED:
         row.fault("participant", "withdrawn", f"{code} has withdrawn; no further data are taken.")
     elif known and not facts.corrects:
@@ -149,6 +162,21 @@ def _refuse_known(row: Row, code: str | None, facts: SiteFacts, seen: dict[str, 
             "or correct the participant there.",
         )
     seen.setdefault(code.casefold(), row.number)
+
+
+def _refuse_after_ethics(
+    row: Row, code: str | None, enrolled_on: date | None, facts: SiteFacts
+) -> None:
+    """An expired ethics approval stops new enrolment; who was enrolled before stays."""
+    last = facts.ethics_until
+    if last and enrolled_on and enrolled_on > last and code not in facts.participants:
+        row.fault(
+            "enrolled_on",
+            "ethics_expired",
+            f"{enrolled_on:%Y-%m-%d} is after the ethics approval of {facts.site} ended "
+            f"({last:%Y-%m-%d}); nobody is enrolled without one: have the renewed approval "
+            "recorded first.",
+        )
 
 
 def _parse_sex(text: str) -> str:

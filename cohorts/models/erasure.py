@@ -44,7 +44,7 @@ class Erasure(models.Model):
         Participant, on_delete=models.SET_NULL, null=True, blank=True, related_name="erasures"
     )
     requested_by = models.ForeignKey(
-        User, on_delete=models.PROTECT, related_name="erasures_requested"
+        User, on_delete=models.PROTECT, null=True, blank=True, related_name="erasures_requested"
     )
     requested_at = models.DateTimeField(default=timezone.now, editable=False)
     approved_by = models.ForeignKey(
@@ -58,6 +58,9 @@ class Erasure(models.Model):
     reason = models.CharField("why it was stopped", max_length=300, blank=True)
     executed_at = models.DateTimeField(null=True, blank=True)
     files_removed_at = models.DateTimeField(null=True, blank=True)
+    replayed = models.BooleanField(
+        default=False, help_text="Carried out again from the ledger, after a restore."
+    )
     proof = models.JSONField(
         default=dict, blank=True, help_text="The wish: dates, levels and scopes, without a code."
     )
@@ -78,8 +81,14 @@ class Erasure(models.Model):
             models.CheckConstraint(
                 name="erasure_approval_whole",
                 condition=Q(approved_by=None, approved_at=None)
-                | Q(approved_by__isnull=False, approved_at__isnull=False),
+                | Q(approved_by__isnull=False, approved_at__isnull=False)
+                | Q(replayed=True, approved_at__isnull=False),
                 violation_error_message="An approval has a person and a time.",
+            ),
+            models.CheckConstraint(
+                name="erasure_has_an_asker",
+                condition=Q(requested_by__isnull=False) | Q(replayed=True),
+                violation_error_message="Somebody asks for an erasure.",
             ),
             models.CheckConstraint(
                 name="erasure_executed_when_approved",
@@ -125,6 +134,14 @@ class Tombstone(models.Model):
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     site = models.ForeignKey(Site, on_delete=models.PROTECT, related_name="tombstones")
+    key = models.CharField(
+        "keyed hash of study, site and code",
+        max_length=64,
+        blank=True,
+        editable=False,
+        db_index=True,
+        help_text="Knows a code again that is sent or restored; leads back to nobody without it.",
+    )
     level = models.PositiveSmallIntegerField()
     on = models.DateField()
 

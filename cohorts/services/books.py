@@ -27,6 +27,7 @@ from cohorts.models import (
     Site,
     Withdrawal,
 )
+from cohorts.services import ledger
 
 
 def facts_of(site: Site) -> SiteFacts:
@@ -50,6 +51,8 @@ def facts_of(site: Site) -> SiteFacts:
             )
         ),
         features=feature_index(site),
+        ethics_until=site.ethics_expires_on,
+        erased=ledger.erased_at(site),
     )
 
 

@@ -26,13 +26,13 @@ from cohorts.models import (
     QueryEvent,
     Sample,
     Site,
-    Tombstone,
     Upload,
     User,
     Withdrawal,
 )
-from cohorts.services import consent, history, redactions
+from cohorts.services import consent, history, ledger, redactions
 from cohorts.services.identity import refuse_merged
+from cohorts.services.ledger import Stone
 
 ERASE = Withdrawal.Level.ERASE
 
@@ -62,7 +62,8 @@ def request(participant_id: int, *, by: User, note: str = "") -> Erasure:
         .get(pk=participant_id)
     )
     refuse_merged(person)
-    if not access.may(by, "erasure", "C", person.site_id):
+    asks = [("erasure", "C"), ("withdrawal", "C")]
+    if not any(access.may(by, resource, verb, person.site_id) for resource, verb in asks):
         raise NotAllowed(f"Your role at {person.site.code} does not ask for an erasure.")
     if Erasure.objects.open().filter(participant=person).exists():
         raise RefusedErasure(f"An erasure of {person.code} is open already; approve or stop it.")
@@ -132,6 +133,25 @@ def execute(erasure_id: int, *, at: datetime) -> Removed | None:
     if _standing_level(person) < ERASE:
         _stop(erasure, by=None, reason="A consent was signed after the request.", at=at)
         return None
+    return _remove(erasure, person, site, at=at)
+
+
+@transaction.atomic
+def again(person_id: int, stone: Stone, *, at: datetime) -> Removed:
+    """Remove somebody who came back with a restored backup, as the ledger says; see `execute`."""
+    person = Participant.objects.select_for_update().get(pk=person_id)
+    site = Site.objects.select_for_update().select_related("study").get(pk=person.site_id)
+    for still in Erasure.objects.open().filter(participant=person):
+        _stop(still, by=None, reason="Carried out again from the ledger.", at=at)
+    erasure = Erasure.objects.create(
+        site=site, participant=person, replayed=True, requested_at=at, approved_at=at
+    )
+    return _remove(erasure, person, site, at=at, stone=stone)
+
+
+def _remove(
+    erasure: Erasure, person: Participant, site: Site, *, at: datetime, stone: Stone | None = None
+) -> Removed:
     # Second records that were merged into this one: their codes stand in files too.
     seconds = list(Participant.objects.filter(merged_into=person))
     removed = replace(
@@ -145,10 +165,10 @@ def execute(erasure_id: int, *, at: datetime) -> Removed | None:
     rows = _delete(person)
     for gone in (*removed.merged, removed):
         history.forget(gone.participant_id, code=gone.code, site_id=site.pk)
-    stone = Tombstone.objects.create(site=site, level=ERASE, on=timezone.localdate(at))
+    stones = ledger.lay(site, [gone.code for gone in (removed, *removed.merged)], at, stone)
     erasure.participant = None
     erasure.executed_at = at
-    erasure.receipt = {"tombstone": str(stone.pk), "rows": rows, "files": files}
+    erasure.receipt = {"tombstone": str(stones[0].pk), "rows": rows, "files": files}
     erasure.full_clean()
     erasure.save()
     Change.objects.record(

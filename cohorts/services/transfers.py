@@ -59,6 +59,12 @@ def accept(transfer_id: int, *, code: str, on: date, by: User) -> Participant:
         raise UnusableRequest(
             f"{on:%Y-%m-%d} is before the enrolment or still to come; give the day of the move."
         )
+    last = transfer.to_site.ethics_expires_on
+    if last and on > last:
+        raise UnusableRequest(
+            f"The ethics approval of {transfer.to_site.code} ended {last:%Y-%m-%d}; nobody is "
+            "enrolled without one: have the renewed approval recorded first."
+        )
     person.person = person.person or uuid.uuid4()
     years = (on - person.enrolled_on).days / 365.25
     arrived = Participant(

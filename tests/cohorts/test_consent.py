@@ -7,7 +7,7 @@ from django.utils import timezone
 
 from cohorts.errors import AlreadyWithdrawn
 from cohorts.models import Change, Participant
-from cohorts.services import consent
+from cohorts.services import books, consent, uploads
 from tests.factories import SCOPES, ConsentFactory, ParticipantFactory
 
 pytestmark = pytest.mark.django_db
@@ -84,3 +84,15 @@ def test_a_withdrawal_is_a_change_of_its_site():
     consent.withdraw(person.pk, level=3, by=None)
     change = Change.objects.latest("pk")
     assert (change.kind, change.site) == ("withdrawal", person.site)
+
+
+def test_an_expired_ethics_approval_stops_new_enrolment_and_not_old_data():
+    person = ConsentFactory(participant__site__ethics_expires_on=date(2024, 12, 31)).participant
+    head = "participant,sex,group,enrolled_on\n"
+    rows = "N1,f,hikikomori,2025-01-01\nN2,f,hikikomori,2024-12-31\n"
+    table = uploads.SentTable("participants", (head + rows).encode())
+    (fault,) = uploads.check(table, books.facts_of(person.site), {}).report.faults
+    assert (fault.row, fault.column) == (2, "enrolled_on")
+    assert "is after the ethics approval of" in fault.message
+    assert "nobody is enrolled without one" in fault.message
+    assert used(person)

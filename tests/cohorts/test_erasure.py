@@ -11,6 +11,7 @@ from unittest.mock import Mock
 import openpyxl
 import pytest
 from django.apps import apps
+from django.conf import settings
 from django.core.exceptions import ValidationError
 from django.core.management import call_command
 from django.db import IntegrityError, connection, transaction
@@ -33,7 +34,7 @@ from cohorts.models import (
     Upload,
     Withdrawal,
 )
-from cohorts.services import consent, erasure, files, identity, redactions, uploads
+from cohorts.services import consent, erasure, files, identity, ledger, redactions, uploads
 from tests.factories import ParticipantFactory, SiteFactory, user_with
 
 pytestmark = pytest.mark.django_db
@@ -62,6 +63,7 @@ T3,"90.5",<0.5
 @pytest.fixture(autouse=True)
 def store(settings, tmp_path, monkeypatch):
     settings.MEDIA_ROOT = tmp_path
+    settings.ERASURE_LEDGER = tmp_path.with_name(f"{tmp_path.name}.jsonl")
     monkeypatch.setattr(freshness, "ring", lambda *args, **kwargs: True)
     return tmp_path
 
@@ -496,10 +498,10 @@ def test_the_portals_withdrawal_page_asks_for_the_erasure(canary, people, browse
     page = browse(people[0]).post("/sites/FUK/withdrawal/", said, follow=True)
     assert "the approval of a data manager" in page.content.decode()
     assert Erasure.objects.get().requested_by == people[0]
-    # The consortium's data manager records the withdrawal; asking is for those who know the person.
+    # The consortium's data manager is told as well, and opens a request all the same.
     browse(user_with("CD")).post("/sites/FUK/withdrawal/", said | {"participant": "A001"})
     assert Withdrawal.objects.get(participant__code="A001").level == 4
-    assert Erasure.objects.count() == 1
+    assert Erasure.objects.open().count() == 2
 
 
 def test_the_command_asks_approves_and_stops(canary, people, capsys):
@@ -542,3 +544,76 @@ def test_the_consortiums_data_manager_approves_in_the_admin(canary, people, brow
     assert asked.approved_by == steward
     again = browse(steward).post("/admin/cohorts/erasure/", form, follow=True)
     assert "approved already" in again.content.decode()
+
+
+def test_a_withdrawal_of_level_4_over_the_api_opens_the_request(canary, people, api):
+    api.force_authenticate(user_with("CD"))
+    body = {"site": "FUK", "participant": CANARY, "level": 4}
+    assert api.post("/api/v1/withdrawals", body, format="json").json()["meaning"] == "erase"
+    assert Erasure.objects.get().state == "requested"
+    again = api.post("/api/v1/withdrawals", body, format="json")
+    assert (again.status_code, again.json()["code"]) == (409, "erasure_refused")
+
+
+def test_the_page_approves_and_stops(canary, people, browse):
+    asked = erasure.request(canary.pk, by=people[0])
+    asker, approver = browse(people[0]), browse(people[1])
+    decide = f"/erasures/{asked.pk}/"
+    assert "Approve<" not in asker.get("/sites/FUK/erasures/").content.decode()
+    assert "Approve<" in approver.get("/sites/FUK/erasures/").content.decode()
+    words = asker.post(decide, {"approve": 1}, follow=True).content.decode()
+    assert "You asked for this erasure; somebody else must approve it." in words
+    assert (
+        "Approved; it is carried out after"
+        in approver.post(decide, {"approve": 1}, follow=True).content.decode()
+    )
+    assert "Say why the erasure is stopped" in approver.post(decide, follow=True).content.decode()
+    said = {"reason": "asked to wait"}
+    assert "Stopped." in approver.post(decide, said, follow=True).content.decode()
+
+
+# --- the ledger
+
+
+def test_an_erased_code_is_not_enrolled_anew_by_a_changed_file(canary, people, site):
+    erased(canary, people)
+    changed = PEOPLE.replace("27,1.0", "28,1.0").replace("A003", "A004")
+    (fault,) = [
+        f for f in send(site, "participants", changed).report["faults"] if CANARY in f["text"]
+    ]
+    assert f'"{CANARY}" is not a participant of FUK and cannot be enrolled' in fault["text"]
+    assert not Participant.objects.filter(code=CANARY).exists()
+
+
+def test_a_restored_person_is_erased_again_from_the_ledger(canary, people, store, capsys):
+    erased(canary, people)
+    stone = Tombstone.objects.get()
+    line = settings.ERASURE_LEDGER.read_text()
+    assert CANARY not in line
+    # As a backup of before would be: the person is there, and no tombstone.
+    Tombstone.objects.all().delete()
+    Erasure.objects.all().delete()
+    back = ParticipantFactory(site=canary.site, code=CANARY)
+    ParticipantFactory(site=canary.site, code=f"{CANARY}1")
+    call_command("replay_erasures")
+    assert "1 of the ledger were in this database" in capsys.readouterr().out
+    assert not Participant.objects.filter(pk=back.pk).exists()
+    assert Participant.objects.filter(code=f"{CANARY}1").exists()
+    assert Tombstone.objects.get().pk == stone.pk
+    assert Erasure.objects.get().replayed
+    call_command("replay_erasures")
+    assert "0 of the ledger were in this database" in capsys.readouterr().out
+
+
+def test_a_damaged_ledger_stops_the_replay(site, capsys):
+    settings.ERASURE_LEDGER.write_text("{}\n")
+    with pytest.raises(SystemExit):
+        call_command("replay_erasures")
+    assert "line 1: not a line of the ledger of erasures" in capsys.readouterr().err
+
+
+def test_the_ledger_keeps_the_tombstone_of_somebody_whom_the_backup_lacks(canary, people):
+    erased(canary, people)
+    Tombstone.objects.all().delete()
+    assert erasures.replay() == (0, 1)
+    assert ledger.erased_at(canary.site)(CANARY)
