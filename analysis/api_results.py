@@ -18,7 +18,7 @@ from rest_framework.response import Response
 
 from analysis import polling, serializers
 from analysis.models import Run, RunDocument, RunTable
-from analysis.services import refusals, release, results
+from analysis.services import changes, refusals, release, results
 from analysis.services.run_versions import marked, release_rules
 from cohorts import conditional
 from cohorts.api_base import RecordViewSet
@@ -188,10 +188,10 @@ class PublishedResults(RecordViewSet):
     def changes(self, request: Request, pk: str = "") -> HttpResponseBase:
         """What is new since the previous published run of the plan that you may see."""
         return self._result(
-            lambda run: results.changes_for(
+            lambda run: changes.changes_for(
                 Run.objects.select_related("plan", "snapshot").get(pk=run.pk),
-                results.previous_for(run, request.user),
+                changes.previous_for(run, request.user),
                 request.user,
             ),
-            lambda run: getattr(results.previous_for(run, request.user), "pk", None),
+            lambda run: getattr(changes.previous_for(run, request.user), "pk", None),
         )

@@ -276,12 +276,33 @@ class Comings(Fields):
     n_out = serializers.IntegerField(allow_null=True)
 
 
+class WithoutSite(Fields):
+    """What would have been found, had this site sent nothing new (leave one change out)."""
+
+    site = serializers.CharField()
+    estimate = _number()
+    verdict = serializers.CharField(required=False)
+    did_it = serializers.BooleanField(help_text="With its earlier data all would be as it was.")
+
+
 class Flip(Fields):
     claim = serializers.CharField()
     marker = serializers.CharField()
     stratum = serializers.CharField()
     before = serializers.CharField(allow_null=True)
     now = serializers.CharField()
+    sites = WithoutSite(many=True)
+    words = serializers.CharField(allow_blank=True, help_text="Which site's data did it.")
+
+
+class MovedEffect(Fields):
+    """A pooled Hedges g that moved by the threshold or more."""
+
+    stratum = serializers.CharField()
+    feature = serializers.CharField()
+    before = serializers.FloatField()
+    now = serializers.FloatField()
+    sites = WithoutSite(many=True)
 
 
 class RunChanges(Fields):
@@ -289,5 +310,10 @@ class RunChanges(Fields):
 
     run = serializers.UUIDField()
     previous = serializers.UUIDField(allow_null=True)
+    other_changes = serializers.ListField(
+        child=serializers.CharField(), help_text="plan, code, verdict_rules: what is no data."
+    )
     participants = Comings(many=True)
     verdicts = Flip(many=True)
+    threshold = _number("move of a pooled g that is told: half the smallest effect of interest")
+    effects = MovedEffect(many=True)

@@ -17,7 +17,7 @@ from django.views.decorators.http import require_POST
 
 from analysis import run_page
 from analysis.models import LARGEST_PRIORITY, Plan, Run
-from analysis.services import freshness, progress, queue, release, results, runs
+from analysis.services import changes, freshness, progress, queue, release, results, runs
 from cohorts import access
 from cohorts.errors import DomainError
 from cohorts.models import Site, User
@@ -205,6 +205,7 @@ def _conclusions(request: HttpRequest, one: Run, user: User) -> dict[str, Any]:
         "claims": claims,
         "tally": _tally(claims),
         "left_out": run_page.left_out_of(one, user),
+        "news": changes.changes_for(one, changes.previous_for(one, user), user),
         **run_page.documents_of(one, user),
     }
     effects = run_page.table_of(one, "effects", user)

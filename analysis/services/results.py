@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import textwrap
-from collections import Counter
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -12,7 +11,6 @@ import pandas as pd
 from analysis.models import Claim, Run, RunDocument, RunTable, Verdict
 from analysis.services import erasures, progress, release
 from cohorts import access
-from cohorts.models import Participant
 
 if TYPE_CHECKING:
     from django.contrib.auth.models import AnonymousUser
@@ -248,63 +246,3 @@ def _unjudged(claim: Claim) -> dict[str, Any]:
         "doi": claim.doi,
         "run": None,
     }
-
-
-def previous_for(run: Run, user: User | AnonymousUser) -> Run | None:
-    """The published run of the plan before this one, among those that this person may see."""
-    earlier = Run.objects.visible_to(user).published().filter(plan__name=run.plan.name)
-    before: Run | None = (
-        earlier.filter(published_at__lt=run.published_at)
-        .select_related("plan", "snapshot")
-        .order_by("-published_at")
-        .first()
-    )
-    return before
-
-
-def changes_for(run: Run, before: Run | None, user: User | AnonymousUser) -> dict[str, Any]:
-    """What is new since ``before``: people in and out by site as counts, verdicts that flipped."""
-    if before is None:
-        return {"run": str(run.pk), "previous": None, "participants": [], "verdicts": []}
-    return {
-        "run": str(run.pk),
-        "previous": str(before.pk),
-        "participants": release.comings_for(_comings(before, run), user),
-        "verdicts": _flips(verdict_rows(before), verdict_rows(run)),
-    }
-
-
-def _comings(before: Run, run: Run) -> list[dict[str, Any]]:
-    """By site: participants in ``run`` and not in ``before``, and the other way round."""
-    then, now = (
-        set(each.snapshot.participant_ids) if each.snapshot else set() for each in (before, run)
-    )
-    sites = dict(Participant.objects.filter(pk__in=then ^ now).values_list("pk", "site__code"))
-    # Who has been erased since has no site any more.
-    came = Counter(sites.get(pk, "") for pk in now - then)
-    left = Counter(sites.get(pk, "") for pk in then - now)
-    left[""] += _erased_since(before) - min(_erased_since(before), _erased_since(run))
-    return [
-        {"site": site or None, "n_in": came[site], "n_out": left[site]}
-        for site in sorted(came.keys() | left.keys())
-        if came[site] or left[site]
-    ]
-
-
-def _erased_since(run: Run) -> int:
-    return run.snapshot.later_erased if run.snapshot else 0
-
-
-def _flips(before: list[dict[str, Any]], now: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    was = {(row["claim"], row["stratum"]): row["verdict"] for row in before}
-    return [
-        {
-            "claim": row["claim"],
-            "marker": row["marker"],
-            "stratum": row["stratum"],
-            "before": was.get((row["claim"], row["stratum"])),
-            "now": row["verdict"],
-        }
-        for row in now
-        if was.get((row["claim"], row["stratum"])) != row["verdict"]
-    ]

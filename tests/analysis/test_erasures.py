@@ -8,7 +8,7 @@ import pytest
 from django.utils import timezone
 
 from analysis.models import Run, RunTable, Snapshot, Verdict
-from analysis.services import erasures, release, reproduction, results, runs
+from analysis.services import changes, erasures, release, reproduction, results, runs
 from cohorts.models import AssayRow, Participant
 from cohorts.services import consent, erasure
 from tests.factories import user_with
@@ -94,7 +94,7 @@ def test_the_run_that_replaces_it_is_held_back_for_one_person(plan, published, p
 
 def test_the_changes_of_a_run_still_count_who_was_erased(plan, published, person):
     erase(person)
-    told = results.changes_for(run_now(plan), Run.objects.get(pk=published.pk), user_with("CD"))
+    told = changes.changes_for(run_now(plan), Run.objects.get(pk=published.pk), user_with("CD"))
     assert told["participants"] == [{"site": None, "n_in": 0, "n_out": 1}]
 
 
