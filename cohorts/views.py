@@ -21,6 +21,7 @@ from django.views.decorators.http import require_POST
 from cohorts import access
 from cohorts.errors import DomainError, NoSuchSite
 from cohorts.forms import KIND_WORDS, TokenForm, UploadForm
+from cohorts.ingest.child import client as child
 from cohorts.ingest.columns import ASSAYS_LONG, SPECS
 from cohorts.models import ApiToken, AssayBatch, Erasure, Site, Upload, User
 from cohorts.overview import counts_of, kinds_for, uploads_of
@@ -77,6 +78,7 @@ def upload(request: HttpRequest, code: str) -> HttpResponse:
     here, user = site_of(request, code), user_of(request)
     if not access.may(user, "upload", "C", here.pk):
         raise PermissionDenied
+    child.warm()  # the file that is chosen now is checked without waiting for a start
     form = UploadForm(request.POST or None, request.FILES or None, site=here, user=user)
     context: dict[str, Any] = {"site": here, "form": form, "help": _column_help(user, here)}
     if request.method == "POST" and form.is_valid():

@@ -28,7 +28,7 @@ from cohorts.ingest.values import (
     Scale,
     ValueRules,
     ZeroMeans,
-    parse_column,
+    parse_series,
     warn_of_words,
 )
 
@@ -135,7 +135,7 @@ def _read_wide(
         return ()
     heads = read_heads(table, matched, facts, findings)
     rows = table.frame.index.tolist()
-    parsed = [parse_column(table.frame[h].tolist(), rows, h, rules) for h in sources]
+    parsed = [parse_series(table.frame[h], rows, h, rules) for h in sources]
     if not parsed:
         return ()
     values = np.column_stack([value for value, _ in parsed])
@@ -155,7 +155,7 @@ def _read_long(
         return ()
     rows = table.frame.index.tolist()
     header = matched["value"]
-    values, flags = parse_column(table.frame[header].tolist(), rows, header, rules)
+    values, flags = parse_series(table.frame[header], rows, header, rules)
     heads = read_heads(table, matched, facts, findings, long=True)
     names = table.frame[matched["feature"]].tolist()
     for row, name in zip(rows, names, strict=True):

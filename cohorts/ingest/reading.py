@@ -11,6 +11,7 @@ from dataclasses import dataclass
 import pandas as pd
 
 from cohorts.ingest.opendocument import is_opendocument, read_opendocument
+from cohorts.ingest.plain_csv import has_no_controls, read_plain
 from cohorts.ingest.workbook import UnreadableFile, read_workbook
 
 __all__ = ["Table", "UnreadableFile", "read_table", "read_text"]
@@ -80,8 +81,12 @@ def read_table(content: bytes, *, filename: str = "") -> Table:
         rows, note = (read_opendocument if opendocument else read_workbook)(content, name)
         return _as_table(rows, "ODS" if opendocument else "XLSX", note, name)
     text, encoding = read_text(content, name)
-    rows, note = _parse_text(text, name)
-    return _as_table(rows, encoding, note, name)
+    delimiter = _delimiter(text)
+    note = "Cells are separated by semicolons." if delimiter == ";" else ""
+    frame = read_plain(content, delimiter)
+    if frame is not None and frame.size <= MAX_CELLS:
+        return Table(frame, encoding, note)
+    return _as_table(_parse_text(text, delimiter, name), encoding, note, name)
 
 
 def refuse_size(content: bytes, name: str) -> None:
@@ -99,7 +104,7 @@ def read_text(content: bytes, name: str) -> tuple[str, str]:
     """
     _refuse_foreign(content, name)
     text, encoding = _decode(content, name)
-    control = _CONTROL.search(text)
+    control = None if has_no_controls(content) else _CONTROL.search(text)
     if control:
         line = text.count("\n", 0, control.start()) + 1
         raise UnreadableFile(
@@ -158,15 +163,13 @@ def _decode_certain_japanese(content: bytes) -> str | None:
     return text if _JAPANESE.fullmatch(text) else None
 
 
-def _parse_text(text: str, name: str) -> tuple[list[list[str]], str]:
-    delimiter = _delimiter(text)
+def _parse_text(text: str, delimiter: str, name: str) -> list[list[str]]:
     try:
-        rows = list(csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True))
+        return list(csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True))
     except csv.Error as error:
         raise UnreadableFile(
             f"{name} is not a well-formed table ({error}); look for an unclosed quote."
         ) from error
-    return rows, "Cells are separated by semicolons." if delimiter == ";" else ""
 
 
 def _delimiter(text: str) -> str:

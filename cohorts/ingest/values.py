@@ -9,9 +9,11 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 import numpy as np
+import pandas as pd
 from numpy.typing import NDArray
 
 from cohorts.ingest.cells import NUMBER, BadCell, has_decimal_commas, parse_number, quoted
+from cohorts.ingest.plain_csv import numbers_in
 from cohorts.ingest.report import Findings
 
 MEASURED, BELOW_LOD, MISSING, EXCLUDED = 0, 1, 2, 3
@@ -39,6 +41,19 @@ class ValueRules:
     @property
     def refuses_negative(self) -> bool:
         return self.scale == "raw"
+
+
+def parse_series(
+    cells: pd.Series, rows: Sequence[int], column: str, rules: ValueRules
+) -> tuple[NDArray[np.float64], NDArray[np.uint8]]:
+    """As `parse_column`; plain numbers never become Python objects."""
+    values = numbers_in(cells)
+    if values is None or (rules.refuses_negative and (values < 0).any()):
+        return parse_column(cells.tolist(), rows, column, rules)
+    values = values.copy()  # Arrow's own memory is not to be written to
+    flags = np.where(np.isnan(values), np.uint8(MISSING), np.uint8(MEASURED))
+    _apply_zero(values, flags, rules)
+    return values, flags
 
 
 def parse_column(

@@ -7,10 +7,11 @@ from pathlib import PurePath
 
 from cohorts import access
 from cohorts.errors import NotAllowed, UnusableRequest
+from cohorts.ingest.child import client as child
 from cohorts.ingest.reading import UnreadableFile
 from cohorts.ingest.remarks import as_csv, as_xlsx, rows_with_remarks
 from cohorts.models import Upload, User
-from cohorts.services import files, uploads
+from cohorts.services import files
 
 FORMATS = {
     "csv": ("text/csv; charset=utf-8", as_csv),
@@ -41,7 +42,7 @@ def file_of(upload: Upload, *, to: User, form: str) -> RemarkedFile:
     if form not in FORMATS:
         raise UnusableRequest(f"{form!r} is not a form of table; choose {', '.join(FORMATS)}.")
     try:
-        table = uploads.read(upload.kind, files.read(upload.sha256), upload.filename)
+        table = child.read_file(upload.kind, files.read(upload.sha256), upload.filename)
     except (UnreadableFile, FileNotFoundError) as error:
         raise UnusableRequest("There is no table in this file to write remarks into.") from error
     media_type, write = FORMATS[form]

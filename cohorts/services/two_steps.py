@@ -13,6 +13,7 @@ from django.db import transaction
 from cohorts import access
 from cohorts.errors import BooksHaveMoved, NotAllowed, UnusableRequest
 from cohorts.ingest.assays import CheckedAssays
+from cohorts.ingest.checking import Checked
 from cohorts.ingest.comparison import Preview
 from cohorts.ingest.reading import UnreadableFile
 from cohorts.ingest.report import Fault, Report
@@ -28,7 +29,7 @@ class _Outcome:
     """A check beside the books; ``plan`` is None where the report has faults."""
 
     report: Report
-    checked: uploads.Checked | None = None
+    checked: Checked | None = None
     plan: RecordPlan | AssayPlan | None = None
 
     @property

@@ -13,12 +13,12 @@ from django.utils import timezone
 
 from cohorts import access
 from cohorts.errors import NoSuchSite, NotAllowed, UnusableRequest
-from cohorts.ingest import assays, assessments, participants, samples
+from cohorts.ingest import assays, assessments, checking, participants, samples
+from cohorts.ingest.checking import Checked, Options
+from cohorts.ingest.child import client as child
 from cohorts.ingest.comparison import Preview
 from cohorts.ingest.facts import SiteFacts
-from cohorts.ingest.formats.dispatch import read_assay_file
-from cohorts.ingest.reading import Table, UnreadableFile, read_table
-from cohorts.ingest.remarks import without_remarks
+from cohorts.ingest.reading import Table, UnreadableFile
 from cohorts.ingest.report import Fault, Report
 from cohorts.models import Change, ColumnMapping, Erasure, Site, Upload, User
 from cohorts.services import assays as assay_store
@@ -28,13 +28,6 @@ ASSAY_OPTIONS = ("platform", "matrix", "unit", "scale", "zero_means")
 SCALES = ("raw", "log2", "ln", "log10", "standardised")
 REWRITTEN = "Rows of this very file have been erased; export the table again without them."
 ZERO_MEANS = ("zero", "below_lod", "missing")
-
-Checked = (
-    participants.CheckedParticipants
-    | samples.CheckedSamples
-    | assessments.CheckedAssessments
-    | assays.CheckedAssays
-)
 
 
 @dataclass(frozen=True)
@@ -161,15 +154,11 @@ def dry_run(site: Site, sent: SentTable) -> Report:
 
 
 def check(sent: SentTable, facts: SiteFacts, mapping: Mapping[str, str]) -> Checked:
-    """Read the file and check its rows. Raises UnreadableFile where there is no table in it."""
-    table = read(sent.kind, sent.content, sent.filename)
-    return check_table(sent.kind, table, facts, mapping, sent.options)
-
-
-def read(kind: str, content: bytes, filename: str) -> Table:
-    """The table in a file, without remarks of an earlier check. Raises UnreadableFile."""
-    reader = read_assay_file if kind == "assays" else read_table
-    return without_remarks(reader(content, filename=filename))
+    """Read the file and check its rows, in a child. Raises UnreadableFile: no table in it."""
+    options: Options = mapping
+    if sent.kind == "assays":
+        options = assay_options(sent.options, mapping)
+    return child.check_file(sent.kind, sent.content, sent.filename, facts, options)
 
 
 def check_table(
@@ -180,13 +169,8 @@ def check_table(
     options: Mapping[str, Any],
 ) -> Checked:
     """Check a table that has been read; ``mapping`` is standard column -> the site's own name."""
-    if kind == "participants":
-        return participants.check(table, facts, participants.ParticipantOptions(columns=mapping))
-    if kind == "samples":
-        return samples.check(table, facts, samples.SampleOptions(columns=mapping))
-    if kind == "assessments":
-        return assessments.check(table, facts, assessments.AssessmentOptions(columns=mapping))
-    return assays.check(table, facts, assay_options(options, mapping))
+    how: Options = assay_options(options, mapping) if kind == "assays" else mapping
+    return checking.check_table(kind, table, facts, how)
 
 
 def store(site: Site, upload: Upload, checked: Checked, preview: Preview | None = None) -> None:

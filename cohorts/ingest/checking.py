@@ -1,0 +1,44 @@
+"""From the bytes of a file to its table and its checked rows: no database is needed."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from cohorts.ingest import assays, assessments, participants, samples
+from cohorts.ingest.facts import SiteFacts
+from cohorts.ingest.formats.dispatch import read_assay_file
+from cohorts.ingest.reading import Table, read_table
+from cohorts.ingest.remarks import without_remarks
+
+Checked = (
+    participants.CheckedParticipants
+    | samples.CheckedSamples
+    | assessments.CheckedAssessments
+    | assays.CheckedAssays
+)
+Options = Mapping[str, str] | assays.AssayOptions
+"""Standard column -> the site's own name; of assays also what the file does not say of itself."""
+
+
+def read_file(kind: str, content: bytes, filename: str) -> Table:
+    """The table in a file, without remarks of an earlier check. Raises UnreadableFile."""
+    reader = read_assay_file if kind == "assays" else read_table
+    return without_remarks(reader(content, filename=filename))
+
+
+def check_file(
+    kind: str, content: bytes, filename: str, facts: SiteFacts, options: Options
+) -> Checked:
+    """Read a file and check its rows. Raises UnreadableFile where there is no table in it."""
+    return check_table(kind, read_file(kind, content, filename), facts, options)
+
+
+def check_table(kind: str, table: Table, facts: SiteFacts, options: Options) -> Checked:
+    """Check a table that has been read."""
+    if isinstance(options, assays.AssayOptions):
+        return assays.check(table, facts, options)
+    if kind == "participants":
+        return participants.check(table, facts, participants.ParticipantOptions(columns=options))
+    if kind == "samples":
+        return samples.check(table, facts, samples.SampleOptions(columns=options))
+    return assessments.check(table, facts, assessments.AssessmentOptions(columns=options))

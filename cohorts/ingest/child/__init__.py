@@ -1,0 +1,1 @@
+"""Files are parsed in a child process, so that no file can hurt the one that serves people."""

@@ -1,0 +1,133 @@
+"""Jobs for the child: read a file, or check it; whatever happens there, an answer comes back."""
+
+from __future__ import annotations
+
+import atexit
+import os
+import pickle
+import socket
+import subprocess
+import sys
+import threading
+from pathlib import Path
+from typing import Any
+
+from cohorts.ingest.checking import Checked, Options
+from cohorts.ingest.child.limits import Limits
+from cohorts.ingest.facts import SiteFacts
+from cohorts.ingest.reading import Table
+from cohorts.ingest.workbook import UnreadableFile
+
+LIMITS = Limits()
+_ROOT = Path(__file__).resolve().parents[3]
+_starting = threading.Lock()
+_servers: dict[int, _Server] = {}
+
+
+class ParserFailure(RuntimeError):
+    """The parser broke on a file: a fault of the program, with the child's own traceback."""
+
+
+def read_file(kind: str, content: bytes, filename: str) -> Table:
+    """As `checking.read_file`, in a child."""
+    table: Table = _run("read", (kind, content, filename), filename)
+    return table
+
+
+def check_file(
+    kind: str, content: bytes, filename: str, facts: SiteFacts, options: Options
+) -> Checked:
+    """As `checking.check_file`, in a child."""
+    checked: Checked = _run("check", (kind, content, filename, facts, options), filename)
+    return checked
+
+
+def warm() -> None:
+    """Start the process that forks the children, without waiting for it."""
+    _server()
+
+
+def _run(job: str, arguments: tuple[Any, ...], filename: str) -> Any:
+    sent = pickle.dumps((LIMITS, job, arguments), protocol=5)
+    received = _exchange(sent)
+    if not received:
+        raise UnreadableFile(
+            f"{filename or 'The file'} takes more time or memory than a table of its size should; "
+            "save it anew as CSV, or split it by rows."
+        )
+    outcome, value = pickle.loads(received)  # noqa: S301 - from our own child
+    if outcome == "unreadable":
+        raise UnreadableFile(value)
+    if outcome == "memory":
+        raise UnreadableFile(
+            f"{filename or 'The file'} needs more memory than a table may; split it by rows."
+        )
+    if outcome == "broken":
+        raise ParserFailure(value)
+    return value
+
+
+def _exchange(sent: bytes) -> bytes:
+    """The child's answer; nothing where the kernel ended it."""
+    ours, theirs = socket.socketpair()
+    with ours:
+        with theirs:
+            _hand_over(theirs)
+        # Beyond the child's own alarm: only a lost server would let this wait.
+        ours.settimeout(LIMITS.wall_seconds + 30)
+        try:
+            ours.sendall(sent)
+            ours.shutdown(socket.SHUT_WR)
+            with ours.makefile("rb") as incoming:
+                return incoming.read()
+        except (BrokenPipeError, ConnectionResetError, TimeoutError):
+            return b""
+
+
+def _hand_over(connection: socket.socket) -> None:
+    server = _server()
+    try:
+        socket.send_fds(server.control, [b"."], [connection.fileno()])
+    except (BrokenPipeError, ConnectionResetError):
+        # The warm process was killed from outside: another takes its place.
+        close()
+        socket.send_fds(_server().control, [b"."], [connection.fileno()])
+
+
+class _Server:
+    def __init__(self) -> None:
+        self.control, theirs = socket.socketpair()
+        with theirs:
+            self.process = subprocess.Popen(
+                [sys.executable, "-m", "cohorts.ingest.child.server", str(theirs.fileno())],
+                cwd=_ROOT,
+                pass_fds=[theirs.fileno()],
+                stdin=subprocess.DEVNULL,
+            )
+
+    def close(self) -> None:
+        """It ends by itself once nobody holds the other end."""
+        self.control.close()
+        self.process.wait()
+
+
+def close() -> None:
+    """End this process's own server; a fork never waits for its parent's."""
+    mine = _servers.pop(os.getpid(), None)
+    if mine is not None:
+        mine.close()
+
+
+atexit.register(close)
+
+
+def _server() -> _Server:
+    """This process's own: a fork of the web server starts another."""
+    with _starting:
+        mine = _servers.get(os.getpid())
+        if mine is not None and mine.process.poll() is not None:
+            close()
+            mine = None
+        if mine is None:
+            mine = _servers[os.getpid()] = _Server()
+        return mine

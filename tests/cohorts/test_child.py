@@ -1,0 +1,83 @@
+"""Files are parsed in a child: it answers, it is ended at its limits, and it hurts nobody."""
+
+from __future__ import annotations
+
+import io
+import os
+import signal
+import time
+import zipfile
+
+import pytest
+
+from cohorts.ingest import checking
+from cohorts.ingest.child import client
+from cohorts.ingest.child.limits import Limits
+from cohorts.ingest.reading import UnreadableFile
+from cohorts.ingest.remarks import as_xlsx
+
+TABLE = b"participant,sex\nF001,female\n"
+
+
+def test_the_child_reads_what_the_parent_would():
+    assert client.read_file("participants", TABLE, "p.csv").frame.equals(
+        checking.read_file("participants", TABLE, "p.csv").frame
+    )
+
+
+def test_a_refusal_comes_back_in_its_own_words():
+    with pytest.raises(UnreadableFile, match=r"^p\.csv is a picture; export the table as CSV"):
+        client.read_file("participants", b"\x89PNG\r\n", "p.csv")
+
+
+def test_a_small_file_does_not_wait_for_a_start():
+    client.read_file("participants", TABLE, "p.csv")
+    times = []
+    for _ in range(15):
+        began = time.perf_counter()
+        client.read_file("participants", TABLE, "p.csv")
+        times.append(time.perf_counter() - began)
+    # A start takes a second and more; benchmarks/files.py measures what a quiet machine needs.
+    assert min(times) < 0.25, times
+
+
+@pytest.mark.parametrize(
+    "limits", [Limits(memory_bytes=2**20), Limits(cpu_seconds=1), Limits(wall_seconds=0.05)]
+)
+def test_a_child_at_its_limit_is_ended_and_the_file_refused(limits, monkeypatch):
+    monkeypatch.setattr(client, "LIMITS", limits)
+    many = b"sample,a\n" + b'"T",1.5\n' * 1_500_000
+    began = time.perf_counter()
+    with pytest.raises(UnreadableFile, match="split it by rows"):
+        client.read_file("samples", many, "big.csv")
+    assert time.perf_counter() - began < 20
+    monkeypatch.undo()
+    assert client.read_file("participants", TABLE, "p.csv").n_rows == 1
+
+
+def test_a_zip_bomb_is_refused_in_seconds():
+    bomb = io.BytesIO()
+    with zipfile.ZipFile(bomb, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("xl/workbook.xml", bytes(300 * 2**20))
+    began = time.perf_counter()
+    with pytest.raises(UnreadableFile, match="would unpack to 300 MB in 1 parts"):
+        client.read_file("samples", bomb.getvalue(), "bomb.xlsx")
+    assert time.perf_counter() - began < 5
+
+
+def test_a_warm_process_that_was_killed_is_replaced():
+    client.warm()
+    process = client._servers[os.getpid()].process
+    os.kill(process.pid, signal.SIGKILL)
+    process.wait()
+    assert client.read_file("participants", TABLE, "p.csv").n_rows == 1
+
+
+def test_a_fault_of_the_parser_itself_is_not_taken_for_a_bad_file(monkeypatch):
+    with pytest.raises(client.ParserFailure, match="KeyError"):
+        client._run("no such job", (), "p.csv")
+
+
+def test_a_workbook_passes_through_the_child():
+    content = as_xlsx([["participant", "sex"], ["F001", "female"]])
+    assert client.read_file("participants", content, "p.xlsx").encoding == "XLSX"
