@@ -7,7 +7,7 @@ from typing import Any
 
 from django.core.exceptions import PermissionDenied, RequestDataTooBig, SuspiciousOperation
 from django.core.exceptions import ValidationError as ModelError
-from django.db import DataError, OperationalError
+from django.db import DataError
 from django.http import Http404
 from rest_framework import exceptions, status
 from rest_framework.response import Response
@@ -15,6 +15,7 @@ from rest_framework.views import set_rollback
 
 from analysis.stats.errors import UnusableData
 from cohorts import errors
+from hikiproject import busy
 
 STATUS_OF: dict[type[Exception], int] = {
     errors.NoSuchSite: status.HTTP_404_NOT_FOUND,
@@ -88,9 +89,8 @@ def _django_problem(error: Exception) -> Problem | None:
     if isinstance(error, DataError):
         # PostgreSQL keeps no NUL character and no number beyond the column's range.
         return Problem("invalid", 400, "A value is one that the database cannot hold.")
-    if isinstance(error, OperationalError):
-        busy = "The database is busy or away; nothing was changed. Try again."
-        return Problem("busy", 503, busy, headers={"Retry-After": "5"})
+    if sentence := busy.sentence_for(error):
+        return Problem("busy", 503, sentence, headers={"Retry-After": busy.RETRY_SECONDS})
     return None
 
 

@@ -87,6 +87,7 @@ MIDDLEWARE = [
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "cohorts.middleware.roles_read_once",
+    "hikiproject.busy.BusyMiddleware",
 ]
 ROOT_URLCONF = "hikiproject.urls"
 WSGI_APPLICATION = "hikiproject.wsgi.application"
@@ -105,11 +106,13 @@ TEMPLATES = [
     }
 ]
 
+# A service waits this long for another's lock, is tried three times, then says 503.
+LOCK_TIMEOUT_SECONDS = env.int("HIKI_LOCK_TIMEOUT_SECONDS", default=7)
 DATABASES = {"default": env.db_url_config(DATABASE_URL)}
 DATABASES["default"] |= {
     "CONN_MAX_AGE": 60,
     "CONN_HEALTH_CHECKS": True,
-    "OPTIONS": {"connect_timeout": 5, "options": "-c lock_timeout=20s"},
+    "OPTIONS": {"connect_timeout": 5, "options": f"-c lock_timeout={LOCK_TIMEOUT_SECONDS}s"},
 }
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 CACHES = {

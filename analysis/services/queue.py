@@ -11,6 +11,7 @@ from analysis.services.runs import code_version
 from cohorts import access
 from cohorts.errors import DomainError, NotAllowed
 from cohorts.models import Change, User
+from cohorts.retrying import retried
 
 
 class NotWaiting(DomainError):
@@ -19,6 +20,7 @@ class NotWaiting(DomainError):
     code = "run_not_waiting"
 
 
+@retried
 @transaction.atomic
 def cancel(run_id: uuid.UUID, *, by: User) -> Run:
     """End a run that waits or computes: it stops at its next step and publishes nothing.
@@ -49,6 +51,7 @@ def cancel(run_id: uuid.UUID, *, by: User) -> Run:
     return run
 
 
+@retried
 @transaction.atomic
 def prioritise(run_id: uuid.UUID, *, priority: int, by: User) -> Run:
     """Put a waiting run before or behind the others.

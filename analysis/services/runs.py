@@ -16,7 +16,7 @@ from typing import Any
 
 import numpy as np
 from django.conf import settings
-from django.db import IntegrityError, transaction
+from django.db import IntegrityError, InterfaceError, OperationalError, connection, transaction
 from django.db.models.functions import Now
 from threadpoolctl import threadpool_info
 
@@ -63,6 +63,11 @@ def execute(run_id: uuid.UUID) -> None:
         _requeue(run_id, token)
     except UnusableData as error:
         _fail(run_id, token, str(error))
+    except (OperationalError, InterfaceError) as error:
+        logger.warning(
+            "run %s: the database was away or busy (%s); it is tried again", run_id, error
+        )
+        _give_back(run_id, token)
     except Exception:
         _fail(run_id, token, "Internal error: the operators have been told.")
         raise
@@ -284,6 +289,16 @@ def _fail(run_id: uuid.UUID, token: uuid.UUID, reason: str) -> None:
     Run.objects.held_by(run_id, token).update(
         state=Run.State.FAILED, failure=reason, lease_until=None
     )
+
+
+def _give_back(run_id: uuid.UUID, token: uuid.UUID) -> None:
+    """As if this worker had died: the next one takes the run over, at most `RUN_ATTEMPTS` times."""
+    connection.close()
+    try:
+        Run.objects.held_by(run_id, token).update(lease_until=Now())
+    except (OperationalError, InterfaceError):
+        logger.warning("run %s: the database is still away; its lease runs out", run_id)
+        connection.close()
 
 
 def _requeue(run_id: uuid.UUID, token: uuid.UUID) -> None:

@@ -10,9 +10,11 @@ from django.db import transaction
 from cohorts import clock
 from cohorts.errors import AlreadyWithdrawn
 from cohorts.models import Change, Consent, ConsentForm, Participant, User, Withdrawal
+from cohorts.retrying import retried
 from cohorts.services.identity import refuse_merged
 
 
+@retried
 @transaction.atomic
 def record_consent(
     participant_id: int,
@@ -44,6 +46,7 @@ def record_consent(
     return consent
 
 
+@retried
 @transaction.atomic
 def withdraw(participant_id: int, *, level: int, by: User | None, note: str = "") -> Withdrawal:
     """Record a withdrawal, in force at once.

@@ -21,6 +21,7 @@ from cohorts.ingest.facts import SiteFacts
 from cohorts.ingest.reading import Table, UnreadableFile
 from cohorts.ingest.report import Fault, Report
 from cohorts.models import Change, ColumnMapping, Erasure, Site, Upload, User
+from cohorts.retrying import retried
 from cohorts.services import assays as assay_store
 from cohorts.services import biobank, books, enrolment, files, phenotyping
 
@@ -74,6 +75,7 @@ def submit(site: Site, sent: SentTable, *, by: User | None) -> Upload:
     return upload if upload.status == Upload.Status.ACCEPTED else accept(upload)
 
 
+@retried
 @transaction.atomic
 def receive(site: Site, sent: SentTable, *, by: User | None) -> Upload:
     """Store the file, then its row: a row without its file cannot exist."""
@@ -112,6 +114,7 @@ def refuse_replaced(site: Site, digest: str) -> None:
         raise UnusableRequest(REWRITTEN)
 
 
+@retried
 @transaction.atomic
 def accept(upload: Upload) -> Upload:
     """Check every row against the books and store all of them, or none and say why."""

@@ -1,0 +1,208 @@
+"""Two at once, a lock that is held, connections used up: one wins, the others are told in words."""
+
+import threading
+import time
+
+import pytest
+from django.db import OperationalError, connection, connections, transaction
+from django.test import Client
+
+from cohorts import retrying
+from cohorts.errors import AlreadyWithdrawn
+from cohorts.models import Change, Participant, Upload, Withdrawal
+from cohorts.services import consent, uploads
+from tests.factories import ParticipantFactory, SiteFactory, user_with
+
+pytestmark = pytest.mark.django_db(transaction=True)
+AT_ONCE = 8
+ROUNDS = 3
+HEAD = "participant,sex,group,enrolled_on,birth_year\n"
+
+
+@pytest.fixture(autouse=True)
+def silent_broker(monkeypatch):
+    monkeypatch.setattr("analysis.services.freshness.ring", lambda *_args, **_kwargs: True)
+
+
+def at_once(act, n=AT_ONCE):
+    """What each of n threads got when all of them did it at the same moment."""
+    ready, got = threading.Barrier(n), [None] * n
+
+    def one(number):
+        try:
+            ready.wait(10)
+            got[number] = act(number)
+        except Exception as error:  # noqa: BLE001 - the test reads it
+            got[number] = error
+        finally:
+            connections.close_all()
+
+    threads = [threading.Thread(target=one, args=(number,)) for number in range(n)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(60)
+    return got
+
+
+def table(*codes):
+    lines = (f"{code},male,hikikomori,2024-04-01,1995\n" for code in codes)
+    return uploads.SentTable("participants", (HEAD + "".join(lines)).encode(), "people.csv")
+
+
+@pytest.mark.parametrize("number", range(ROUNDS))
+def test_the_same_file_sent_by_many_at_once_is_one_upload(number):
+    site, sent = SiteFactory(), table("P1", "P2")
+    got = at_once(lambda _: uploads.submit(site, sent, by=None))
+    assert {upload.status for upload in got} == {Upload.Status.ACCEPTED}
+    assert len({upload.pk for upload in got}) == 1
+    assert (Participant.objects.count(), Change.objects.count()) == (2, 1)
+
+
+@pytest.mark.parametrize("number", range(ROUNDS))
+def test_of_two_enrolments_of_one_code_one_wins_and_the_others_are_told(number):
+    site = SiteFactory()
+    got = at_once(lambda n: uploads.submit(site, table("P1", f"Q{n}"), by=None))
+    states = [upload.status for upload in got]
+    assert states.count(Upload.Status.ACCEPTED) == 1
+    assert states.count(Upload.Status.REJECTED) == AT_ONCE - 1
+    told = next(u for u in got if u.status == Upload.Status.REJECTED).report["faults"]
+    assert any("P1" in fault["text"] for fault in told)
+    assert Participant.objects.filter(code="P1").count() == 1
+    assert Participant.objects.count() == 2
+
+
+@pytest.mark.parametrize("number", range(ROUNDS))
+def test_of_two_withdrawals_one_is_recorded(number):
+    person = ParticipantFactory()
+    got = at_once(lambda _: consent.withdraw(person.pk, level=3, by=None))
+    assert sum(isinstance(each, Withdrawal) for each in got) == 1
+    refused = [each for each in got if isinstance(each, AlreadyWithdrawn)]
+    assert len(refused) == AT_ONCE - 1
+    assert "has withdrawn already (no further use)" in refused[0].message
+
+
+def test_without_the_row_lock_the_test_above_would_find_two(monkeypatch):
+    person = ParticipantFactory()
+    rows = type(Participant.objects.all())
+    monkeypatch.setattr(rows, "select_for_update", lambda self, **_: self)
+    looked = threading.Barrier(2)
+    standing = type(Withdrawal.objects.all()).effective
+
+    def effective(self, on):
+        found = standing(self, on)
+        highest = list(found)
+        looked.wait(10)
+        return standing(self, on) if highest else found.none()
+
+    monkeypatch.setattr(type(Withdrawal.objects.all()), "effective", effective)
+    got = at_once(lambda _: consent.withdraw(person.pk, level=3, by=None), n=2)
+    assert sum(isinstance(each, Withdrawal) for each in got) == 2
+
+
+# --- a lock that somebody holds
+
+
+@pytest.fixture
+def impatient(settings):
+    """New connections wait 0.2 s for a lock, as a test must not wait longer."""
+    options = connection.settings_dict["OPTIONS"]
+    before = options["options"]
+    options["options"] = "-c lock_timeout=200ms"
+    connection.close()
+    yield
+    options["options"] = before
+    connection.close()
+
+
+def held(person, seconds):
+    """Hold the row of a participant for so long; the thread that does."""
+    taken = threading.Event()
+
+    def hold():
+        with transaction.atomic():
+            Participant.objects.select_for_update().get(pk=person.pk)
+            taken.set()
+            time.sleep(seconds)
+        connections.close_all()
+
+    thread = threading.Thread(target=hold)
+    thread.start()
+    assert taken.wait(10)
+    return thread
+
+
+def test_a_lock_that_is_soon_free_is_waited_for_in_a_second_try(impatient, caplog):
+    person = ParticipantFactory()
+    holder = held(person, 0.3)
+    consent.withdraw(person.pk, level=3, by=None)
+    holder.join()
+    assert Withdrawal.objects.count() == 1
+    assert "withdraw met another transaction, try 1" in caplog.text
+
+
+def test_a_lock_that_stays_is_told_after_three_tries_and_leaves_nothing(impatient, api, caplog):
+    person = ParticipantFactory()
+    api.force_authenticate(user_with("SC", person.site))
+    holder = held(person, 3)
+    began = time.monotonic()
+    body = {"site": person.site.code, "participant": person.code, "level": 3}
+    answer = api.post("/api/v1/withdrawals", body, format="json")
+    seconds = time.monotonic() - began
+    holder.join()
+    assert (answer.status_code, answer["Retry-After"]) == (503, "5")
+    assert answer.json()["detail"] == (
+        "The database is busy or away; nothing was changed. Try again."
+    )
+    assert seconds < 3
+    assert caplog.text.count("met another transaction") == retrying.TRIES - 1
+    assert not Withdrawal.objects.exists()
+
+
+def test_what_is_no_passing_trouble_is_not_tried_again():
+    tries = []
+
+    @retrying.retried
+    def broken():
+        tries.append(1)
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT pg_terminate_backend(pg_backend_pid())")
+
+    with pytest.raises(OperationalError):
+        broken()
+    connection.close()
+    assert len(tries) == 1
+
+
+# --- no connection left
+
+
+@pytest.fixture
+def one_connection_left():
+    """The database takes no connection but the one that the test has already."""
+    name = connection.ops.quote_name(connection.settings_dict["NAME"])
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT count(*) FROM pg_stat_activity WHERE datname = current_database()")
+        (now,) = cursor.fetchone()
+        cursor.execute(f"ALTER DATABASE {name} CONNECTION LIMIT {now}")
+    yield
+    with connection.cursor() as cursor:
+        cursor.execute(f"ALTER DATABASE {name} CONNECTION LIMIT -1")
+
+
+def test_without_a_free_connection_api_and_pages_say_503_at_once_and_recover(one_connection_left):
+    def ask(number):
+        began = time.monotonic()
+        client = Client(raise_request_exception=False)
+        client.cookies["sessionid"] = "a" * 32
+        answer = client.get("/api/v1/sites" if number % 2 else "/runs/")
+        return answer.status_code, answer.get("Retry-After"), time.monotonic() - began
+
+    got = at_once(ask)
+    assert {(status, after) for status, after, _ in got} == {(503, "5")}
+    assert max(seconds for *_, seconds in got) < 5
+
+
+def test_when_connections_are_free_again_so_is_the_platform(client):
+    assert client.get("/runs/").status_code == 302
+    assert client.get("/api/v1/sites").status_code == 401
