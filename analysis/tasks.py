@@ -8,6 +8,7 @@ from celery import shared_task
 
 from analysis.services import erasures, freshness, queue, runs, steps
 from cohorts import history
+from cohorts.services import repeats
 
 
 @shared_task(name="analysis.sweep")
@@ -18,6 +19,7 @@ def sweep() -> None:
     # Last: an erasure that cannot be carried out yet keeps no analysis waiting.
     with history.acting("sweep"):
         erasures.execute_due()
+    repeats.forget_past()
 
 
 @shared_task(name="analysis.execute")

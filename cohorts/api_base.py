@@ -21,6 +21,7 @@ from cohorts.api_schema import ProblemSchema
 from cohorts.models import ApiToken
 from cohorts.models.account import SCOPES
 from cohorts.renderers import TABLE_RENDERERS
+from cohorts.repeatable import Repeatable
 
 logger = logging.getLogger(__name__)
 
@@ -58,7 +59,7 @@ class TablePermission(permissions.BasePermission):
         )
 
 
-class ScopedViewSet(viewsets.GenericViewSet[Any]):
+class ScopedViewSet(Repeatable, viewsets.GenericViewSet[Any]):
     """Default deny: no rows unless the model's ``visible_to`` gives them.
 
     ``queryset`` is always ``Model.objects.none()`` and names the model. ``related`` is joined,

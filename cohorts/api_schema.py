@@ -36,6 +36,18 @@ REFUSALS = {
     "406": "Not told in that form.",
 }
 
+REPEATED = {
+    "409": "A rule of the study forbids it now, or the same request is still at work.",
+    "415": "The body is not of a type that this address takes.",
+    "422": "What was sent cannot be used, or its Idempotency-Key came with another body.",
+}
+IDEMPOTENCY_KEY = {
+    "in": "header",
+    "name": "Idempotency-Key",
+    "schema": {"type": "string", "minLength": 1, "maxLength": 200},
+    "description": "Sent again with the same key, the request is carried out once (24 hours).",
+}
+
 
 class ProblemSchema(AutoSchema):
     """Adds what every operation shares; a refusal is always application/problem+json."""
@@ -60,6 +72,10 @@ class ProblemSchema(AutoSchema):
         answers = operation["responses"]
         for status, words in REFUSALS.items():
             answers.setdefault(status, {"description": words})
+        if method == "POST":
+            operation.setdefault("parameters", []).append(IDEMPOTENCY_KEY)
+            for status, words in REPEATED.items():
+                answers.setdefault(status, {"description": words})
         for status in [status for status in answers if status >= "400"]:
             answers[status]["content"] = {"application/problem+json": {"schema": problem.ref}}
         if method == "GET":

@@ -15,6 +15,7 @@ from rest_framework.views import set_rollback
 
 from analysis.stats.errors import UnusableData
 from cohorts import errors
+from cohorts.services import repeats
 from hikiproject import busy
 
 STATUS_OF: dict[type[Exception], int] = {
@@ -22,6 +23,7 @@ STATUS_OF: dict[type[Exception], int] = {
     errors.NotAllowed: status.HTTP_403_FORBIDDEN,
     errors.UnusableRequest: status.HTTP_400_BAD_REQUEST,
     errors.AlreadyWithdrawn: status.HTTP_409_CONFLICT,
+    repeats.OtherRequest: status.HTTP_422_UNPROCESSABLE_ENTITY,
     errors.BooksHaveMoved: status.HTTP_409_CONFLICT,
 }
 # The same words for what is not there and for what is somebody else's.

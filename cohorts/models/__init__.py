@@ -16,6 +16,7 @@ from cohorts.models.erasure import Erasure, Tombstone
 from cohorts.models.history import EVENTS
 from cohorts.models.participant import Participant, Visit
 from cohorts.models.query import Query, QueryEvent
+from cohorts.models.repeat import SentRequest
 from cohorts.models.sample import Sample
 from cohorts.models.site import Membership, Site, Study
 from cohorts.models.transfer import Transfer
@@ -41,6 +42,7 @@ __all__ = [
     "Query",
     "QueryEvent",
     "Sample",
+    "SentRequest",
     "Site",
     "Study",
     "Tombstone",
