@@ -27,6 +27,7 @@ urlpatterns = [
     path("sites/<str:code>/upload/", views.upload, name="upload"),
     path("sites/<str:code>/consent/", views_consent.consent, name="consent"),
     path("sites/<str:code>/withdrawal/", views_consent.withdrawal, name="withdrawal"),
+    path("sites/<str:code>/renewals/", views_consent.renewals, name="renewals"),
     path("sites/<str:code>/queries/", views_queries.queries, name="queries"),
     path("queries/<int:query_id>/", views_queries.query, name="query"),
     path("sites/<str:code>/participants/", views_people.people, name="people"),

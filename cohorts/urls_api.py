@@ -1,6 +1,6 @@
 """Addresses of the records under /api/v1/."""
 
-from cohorts import api, api_erasures, api_people, api_queries
+from cohorts import api, api_erasures, api_people, api_queries, api_renewals
 from cohorts.api_base import EitherSlashRouter
 
 router = EitherSlashRouter()
@@ -8,7 +8,7 @@ for prefix, viewset in {
     "sites": api.SiteViewSet,
     "participants": api_people.PeopleViewSet,
     "transfers": api_people.TransferViewSet,
-    "consents": api.ConsentViewSet,
+    "consents": api_renewals.ConsentsViewSet,
     "withdrawals": api.WithdrawalViewSet,
     "erasures": api_erasures.ErasureViewSet,
     "samples": api.SampleViewSet,

@@ -17,6 +17,7 @@ from cohorts.forms import ConsentForm, WithdrawalForm
 from cohorts.models import Participant, Site, User, Withdrawal
 from cohorts.services import consent as service
 from cohorts.services import erasure
+from cohorts.services import renewals as renewing
 from cohorts.views import site_of, user_of
 
 
@@ -65,6 +66,20 @@ def withdrawal(request: HttpRequest, code: str) -> HttpResponse:
     return _recorded(request, here, form, record) or render(
         request, "cohorts/withdrawal.html", {"site": here, "form": form}, status=_status(form)
     )
+
+
+@login_required
+def renewals(request: HttpRequest, code: str) -> HttpResponse:
+    """Whom to ask for a new consent."""
+    here, user = site_of(request, code), user_of(request)
+    if not access.may(user, "consent", "R", here.pk):
+        raise PermissionDenied
+    context = {
+        "site": here,
+        "rows": renewing.due(user, site=here.code),
+        "may_record_consent": access.may(user, "consent", "C", here.pk),
+    }
+    return render(request, "cohorts/renewals.html", context)
 
 
 def _allowed(request: HttpRequest, code: str, resource: str) -> tuple[Site, User]:

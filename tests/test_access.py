@@ -93,6 +93,7 @@ PAGES = {
     "person",
     "person-correct",
     "erasures",
+    "renewals",
     "person-merge",
     "person-move",
     "transfer",
@@ -110,7 +111,7 @@ TABLE_ACTIONS = {"upload-accept", "upload-discard", "api-uploads-accept", "api-u
 TABLE_ACTIONS |= {"api-uploads-remarks"}
 ACTIONS |= {"api-participants-merge", "api-participants-same-person"}
 ACTIONS |= {"api-transfers-accept", "api-transfers-call-off"}
-ACTIONS |= {"erasure-decide"}
+ACTIONS |= {"erasure-decide", "api-consents-renewals"}
 MOVERS, LINKERS = "SC", "CD"
 API_SELF = {"api-root", "schema", "api-docs", "api-nothing"}
 
@@ -737,6 +738,7 @@ def test_pages_are_shown_as_the_table_says(who, world, browse, client):
             ("queries", READERS["queries"]),
             ("people", READERS["participants"]),
             ("erasures", READERS["erasures"]),
+            ("renewals", READERS["consents"]),
         ):
             expected = page_outcome(who, roles, READERS["sites"], place)
             status = page.get(reverse(name, args=[site.code])).status_code

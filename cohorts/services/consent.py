@@ -7,11 +7,13 @@ from datetime import date
 
 from django.db import transaction
 
-from cohorts import clock
-from cohorts.errors import AlreadyWithdrawn
-from cohorts.models import Change, Consent, ConsentForm, Participant, User, Withdrawal
+from cohorts import clock, history
+from cohorts.errors import AlreadyWithdrawn, UnusableRequest
+from cohorts.models import Change, Consent, ConsentForm, Participant, Sample, User, Withdrawal
 from cohorts.retrying import retried
 from cohorts.services.identity import refuse_merged
+
+STORE = "store_samples"
 
 
 @retried
@@ -40,8 +42,11 @@ def record_consent(
         scopes=sorted(scopes),
         recorded_by=by,
     )
+    _hold_to_its_form(consent)
     consent.full_clean()
     consent.save()
+    if STORE in scopes:
+        _mark(participant, Sample.Status.BLOCKED, Sample.Status.STORED, "a new consent", by)
     _note_change(participant, "consent", "consent recorded")
     return consent
 
@@ -74,8 +79,42 @@ def withdraw(participant_id: int, *, level: int, by: User | None, note: str = ""
     )
     withdrawal.full_clean()
     withdrawal.save()
+    if level >= Withdrawal.Level.NO_FURTHER_USE:
+        _mark(participant, Sample.Status.STORED, Sample.Status.BLOCKED, "a withdrawal", by)
     _note_change(participant, "withdrawal", f"withdrawal: {withdrawal.get_level_display()}")
     return withdrawal
+
+
+def _hold_to_its_form(consent: Consent) -> None:
+    """Raises UnusableRequest where that form was not there to be signed so, on that day."""
+    form, signed = consent.form, consent.signed_on
+    if signed > clock.today():
+        raise UnusableRequest(f"{signed:%Y-%m-%d} is still to come: check the day.")
+    if form is None:
+        return
+    if form.site_id != consent.participant.site_id:
+        raise UnusableRequest("This form is another site's; name the one that was signed.")
+    if not (form.valid_from or signed) <= signed <= (form.valid_until or signed):
+        window = " to ".join(
+            f"{day:%Y-%m-%d}" for day in (form.valid_from, form.valid_until) if day
+        )
+        raise UnusableRequest(
+            f"Form {form.version} is valid {window}; it was not signed on {signed:%Y-%m-%d}: check "
+            "the day, or name the form that was signed."
+        )
+    beyond = sorted(set(consent.scopes) - set(form.offered_scopes))
+    # A form that a table opened, without its document, offers what nobody has checked.
+    if beyond and form.document_sha256:
+        raise UnusableRequest(
+            f"Form {form.version} does not offer {', '.join(beyond)}; tick what was signed."
+        )
+
+
+def _mark(
+    participant: Participant, was: Sample.Status, now: Sample.Status, why: str, by: User | None
+) -> None:
+    with history.because(why, **({"user": by.pk} if by else {})):
+        Sample.objects.filter(participant=participant, status=was).update(status=now)
 
 
 def _note_change(participant: Participant, kind: str, cause: str) -> None:

@@ -5,10 +5,17 @@ from datetime import date, timedelta
 import pytest
 from django.utils import timezone
 
-from cohorts.errors import AlreadyWithdrawn
-from cohorts.models import Change, Participant
-from cohorts.services import books, consent, uploads
-from tests.factories import SCOPES, ConsentFactory, ParticipantFactory
+from cohorts.errors import AlreadyWithdrawn, UnusableRequest
+from cohorts.models import Change, ConsentForm, Participant
+from cohorts.services import books, consent, renewals, uploads
+from tests.factories import (
+    SCOPES,
+    ConsentFactory,
+    ParticipantFactory,
+    SampleFactory,
+    SiteFactory,
+    user_with,
+)
 
 pytestmark = pytest.mark.django_db
 
@@ -96,3 +103,60 @@ def test_an_expired_ethics_approval_stops_new_enrolment_and_not_old_data():
     assert "is after the ethics approval of" in fault.message
     assert "nobody is enrolled without one" in fault.message
     assert used(person)
+
+
+# --- forms and their windows
+
+
+def a_form(site, **more):
+    window = {"valid_from": date(2024, 1, 1), "valid_until": date(2024, 12, 31)}
+    window |= {"document_sha256": "a" * 64} | more
+    return ConsentForm.objects.create(site=site, version="1.0", offered_scopes=SCOPES, **window)
+
+
+@pytest.mark.parametrize(
+    ("said", "words"),
+    [
+        ({"signed_on": date(2025, 1, 1)}, "valid 2024-01-01 to 2024-12-31; it was not signed on"),
+        ({"scopes": ["commercial"]}, "Form 1.0 does not offer commercial; tick what was signed"),
+        ({"signed_on": date(2124, 1, 1)}, "2124-01-01 is still to come: check the day"),
+        ({"form": "elsewhere"}, "This form is another site's"),
+    ],
+)
+def test_a_consent_fits_the_form_that_was_signed(said, words):
+    person = ParticipantFactory()
+    form = a_form(SiteFactory() if said.pop("form", "") else person.site)
+    sent = {"form": form, "basis": "", "signed_on": date(2024, 6, 1), "scopes": SCOPES, "by": None}
+    with pytest.raises(UnusableRequest, match=words):
+        consent.record_consent(person.pk, **(sent | said))
+    assert not person.consents.exists()
+
+
+def test_whoever_signed_a_form_that_lapses_is_asked_again(browse, api):
+    form = a_form(SiteFactory(code="FUK"))
+    lapsed = ConsentFactory(participant__site=form.site, participant__code="P-1", form=form)
+    gone = ConsentFactory(participant__site=form.site, form=form).participant
+    consent.withdraw(gone.pk, level=2, by=None)
+    renewed = ConsentFactory(participant__site=form.site, form=form).participant
+    ConsentFactory(participant=renewed, signed_on=date(2025, 2, 1))
+    nurse = user_with("SC", form.site)
+    (row,) = renewals.due(nurse)
+    assert (row.participant_id, row.lapsed) == (lapsed.participant_id, True)
+    assert renewals.due(user_with("SC", SiteFactory())) == []
+    assert "P-1" in browse(nurse).get("/sites/FUK/renewals/").content.decode()
+    api.force_authenticate(nurse)
+    (told,) = api.get("/api/v1/consents/renewals?site=FUK").json()
+    assert (told["participant"], told["valid_until"]) == ("P-1", "2024-12-31")
+
+
+def test_samples_are_blocked_by_a_withdrawal_of_use_and_freed_by_a_new_consent():
+    sample = SampleFactory()
+    consent.withdraw(sample.participant_id, level=3, by=None)
+    sample.refresh_from_db()
+    assert sample.status == "blocked"
+    consent.record_consent(
+        sample.participant_id, form=None, basis="signed again", signed_on=date(2025, 1, 1),
+        scopes=SCOPES, by=None,
+    )  # fmt: skip
+    sample.refresh_from_db()
+    assert sample.status == "stored"
