@@ -8,11 +8,10 @@ from benchmarks.contenders import HEADER, Job, measure, rows
 
 def jobs() -> list[Job]:
     """All jobs, the small before the large."""
-    from benchmarks import combat, effects, permutations, pooling, severity
+    from benchmarks import combat, effects, forest, permutations, pooling, severity
 
-    found = [
-        job for module in (combat, effects, pooling, permutations, severity) for job in module.JOBS
-    ]
+    modules = (combat, effects, pooling, permutations, severity, forest)
+    found = [job for module in modules for job in module.JOBS]
     return sorted(found, key=lambda job: job.group != "small")
 
 

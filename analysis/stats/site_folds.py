@@ -1,6 +1,6 @@
 """What may be learnt from the training sites before a classifier sees them, and nothing more."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
@@ -133,18 +133,26 @@ def learn_preparation(study: SiteStudy, train: Bools, used: Bools) -> Preparatio
     if covariates is not None:
         slopes = _slopes(values[:, used], covariates, study.is_case[train])
     zeros, ones = np.zeros(int(used.sum())), np.ones(int(used.sum()))
-    before = Preparation(used, None, zeros, ones, zeros)
-    plain = replace(before, slopes=slopes)
+    plain = Preparation(used, slopes, zeros, ones, zeros)
     adjusted = plain.without_gaps_filled(values, covariates)
     mean, deviation = np.nanmean(adjusted, axis=0), np.nanstd(adjusted, axis=0)
-    size = np.nanmax(np.abs(before.without_gaps_filled(values, None)), axis=0)
+    raw = values[:, used]
+    size = np.maximum(np.fmax.reduce(raw), -np.fmin.reduce(raw))
     # Constants, and what covariates explain in full: rounding leaves dust that trees would split.
     nothing = deviation <= NOTHING_LEFT * size
     if study.scale == "within_site":
         mean, deviation = zeros, ones
-    plain = replace(plain, mean=mean, deviation=np.where(nothing, np.inf, deviation))
-    median = np.nanmedian(plain.without_gaps_filled(values, covariates), axis=0)
-    return replace(plain, median=median)
+    deviation = np.where(nothing, np.inf, deviation)
+    median = (_medians(adjusted) - mean) / deviation
+    return Preparation(used, slopes, mean, deviation, median)
+
+
+def _medians(values: Floats) -> Floats:
+    """Median of each column's numbers; sorting all columns beats numpy's nanmedian of each."""
+    ordered = np.sort(values.T, axis=1)
+    n, each = np.isfinite(values).sum(axis=0), np.arange(values.shape[1])
+    median: Floats = (ordered[each, (n - 1) // 2] + ordered[each, n // 2]) / 2
+    return median
 
 
 def _slopes(values: Floats, covariates: Floats, is_case: Bools) -> Floats:
