@@ -10,7 +10,8 @@ from analysis.stats.combat_model import CombatModel
 from analysis.stats.design import Covariates
 from analysis.stats.errors import UnusableData
 from analysis.stats.labels import distinct_labels
-from analysis.stats.location_scale import Located, fit_batches, left_alone, locate
+from analysis.stats.location_scale import Fit, Located, explained, fit_batches, left_alone, locate
+from analysis.stats.moments import Layout
 from analysis.stats.shrinkage import Priors, priors_of, shrink_nonparametric, shrink_parametric
 from analysis.stats.tables import checked_values
 
@@ -68,15 +69,8 @@ def fit_combat(
         notes = (f"Batch {single} has one sample, so only shifts are adjusted.",)
         mean_only = True
     fit = fit_batches(data, layout)
-    alone = left_alone(data, layout, fit, mean_only=mean_only)
     reference = None if reference_batch is None else names.index(reference_batch)
-    if reference is not None:
-        alone |= fit.n[reference] == 0
-    if (~alone).sum() < 2:
-        raise UnusableData(
-            f"{(~alone).sum()} of {data.shape[1]} features vary inside every batch that measured "
-            "them; ComBat needs at least 2 to learn from."
-        )
+    alone, told = _not_adjusted(data, layout, fit, reference, mean_only=mean_only)
     means = design.columns.mean(axis=0)
     located = locate(fit, layout, layout.levels - means, alone, reference)
     gamma, delta, priors = _shrink(located, reference, parametric=parametric, mean_only=mean_only)
@@ -99,7 +93,29 @@ def fit_combat(
         left_alone=alone,
         seen=fit.n > 0,
         priors=priors,
-        notes=notes,
+        notes=(*notes, *told),
+    )
+
+
+def _not_adjusted(
+    data: Floats, layout: Layout, fit: Fit, reference: int | None, *, mean_only: bool
+) -> tuple[Bools, tuple[str, ...]]:
+    """Features that are returned as they came, and a sentence where nobody would expect it."""
+    alone = left_alone(data, layout, fit, mean_only=mean_only)
+    spent = np.flatnonzero(explained(fit) & ~alone)
+    alone[spent] = True
+    if reference is not None:
+        alone |= fit.n[reference] == 0
+    if (~alone).sum() < 2:
+        raise UnusableData(
+            f"{(~alone).sum()} of {data.shape[1]} features vary inside every batch that measured "
+            "them; ComBat needs at least 2 to learn from."
+        )
+    if not len(spent):
+        return alone, ()
+    return alone, (
+        f"Batches and covariates explain {len(spent)} features in full, the first of them feature "
+        f"{spent[0]} (counted from 0): these are left as they came.",
     )
 
 

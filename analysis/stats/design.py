@@ -24,6 +24,7 @@ Covariates = pd.DataFrame | npt.ArrayLike | None
 COLLINEAR = 1e-9
 # One that keeps this share needs no closer look.
 CLEAR = 1e-5
+_TOO_WIDE = 2**63
 
 
 @dataclass(frozen=True)
@@ -241,10 +242,23 @@ def independent(columns: Floats, beside: Floats | None = None) -> Bools:
 
 def _coding(frame: pd.DataFrame, name: str) -> Coding:
     column = frame[name]
+    _refuse_too_wide(column, name)
     if pd.api.types.is_bool_dtype(column) or pd.api.types.is_numeric_dtype(column):
         return Coding(name)
     words = _words(column)
     return Coding(name, tuple(sorted(set(words[words.notna()]))) or ("",))
+
+
+def _refuse_too_wide(column: pd.Series[Any], name: str) -> None:
+    """Whole numbers of more than 64 bits come as objects and would pass for words."""
+    if column.dtype != object and column.dtype != np.uint64:
+        return
+    for row, value in enumerate(column):
+        if isinstance(value, int) and abs(value) >= _TOO_WIDE:
+            raise UnusableData(
+                f'Covariate "{name}" is {value} in row {row}, more than 64 bits hold: is it an '
+                "identifier, or an overflow? Correct it or leave the covariate out."
+            )
 
 
 def _numbers(column: pd.Series[Any], name: str) -> Floats:

@@ -18,6 +18,8 @@ Ints = npt.NDArray[np.int64]
 
 # Squares left over below this share of the whole, by subtraction, have lost digits.
 _CANCELLED = 1e-4
+# A spread below this share of a feature's size is rounding.
+_ROUNDING = 1e-12
 _BLOCK = 128  # features read once more at a time
 # A determinant of correlations above this is far from singular.
 _REGULAR = 1e-6
@@ -92,6 +94,18 @@ def left_alone(data: Floats, layout: Layout, fit: Fit, *, mean_only: bool) -> Bo
         constant = _constant(data[np.ix_(rows, suspects)])
         alone[suspects] |= constant & (fit.n[number, suspects] > 1)
     return alone
+
+
+def explained(fit: Fit) -> Bools:
+    """Features of which batches and covariates leave nothing but rounding.
+
+    sva divides that rounding by itself, and what comes out moves the priors of all others.
+    """
+    within = fit.within.sum(axis=0)
+    # The columns are orthonormal, so that these are all of a feature's squares.
+    squares = (fit.n * fit.mean**2).sum(axis=0) + (fit.slopes**2).sum(axis=0) + within
+    nothing: Bools = (within <= _ROUNDING**2 * squares) & (fit.n > 1).any(axis=0)
+    return nothing
 
 
 def locate(

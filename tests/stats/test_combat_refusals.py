@@ -58,3 +58,27 @@ def test_a_number_that_becomes_a_word_in_new_rows_is_refused():
     model = fit_combat(values(), BATCH, pd.DataFrame({"age": AGE}))
     with pytest.raises(UnusableData, match='Covariate "age" was numeric and is not here'):
         model.apply(values(), BATCH, pd.DataFrame({"age": ["old"] * 24}))
+
+
+@pytest.mark.parametrize("offset", [0.0, 5.0])
+def test_a_feature_that_age_explains_in_full_is_left_as_it_came_and_teaches_nothing(offset):
+    spent = np.column_stack([values(), 3 * AGE + 7 + offset * (BATCH == "B")])
+    model = fit_combat(spent, BATCH, pd.DataFrame({"age": AGE}))
+    adjusted = model.apply(spent, BATCH, pd.DataFrame({"age": AGE}))
+    np.testing.assert_array_equal(adjusted[:, 6], spent[:, 6])
+    assert model.notes[0].startswith("Batches and covariates explain 1 features in full")
+    without = fit_combat(values(), BATCH, pd.DataFrame({"age": AGE}))
+    np.testing.assert_allclose(model.gamma_star[:, :6], without.gamma_star, rtol=1e-12)
+
+
+def test_a_spread_far_above_rounding_at_a_high_level_is_adjusted():
+    model = fit_combat(values() * 1e-3 + 1e5, BATCH)
+    assert not model.left_alone.any()
+    assert model.notes == ()
+
+
+@pytest.mark.parametrize("number", [2**70, -(2**64), 2**63])
+def test_a_covariate_of_more_than_64_bits_is_refused(number):
+    ages = pd.DataFrame({"age": [number, *range(23)]})
+    with pytest.raises(UnusableData, match=r'"age" is -?\d+ in row 0, more than 64 bits hold'):
+        fit_combat(values(), BATCH, ages)
