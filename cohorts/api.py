@@ -303,7 +303,9 @@ class UploadViewSet(mixins.CreateModelMixin, RecordViewSet):
             kind=sent["kind"],
             content=sent["file"].read(),
             filename=sent["file"].name,
-            options={name: sent[name] for name in uploads.ASSAY_OPTIONS if name in sent},
+            options={
+                name: sent[name] for name in (*uploads.ASSAY_OPTIONS, "encoding") if sent.get(name)
+            },
         )
         step = two_steps.check if sent["check_only"] else uploads.submit
         upload = step(site, table, by=request.user)

@@ -9,6 +9,7 @@ from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
 from cohorts import access
+from cohorts.ingest.encodings import CODECS
 from cohorts.models import (
     AssayBatch,
     Assessment,
@@ -272,6 +273,11 @@ class NewUploadSerializer(serializers.Serializer[Any]):
         required=False,
         default=False,
         help_text="Check and preview; accept it afterwards at uploads/{id}/accept.",
+    )
+    encoding = serializers.CharField(
+        max_length=12,
+        required=False,
+        help_text="Where it is not certain: one of " + ", ".join(CODECS) + ".",
     )
     platform = serializers.CharField(max_length=80, required=False)
     matrix = serializers.CharField(max_length=40, required=False)

@@ -49,6 +49,21 @@ def accept(request: HttpRequest, upload_id: str) -> HttpResponse:
 
 @login_required
 @require_POST
+def encoding(request: HttpRequest, upload_id: str) -> HttpResponse:
+    """Say which encoding the file has, where more than one reads it."""
+    sent = _upload(request, upload_id)
+    chosen = request.POST.get("encoding", "")
+    try:
+        two_steps.choose_encoding(sent.pk, chosen, by=user_of(request))
+    except NotAllowed as refusal:
+        raise PermissionDenied from refusal
+    except DomainError as refusal:
+        return _page(request, sent, refusal.message)
+    return redirect("upload-report", sent.pk)
+
+
+@login_required
+@require_POST
 def discard(request: HttpRequest, upload_id: str) -> HttpResponse:
     """Put a checked table aside."""
     sent = _upload(request, upload_id)

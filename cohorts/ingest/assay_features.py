@@ -12,6 +12,12 @@ from cohorts.ingest.report import Findings
 from cohorts.ingest.units import RELATIVE, UnitMismatch, factor_to, is_known, spelled
 
 _BRACKETED = re.compile(r"(.*\S)\s*\[([^\[\]]*)\]")
+_MONTHS = "jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec"
+_EATEN_NAME = re.compile(
+    rf"[0-9]{{1,2}}-(?:{_MONTHS})|(?:{_MONTHS})-[0-9]{{2}}|[0-9]{{1,2}}-(?:{_MONTHS})-[0-9]{{2,4}}"
+    r"|[0-9]{4}-[0-9]{2}-[0-9]{2}(?:[T ]00:00(?::00)?)?|[0-9](?:\.[0-9]+)?e\+[0-9]+",
+    re.IGNORECASE,
+)
 _ADDUCT = re.compile(r"[0-9]*M[+-].*")
 
 
@@ -79,6 +85,14 @@ def _resolve(
 ) -> AssayColumn:
     unit = spelled(own_unit or options.unit or RELATIVE)
     feature = features.find(name)
+    if feature is None and _EATEN_NAME.fullmatch(name):
+        findings.fault(
+            None,
+            header,
+            "eaten_name",
+            f'"{name}" is a name that a spreadsheet turned into a date or a number (SEPT2 becomes '
+            "2-Sep); format the cell as text and type the name anew.",
+        )
     factor = None
     canonical = feature.canonical_unit if feature else None
     comparable = unit != RELATIVE and canonical and spelled(canonical) != RELATIVE

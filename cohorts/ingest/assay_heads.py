@@ -8,7 +8,7 @@ from typing import Literal
 
 from cohorts.ingest.cells import parse_choice, quoted
 from cohorts.ingest.facts import SiteFacts
-from cohorts.ingest.nearest import nearest
+from cohorts.ingest.nearest import nearest, without_zeros
 from cohorts.ingest.people import MOST_SUGGESTIONS, refusal
 from cohorts.ingest.reading import Table
 from cohorts.ingest.report import Findings
@@ -95,6 +95,7 @@ def _refusal(label: str, facts: SiteFacts, *, suggest: bool) -> tuple[str, str] 
     sample = facts.samples.get(label)
     if sample is None:
         near = nearest(label, facts.samples) if suggest else ""
+        near = without_zeros(label, facts.samples) or near
         return (
             "unknown_sample",
             f"{quoted(label)} is not a sample of {facts.site}{near}; send the samples table first, "

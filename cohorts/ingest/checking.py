@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 
 from cohorts.ingest import assays, assessments, participants, samples
+from cohorts.ingest.decimals import with_decimal_points
+from cohorts.ingest.encodings import recoded
 from cohorts.ingest.facts import SiteFacts
 from cohorts.ingest.formats.dispatch import read_assay_file
 from cohorts.ingest.reading import Table, read_table
@@ -20,17 +23,28 @@ Options = Mapping[str, str] | assays.AssayOptions
 """Standard column -> the site's own name; of assays also what the file does not say of itself."""
 
 
-def read_file(kind: str, content: bytes, filename: str) -> Table:
-    """The table in a file, without remarks of an earlier check. Raises UnreadableFile."""
+def read_file(kind: str, content: bytes, filename: str, encoding: str = "") -> Table:
+    """The table in a file, without remarks of an earlier check. Raises UnreadableFile.
+
+    ``encoding`` is what a person says the file has; without it, it must be certain.
+    """
     reader = read_assay_file if kind == "assays" else read_table
-    return without_remarks(reader(content, filename=filename))
+    name = filename or "The file"
+    table = reader(recoded(content, encoding, name) if encoding else content, filename=filename)
+    table = replace(table, encoding=encoding) if encoding else table
+    return with_decimal_points(without_remarks(table))
 
 
 def check_file(
-    kind: str, content: bytes, filename: str, facts: SiteFacts, options: Options
+    kind: str,
+    content: bytes,
+    filename: str,
+    facts: SiteFacts,
+    options: Options,
+    encoding: str = "",
 ) -> Checked:
     """Read a file and check its rows. Raises UnreadableFile where there is no table in it."""
-    return check_table(kind, read_file(kind, content, filename), facts, options)
+    return check_table(kind, read_file(kind, content, filename, encoding), facts, options)
 
 
 def check_table(kind: str, table: Table, facts: SiteFacts, options: Options) -> Checked:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import hmac
 import re
 import unicodedata
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import date
 
@@ -96,6 +97,25 @@ class FeatureIndex:
 
 
 @dataclass(frozen=True)
+class ErasedCodes:
+    """Tells whether a code is one that was erased, from keyed hashes alone.
+
+    Plain data, since a check may run in another process; ``key`` is derived from the installation's
+    and is of use for this only.
+    """
+
+    before: str = ""
+    key: bytes = b""
+    hashes: frozenset[str] = frozenset()
+
+    def __call__(self, code: str) -> bool:
+        named = f"{self.before}{code.casefold()}".encode()
+        return bool(self.hashes) and (
+            hmac.new(self.key, named, "sha256").hexdigest() in self.hashes
+        )
+
+
+@dataclass(frozen=True)
 class SiteFacts:
     """The site that sends the table, and its books on the day of the check.
 
@@ -115,4 +135,4 @@ class SiteFacts:
     assessed: frozenset[tuple[str, str, date]] = frozenset()
     corrects: bool = False
     ethics_until: date | None = None
-    erased: Callable[[str], bool] = lambda code: False
+    erased: ErasedCodes = field(default_factory=ErasedCodes)

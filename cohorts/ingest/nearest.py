@@ -3,7 +3,20 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable
+from collections.abc import Container, Iterable
+
+
+def without_zeros(code: str, known: Container[str]) -> str:
+    """Words for a code whose leading zeros a spreadsheet has taken; nothing where it has not."""
+    if not code.isdecimal():
+        return ""
+    for width in range(len(code) + 1, len(code) + 8):
+        if code.zfill(width) in known:
+            return (
+                f' (a spreadsheet has taken its leading zeros: it is "{code.zfill(width)}"; format '
+                "the column as text)"
+            )
+    return ""
 
 
 def nearest(word: str, known: Iterable[str]) -> str:

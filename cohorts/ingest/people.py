@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from cohorts.ingest.cells import parse_code, quoted
 from cohorts.ingest.facts import ParticipantFacts, SiteFacts
-from cohorts.ingest.nearest import nearest
+from cohorts.ingest.nearest import nearest, without_zeros
 from cohorts.ingest.rows import Row
 
 NO_FURTHER_DATA = 2
@@ -40,6 +40,7 @@ def refusal(
         # An erased participant must not be told apart from one who never was.
         takes_data = (p.code for p in facts.participants.values() if _takes_data(p))
         near = nearest(code, takes_data) if suggest else ""
+        near = (without_zeros(code, facts.participants) if found is None else "") or near
         return (
             "unknown_participant",
             f"{quoted(code)} is not a participant of {facts.site}{near}; enrol first.",

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 import pandas as pd
 
+from cohorts.ingest.encodings import decode
 from cohorts.ingest.opendocument import is_opendocument, read_opendocument
 from cohorts.ingest.plain_csv import has_no_controls, read_plain
 from cohorts.ingest.workbook import UnreadableFile, read_workbook
@@ -19,12 +20,6 @@ __all__ = ["Table", "UnreadableFile", "read_table", "read_text"]
 MAX_BYTES = 200 * 2**20
 MAX_CELLS = 20_000_000
 
-_BOMS = (
-    (b"\xef\xbb\xbf", "utf-8-sig", "UTF-8"),
-    (b"\xff\xfe\x00\x00", "utf-32", "UTF-32"),
-    (b"\xff\xfe", "utf-16", "UTF-16"),
-    (b"\xfe\xff", "utf-16", "UTF-16"),
-)
 _FOREIGN = (
     (b"%PDF", "a PDF"),
     (b"\xd0\xcf\x11\xe0", "an old .xls or a password-protected workbook"),
@@ -35,10 +30,6 @@ _FOREIGN = (
 )
 _HTML = re.compile(rb"\s*<(!doctype html|html|table|\?xml|head|body|meta)", re.IGNORECASE)
 _CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ufffe\uffff]")
-# What a Japanese text holds beside ASCII: punctuation, kana, kanji, full-width forms. Half-width
-# katakana are left out, because any single Latin-1 byte reads as one.
-_JAPANESE = re.compile(r"[\x00-\x7f\u3000-\u30ff\u4e00-\u9fff\uff01-\uff5e]*")
-_MICRO_ONLY = re.compile(rb"(?:[\x00-\x7f]|\xb5(?=[mMgGlLuUks]))*")
 
 
 @dataclass(frozen=True)
@@ -103,7 +94,7 @@ def read_text(content: bytes, name: str) -> tuple[str, str]:
     Raises UnreadableFile for other kinds of file, an uncertain encoding, control characters.
     """
     _refuse_foreign(content, name)
-    text, encoding = _decode(content, name)
+    text, encoding = decode(content, name)
     control = None if has_no_controls(content) else _CONTROL.search(text)
     if control:
         line = text.count("\n", 0, control.start()) + 1
@@ -121,46 +112,6 @@ def _refuse_foreign(content: bytes, name: str) -> None:
         raise UnreadableFile(
             f"{name} is a web page, whatever its name says; export the table as CSV or .xlsx."
         )
-
-
-def _decode(content: bytes, name: str) -> tuple[str, str]:
-    for bom, codec, label in _BOMS:
-        if content.startswith(bom):
-            return _decode_strictly(content, codec, label, name), label
-    if b"\x00" in content:
-        raise UnreadableFile(f"{name} is not a text file; export the table as CSV or .xlsx.")
-    try:
-        return content.decode("utf-8"), "UTF-8"
-    except UnicodeDecodeError as error:
-        position = error.start
-    if _MICRO_ONLY.fullmatch(content):
-        # 0xB5 is the micro sign in every Western code page, and here always before a unit.
-        return content.decode("cp1252"), "Windows-1252"
-    japanese = _decode_certain_japanese(content)
-    if japanese is not None:
-        return japanese, "Shift_JIS"
-    line = content.count(b"\n", 0, position) + 1
-    raise UnreadableFile(
-        f"{name}: line {line} is not UTF-8 and its encoding is not certain; "
-        "save the table as CSV UTF-8 or .xlsx."
-    )
-
-
-def _decode_strictly(content: bytes, codec: str, label: str, name: str) -> str:
-    try:
-        return content.decode(codec).removeprefix("\ufeff")
-    except UnicodeDecodeError as error:
-        raise UnreadableFile(
-            f"{name} starts as {label} but byte {error.start} does not belong; save it again."
-        ) from error
-
-
-def _decode_certain_japanese(content: bytes) -> str | None:
-    try:
-        text = content.decode("cp932")
-    except UnicodeDecodeError:
-        return None
-    return text if _JAPANESE.fullmatch(text) else None
 
 
 def _parse_text(text: str, delimiter: str, name: str) -> list[list[str]]:

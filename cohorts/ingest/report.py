@@ -43,13 +43,17 @@ class Fault:
 
 @dataclass(frozen=True)
 class Report:
-    """The outcome of one check; ``ok`` means that the table may be accepted as it stands."""
+    """The outcome of one check; ``ok`` means that the table may be accepted as it stands.
+
+    ``encodings`` are those of which a person must choose one, each with a line as it would read.
+    """
 
     kind: str
     n_rows: int
     faults: tuple[Fault, ...] = ()
     warnings: tuple[Fault, ...] = ()
     summary: dict[str, int] = field(default_factory=dict)
+    encodings: tuple[tuple[str, str], ...] = ()
 
     @property
     def ok(self) -> bool:
@@ -63,7 +67,7 @@ class Report:
             "faults": [fault.as_dict() for fault in self.faults],
             "warnings": [warning.as_dict() for warning in self.warnings],
             "summary": dict(self.summary),
-        }
+        } | ({"encodings": [list(choice) for choice in self.encodings]} if self.encodings else {})
 
 
 class Findings:

@@ -7,19 +7,24 @@ the service opens.
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import uuid
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from datetime import date, datetime
 
 from django.conf import settings
 from django.utils import timezone
 from django.utils.crypto import salted_hmac
+from django.utils.encoding import force_bytes
 
 from cohorts.errors import UnusableRequest
+from cohorts.ingest.facts import ErasedCodes
 from cohorts.models import Participant, Site, Tombstone, Withdrawal
+
+_SALT = "cohorts.erasure"
 
 
 @dataclass(frozen=True)
@@ -36,14 +41,18 @@ class Stone:
 def key_of(site: Site, code: str) -> str:
     """The keyed hash under which that code is known again."""
     named = f"{site.study.code}|{site.code}|{code.casefold()}"
-    salted = salted_hmac("cohorts.erasure", named, secret=settings.ERASURE_KEY, algorithm="sha256")
+    salted = salted_hmac(_SALT, named, secret=settings.ERASURE_KEY, algorithm="sha256")
     return str(salted.hexdigest())
 
 
-def erased_at(site: Site) -> Callable[[str], bool]:
-    """A function: whether somebody of that site was erased under that code."""
+def erased_at(site: Site) -> ErasedCodes:
+    """Tells whether somebody of that site was erased under a code, as `key_of` knows it again."""
     keys = frozenset(Tombstone.objects.filter(site=site).values_list("key", flat=True)) - {""}
-    return lambda code: bool(keys) and key_of(site, code) in keys
+    if not keys:
+        return ErasedCodes()
+    # As `salted_hmac` derives it.
+    derived = hashlib.sha256(_SALT.encode() + force_bytes(settings.ERASURE_KEY)).digest()
+    return ErasedCodes(f"{site.study.code}|{site.code}|", derived, keys)
 
 
 def lay(site: Site, codes: Sequence[str], at: datetime, again: Stone | None) -> list[Tombstone]:

@@ -42,7 +42,12 @@ def file_of(upload: Upload, *, to: User, form: str) -> RemarkedFile:
     if form not in FORMATS:
         raise UnusableRequest(f"{form!r} is not a form of table; choose {', '.join(FORMATS)}.")
     try:
-        table = child.read_file(upload.kind, files.read(upload.sha256), upload.filename)
+        table = child.read_file(
+            upload.kind,
+            files.read(upload.sha256),
+            upload.filename,
+            str(upload.options.get("encoding", "")),
+        )
     except (UnreadableFile, FileNotFoundError) as error:
         raise UnusableRequest("There is no table in this file to write remarks into.") from error
     media_type, write = FORMATS[form]

@@ -15,6 +15,7 @@ from cohorts.errors import BooksHaveMoved, NotAllowed, UnusableRequest
 from cohorts.ingest.assays import CheckedAssays
 from cohorts.ingest.checking import Checked
 from cohorts.ingest.comparison import Preview
+from cohorts.ingest.encodings import CODECS
 from cohorts.ingest.reading import UnreadableFile
 from cohorts.ingest.report import Fault, Report
 from cohorts.models import Change, Site, Upload, User
@@ -58,6 +59,22 @@ def accept(upload_id: UUID | str, *, by: User | None, reason: str = "") -> Uploa
         # After the commit, so that the new preview is there to be looked at.
         raise BooksHaveMoved(moved)
     return upload
+
+
+def choose_encoding(upload_id: UUID | str, encoding: str, *, by: User | None) -> Upload:
+    """Check a table again, read in the encoding that a person chose."""
+    with transaction.atomic():
+        _, upload = _held(upload_id)
+        _refuse_outsiders(upload, by)
+        if upload.status == Upload.Status.ACCEPTED:
+            raise UnusableRequest("This table is accepted; its encoding no longer matters.")
+        if encoding not in CODECS:
+            raise UnusableRequest(
+                f"{encoding!r} is not an encoding; choose one of {', '.join(CODECS)}."
+            )
+        upload.options = upload.options | {"encoding": encoding}
+        upload.save(update_fields=["options"])
+    return _check(upload.pk)
 
 
 @transaction.atomic

@@ -17,6 +17,7 @@ from cohorts.ingest import assays, assessments, checking, participants, samples
 from cohorts.ingest.checking import Checked, Options
 from cohorts.ingest.child import client as child
 from cohorts.ingest.comparison import Preview
+from cohorts.ingest.encodings import CODECS, UndecidedEncoding
 from cohorts.ingest.facts import SiteFacts
 from cohorts.ingest.reading import Table, UnreadableFile
 from cohorts.ingest.report import Fault, Report
@@ -88,6 +89,10 @@ def receive(site: Site, sent: SentTable, *, by: User | None) -> Upload:
     options = dict(sent.options)
     if sent.kind == "assays":
         assay_options(options)
+    if options.get("encoding") and options["encoding"] not in CODECS:
+        raise UnusableRequest(
+            f"{options['encoding']!r} is not an encoding; choose one of {', '.join(CODECS)}."
+        )
     files.hold_for_naming()
     refuse_replaced(site, hashlib.sha256(sent.content).hexdigest())
     digest = files.store(sent.content)
@@ -161,7 +166,8 @@ def check(sent: SentTable, facts: SiteFacts, mapping: Mapping[str, str]) -> Chec
     options: Options = mapping
     if sent.kind == "assays":
         options = assay_options(sent.options, mapping)
-    return child.check_file(sent.kind, sent.content, sent.filename, facts, options)
+    encoding = str(sent.options.get("encoding", ""))
+    return child.check_file(sent.kind, sent.content, sent.filename, facts, options, encoding)
 
 
 def check_table(
@@ -202,7 +208,7 @@ def assay_options(
     options: Mapping[str, Any], mapping: Mapping[str, str] | None = None
 ) -> assays.AssayOptions:
     """Options as the check takes them. Raises UnusableRequest that names the option."""
-    unknown = [key for key in options if key not in ASSAY_OPTIONS]
+    unknown = [key for key in options if key not in (*ASSAY_OPTIONS, "encoding")]
     if unknown:
         raise UnusableRequest(
             f"Unknown option {unknown[0]!r}; an assay table takes {', '.join(ASSAY_OPTIONS)}."
@@ -232,4 +238,8 @@ def mapping_of(site: Site, kind: str) -> Mapping[str, str]:
 
 def unreadable(kind: str, error: UnreadableFile) -> Report:
     """The report on a file in which there is no table."""
-    return Report(kind=kind, n_rows=0, faults=(Fault(None, None, "unreadable", str(error)),))
+    undecided = isinstance(error, UndecidedEncoding)
+    code = "undecided_encoding" if undecided else "unreadable"
+    choices = error.choices if isinstance(error, UndecidedEncoding) else ()
+    fault = Fault(None, None, code, str(error))
+    return Report(kind=kind, n_rows=0, faults=(fault,), encodings=choices)

@@ -4,17 +4,22 @@ from __future__ import annotations
 
 import io
 import os
+import pickle
 import signal
 import time
 import zipfile
+from datetime import date
 
 import pytest
 
+from cohorts import models
 from cohorts.ingest import checking
 from cohorts.ingest.child import client
 from cohorts.ingest.child.limits import Limits
 from cohorts.ingest.reading import UnreadableFile
 from cohorts.ingest.remarks import as_xlsx
+from cohorts.services import ledger
+from tests.factories import SiteFactory
 
 TABLE = b"participant,sex\nF001,female\n"
 
@@ -81,3 +86,13 @@ def test_a_fault_of_the_parser_itself_is_not_taken_for_a_bad_file(monkeypatch):
 def test_a_workbook_passes_through_the_child():
     content = as_xlsx([["participant", "sex"], ["F001", "female"]])
     assert client.read_file("participants", content, "p.xlsx").encoding == "XLSX"
+
+
+@pytest.mark.django_db
+def test_an_erased_code_is_known_in_the_child_as_it_is_in_the_ledger():
+    site = SiteFactory()
+    models.Tombstone.objects.create(
+        site=site, key=ledger.key_of(site, "F007"), level=4, on=date(2024, 4, 1)
+    )
+    erased = pickle.loads(pickle.dumps(ledger.erased_at(site)))  # noqa: S301 - our own
+    assert [erased(code) for code in ("F007", "f007", "F008")] == [True, True, False]

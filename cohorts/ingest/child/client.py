@@ -14,6 +14,7 @@ from typing import Any
 
 from cohorts.ingest.checking import Checked, Options
 from cohorts.ingest.child.limits import Limits
+from cohorts.ingest.encodings import UndecidedEncoding
 from cohorts.ingest.facts import SiteFacts
 from cohorts.ingest.reading import Table
 from cohorts.ingest.workbook import UnreadableFile
@@ -28,17 +29,22 @@ class ParserFailure(RuntimeError):
     """The parser broke on a file: a fault of the program, with the child's own traceback."""
 
 
-def read_file(kind: str, content: bytes, filename: str) -> Table:
+def read_file(kind: str, content: bytes, filename: str, encoding: str = "") -> Table:
     """As `checking.read_file`, in a child."""
-    table: Table = _run("read", (kind, content, filename), filename)
+    table: Table = _run("read", (kind, content, filename, encoding), filename)
     return table
 
 
 def check_file(
-    kind: str, content: bytes, filename: str, facts: SiteFacts, options: Options
+    kind: str,
+    content: bytes,
+    filename: str,
+    facts: SiteFacts,
+    options: Options,
+    encoding: str = "",
 ) -> Checked:
     """As `checking.check_file`, in a child."""
-    checked: Checked = _run("check", (kind, content, filename, facts, options), filename)
+    checked: Checked = _run("check", (kind, content, filename, facts, options, encoding), filename)
     return checked
 
 
@@ -56,6 +62,8 @@ def _run(job: str, arguments: tuple[Any, ...], filename: str) -> Any:
             "save it anew as CSV, or split it by rows."
         )
     outcome, value = pickle.loads(received)  # noqa: S301 - from our own child
+    if outcome == "undecided":
+        raise UndecidedEncoding(*value)
     if outcome == "unreadable":
         raise UnreadableFile(value)
     if outcome == "memory":

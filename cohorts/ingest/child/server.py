@@ -17,6 +17,7 @@ from typing import Any
 
 from cohorts.ingest import checking
 from cohorts.ingest.child.limits import apply
+from cohorts.ingest.encodings import UndecidedEncoding
 from cohorts.ingest.workbook import UnreadableFile
 
 JOBS: dict[str, Callable[..., object]] = {"read": checking.read_file, "check": checking.check_file}
@@ -55,6 +56,8 @@ def _work(connection: socket.socket) -> None:
 def _answer(job: str, arguments: tuple[Any, ...]) -> tuple[str, Any]:
     try:
         return "done", JOBS[job](*arguments)
+    except UndecidedEncoding as question:
+        return "undecided", (question.message, question.choices)
     except UnreadableFile as refusal:
         return "unreadable", refusal.message
     except MemoryError:
