@@ -58,8 +58,12 @@ TABLE: Final[dict[str, dict[str, str]]] = {
     "unreleased_result": {"CD": "RA", "AU": "R"},
     "released_result": {"SC": "R", "SD": "R", "CA": "RX", "CD": "RX", "AU": "R"},
     "claim": {"SC": "R", "SD": "R", "LT": "R", "CA": "R", "CD": "CRU", "AU": "R"},
-    "account": {"SD": "R", "CD": "R", "AU": "R", "AD": "CRU"},
+    # A site's data manager gives the roles of its coordinators and technicians only (`GRANTS`).
+    "account": {"SC": "R", "SD": "CRU", "CD": "R", "AU": "R", "AD": "CRU"},
 }
+
+# The roles that a role may give or end; nobody gives or ends a role of their own.
+GRANTS: Final[dict[str, frozenset[str]]] = {"SD": frozenset({"SC", "LT"}), "AD": frozenset(ROLES)}
 
 # Which resource a kind of table creates: people come from those who meet them, assays from those
 # who measure.
@@ -133,6 +137,16 @@ def may(user: User | AnonymousUser, resource: str, verb: str, site_id: int | Non
     """Whether ``user`` may do ``verb`` on ``resource`` at that site (at any site when None)."""
     where = reach(user, resource, verb)
     return bool(where) if site_id is None else where.covers(site_id)
+
+
+def grants_of(user: User | AnonymousUser) -> dict[int | None, frozenset[str]]:
+    """The roles that ``user`` may give today, by site; the key None stands for every site."""
+    found: dict[int | None, frozenset[str]] = {}
+    if _works_here(user):
+        for role, site_id in standing_of(user):
+            if role in GRANTS:
+                found[site_id] = found.get(site_id, frozenset()) | GRANTS[role]
+    return found
 
 
 def roles_of(user: User | AnonymousUser) -> frozenset[str]:

@@ -4,17 +4,15 @@ from __future__ import annotations
 
 from django import forms
 from django.contrib import admin, messages
-from django.contrib.auth.admin import UserAdmin as DjangoUserAdmin
-from django.contrib.auth.forms import UserChangeForm
 from django.utils.html import format_html
 
-from cohorts import access, admin_samples, models
+from cohorts import access, admin_accounts, admin_samples, models
 from cohorts.admin_site import ScopedAdmin, roles_in, site
 from cohorts.errors import DomainError
 from cohorts.services import embargo
 from cohorts.services import erasure as service
 
-PARTS = (admin_samples,)  # each registers its own models with the site
+PARTS = (admin_accounts, admin_samples)  # each registers its own models with the site
 
 
 class ReferenceAdmin(ScopedAdmin):
@@ -53,60 +51,6 @@ class SiteAdmin(ScopedAdmin):
 
     def get_readonly_fields(self, request, obj=None):
         return ["code"] if obj else []  # files and tables carry it
-
-
-# --- accounts
-
-
-class MembershipInline(admin.TabularInline):
-    model = models.Membership
-    extra = 0
-    fields = ["role", "site", "from_date", "until_date"]
-
-    def has_view_permission(self, request, obj=None):
-        return access.reach(request.user, "account").everywhere
-
-    def has_change_permission(self, request, obj=None):
-        # Nobody gives themselves a role.
-        return access.reach(request.user, "account", "U").everywhere and obj != request.user
-
-    has_add_permission = has_change_permission
-
-    def has_delete_permission(self, request, obj=None):
-        return False  # a role ends by its date, so that it stays known who held it
-
-
-@admin.register(models.User, site=site)
-class UserAdmin(ScopedAdmin, DjangoUserAdmin):
-    """Accounts. What somebody may do stands in the roles beneath, not in Django's permissions."""
-
-    editable = True
-    resource = "account"
-    form = UserChangeForm
-    list_display = ["username", "first_name", "last_name", "email", "is_active", "last_login"]
-    list_filter = ["is_active"]
-    search_fields = ["username", "email", "first_name", "last_name"]
-    filter_horizontal = []
-    fieldsets = [
-        (None, {"fields": ["username", "password"]}),
-        ("Person", {"fields": ["first_name", "last_name", "email"]}),
-        ("Account", {"fields": ["is_active", "last_login", "date_joined"]}),
-    ]
-    readonly_fields = ["last_login", "date_joined"]
-    inlines = [MembershipInline]
-
-    def get_queryset(self, request):
-        seen = access.reach(request.user, "account").everywhere
-        return models.User.objects.all() if seen else models.User.objects.none()
-
-
-@admin.register(models.Membership, site=site)
-class MembershipAdmin(ScopedAdmin):
-    resource = "account"
-    list_display = ["user", "role", "site", "from_date", "until_date"]
-    list_filter = ["role", "site"]
-    search_fields = ["user__username"]
-    list_select_related = ["user", "site"]
 
 
 # --- records: read here, corrected by sending a table
@@ -355,21 +299,6 @@ class InstrumentAdmin(ReferenceAdmin):
     @admin.display(boolean=True, description="facts confirmed")
     def to_confirm(self, instrument):
         return not instrument.to_be_confirmed
-
-
-class TokenForm(forms.ModelForm):
-    class Meta:
-        model = models.ApiToken
-        fields = ["name"]
-
-
-@admin.register(models.ApiToken, site=site)
-class ApiTokenAdmin(ScopedAdmin):
-    """One's own tokens only; they are issued and revoked on the account page."""
-
-    resource = "account"
-    form = TokenForm
-    list_display = ["name", "created_at", "expires_at", "last_used_at", "revoked_at"]
 
 
 @admin.register(models.Transfer, site=site)

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
+from django.db.models import QuerySet
 from django_filters import rest_framework as filters
 from drf_spectacular.utils import extend_schema
 from rest_framework import exceptions, status
@@ -29,7 +31,7 @@ class QueryFilter(BySite):
         choices=[(name, name) for name in SUBJECTS], method="of_kind", label="What it is about."
     )
 
-    def of_kind(self, rows, name, value):
+    def of_kind(self, rows: QuerySet[Any], name: str, value: str) -> QuerySet[Any]:
         return rows.filter(**{f"{value}__isnull": False})
 
 

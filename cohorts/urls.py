@@ -1,28 +1,29 @@
 """Pages of people, sites and uploads."""
 
-from django.contrib.auth import views as auth
 from django.urls import path
 
 from cohorts import (
-    login,
     views,
     views_consent,
     views_erasures,
     views_moves,
     views_people,
     views_queries,
+    views_staff,
     views_uploads,
 )
 
-LOGIN = auth.LoginView.as_view(
-    redirect_authenticated_user=True, authentication_form=login.LoginForm
-)
 urlpatterns = [
-    path("login/", LOGIN, name="login"),
-    path("logout/", auth.LogoutView.as_view(), name="logout"),
-    path("account/password/", views.ChangePassword.as_view(), name="password_change"),
     path("account/tokens/", views.tokens, name="tokens"),
     path("account/tokens/<int:token_id>/revoke/", views.revoke_token, name="token-revoke"),
+    path("staff/", views_staff.staff, name="staff"),
+    path("staff/roles/<int:membership_id>/end/", views_staff.end_role, name="role-end"),
+    path(
+        "staff/invitations/<int:invitation_id>/withdraw/",
+        views_staff.withdraw_invitation,
+        name="invitation-withdraw",
+    ),
+    path("invitations/<str:key>/", views_staff.invitation, name="invitation"),
     path("sites/<str:code>/", views.site, name="site"),
     path("sites/<str:code>/upload/", views.upload, name="upload"),
     path("sites/<str:code>/consent/", views_consent.consent, name="consent"),

@@ -8,12 +8,10 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
-from django.contrib.auth.views import PasswordChangeView
 from django.core.exceptions import PermissionDenied
 from django.core.paginator import Paginator
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
-from django.urls import reverse_lazy
 from django.utils import timezone
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_POST
@@ -158,14 +156,3 @@ def revoke_token(request: HttpRequest, token_id: int) -> HttpResponse:
         token.save(update_fields=["revoked_at"])
     messages.success(request, f"The token “{token.name}” no longer works.")
     return redirect("tokens")
-
-
-class ChangePassword(PasswordChangeView):
-    """Own password; Django ends the other sessions."""
-
-    template_name = "registration/change_password.html"
-    success_url = reverse_lazy("tokens")
-
-    def form_valid(self, form: Any) -> HttpResponse:
-        messages.success(self.request, "Your password is changed.")
-        return super().form_valid(form)

@@ -62,6 +62,11 @@ INSTALLED_APPS = [
     "django.contrib.messages",
     "django.contrib.staticfiles",
     "django.contrib.postgres",
+    "django.contrib.humanize",
+    "allauth",
+    "allauth.account",
+    "allauth.mfa",
+    "allauth.usersessions",
     "rest_framework",
     "django_filters",
     "drf_spectacular",
@@ -85,6 +90,9 @@ MIDDLEWARE = [
     "django.contrib.auth.middleware.AuthenticationMiddleware",
     "cohorts.history.ActorMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
+    "allauth.account.middleware.AccountMiddleware",
+    "allauth.usersessions.middleware.UserSessionsMiddleware",
+    "cohorts.sign_in.SecondFactorMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "cohorts.middleware.roles_read_once",
     "hikiproject.busy.BusyMiddleware",
@@ -138,10 +146,29 @@ PASSWORD_HASHERS = [
     "django.contrib.auth.hashers.Argon2PasswordHasher",
     "django.contrib.auth.hashers.PBKDF2PasswordHasher",
 ]
-AUTHENTICATION_BACKENDS = [
-    "cohorts.login.ClosedAfterFailures",
-    "django.contrib.auth.backends.ModelBackend",
-]
+AUTHENTICATION_BACKENDS = ["allauth.account.auth_backends.AuthenticationBackend"]
+ACCOUNT_ADAPTER = "cohorts.sign_in.AccountAdapter"
+ACCOUNT_LOGIN_METHODS = {"username"}
+ACCOUNT_SIGNUP_FIELDS = ["username*", "email*", "password1*", "password2*"]
+ACCOUNT_EMAIL_VERIFICATION = "none"  # an invitation reaches its address or is never answered
+ACCOUNT_SESSION_REMEMBER = False
+ACCOUNT_EMAIL_NOTIFICATIONS = True
+ACCOUNT_EMAIL_SUBJECT_PREFIX = "hikiproject: "
+MFA_ADAPTER = "cohorts.sign_in.SecondFactorAdapter"
+MFA_SUPPORTED_TYPES = ["totp", "webauthn", "recovery_codes"]
+MFA_PASSKEY_LOGIN_ENABLED = True
+MFA_TOTP_ISSUER = "hikiproject"
+MFA_TOTP_TOLERANCE = 1  # clocks of telephones are half a minute off
+# Browsers take passkeys without HTTPS on this machine's own name only.
+MFA_WEBAUTHN_ALLOW_INSECURE_ORIGIN = not HTTPS
+USERSESSIONS_TRACK_ACTIVITY = False  # one more write a request for nothing that anybody asked
+# Who needs a second factor: everybody, consortium roles, or nobody.
+SECOND_FACTOR = env.str("HIKI_SECOND_FACTOR", default="nobody" if EMBEDDED else "everybody")
+if SECOND_FACTOR not in ("everybody", "consortium", "nobody"):
+    _refuse_to_start("HIKI_SECOND_FACTOR is everybody, consortium or nobody.")
+# After this many wrong passwords in a row each further one makes the wait twice as long.
+SIGN_IN_FREE_TRIES = 5
+ALLAUTH_TRUSTED_PROXY_COUNT = int(env.bool("HIKI_BEHIND_PROXY", default=False))
 LOGIN_URL = "login"
 LOGIN_REDIRECT_URL = "home"
 LOGOUT_REDIRECT_URL = "login"
@@ -178,6 +205,14 @@ PGHISTORY_OBJ_FIELD = pghistory.ObjForeignKey(related_name="events", null=False,
 PGHISTORY_CONTEXT_FIELD = pghistory.ContextJSONField()
 PGHISTORY_CONTEXT_ID_FIELD = pghistory.ContextUUIDField()
 PGHISTORY_MIDDLEWARE_METHODS = ("POST", "PUT", "PATCH", "DELETE")
+
+# --- mail: invitations, new passwords. Without a server, messages are files of the state folder.
+_mail = env.email_url(
+    "HIKI_EMAIL_URL", default=f"filemail:///{str(STATE_DIR / 'mail').lstrip('/')}"
+)
+vars().update(_mail)
+DEFAULT_FROM_EMAIL = SERVER_EMAIL = env.str("HIKI_EMAIL_FROM", default="hikiproject@localhost")
+EMAIL_TIMEOUT = 5
 
 # --- files that sites send
 UPLOAD_MAX_BYTES = env.int("HIKI_UPLOAD_MAX_MB", default=100) * 1024 * 1024

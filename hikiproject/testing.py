@@ -25,6 +25,7 @@ def enter() -> None:
         HIKI_DURABLE="false",
         HIKI_FILES=str(state / "files"),
         HIKI_HTTPS="false",
+        HIKI_SECOND_FACTOR="nobody",
         HIKI_SECRET_KEY=secrets.token_urlsafe(50),
         # Playwright runs an event loop in the thread of the test.
         DJANGO_ALLOW_ASYNC_UNSAFE="true",

@@ -73,10 +73,21 @@ ANY_SENDER, WITHDRAWERS, STARTERS = "SC SD LT", "SC CD", "CA CD"
 CONSENTERS = "SC"
 ERASURE_ASKERS, ERASURE_APPROVERS, ERASURE_STOPPERS = "SC", "SD CD", "SC SD CD"
 ASKERS = "SC SD CD AU"
-PUBLIC = {"login", "logout"}  # log-in itself; the portal's tests speak of them
-OWN_ACCOUNT = {"password_change", "tokens", "token-revoke"}
+STAFF_READERS = "SC SD CD AU AD"
+# Signing in itself: tests/cohorts/test_sign_in.py and test_invitations.py speak of it.
+PUBLIC = {"login", "logout", "account_login", "account_logout", "account_signup", "invitation"}
+PUBLIC |= {f"account_reset_password{step}" for step in ("", "_done", "_from_key")}
+PUBLIC |= {"account_reset_password_from_key_done", "mfa_authenticate", "mfa_login_webauthn"}
+OWN_ACCOUNT = {"tokens", "token-revoke", "mfa_index", "usersessions_list"}
+# What guards the account: asks for the password again.
+GUARDED = {"mfa_activate_totp", "mfa_deactivate_totp", "mfa_add_webauthn", "mfa_list_webauthn"}
+GUARDED |= {f"mfa_{verb}_recovery_codes" for verb in ("view", "generate", "download")}
+GUARDED |= {"account_change_password", "account_set_password", "account_reauthenticate"}
+GUARDED |= {"mfa_reauthenticate", "mfa_reauthenticate_webauthn"}
+OF_A_KEY = {"mfa_remove_webauthn", "mfa_edit_webauthn"}
 PAGES = {
     "home",
+    "staff",
     "site",
     "upload",
     "withdrawal",
@@ -102,6 +113,7 @@ PLACERS, CANCELLERS = "CD", "CA CD"
 ACTIONS = {
     *("run-ask", "run-cancel", "run-priority", "api-runs-cancel", "api-runs-priority"),
     *("api-erasures-approve", "api-erasures-stop"),
+    *("role-end", "invitation-withdraw"),
 }
 ACTIONS |= {f"api-queries-{verb}" for verb in ("answer", "ask-again", "close")}
 ACTIONS |= {"api-claims-history"}
@@ -304,7 +316,8 @@ def routes(patterns: Any = None, before: str = "") -> list[tuple[str, str]]:
 def names_in_the_table() -> set[str]:
     rows = {f"api-{resource}-{kind}" for resource in READERS for kind in ("list", "detail")}
     rows |= {f"api-runs-{part}" for part in (*RESULTS, "latest")}
-    return rows | PUBLIC | OWN_ACCOUNT | PAGES | ACTIONS | TABLE_ACTIONS | API_SELF
+    pages = PUBLIC | OWN_ACCOUNT | GUARDED | OF_A_KEY | PAGES
+    return rows | pages | ACTIONS | TABLE_ACTIONS | API_SELF
 
 
 def unlisted(found: list[tuple[str, str]]) -> list[str]:
@@ -716,6 +729,18 @@ def test_the_api_describes_itself_to_those_who_log_in(who, world):
     assert client.get("/api/v1/").status_code == 302
 
 
+def own_id(world: World) -> int:
+    return world.sites["own"].pk
+
+
+def test_nobody_reaches_what_guards_an_account_without_signing_in(client):
+    for name in GUARDED:
+        answer = client.get(reverse(name))
+        assert (answer.status_code, "/login/" in answer["Location"]) == (302, True), name
+    for name in OF_A_KEY:
+        assert "/login/" in client.get(reverse(name, args=[1]))["Location"], name
+
+
 def page_outcome(who: Identity, roles: str, seen_by: str, place: str) -> int:
     """Pages: to the log-in without an account; 404 for an unseen site; 403 for functions."""
     if who.state in ("anonymous", "inactive"):
@@ -769,6 +794,11 @@ def test_pages_are_shown_as_the_table_says(who, world, browse, client):
         assert (status == 200) == (who.holds(reader)), state
     for name in ("home", *OWN_ACCOUNT - {"token-revoke"}):
         assert page.get(reverse(name)).status_code == (200 if known else 302), name
+    staff = page.get(reverse("staff")).status_code
+    assert staff == ((200 if who.holds(STAFF_READERS) else 403) if known else 302)
+    page.post(reverse("staff"), {"email": "a@example.org", "role": "LT", "site": own_id(world)})
+    invites = who.holds("SD AD") and who.covers("own")
+    assert models.Invitation.objects.exists() == invites
     runs = page.get(reverse("runs")).status_code
     assert (runs == 200) == who.holds(READERS["runs"])
     started = page.post(reverse("run-ask"), {"plan": "p"})

@@ -18,6 +18,7 @@ from cohorts.models.participant import Participant, Visit
 from cohorts.models.query import Query, QueryEvent
 from cohorts.models.repeat import SentRequest
 from cohorts.models.sample import Sample
+from cohorts.models.sign_in import Invitation, SignInAttempt
 from cohorts.models.site import Membership, Site, Study
 from cohorts.models.transfer import Transfer
 from cohorts.models.upload import ColumnMapping, Upload
@@ -37,12 +38,14 @@ __all__ = [
     "Feature",
     "FeatureAlias",
     "Instrument",
+    "Invitation",
     "Membership",
     "Participant",
     "Query",
     "QueryEvent",
     "Sample",
     "SentRequest",
+    "SignInAttempt",
     "Site",
     "Study",
     "Tombstone",

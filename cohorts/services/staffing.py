@@ -9,7 +9,7 @@ from django.db import transaction
 
 from cohorts import access
 from cohorts.errors import UnusableRequest
-from cohorts.models import Membership, Site, Study, User
+from cohorts.models import Invitation, Membership, Site, Study, User
 
 
 @transaction.atomic
@@ -22,7 +22,7 @@ def add_site(
         known = ", ".join(Study.objects.values_list("code", flat=True))
         raise UnusableRequest(f"There is no study {study!r}; the studies are: {known}.")
     site = Site(study=found, code=code, name=name, country=country, time_zone=time_zone)
-    _hold_to_its_rules(site)
+    hold_to_its_rules(site)
     site.save()
     return site
 
@@ -45,15 +45,16 @@ def add_role(username: str, role: str, *, site_code: str = "") -> tuple[Membersh
         password = secrets.token_urlsafe(12)
         user = User(username=username)
         user.set_password(password)
-        _hold_to_its_rules(user)
+        hold_to_its_rules(user)
         user.save()
     membership = Membership(user=user, role=role, site=site)
-    _hold_to_its_rules(membership)
+    hold_to_its_rules(membership)
     membership.save()
     return membership, password
 
 
-def _hold_to_its_rules(row: Site | User | Membership) -> None:
+def hold_to_its_rules(row: Site | User | Membership | Invitation) -> None:
+    """UnusableRequest, in the words of the rules that the row breaks."""
     try:
         row.full_clean()
     except ValidationError as error:

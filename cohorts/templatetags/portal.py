@@ -93,6 +93,14 @@ def in_words(name: str) -> str:
 
 
 @register.filter
+def styled(field: Any) -> Any:
+    """A form field of another package in the portal's look."""
+    if field.widget_type != "checkbox":
+        field.field.widget.attrs.setdefault("class", "form-control")
+    return field
+
+
+@register.filter
 def is_staff_here(user: User) -> bool:
     """Whether the admin opens for this person."""
     return may_enter(user)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from datetime import timedelta
 
 import pytest
@@ -14,14 +13,11 @@ from analysis.models import Plan
 from analysis.services import freshness
 from cohorts import throttling
 from cohorts.models import ApiToken, Membership, Withdrawal
-from cohorts.services import lockout
 from tests.factories import (
-    PASSWORD,
     ConsentFactory,
     ParticipantFactory,
     SiteFactory,
     StudyFactory,
-    UserFactory,
     user_with,
 )
 
@@ -141,44 +137,3 @@ def test_without_valkey_nobody_is_refused(settings, monkeypatch, caplog):
     monkeypatch.setattr(cache, "add", away)
     assert program(user_with("CA")).get("/api/v1/sites").status_code == 200
     assert "Valkey does not answer" in caplog.text
-
-
-# --- guessing passwords
-
-
-def attempt(client, name: str, password: str):
-    return client.post("/login/", {"username": name, "password": password})
-
-
-@pytest.mark.parametrize("known", [True, False])
-def test_guessing_closes_a_name_for_longer_and_longer(client, known, monkeypatch):
-    name = UserFactory().username if known else "nobody"
-    for _ in range(5):
-        assert "Try again in" not in attempt(client, name, "wrong").content.decode()
-    closed = attempt(client, name, PASSWORD)
-    assert "Too many wrong passwords for this name. Try again in" in closed.content.decode()
-    assert "_auth_user_id" not in client.session
-    later = time.time() + 3
-    monkeypatch.setattr(lockout.time, "time", lambda: later)
-    cache.delete(f"login-closed:{lockout._key(name)}")
-    assert lockout.note_failure(name) == 4
-    assert lockout.note_failure(name) == 8
-
-
-def test_the_wait_has_an_end():
-    assert [lockout._wait(n) for n in (0, 4, 5, 6, 14, 10_000)] == [0, 0, 2, 4, 900, 900]
-
-
-def test_the_right_password_in_time_begins_again(client):
-    user = UserFactory()
-    for _ in range(4):
-        attempt(client, user.username, "wrong")
-    assert attempt(client, user.username, PASSWORD).status_code == 302
-    assert lockout.note_failure(user.username) == 0
-
-
-def test_no_way_of_logging_in_passes_a_closed_name(client):
-    user = UserFactory()
-    for _ in range(5):
-        attempt(client, user.username, "wrong")
-    assert not client.login(username=user.username, password=PASSWORD)

@@ -20,7 +20,7 @@ def log_in(page, name, password):
     page.goto("/")
     page.get_by_label("User name").fill(name)
     page.get_by_label("Password").fill(password)
-    page.get_by_role("button", name="Log in").click()
+    page.get_by_role("button", name="Log in", exact=True).click()
 
 
 def send(page, content):

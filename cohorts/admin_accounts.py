@@ -1,0 +1,93 @@
+"""Accounts, roles, invitations and tries to sign in, in the admin."""
+
+from __future__ import annotations
+
+from django import forms
+from django.contrib import admin
+from django.contrib.auth.admin import UserAdmin as DjangoUserAdmin
+from django.contrib.auth.forms import UserChangeForm
+
+from cohorts import access, models
+from cohorts.admin_site import ScopedAdmin, site
+
+
+class MembershipInline(admin.TabularInline):
+    model = models.Membership
+    extra = 0
+    fields = ["role", "site", "from_date", "until_date"]
+
+    def has_view_permission(self, request, obj=None):
+        return access.reach(request.user, "account").everywhere
+
+    def has_change_permission(self, request, obj=None):
+        # Nobody gives themselves a role.
+        return access.reach(request.user, "account", "U").everywhere and obj != request.user
+
+    has_add_permission = has_change_permission
+
+    def has_delete_permission(self, request, obj=None):
+        return False  # a role ends by its date, so that it stays known who held it
+
+
+@admin.register(models.User, site=site)
+class UserAdmin(ScopedAdmin, DjangoUserAdmin):
+    """Accounts. What somebody may do stands in the roles beneath, not in Django's permissions."""
+
+    editable = True
+    resource = "account"
+    form = UserChangeForm
+    list_display = ["username", "first_name", "last_name", "email", "is_active", "last_login"]
+    list_filter = ["is_active"]
+    search_fields = ["username", "email", "first_name", "last_name"]
+    filter_horizontal = []
+    fieldsets = [
+        (None, {"fields": ["username", "password"]}),
+        ("Person", {"fields": ["first_name", "last_name", "email"]}),
+        ("Account", {"fields": ["is_active", "last_login", "date_joined"]}),
+    ]
+    readonly_fields = ["last_login", "date_joined"]
+    inlines = [MembershipInline]
+
+    def get_queryset(self, request):
+        seen = access.reach(request.user, "account").everywhere
+        return models.User.objects.all() if seen else models.User.objects.none()
+
+
+@admin.register(models.Membership, site=site)
+class MembershipAdmin(ScopedAdmin):
+    resource = "account"
+    list_display = ["user", "role", "site", "from_date", "until_date"]
+    list_filter = ["role", "site"]
+    search_fields = ["user__username"]
+    list_select_related = ["user", "site"]
+
+
+class TokenForm(forms.ModelForm):
+    class Meta:
+        model = models.ApiToken
+        fields = ["name"]
+
+
+@admin.register(models.ApiToken, site=site)
+class ApiTokenAdmin(ScopedAdmin):
+    """One's own tokens only; they are issued and revoked on the account page."""
+
+    resource = "account"
+    form = TokenForm
+    list_display = ["name", "created_at", "expires_at", "last_used_at", "revoked_at"]
+
+
+@admin.register(models.Invitation, site=site)
+class InvitationAdmin(ScopedAdmin):
+    list_display = ["email", "role", "site", "invited_by", "created_at", "accepted_at"]
+    list_filter = ["role", "site"]
+    search_fields = ["email"]
+    exclude = ["digest"]
+
+
+@admin.register(models.SignInAttempt, site=site)
+class SignInAttemptAdmin(ScopedAdmin):
+    list_display = ["at", "user", "address", "passed"]
+    list_filter = ["passed", "at"]
+    list_select_related = ["user"]
+    exclude = ["name_digest"]
