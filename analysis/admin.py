@@ -1,45 +1,19 @@
-"""The admin of plans, claims and runs: a plan's edit is a new version, results never change."""
+"""The admin of claims, runs and results: results never change."""
 
 from __future__ import annotations
 
 from django.contrib import admin, messages
-from django.db.models import Max
 from django.urls import reverse
 from django.utils.html import format_html
 
-from analysis import models
+from analysis import admin_plans, models
 from analysis.services import queue
 from cohorts import access
 from cohorts.admin import ReferenceAdmin
 from cohorts.admin_site import ScopedAdmin, site
 from cohorts.errors import DomainError
 
-
-@admin.register(models.Plan, site=site)
-class PlanAdmin(ScopedAdmin):
-    """Runs keep the version that they followed, so no version is ever edited."""
-
-    editable = True
-    list_display = ["name", "version", "study", "followed", "created_at"]
-    list_filter = ["study", "followed"]
-    search_fields = ["name"]
-    list_select_related = ["study"]
-    readonly_fields = ["version", "created_at"]
-
-    def get_readonly_fields(self, request, obj=None):
-        return [*self.readonly_fields, *(["name", "study"] if obj else [])]
-
-    def has_change_permission(self, request, obj=None):
-        return self._may(request, "C")
-
-    def save_model(self, request, obj, form, change):
-        newest = models.Plan.objects.filter(name=obj.name).aggregate(n=Max("version"))["n"] or 0
-        obj.pk, obj.version = None, newest + 1
-        obj._state.adding = True
-        super().save_model(request, obj, form, change=False)
-        if change:
-            words = f"Kept as version {obj.version}; earlier runs keep the version they followed."
-            messages.info(request, words)
+PARTS = (admin_plans,)  # it registers the plans with the site
 
 
 @admin.register(models.Claim, site=site)

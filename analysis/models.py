@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import uuid
 from datetime import timedelta
+from functools import reduce
 from io import BytesIO
+from operator import or_
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 import pandas as pd
+import pgtrigger
 from django.conf import settings
 from django.contrib.postgres.fields import ArrayField
 from django.core.validators import MaxValueValidator, MinValueValidator
@@ -35,6 +38,12 @@ class PlanQuerySet(ScopedQuerySet["Plan"]):
         return self.filter(followed=True, pk=models.Subquery(newest.values("pk")[:1]))
 
 
+FIXED_BY_A_LOCK = (
+    *("study", "name", "version", "data", "created_at"),
+    *("locked_at", "locked_by", "locked_digest", "tables_before_lock"),
+)
+
+
 class Plan(models.Model):
     """A version of an analysis plan; an edit is a new version."""
 
@@ -44,6 +53,12 @@ class Plan(models.Model):
     data = models.JSONField(validators=[plans.validate])
     followed = models.BooleanField(default=True, help_text="Re-run whenever its inputs change.")
     created_at = models.DateTimeField(auto_now_add=True)
+    locked_at = models.DateTimeField(null=True, editable=False)
+    locked_by = models.ForeignKey(
+        User, on_delete=models.PROTECT, null=True, editable=False, related_name="+"
+    )
+    locked_digest = models.CharField(max_length=64, blank=True, editable=False)
+    tables_before_lock = models.PositiveIntegerField(null=True, editable=False)
 
     objects: ClassVar = PlanQuerySet.as_manager()
 
@@ -54,7 +69,40 @@ class Plan(models.Model):
                 name="plan_version_once",
                 fields=["name", "version"],
                 violation_error_message="This plan has that version already: raise the number.",
-            )
+            ),
+            models.CheckConstraint(
+                name="plan_lock_is_whole",
+                condition=Q(
+                    locked_at=None, locked_by=None, locked_digest="", tables_before_lock=None
+                )
+                | Q(
+                    locked_at__isnull=False,
+                    locked_by__isnull=False,
+                    locked_digest__regex="^[0-9a-f]{64}$",
+                    tables_before_lock__isnull=False,
+                ),
+                violation_error_message="A lock has a time, a person, a digest and what had come.",
+            ),
+        ]
+        # What was registered stays as it was, whoever writes; only whether it is followed may turn.
+        triggers: ClassVar = [
+            pgtrigger.Protect(
+                name="locked_plan_kept",
+                operation=pgtrigger.Delete,
+                condition=pgtrigger.Q(old__locked_at__isnull=False),
+            ),
+            pgtrigger.Protect(
+                name="locked_plan_unchanged",
+                operation=pgtrigger.Update,
+                condition=pgtrigger.Q(old__locked_at__isnull=False)
+                & reduce(
+                    or_,
+                    (
+                        pgtrigger.Q(**{f"old__{name}__df": pgtrigger.F(f"new__{name}")})
+                        for name in FIXED_BY_A_LOCK
+                    ),
+                ),
+            ),
         ]
 
     def __str__(self) -> str:

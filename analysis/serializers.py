@@ -25,6 +25,7 @@ class PlanSerializer(serializers.ModelSerializer[Plan]):
     class Meta:
         model = Plan
         fields = ["id", "name", "version", "study", "followed", "digest", "data", "created_at"]
+        fields += ["locked_at", "locked_digest", "tables_before_lock"]
 
     @extend_schema_field(serializers.CharField())
     def get_digest(self, plan: Plan) -> str:
@@ -123,8 +124,19 @@ class StepTally(Fields):
     seconds = serializers.FloatField()
 
 
+class Registration(Fields):
+    """When the plan was locked, and whether data had come before."""
+
+    locked_at = serializers.DateTimeField()
+    digest = serializers.CharField()
+    tables_before = serializers.IntegerField(help_text="Assay tables accepted before the lock.")
+    words = serializers.CharField()
+
+
 class RunSerializer(RunStatusSerializer):
     """What a run is, without its results."""
+
+    preregistered = Registration(required=False, allow_null=True)
 
     key = serializers.CharField(required=False)
     snapshot_digest = serializers.CharField(required=False, allow_null=True)

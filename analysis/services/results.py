@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 
 from analysis.models import Claim, Run, RunDocument, RunTable, Verdict
-from analysis.services import erasures, progress, release
+from analysis.services import erasures, plan_locks, progress, release
 from cohorts import access
 
 if TYPE_CHECKING:
@@ -54,6 +54,7 @@ def run_facts(run: Run) -> dict[str, Any]:
         "key": run.key,
         "state": run.state,
         "plan": {"name": run.plan.name, "version": run.plan.version, "data": run.plan.data},
+        "preregistered": plan_locks.registration_of(run.plan),
         "snapshot": run.snapshot.digest if run.snapshot else None,
         "snapshot_digest": run.snapshot.digest if run.snapshot else None,
         "change_seen": run.change_seen,

@@ -51,6 +51,13 @@ def take(plan: Plan) -> tuple[Snapshot, frames.StudyFrames]:
     return stored, read
 
 
+def look(plan: Plan) -> tuple[Snapshot, frames.StudyFrames]:
+    """What a snapshot of now would hold, both read at one moment; nothing is stored."""
+    with transaction.atomic():
+        snapshot = _read(plan)
+        return snapshot, frames.read(snapshot, plan.parsed)
+
+
 def still_lawful(snapshot: Snapshot, scopes: Collection[str]) -> bool:
     """Whether everybody in the snapshot may still be used, today, and every batch."""
     today = clock.today()
