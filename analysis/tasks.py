@@ -6,8 +6,9 @@ import uuid
 
 from celery import shared_task
 
-from analysis.services import erasures, freshness, queue, runs, steps
+from analysis.services import erasures, freshness, operations, queue, runs, steps
 from cohorts import history
+from cohorts.models import Heartbeat
 from cohorts.services import repeats
 
 
@@ -20,6 +21,7 @@ def sweep() -> None:
     with history.acting("sweep"):
         erasures.execute_due()
     repeats.forget_past()
+    Heartbeat.objects.beat(operations.SWEEP)
 
 
 @shared_task(name="analysis.execute")

@@ -98,7 +98,7 @@ class ScopedViewSet(Repeatable, viewsets.GenericViewSet[Any]):
     def finalize_response(
         self, request: Request, response: Any, *args: Any, **kwargs: Any
     ) -> Response:
-        done = super().finalize_response(request, response, *args, **kwargs)
+        done: Response = super().finalize_response(request, response, *args, **kwargs)
         done["Cache-Control"] = "private, no-cache"
         patch_vary_headers(done, ("Authorization", "Cookie", "Accept"))
         return done

@@ -18,6 +18,7 @@ PROBLEM = {
         "detail": {"type": "string", "description": "A sentence that says what to do."},
         "code": TEXT,
         "instance": TEXT,
+        "request_id": {"type": "string", "description": "Name it when you ask for help."},
         "errors": {
             "type": "array",
             "items": {"type": "object", "properties": {"pointer": TEXT, "detail": TEXT}},

@@ -17,6 +17,7 @@ from analysis.stats.errors import UnusableData
 from cohorts import errors
 from cohorts.services import repeats
 from hikiproject import busy
+from hikiproject.logs import current_request_id
 
 STATUS_OF: dict[type[Exception], int] = {
     errors.NoSuchSite: status.HTTP_404_NOT_FOUND,
@@ -58,6 +59,8 @@ def problem_response(error: Exception, context: dict[str, Any]) -> Response | No
     request = context.get("request")
     if request is not None:
         body["instance"] = request.path
+    if current_request_id():
+        body["request_id"] = current_request_id()
     return Response(
         body,
         status=problem.status,

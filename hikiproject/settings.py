@@ -11,6 +11,7 @@ import environ
 import pghistory
 from csp.constants import NONE, SELF
 
+from hikiproject import logs
 from hikiproject.state import default_state
 
 env = environ.FileAwareEnv()  # NAME_FILE, where set, names a file that holds NAME (a secret)
@@ -79,6 +80,7 @@ INSTALLED_APPS = [
     "analysis",
 ]
 MIDDLEWARE = [
+    "hikiproject.logs.identified",
     "django.middleware.security.SecurityMiddleware",
     "analysis.polling.unchanged_runs",
     "whitenoise.middleware.WhiteNoiseMiddleware",
@@ -306,15 +308,20 @@ CELERY_BEAT_SCHEDULE = {
     "sweep": {"task": "analysis.sweep", "schedule": env.float("HIKI_SWEEP_SECONDS", default=20.0)}
 }
 
+# /readyz wants a sweep that finished within so many seconds.
+READY_SECONDS = env.float("HIKI_READY_SECONDS", default=180.0)
+
 # --- disclosure (docs/for-analysts.md): fewest participants behind any number that an analyst sees
 DISCLOSURE_K = env.int("HIKI_DISCLOSURE_K", default=10)
 if DISCLOSURE_K < 5:
     _refuse_to_start("HIKI_DISCLOSURE_K is below 5: numbers on so few people are not released.")
 
+# A line a person reads on one machine, a JSON object a line in a deployment.
+LOG_JSON = env.bool("HIKI_LOG_JSON", default=not EMBEDDED)
 LOGGING = {
     "version": 1,
     "disable_existing_loggers": False,
-    "formatters": {"line": {"format": "%(asctime)s %(levelname)s %(name)s: %(message)s"}},
+    "formatters": {"line": logs.formatter(as_json=LOG_JSON)},
     "handlers": {
         "console": {"class": "logging.StreamHandler", "formatter": "line", "stream": sys.stderr}
     },

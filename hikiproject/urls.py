@@ -9,6 +9,7 @@ urlpatterns = [
     path("api/v1/", include("cohorts.urls_api")),
     path("api/v1/", include("analysis.urls_api")),
     path("api/v1/", include("hikiproject.openapi")),
+    path("", include("hikiproject.health")),
     path("", include("cohorts.urls_account")),
     path("", include("cohorts.urls")),
     path("", include("analysis.urls")),

@@ -125,6 +125,7 @@ ACTIONS |= {"api-participants-merge", "api-participants-same-person"}
 ACTIONS |= {"api-transfers-accept", "api-transfers-call-off"}
 ACTIONS |= {"erasure-decide", "api-consents-renewals"}
 MOVERS, LINKERS = "SC", "CD"
+HEALTH = {"healthz", "readyz", "metrics"}  # the first two are told to everybody
 API_SELF = {"api-root", "schema", "api-docs", "api-nothing"}
 
 
@@ -317,7 +318,7 @@ def names_in_the_table() -> set[str]:
     rows = {f"api-{resource}-{kind}" for resource in READERS for kind in ("list", "detail")}
     rows |= {f"api-runs-{part}" for part in (*RESULTS, "latest")}
     pages = PUBLIC | OWN_ACCOUNT | GUARDED | OF_A_KEY | PAGES
-    return rows | pages | ACTIONS | TABLE_ACTIONS | API_SELF
+    return rows | pages | ACTIONS | TABLE_ACTIONS | API_SELF | HEALTH
 
 
 def unlisted(found: list[tuple[str, str]]) -> list[str]:
@@ -815,6 +816,15 @@ def test_a_page_shows_an_administrator_no_result(world, browse):
 def test_the_admin_opens_to_the_consortiums_two(who, world, browse, client):
     page = client if who.state == "anonymous" else browse(account_of(who, world))
     assert (page.get("/admin/").status_code == 200) == who.holds("CD AD")
+
+
+@pytest.mark.parametrize("who", EVERYBODY, ids=str)
+def test_operators_see_how_the_platform_runs(who, world):
+    client = api_of(who, world)
+    assert client.get("/healthz").status_code == 200
+    assert client.get("/readyz").status_code == 503  # no sweep has run in this world
+    expected = outcome(who, "CD AU AD", "shared")
+    assert client.get("/metrics").status_code == expected
 
 
 def test_every_queryset_that_people_see_has_the_one_door():

@@ -13,6 +13,7 @@ from cohorts.models.assessment import Assessment, Instrument
 from cohorts.models.change import Change
 from cohorts.models.consent import Consent, ConsentForm, Withdrawal
 from cohorts.models.erasure import Erasure, Tombstone
+from cohorts.models.heartbeat import Heartbeat
 from cohorts.models.history import EVENTS
 from cohorts.models.participant import Participant, Visit
 from cohorts.models.query import Query, QueryEvent
@@ -37,6 +38,7 @@ __all__ = [
     "Erasure",
     "Feature",
     "FeatureAlias",
+    "Heartbeat",
     "Instrument",
     "Invitation",
     "Membership",
