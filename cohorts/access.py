@@ -42,6 +42,8 @@ TABLE: Final[dict[str, dict[str, str]]] = {
     "withdrawal": {"SC": "CR", "SD": "R", "CD": "CR", "AU": "R"},
     "erasure": {"SC": "CR", "SD": "AR", "CD": "AR", "AU": "R"},
     "sample": {"SC": "CRU", "SD": "RU", "LT": "CRU", "CD": "R", "AU": "R"},
+    "shipment": {"SC": "R", "SD": "R", "LT": "CR", "CD": "R", "AU": "R"},
+    "destruction": {"SC": "R", "SD": "AR", "LT": "CR", "CD": "R", "AU": "R"},
     "assessment": {"SC": "CRU", "SD": "RU", "CD": "R", "AU": "R"},
     "assay": {"SC": "R", "SD": "CR", "LT": "CR", "CD": "R", "AU": "R"},
     "embargo": {"SD": "R", "CD": "RU", "AU": "R"},

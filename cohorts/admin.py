@@ -128,14 +128,6 @@ class TombstoneAdmin(ScopedAdmin):
     list_select_related = ["site"]
 
 
-@admin.register(models.Sample, site=site)
-class SampleAdmin(ScopedAdmin):
-    list_display = ["code", "site", "participant", "material", "collected_at", "spun_at", "status"]
-    list_filter = ["site", "material", "status"]
-    search_fields = ["code", "participant__code"]
-    list_select_related = ["site", "participant"]
-
-
 @admin.register(models.Assessment, site=site)
 class AssessmentAdmin(ScopedAdmin):
     list_display = ["participant", "instrument", "assessed_on", "score", "language"]

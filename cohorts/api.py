@@ -108,6 +108,7 @@ class WithdrawalViewSet(RecordViewSet):
             erasure.request(person.pk, **wish)
             recorded = person.withdrawals.latest("pk")
         else:
+            wish["destroy_samples"] = sent["destroy_samples"]
             recorded = consent.withdraw(person.pk, level=sent["level"], **wish)
         told = self.get_serializer(recorded).data
         return Response(

@@ -62,3 +62,9 @@ class BooksHaveMoved(DomainError):
     """What was checked would now do something else than the person was shown."""
 
     code = "books_have_moved"
+
+
+class RefusedHandling(DomainError):
+    """A tube, box, shipment or batch is not at the point where this can be done to it."""
+
+    code = "handling_refused"

@@ -201,6 +201,11 @@ class WithdrawalForm(PlainForm):
         ],
         widget=forms.RadioSelect(attrs={"class": "form-check-input"}),
     )
+    destroy_samples = forms.BooleanField(
+        label="Destroy the tubes too (no further use, as the participant asked)",
+        required=False,
+        widget=forms.CheckboxInput(attrs={"class": "form-check-input"}),
+    )
     note = forms.CharField(
         label="Note",
         required=False,

@@ -2,9 +2,16 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
+from typing import Any
+
 from django import forms
+from django.core.validators import RegexValidator
 
 from cohorts.forms import PlainForm
+from cohorts.labels import MisreadCode, read_label
+from cohorts.models import Site, User
+from cohorts.models.participant import CODE_PATTERN
 from cohorts.models.query import SUBJECTS
 
 SUBJECT_WORDS = {
@@ -13,6 +20,7 @@ SUBJECT_WORDS = {
     "upload": "Table that was sent (its id)",
     "batch": "Assay batch (its number)",
     "assessment": "Assessment (its number)",
+    "shipment": "Shipment (its number)",
 }
 
 
@@ -38,3 +46,145 @@ class NewQueryForm(PlainForm):
         help_text="No names or contact details. A laboratory reads questions about samples and "
         "batches: no sex, age, group or diagnosis there.",
     )
+
+
+class TubeForm(PlainForm):
+    """What is done with one tube; the fields that count are those of the verb."""
+
+    verb = forms.ChoiceField(
+        label="What is done",
+        choices=[
+            ("divide", "Divide: take a volume into a new tube"),
+            ("thaw", "Thaw once"),
+            ("move", "Put into a box"),
+            ("measure", "Record the volume"),
+        ],
+    )
+    code = forms.CharField(
+        label="New tube",
+        required=False,
+        max_length=64,
+        validators=[
+            RegexValidator(CODE_PATTERN, "Letters, digits, dot, dash and underscore only.")
+        ],
+    )
+    volume_ul = forms.DecimalField(
+        label="Volume (µL)", required=False, max_digits=10, decimal_places=2
+    )
+    box = forms.CharField(label="Box", required=False, max_length=40)
+    row = forms.IntegerField(label="Row", required=False)
+    column = forms.IntegerField(label="Column", required=False)
+
+    NEEDED = {
+        "divide": ("code", "volume_ul"),
+        "measure": ("volume_ul",),
+        "move": ("box", "row", "column"),
+    }
+
+    def clean(self) -> dict[str, Any]:
+        """Each verb has its fields."""
+        said: dict[str, Any] = super().clean() or {}
+        for name in self.NEEDED.get(said.get("verb", ""), ()):
+            if said.get(name) in (None, "") and name not in self.errors:
+                self.add_error(name, "This is needed here.")
+        return said
+
+
+def _moment(label: str) -> forms.DateTimeField:
+    return forms.DateTimeField(
+        label=label,
+        widget=forms.DateTimeInput(attrs={"type": "datetime-local"}, format="%Y-%m-%dT%H:%M"),
+        error_messages={"invalid": "Not a time; write YYYY-MM-DDTHH:MM."},
+    )
+
+
+class ShipmentForm(PlainForm):
+    """A manifest and its courier. Times are UTC, as the page says."""
+
+    to_site = forms.ModelChoiceField(Site.objects.none(), label="To")
+    courier = forms.CharField(label="Courier", max_length=80)
+    reference = forms.CharField(label="Courier's number", required=False, max_length=80)
+    most_celsius = forms.FloatField(label="Warmest allowed (°C)", initial=-60)
+    sent_at = _moment("Handed over (UTC)")
+    samples = forms.CharField(
+        label="Tubes",
+        widget=forms.Textarea(attrs={"rows": 6}),
+        help_text="One a line: the code, or the label as scanned.",
+    )
+
+    def __init__(self, *args: Any, site: Site, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        field = self.fields["to_site"]
+        assert isinstance(field, forms.ModelChoiceField)  # noqa: S101 - declared above
+        field.queryset = Site.objects.filter(study=site.study_id).exclude(pk=site.pk)
+
+    def clean_samples(self) -> list[str]:
+        """Codes; a misread label stops here."""
+        return [_code_of(line) for line in self.cleaned_data["samples"].split()]
+
+
+def _code_of(text: str) -> str:
+    try:
+        return read_label(text)[1] if "/" in text else text
+    except MisreadCode as error:
+        raise forms.ValidationError(str(error)) from error
+
+
+class ReceiptForm(PlainForm):
+    """What was unpacked, and the courier's log."""
+
+    received_at = _moment("Received (UTC)")
+    tubes = forms.CharField(
+        label="Tubes that arrived",
+        required=False,
+        widget=forms.Textarea(attrs={"rows": 6}),
+        help_text="One a line: code or scanned label, then damaged or thawed where it is. "
+        "Tubes of the manifest that are not named here are missing.",
+    )
+    temperatures = forms.CharField(
+        label="Temperature log",
+        required=False,
+        widget=forms.Textarea(attrs={"rows": 6}),
+        help_text="One a line: YYYY-MM-DDTHH:MM (UTC), then °C.",
+    )
+    note = forms.CharField(label="Note", required=False, max_length=300)
+
+    def clean_tubes(self) -> dict[str, str]:
+        """Code -> condition."""
+        lines = [line.split() for line in self.cleaned_data["tubes"].splitlines() if line.strip()]
+        return {_code_of(words[0]): words[1] if len(words) > 1 else "good" for words in lines}
+
+    def clean_temperatures(self) -> list[tuple[datetime, float]]:
+        """The log; a line that is none is named."""
+        found = []
+        for number, line in enumerate(self.cleaned_data["temperatures"].splitlines(), start=1):
+            if not line.strip():
+                continue
+            try:
+                when, celsius = line.replace(",", " ").split()
+                found.append((datetime.fromisoformat(when).replace(tzinfo=UTC), float(celsius)))
+            except ValueError as error:
+                raise forms.ValidationError(
+                    f"line {number}: {line.strip()[:60]!r} is not a time and a temperature; "
+                    "write 2026-05-01T09:30 -71.5."
+                ) from error
+        return found
+
+
+class DestructionForm(PlainForm):
+    """The laboratory's record of one tube, or the data manager's approval."""
+
+    verb = forms.ChoiceField(choices=[("record", "Record"), ("approve", "Approve")])
+    order = forms.IntegerField(label="Order")
+    destroyed_at = _moment("Destroyed (UTC)")
+    method = forms.CharField(label="How and where", max_length=120)
+    witness = forms.ModelChoiceField(User.objects.none(), label="Witness")
+
+    def __init__(self, *args: Any, site: Site, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        field = self.fields["witness"]
+        assert isinstance(field, forms.ModelChoiceField)  # noqa: S101 - declared above
+        field.queryset = User.objects.filter(memberships__site=site, is_active=True).distinct()
+        if self.data.get("verb") == "approve":
+            for name in ("destroyed_at", "method", "witness"):
+                self.fields[name].required = False

@@ -18,6 +18,7 @@ from cohorts.models import (
     Participant,
     Query,
     Sample,
+    Shipment,
     Site,
     Upload,
     User,
@@ -127,7 +128,7 @@ def kinds_for(user: User, site: Site, verbs: str) -> Sequence[str]:
     ]
 
 
-Record = Participant | Sample | Upload | AssayBatch | Assessment
+Record = Participant | Sample | Upload | AssayBatch | Assessment | Shipment
 
 
 def record_of(user: User, site_code: str, kind: str, key: str) -> Record | None:
@@ -141,9 +142,12 @@ def record_of(user: User, site_code: str, kind: str, key: str) -> Record | None:
         rows = Upload.objects.filter(pk__in=_uuids(key))
     elif kind == "batch":
         rows = AssayBatch.objects.filter(pk__in=_numbers(key))
+    elif kind == "shipment":
+        rows = Shipment.objects.filter(pk__in=_numbers(key))
     else:
         rows = Assessment.objects.filter(pk__in=_numbers(key))
-    path = "participant__site" if kind == "assessment" else "site"
+    paths = {"assessment": "participant__site", "shipment": "from_site"}
+    path = paths.get(kind, "site")
     found: Record | None = rows.filter(**{f"{path}__code": site_code}).visible_to(user).first()
     if isinstance(found, Upload) and found.kind not in kinds_for(user, found.site, "R"):
         return None

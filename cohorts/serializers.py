@@ -126,6 +126,9 @@ class NewWithdrawalSerializer(serializers.Serializer[Any]):
         help_text="1 no contact, 2 no further data, 3 no further use, 4 erase.",
     )
     note = serializers.CharField(max_length=500, required=False, allow_blank=True, default="")
+    destroy_samples = serializers.BooleanField(
+        required=False, default=False, help_text="From level 3 on: the tubes, if that is asked."
+    )
 
 
 class ErasureSerializer(serializers.ModelSerializer[Erasure]):
@@ -187,6 +190,8 @@ class SampleSerializer(serializers.ModelSerializer[Sample]):
         source="parent.code", default=None, read_only=True
     )
     spin_delay_hours = serializers.FloatField(read_only=True, allow_null=True)
+    place = serializers.CharField(read_only=True, help_text="Box, row and column.")
+    held_at = serializers.CharField(source="held_at.code", default=None, read_only=True)
 
     class Meta:
         model = Sample
@@ -207,6 +212,9 @@ class SampleSerializer(serializers.ModelSerializer[Sample]):
             "haemolysis_index",
             "light_protected",
             "freeze_thaws",
+            "volume_ul",
+            "place",
+            "held_at",
             "status",
         ]
 

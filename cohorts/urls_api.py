@@ -1,6 +1,6 @@
 """Addresses of the records under /api/v1/."""
 
-from cohorts import api, api_erasures, api_people, api_queries, api_renewals
+from cohorts import api, api_erasures, api_people, api_queries, api_renewals, api_samples
 from cohorts.api_base import EitherSlashRouter
 
 router = EitherSlashRouter()
@@ -11,12 +11,15 @@ for prefix, viewset in {
     "consents": api_renewals.ConsentsViewSet,
     "withdrawals": api.WithdrawalViewSet,
     "erasures": api_erasures.ErasureViewSet,
-    "samples": api.SampleViewSet,
+    "samples": api_samples.TubeViewSet,
     "assessments": api.AssessmentViewSet,
     "uploads": api.UploadViewSet,
     "features": api.FeatureViewSet,
     "assay-batches": api.AssayBatchViewSet,
     "queries": api_queries.QueryViewSet,
+    "boxes": api_samples.BoxViewSet,
+    "shipments": api_samples.ShipmentViewSet,
+    "destructions": api_samples.DestructionViewSet,
     "changes": api.ChangeViewSet,
 }.items():
     router.register(prefix, viewset, basename=f"api-{prefix}")

@@ -60,7 +60,13 @@ def withdrawal(request: HttpRequest, code: str) -> HttpResponse:
                 f"Recorded for {person.code}: erase. Every use stops now; the removal waits for "
                 "the approval of a data manager."
             )
-        done = service.withdraw(person.pk, level=said["level"], by=user, note=said["note"])
+        done = service.withdraw(
+            person.pk,
+            level=said["level"],
+            by=user,
+            note=said["note"],
+            destroy_samples=said["destroy_samples"],
+        )
         return f"Recorded for {person.code}: {done.get_level_display()}, in force now."
 
     return _recorded(request, here, form, record) or render(

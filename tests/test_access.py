@@ -50,6 +50,9 @@ READERS = {
     "uploads": "SC SD LT CD AU",
     "assay-batches": "SC SD LT CD AU",
     "queries": "SC SD LT CD AU",
+    "boxes": "SC SD LT CD AU",
+    "shipments": "SC SD LT CD AU",
+    "destructions": "SC SD LT CD AU",
     "changes": "SC SD LT CA CD AU",
     "features": "SC SD LT CA CD AU",
     "plans": "SC SD CA CD AU",
@@ -85,6 +88,8 @@ GUARDED |= {f"mfa_{verb}_recovery_codes" for verb in ("view", "generate", "downl
 GUARDED |= {"account_change_password", "account_set_password", "account_reauthenticate"}
 GUARDED |= {"mfa_reauthenticate", "mfa_reauthenticate_webauthn"}
 OF_A_KEY = {"mfa_remove_webauthn", "mfa_edit_webauthn"}
+DIVIDERS, HANDLERS, SHIPPERS = "SC LT", "SC SD LT", "LT"
+DESTROYERS, DESTRUCTION_APPROVERS = "LT", "SD"
 PAGES = {
     "home",
     "staff",
@@ -96,6 +101,12 @@ PAGES = {
     "queries",
     "query",
     "upload-remarks",
+    "samples",
+    "sample",
+    "labels",
+    "shipments",
+    "shipment",
+    "destructions",
     "runs",
     "run",
     "run-latest",
@@ -115,6 +126,9 @@ ACTIONS = {
     *("api-erasures-approve", "api-erasures-stop"),
     *("role-end", "invitation-withdraw"),
 }
+
+ACTIONS |= {f"api-samples-{verb}" for verb in ("handling", "divide", "thaw", "measure", "move")}
+ACTIONS |= {"api-shipments-receive", "api-destructions-record", "api-destructions-approve"}
 ACTIONS |= {f"api-queries-{verb}" for verb in ("answer", "ask-again", "close")}
 ACTIONS |= {"api-claims-history"}
 ACTIONS |= {"api-participants-correct", "api-participants-history"}
@@ -265,6 +279,16 @@ def furnish(world: World, place: str, site: models.Site) -> None:
         "erasures": stopped.pk,
         "samples": sample.pk,
         "queries": query.pk,
+        "boxes": models.Box.objects.create(site=site, code="B1").pk,
+        "shipments": models.Shipment.objects.create(
+            from_site=site,
+            to_site=SiteFactory(code=f"TO{site.code}"),
+            courier="by hand",
+            sent_at=timezone.now(),
+        ).pk,
+        "destructions": models.Destruction.objects.create(
+            site=site, sample=sample, tube=sample.code, cause="withdrawal"
+        ).pk,
         "assessments": assessment.pk,
         "assay-batches": AssayBatchFactory(site=site, upload=uploads["assays"]).pk,
         "changes": change.pk,
@@ -374,7 +398,7 @@ def leaks_of_reading(who: Identity, world: World) -> list[str]:
             csv = client.get(f"/api/v1/{resource}?format=csv").content.decode()
             if csv.count("\n") != (len(expected) + 1 if expected else 1):
                 wrong.append(f"{resource}: a CSV of {csv.count(chr(10))} lines")
-            if resource not in SHARED and resource not in ("sites", "changes"):
+            if resource not in SHARED and resource not in ("sites", "changes", "shipments"):
                 for place, site in world.sites.items():
                     only = client.get(f"/api/v1/{resource}?site={site.code}").json()
                     wrong += compare(resource, only, expected & {places[place]})
@@ -403,6 +427,9 @@ HOLES = {
     "assay-batches": models.assay.AssayBatchQuerySet,
     "changes": models.change.ChangeQuerySet,
     "queries": models.query.QueryQuerySet,
+    "boxes": models.sample.BoxQuerySet,
+    "shipments": models.shipment.ShipmentQuerySet,
+    "destructions": models.custody.DestructionQuerySet,
     "sites": models.site.SiteQuerySet,
 }
 
@@ -588,6 +615,40 @@ def test_queries_are_asked_answered_and_closed_by_those_who_may(who, place, worl
 
 
 @pytest.mark.parametrize("who", EVERYBODY, ids=str)
+@pytest.mark.parametrize("place", ["own", "other"])
+def test_the_laboratorys_work_is_recorded_by_those_who_may(who, place, world):
+    client, site = api_of(who, world), world.sites[place]
+    sample = f"/api/v1/samples/{world.keys['samples'][place]}"
+    order = f"/api/v1/destructions/{world.keys['destructions'][place]}"
+    shipment = f"/api/v1/shipments/{world.keys['shipments'][place]}"
+    assert client.get(f"{sample}/handling").status_code == outcome(who, READERS["samples"], place)
+    # A body that is refused as such shows that the door was open; no word, that it was not.
+    for path, roles in (
+        (f"{sample}/divide", DIVIDERS),
+        (f"{sample}/measure", HANDLERS),
+        (f"{sample}/move", HANDLERS),
+        (f"{order}/record", DESTROYERS),
+        (f"{shipment}/receive", SHIPPERS),
+    ):
+        expected = outcome(who, roles, place)
+        status = client.post(path, {}, format="json").status_code
+        assert status == (400 if expected == 200 else expected), path
+    assert client.post(f"{sample}/thaw").status_code == outcome(who, HANDLERS, place)
+    approved = client.post(f"{order}/approve").status_code
+    expected = outcome(who, DESTRUCTION_APPROVERS, place)
+    assert approved == (409 if expected == 200 else expected)
+    body = {"from_site": site.code, "to_site": "TO" + site.code, "samples": ["none"]}
+    body |= {"courier": "by hand", "sent_at": timezone.now().isoformat()}
+    expected = outcome(who, SHIPPERS, place)
+    status = client.post("/api/v1/shipments", body, format="json").status_code
+    assert status == (409 if expected == 200 else expected)
+    box = {"site": site.code, "code": "B9"}
+    expected = outcome(who, DIVIDERS, place)
+    status = client.post("/api/v1/boxes", box, format="json").status_code
+    assert status == (201 if expected == 200 else expected)
+
+
+@pytest.mark.parametrize("who", EVERYBODY, ids=str)
 def test_tables_are_sent_by_those_who_may(who, world):
     client, before = api_of(who, world), models.Upload.objects.count()
     for place, site in world.sites.items():
@@ -769,8 +830,9 @@ def test_pages_are_shown_as_the_table_says(who, world, browse, client):
             expected = page_outcome(who, roles, READERS["sites"], place)
             status = page.get(reverse(name, args=[site.code])).status_code
             assert status == expected, (name, place)
-        for resource, name in (("queries", "query"),):
+        for resource in ("queries", "samples", "shipments"):
             expected = page_outcome(who, READERS[resource], READERS[resource], place)
+            name = {"queries": "query"}.get(resource, resource[:-1])
             status = page.get(reverse(name, args=[world.keys[resource][place]])).status_code
             assert status == expected, name
         person = world.people[place]

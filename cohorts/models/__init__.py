@@ -12,13 +12,15 @@ from cohorts.models.assay import (
 from cohorts.models.assessment import Assessment, Instrument
 from cohorts.models.change import Change
 from cohorts.models.consent import Consent, ConsentForm, Withdrawal
+from cohorts.models.custody import CustodyEvent, Destruction
 from cohorts.models.erasure import Erasure, Tombstone
 from cohorts.models.heartbeat import Heartbeat
 from cohorts.models.history import EVENTS
 from cohorts.models.participant import Participant, Visit
 from cohorts.models.query import Query, QueryEvent
 from cohorts.models.repeat import SentRequest
-from cohorts.models.sample import Sample
+from cohorts.models.sample import Box, Sample
+from cohorts.models.shipment import Receipt, Shipment, ShippedTube, TemperatureReading
 from cohorts.models.sign_in import Invitation, SignInAttempt
 from cohorts.models.site import Membership, Site, Study
 from cohorts.models.transfer import Transfer
@@ -31,10 +33,13 @@ __all__ = [
     "AssayRow",
     "Assessment",
     "BatchFeature",
+    "Box",
     "Change",
     "ColumnMapping",
     "Consent",
     "ConsentForm",
+    "CustodyEvent",
+    "Destruction",
     "Erasure",
     "Feature",
     "FeatureAlias",
@@ -45,11 +50,15 @@ __all__ = [
     "Participant",
     "Query",
     "QueryEvent",
+    "Receipt",
     "Sample",
     "SentRequest",
+    "Shipment",
+    "ShippedTube",
     "SignInAttempt",
     "Site",
     "Study",
+    "TemperatureReading",
     "Tombstone",
     "Transfer",
     "Upload",

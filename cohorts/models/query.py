@@ -15,6 +15,7 @@ from cohorts.models.assessment import Assessment
 from cohorts.models.participant import Participant
 from cohorts.models.sample import Sample
 from cohorts.models.scoping import ScopedQuerySet
+from cohorts.models.shipment import Shipment
 from cohorts.models.site import Site
 from cohorts.models.upload import Upload
 
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
     from django.contrib.auth.models import AnonymousUser
 
 # What a query can be about: each a field of its own, so that an erased record takes its queries.
-SUBJECTS = ("participant", "sample", "upload", "batch", "assessment")
+SUBJECTS = ("participant", "sample", "upload", "batch", "assessment", "shipment")
 # Uploads whose reports speak of people; the others are read in a laboratory too.
 _OF_PEOPLE = ("participants", "assessments")
 
@@ -76,6 +77,9 @@ class Query(models.Model):
     )
     assessment = models.ForeignKey(
         Assessment, on_delete=models.CASCADE, null=True, blank=True, related_name="queries"
+    )
+    shipment = models.ForeignKey(
+        Shipment, on_delete=models.CASCADE, null=True, blank=True, related_name="queries"
     )
     rule = models.SlugField(max_length=40, blank=True, help_text="Empty: a person asked.")
     cause = models.CharField(

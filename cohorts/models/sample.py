@@ -1,8 +1,8 @@
-"""Blood samples: tube, aliquot, derivative, and how each was handled."""
+"""Blood samples: tube, aliquot, derivative, where each lies, and how each was handled."""
 
 from __future__ import annotations
 
-from typing import ClassVar
+from typing import ClassVar, Self
 
 from django.db import models
 from django.db.models import F, Q
@@ -12,8 +12,47 @@ from cohorts.models.scoping import ScopedQuerySet
 from cohorts.models.site import Site
 
 
+class BoxQuerySet(ScopedQuerySet["Box"]):
+    resource = "sample"
+
+
+class Box(models.Model):
+    """A box in a freezer: so many rows by so many columns, each place for one tube."""
+
+    site = models.ForeignKey(Site, on_delete=models.PROTECT, related_name="boxes")
+    code = models.CharField(max_length=40)
+    place = models.CharField(max_length=80, blank=True, help_text="Freezer and shelf.")
+    n_rows = models.PositiveSmallIntegerField("rows", default=9)
+    n_columns = models.PositiveSmallIntegerField("columns", default=9)
+
+    objects: ClassVar = BoxQuerySet.as_manager()
+
+    class Meta:
+        ordering = ["site_id", "code"]
+        verbose_name_plural = "boxes"
+        constraints = [
+            models.UniqueConstraint(
+                name="box_code_once_a_site",
+                fields=["site", "code"],
+                violation_error_message="This site has a box with that code already.",
+            ),
+            models.CheckConstraint(
+                name="box_size_plausible",
+                condition=Q(n_rows__range=(1, 50), n_columns__range=(1, 50)),
+                violation_error_message="A box has 1 to 50 rows and 1 to 50 columns.",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return self.code
+
+
 class SampleQuerySet(ScopedQuerySet["Sample"]):
     resource = "sample"
+
+    def at_hand(self) -> Self:
+        """Stored: may be divided, moved, thawed and sent."""
+        return self.filter(status=Sample.Status.STORED)
 
 
 class Sample(models.Model):
@@ -21,6 +60,7 @@ class Sample(models.Model):
 
     class Status(models.TextChoices):
         STORED = "stored"
+        IN_TRANSIT = "in_transit"
         USED_UP = "used_up"
         BLOCKED = "blocked"
         DESTROYED = "destroyed"
@@ -42,6 +82,22 @@ class Sample(models.Model):
     haemolysis_index = models.FloatField(null=True, blank=True)
     light_protected = models.BooleanField(null=True, blank=True)
     freeze_thaws = models.PositiveSmallIntegerField(null=True, blank=True)
+    volume_ul = models.DecimalField(
+        "volume (µL)", max_digits=10, decimal_places=2, null=True, blank=True
+    )
+    box = models.ForeignKey(
+        Box, on_delete=models.PROTECT, null=True, blank=True, related_name="samples"
+    )
+    box_row = models.PositiveSmallIntegerField(null=True, blank=True)
+    box_column = models.PositiveSmallIntegerField(null=True, blank=True)
+    held_at = models.ForeignKey(
+        Site,
+        on_delete=models.PROTECT,
+        null=True,
+        blank=True,
+        related_name="samples_held",
+        help_text="The site that received it; empty where it never left its own.",
+    )
     status = models.CharField(max_length=10, choices=Status, default=Status.STORED)
 
     objects: ClassVar = SampleQuerySet.as_manager()
@@ -53,6 +109,23 @@ class Sample(models.Model):
                 name="sample_code_once_a_site",
                 fields=["site", "code"],
                 violation_error_message="This site has a sample with that code already.",
+            ),
+            models.CheckConstraint(
+                name="sample_volume_not_negative",
+                condition=Q(volume_ul=None) | Q(volume_ul__gte=0),
+                violation_error_message="A tube holds no less than nothing: check the volumes.",
+            ),
+            models.UniqueConstraint(
+                name="one_tube_a_place",
+                fields=["box", "box_row", "box_column"],
+                condition=Q(box__isnull=False),
+                violation_error_message="Another tube is in that place of the box.",
+            ),
+            models.CheckConstraint(
+                name="sample_place_whole",
+                condition=Q(box=None, box_row=None, box_column=None)
+                | Q(box__isnull=False, box_row__gte=1, box_column__gte=1),
+                violation_error_message="A place is a box, a row and a column, from 1.",
             ),
             models.CheckConstraint(
                 name="sample_spun_after_collected",
@@ -72,6 +145,11 @@ class Sample(models.Model):
 
     def __str__(self) -> str:
         return self.code
+
+    @property
+    def place(self) -> str:
+        """Such as ``B7 3/4``: box, row, column; empty where none is recorded."""
+        return f"{self.box} {self.box_row}/{self.box_column}" if self.box else ""
 
     @property
     def spin_delay_hours(self) -> float | None:

@@ -7,10 +7,11 @@ from datetime import date
 
 from django.db import transaction
 
-from cohorts import clock, history
+from cohorts import clock
 from cohorts.errors import AlreadyWithdrawn, UnusableRequest
-from cohorts.models import Change, Consent, ConsentForm, Participant, Sample, User, Withdrawal
+from cohorts.models import Change, Consent, ConsentForm, Participant, User, Withdrawal
 from cohorts.retrying import retried
+from cohorts.services import destruction
 from cohorts.services.identity import refuse_merged
 
 STORE = "store_samples"
@@ -46,16 +47,24 @@ def record_consent(
     consent.full_clean()
     consent.save()
     if STORE in scopes:
-        _mark(participant, Sample.Status.BLOCKED, Sample.Status.STORED, "a new consent", by)
+        destruction.release(participant, by=by)
     _note_change(participant, "consent", "consent recorded")
     return consent
 
 
 @retried
 @transaction.atomic
-def withdraw(participant_id: int, *, level: int, by: User | None, note: str = "") -> Withdrawal:
+def withdraw(
+    participant_id: int,
+    *,
+    level: int,
+    by: User | None,
+    note: str = "",
+    destroy_samples: bool = False,
+) -> Withdrawal:
     """Record a withdrawal, in force at once.
 
+    From level 3 on the tubes are blocked, or their destruction is ordered where that is asked.
     From level 3 on no run that starts or publishes later reads this participant. Level 4 stops
     every use at once; the removal itself needs a second person's approval.
     """
@@ -79,8 +88,7 @@ def withdraw(participant_id: int, *, level: int, by: User | None, note: str = ""
     )
     withdrawal.full_clean()
     withdrawal.save()
-    if level >= Withdrawal.Level.NO_FURTHER_USE:
-        _mark(participant, Sample.Status.STORED, Sample.Status.BLOCKED, "a withdrawal", by)
+    _stop_samples(withdrawal, destroy=destroy_samples)
     _note_change(participant, "withdrawal", f"withdrawal: {withdrawal.get_level_display()}")
     return withdrawal
 
@@ -110,11 +118,16 @@ def _hold_to_its_form(consent: Consent) -> None:
         )
 
 
-def _mark(
-    participant: Participant, was: Sample.Status, now: Sample.Status, why: str, by: User | None
-) -> None:
-    with history.because(why, **({"user": by.pk} if by else {})):
-        Sample.objects.filter(participant=participant, status=was).update(status=now)
+def _stop_samples(withdrawal: Withdrawal, *, destroy: bool) -> None:
+    stops_use = withdrawal.level >= Withdrawal.Level.NO_FURTHER_USE
+    if destroy and not stops_use:
+        raise UnusableRequest("Tubes are destroyed from level 3 (no further use) on.")
+    if destroy:
+        destruction.order_destruction(
+            withdrawal.participant, "a withdrawal", by=withdrawal.recorded_by
+        )
+    elif stops_use:
+        destruction.block(withdrawal.participant, "a withdrawal", by=withdrawal.recorded_by)
 
 
 def _note_change(participant: Participant, kind: str, cause: str) -> None:

@@ -30,7 +30,7 @@ from cohorts.models import (
     User,
     Withdrawal,
 )
-from cohorts.services import consent, history, ledger, redactions
+from cohorts.services import consent, destruction, history, ledger, redactions
 from cohorts.services.identity import refuse_merged
 from cohorts.services.ledger import Stone
 
@@ -162,6 +162,8 @@ def _remove(
     for each in (*seconds, person):
         files += redactions.rewrite_files(each)
         _mask_texts(each)
+        destruction.order_destruction(each, "erasure")
+        destruction.forget(each)
     rows = _delete(person)
     for gone in (*removed.merged, removed):
         history.forget(gone.participant_id, code=gone.code, site_id=site.pk)

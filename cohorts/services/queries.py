@@ -18,12 +18,13 @@ from cohorts.models import (
     Query,
     QueryEvent,
     Sample,
+    Shipment,
     Site,
     Upload,
     User,
 )
 
-Subject = Participant | Sample | Upload | AssayBatch | Assessment
+Subject = Participant | Sample | Upload | AssayBatch | Assessment | Shipment
 GONE = "The cause is gone; closed by the rule that asked."
 
 
@@ -111,7 +112,7 @@ def site_of(about: Subject) -> Site:
     """The site whose people answer for a record."""
     if isinstance(about, Assessment):
         return about.participant.site
-    return about.site
+    return about.from_site if isinstance(about, Shipment) else about.site
 
 
 def _name_of(about: models.Model) -> str:

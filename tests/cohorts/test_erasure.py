@@ -285,7 +285,8 @@ def test_the_receipt_counts_and_names_nobody(canary, people):
     before = set(Upload.objects.values_list("sha256", flat=True))
     done = erased(canary, people)
     assert done.receipt["rows"] == {
-        "assayrow": 1, "consent": 1, "participant": 1, "sample": 2, "withdrawal": 1,
+        "assayrow": 1,
+        "custodyevent": 2, "consent": 1, "participant": 1, "sample": 2, "withdrawal": 1,
     }  # fmt: skip
     assert {entry["before"] for entry in done.receipt["files"]} == before
     assert {entry["after"] for entry in done.receipt["files"]} == set(

@@ -1,0 +1,186 @@
+"""What a laboratory does with a tube: divides, thaws, moves it; each is a custody step."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from decimal import Decimal
+
+from django.db import transaction
+from django.utils import timezone
+
+from cohorts import access
+from cohorts.errors import NotAllowed, RefusedHandling
+from cohorts.models import Box, CustodyEvent, Sample, Site, User, Withdrawal
+
+# Clocks of freezers and of people differ by that much.
+CLOCK_SLACK = timedelta(minutes=10)
+Kind = CustodyEvent.Kind
+
+
+@transaction.atomic
+def divide(
+    parent_id: int,
+    *,
+    code: str,
+    volume_ul: Decimal,
+    by: User,
+    material: str = "",
+    at: datetime | None = None,
+) -> Sample:
+    """Take a volume out of a tube into a new one; the tube keeps the rest."""
+    parent = _held(parent_id, by, "C")
+    if volume_ul <= 0:
+        raise RefusedHandling(f"Take more than nothing out of {parent.code}: write a volume in µL.")
+    if parent.volume_ul is None:
+        raise RefusedHandling(
+            f"The volume of {parent.code} is not recorded: record it, then divide the tube."
+        )
+    if volume_ul > parent.volume_ul:
+        raise RefusedHandling(
+            f"{parent.code} holds {parent.volume_ul} µL; {volume_ul} µL cannot be taken out."
+        )
+    child = _copy(parent, code=code, material=material or parent.material, volume_ul=volume_ul)
+    step(parent, Kind.DIVIDED, by=by, at=at, note=f"{volume_ul} µL to {code}")
+    step(child, Kind.MADE, by=by, at=at, note=f"from {parent.code}")
+    parent.volume_ul -= volume_ul
+    if parent.volume_ul == 0:
+        parent.status = Sample.Status.USED_UP
+    parent.save(update_fields=["volume_ul", "status"])
+    return child
+
+
+@transaction.atomic
+def thaw(sample_id: int, *, by: User, at: datetime | None = None) -> Sample:
+    """One more freeze-thaw. Of a tube whose earlier thaws nobody recorded the count stays unknown.
+
+    A count that starts at 1 there would read as good handling.
+    """
+    sample = _held(sample_id, by, "U")
+    step(sample, Kind.THAWED, by=by, at=at)
+    if sample.freeze_thaws is not None:
+        sample.freeze_thaws += 1
+        sample.save(update_fields=["freeze_thaws"])
+    return sample
+
+
+@transaction.atomic
+def measure(sample_id: int, *, volume_ul: Decimal, by: User) -> Sample:
+    """Record what a tube holds, where nobody has."""
+    sample = _held(sample_id, by, "U")
+    if sample.volume_ul is not None:
+        raise RefusedHandling(
+            f"{sample.code} holds {sample.volume_ul} µL by the books; only dividing changes that."
+        )
+    sample.volume_ul = volume_ul
+    sample.full_clean()
+    sample.save(update_fields=["volume_ul"])
+    return sample
+
+
+@transaction.atomic
+def move(sample_id: int, *, box_code: str, row: int, column: int, by: User) -> Sample:
+    """Put a tube into a place of a box of its site."""
+    sample = _held(sample_id, by, "U")
+    # The box's row orders those who fill it.
+    box = Box.objects.select_for_update().filter(site=sample.site_id, code=box_code).first()
+    if box is None:
+        raise RefusedHandling(f"{sample.site.code} has no box {box_code!r}: check its code.")
+    if not (1 <= row <= box.n_rows and 1 <= column <= box.n_columns):
+        raise RefusedHandling(
+            f"Box {box.code} has {box.n_rows} rows and {box.n_columns} columns; "
+            f"there is no place {row}/{column}."
+        )
+    there = box.samples.filter(box_row=row, box_column=column).exclude(pk=sample.pk).first()
+    if there is not None:
+        raise RefusedHandling(f"{there.code} is in {there.place}: choose a free place.")
+    before = sample.place
+    sample.box, sample.box_row, sample.box_column = box, row, column
+    step(sample, Kind.MOVED, by=by, note=f"{before or 'no place'} to {sample.place}")
+    sample.full_clean()
+    sample.save(update_fields=["box", "box_row", "box_column"])
+    return sample
+
+
+@transaction.atomic
+def add_box(site: Site, *, code: str, place: str, n_rows: int, n_columns: int, by: User) -> Box:
+    """A new box in a freezer of the site."""
+    if not access.may(by, "sample", "C", site.pk):
+        raise NotAllowed(f"Your role at {site.code} does not handle samples.")
+    box = Box(site=site, code=code, place=place, n_rows=n_rows, n_columns=n_columns)
+    box.full_clean()
+    box.save()
+    return box
+
+
+def step(
+    sample: Sample, kind: str, *, by: User | None, at: datetime | None = None, note: str = ""
+) -> CustodyEvent:
+    """Append a custody step; the caller holds the sample's lock. Steps run forward in time."""
+    now = timezone.now()
+    last = sample.custody.last()
+    if at is not None and at > now + CLOCK_SLACK:
+        raise RefusedHandling(f"{sample.code}: {at:%Y-%m-%d %H:%M} is still to come.")
+    if at is not None and last is not None and at < last.at:
+        raise RefusedHandling(
+            f"{sample.code} was {last.kind} on {last.at:%Y-%m-%d %H:%M}; a step is recorded in "
+            "the order in which it happened."
+        )
+    number = last.number + 1 if last else 1
+    event: CustodyEvent = CustodyEvent.objects.create(
+        sample=sample, number=number, kind=kind, at=at or now, by=by, note=note[:200]
+    )
+    return event
+
+
+def usable(sample: Sample) -> None:
+    """Raises RefusedHandling for a tube that is not there, or whose participant said stop."""
+    if sample.status != Sample.Status.STORED:
+        words = sample.get_status_display().lower()
+        raise RefusedHandling(f"{sample.code} is {words}; nothing more is done with it.")
+    person = Withdrawal.objects.filter(participant=sample.participant_id)
+    if person.effective(timezone.localdate()).stopping_new_data().exists():
+        raise RefusedHandling(
+            f"{sample.code}: its participant has withdrawn; the tube is neither used nor sent."
+        )
+
+
+def held(sample_id: int) -> Sample:
+    """The tube, locked: two people with a pipette do not take the same microlitres."""
+    found: Sample = (
+        Sample.objects.select_for_update(of=("self",))
+        .select_related("site", "box")
+        .get(pk=sample_id)
+    )
+    return found
+
+
+def _held(sample_id: int, by: User, verb: str) -> Sample:
+    sample = held(sample_id)
+    if not access.may(by, "sample", verb, sample.site_id):
+        raise NotAllowed(f"Your role at {sample.site.code} does not handle samples.")
+    usable(sample)
+    return sample
+
+
+def _copy(parent: Sample, *, code: str, material: str, volume_ul: Decimal) -> Sample:
+    """A tube of the same blood: what was done before the division holds for it too."""
+    child = Sample(
+        site=parent.site,
+        participant_id=parent.participant_id,
+        visit_id=parent.visit_id,
+        parent=parent,
+        code=code,
+        material=material,
+        volume_ul=volume_ul,
+        tube=parent.tube,
+        collected_at=parent.collected_at,
+        spun_at=parent.spun_at,
+        frozen_at=parent.frozen_at,
+        fasting_hours=parent.fasting_hours,
+        haemolysis_index=parent.haemolysis_index,
+        light_protected=parent.light_protected,
+        freeze_thaws=parent.freeze_thaws,
+    )
+    child.full_clean()
+    child.save()
+    return child

@@ -1,0 +1,59 @@
+"""How one sample was handled, and what its amino acids say of it once they are measured."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from cohorts.models import AssayBatch, AssayRow, BatchFeature, Sample, ValueFlag
+from cohorts.preanalytics import Handling, HandlingJudgement, judge
+
+ARGININE, ORNITHINE = "HMDB0000517", "HMDB0000214"
+# Promptly separated plasma has 0.50-0.74; lower means that it lay on its cells.
+PROMPT_RATIO = 0.50
+
+
+@dataclass(frozen=True)
+class SampleHandling:
+    """``ratio``: arginine/(arginine + ornithine), the lowest of its batches; None unmeasured."""
+
+    judgement: HandlingJudgement
+    ratio: float | None
+
+    @property
+    def ratio_word(self) -> str:
+        """prompt, suspect, or unknown where it was not measured."""
+        if self.ratio is None:
+            return "unknown"
+        return "prompt" if self.ratio >= PROMPT_RATIO else "suspect"
+
+
+def handling_of(sample: Sample) -> SampleHandling:
+    """The judgement of what was recorded, and the ratio of what was measured."""
+    facts = Handling(
+        collected_at=sample.collected_at,
+        spun_at=sample.spun_at,
+        haemolysis_index=sample.haemolysis_index,
+        light_protected=sample.light_protected,
+        freeze_thaws=sample.freeze_thaws,
+    )
+    return SampleHandling(judge(facts), _ratio(sample))
+
+
+def _ratio(sample: Sample) -> float | None:
+    rows = AssayRow.objects.filter(
+        sample=sample,
+        batch__status=AssayBatch.Status.ACCEPTED,
+        batch__scale=AssayBatch.Scale.RAW,
+    )
+    ratios = []
+    for row in rows:
+        measured = {}
+        columns = BatchFeature.objects.filter(
+            batch=row.batch_id, feature__hmdb__in=(ARGININE, ORNITHINE), factor__isnull=False
+        )
+        for position, factor, hmdb in columns.values_list("position", "factor", "feature__hmdb"):
+            if row.flags[position] == ValueFlag.MEASURED:
+                measured[hmdb] = row.values[position] * factor
+        if len(measured) == 2 and sum(measured.values()) > 0:
+            ratios.append(measured[ARGININE] / sum(measured.values()))
+    return float(min(ratios)) if ratios else None

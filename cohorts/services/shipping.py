@@ -1,0 +1,179 @@
+"""Sending tubes to another site, and what that site says arrived: two records, compared."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+
+from django.db import transaction
+
+from cohorts import access
+from cohorts.errors import NotAllowed, RefusedHandling
+from cohorts.models import (
+    CustodyEvent,
+    Receipt,
+    Sample,
+    Shipment,
+    ShippedTube,
+    Site,
+    TemperatureReading,
+    User,
+)
+from cohorts.services import queries
+from cohorts.services.custody import step, usable
+from cohorts.services.queries import Finding
+
+RULE = "shipment"
+Condition = ShippedTube.Condition
+
+
+@transaction.atomic
+def send(
+    from_site: Site,
+    to_site: Site,
+    codes: Sequence[str],
+    *,
+    courier: str,
+    reference: str = "",
+    most_celsius: float = -60.0,
+    sent_at: datetime,
+    by: User,
+) -> Shipment:
+    """Hand tubes to a courier. All of them, or none and the first that cannot go is named."""
+    if not access.may(by, "shipment", "C", from_site.pk):
+        raise NotAllowed(f"Your role at {from_site.code} does not send samples.")
+    if not codes:
+        raise RefusedHandling("The manifest is empty: name the tubes.")
+    if twice := next((code for code in codes if codes.count(code) > 1), None):
+        raise RefusedHandling(f"The manifest names {twice} twice.")
+    shipment = Shipment(
+        from_site=from_site,
+        to_site=to_site,
+        courier=courier,
+        reference=reference,
+        most_celsius=most_celsius,
+        sent_at=sent_at,
+        sent_by=by,
+    )
+    shipment.full_clean()
+    shipment.save()
+    for sample in _tubes(from_site, codes):
+        usable(sample)
+        step(sample, CustodyEvent.Kind.SENT, by=by, at=sent_at, note=f"to {to_site.code}")
+        sample.status = Sample.Status.IN_TRANSIT
+        sample.box = sample.box_row = sample.box_column = None
+        sample.save(update_fields=["status", "box", "box_row", "box_column"])
+        ShippedTube.objects.create(shipment=shipment, sample=sample)
+    return shipment
+
+
+@transaction.atomic
+def receive(
+    shipment_id: int,
+    conditions: Mapping[str, str],
+    *,
+    received_at: datetime,
+    temperatures: Sequence[tuple[datetime, float]] = (),
+    note: str = "",
+    by: User,
+) -> Receipt:
+    """What arrived: tube code -> condition. What differs from the manifest becomes a query."""
+    shipment: Shipment = (
+        Shipment.objects.select_for_update(of=("self",))
+        .select_related("from_site", "to_site")
+        .get(pk=shipment_id)
+    )
+    _refuse_receipt(shipment, conditions, received_at, by)
+    for at, celsius in temperatures:
+        reading = TemperatureReading(shipment=shipment, at=at, celsius=celsius)
+        reading.full_clean()
+        reading.save()
+    sent = {tube.sample.code: tube for tube in shipment.tubes.select_related("sample")}
+    for code, tube in sent.items():
+        _take_in(tube, conditions.get(code, Condition.MISSING), received_at, by)
+    receipt = Receipt(
+        shipment=shipment,
+        received_at=received_at,
+        received_by=by,
+        unexpected=sorted(set(conditions) - set(sent)),
+        note=note,
+    )
+    receipt.full_clean()
+    receipt.save()
+    queries.recheck(RULE, shipment.from_site, discrepancies(shipment), shipment=shipment)
+    for tube in shipment.tubes.select_related("sample"):
+        about = _about_tube(tube)
+        queries.recheck(RULE, shipment.from_site, about, sample=tube.sample)
+    return receipt
+
+
+def discrepancies(shipment: Shipment) -> list[Finding]:
+    """What of a received shipment as a whole differs from what was sent."""
+    found = []
+    warmest = max((r.celsius for r in shipment.temperatures.all()), default=None)
+    if warmest is None:
+        found.append(Finding(shipment, "no log", "The courier's temperature log is missing."))
+    elif warmest > shipment.most_celsius:
+        text = f"The shipment was as warm as {warmest:g} °C; at most {shipment.most_celsius:g} °C."
+        found.append(Finding(shipment, f"warm:{warmest:g}", text))
+    unexpected = shipment.receipt.unexpected
+    if unexpected:
+        n = len(unexpected)
+        text = f"{n} {'tube' if n == 1 else 'tubes'} arrived that the manifest does not name."
+        found.append(Finding(shipment, "unexpected", text))
+    return found
+
+
+def _refuse_receipt(
+    shipment: Shipment, conditions: Mapping[str, str], received_at: datetime, by: User
+) -> None:
+    to_site = shipment.to_site
+    if not access.may(by, "shipment", "C", to_site.pk):
+        raise NotAllowed(f"Only a laboratory technician of {to_site.code} receives this shipment.")
+    if Receipt.objects.filter(shipment=shipment).exists():
+        raise RefusedHandling("This shipment is received already.")
+    if received_at < shipment.sent_at:
+        raise RefusedHandling("Received before it was sent: check the time.")
+    known = {Condition.GOOD, Condition.DAMAGED, Condition.THAWED, Condition.MISSING}
+    for code, condition in conditions.items():
+        if condition not in known:
+            raise RefusedHandling(
+                f"{code}: {condition!r} is not a condition; write good, damaged, thawed or missing."
+            )
+
+
+def _tubes(site: Site, codes: Sequence[str]) -> list[Sample]:
+    rows = Sample.objects.select_for_update(of=("self",)).filter(site=site, code__in=codes)
+    found = {sample.code: sample for sample in rows.select_related("site", "box").order_by("pk")}
+    unknown = [code for code in codes if code not in found]
+    if unknown:
+        raise RefusedHandling(f"{site.code} has no sample {unknown[0]!r}: check its code.")
+    return list(found.values())
+
+
+def _take_in(tube: ShippedTube, condition: str, at: datetime, by: User) -> None:
+    tube.condition = condition
+    tube.save(update_fields=["condition"])
+    sample = Sample.objects.select_for_update().get(pk=tube.sample_id)
+    if condition == Condition.MISSING:
+        return
+    to_site = tube.shipment.to_site
+    step(sample, CustodyEvent.Kind.RECEIVED, by=by, at=at, note=f"at {to_site.code}, {condition}")
+    if sample.status == Sample.Status.IN_TRANSIT:  # a withdrawal on the way blocks it
+        sample.status = Sample.Status.STORED
+    sample.held_at = to_site
+    if condition == Condition.THAWED and sample.freeze_thaws is not None:
+        sample.freeze_thaws += 1
+    sample.save(update_fields=["status", "held_at", "freeze_thaws"])
+
+
+def _about_tube(tube: ShippedTube) -> list[Finding]:
+    if tube.condition == Condition.GOOD:
+        return []
+    words = {
+        Condition.MISSING: "did not arrive",
+        Condition.DAMAGED: "arrived damaged",
+        Condition.THAWED: "arrived thawed",
+    }[Condition(tube.condition)]
+    text = f"{tube.sample.code} of {tube.shipment} {words}."
+    return [Finding(tube.sample, f"{tube.shipment_id}:{tube.condition}", text)]
