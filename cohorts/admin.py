@@ -6,13 +6,13 @@ from django import forms
 from django.contrib import admin, messages
 from django.utils.html import format_html
 
-from cohorts import access, admin_accounts, admin_samples, models
+from cohorts import access, admin_accounts, admin_people, admin_samples, models
 from cohorts.admin_site import ScopedAdmin, roles_in, site
 from cohorts.errors import DomainError
 from cohorts.services import embargo
 from cohorts.services import erasure as service
 
-PARTS = (admin_accounts, admin_samples)  # each registers its own models with the site
+PARTS = (admin_accounts, admin_people, admin_samples)  # each registers its own models
 
 
 class ReferenceAdmin(ScopedAdmin):
@@ -291,34 +291,3 @@ class InstrumentAdmin(ReferenceAdmin):
     @admin.display(boolean=True, description="facts confirmed")
     def to_confirm(self, instrument):
         return not instrument.to_be_confirmed
-
-
-@admin.register(models.Transfer, site=site)
-class TransferAdmin(ScopedAdmin):
-    list_display = ["participant", "to_site", "state", "asked_by", "asked_at", "accepted_by"]
-    list_select_related = ["participant", "to_site", "asked_by", "accepted_by"]
-
-
-# --- what rows were
-
-
-class EventAdmin(ScopedAdmin):
-    """Read only, as kept by triggers: what was written, when, by whom and why."""
-
-    list_display = ["pgh_created_at", "pgh_label", "pgh_obj_id", "who", "why"]
-    list_filter = ["pgh_label"]
-    ordering = ["-pgh_id"]
-
-    @admin.display(description="by")
-    def who(self, event):
-        said = event.pgh_context or {}
-        user = models.User.objects.filter(pk=said.get("user")).first()
-        return user or said.get("source", "")
-
-    @admin.display(description="reason")
-    def why(self, event):
-        return (event.pgh_context or {}).get("reason", "")
-
-
-for event_model in models.EVENTS.values():
-    site.register(event_model, EventAdmin)

@@ -12,7 +12,7 @@ from rest_framework.response import Response
 from cohorts import models, serializers, serializers_people
 from cohorts.api import PROBLEM, BySite, ParticipantViewSet, location_of
 from cohorts.api_base import RecordViewSet
-from cohorts.services import enrolment, history, identity, transfers
+from cohorts.services import enrolment, history, identity, transfers, visits
 from cohorts.views import user_of
 
 
@@ -20,10 +20,13 @@ class PeopleViewSet(ParticipantViewSet):
     """Participants, by study code."""
 
     verbs = {**ParticipantViewSet.verbs, "correct": "U", "history": "R"}
-    verbs |= {"merge": "U", "same_person": "C"}
+    verbs |= {"merge": "U", "same_person": "C", "visits": "R", "interviews": "R"}
+    verbs |= {"new_visit": "C", "new_interview": "C"}
+    resources = dict.fromkeys(("interviews", "new_visit", "new_interview"), "assessment")
 
     def resource_of(self, action: str) -> str:
-        return "same_person" if action == "same_person" else super().resource_of(action)
+        known = {"same_person": "same_person", **self.resources}
+        return known.get(action) or super().resource_of(action)
 
     @extend_schema(
         request=serializers_people.CorrectionSerializer,
@@ -86,6 +89,52 @@ class PeopleViewSet(ParticipantViewSet):
         else:
             identity.declare_different(one.pk, reason=sent["reason"], by=by)
         return Response(self.get_serializer(self.get_object()).data)
+
+    @extend_schema(responses={200: serializers_people.PlannedVisitSerializer(many=True)})
+    @action(detail=True, methods=["get"], pagination_class=None, filterset_class=None)
+    def visits(self, request: Request, pk: str) -> Response:
+        """The protocol's visits with their windows, and how they were kept."""
+        planned = visits.planned_of(self.get_object())
+        told = serializers_people.PlannedVisitSerializer(planned, many=True).data
+        return Response(told, headers={"ETag": self._version([list(map(dict, told))])})
+
+    @extend_schema(
+        request=serializers_people.NewVisitSerializer,
+        responses={201: serializers_people.NewVisitSerializer, 400: PROBLEM},
+    )
+    @visits.mapping.post
+    def new_visit(self, request: Request, pk: str) -> Response:
+        """Record the day of a visit."""
+        person = self.get_object()
+        said = serializers_people.NewVisitSerializer(data=request.data)
+        said.is_valid(raise_exception=True)
+        visits.record_visit(person.pk, **said.validated_data, by=user_of(request))
+        return Response(said.data, status=status.HTTP_201_CREATED)
+
+    @extend_schema(responses={200: serializers_people.InterviewSerializer(many=True)})
+    @action(detail=True, methods=["get"], pagination_class=None, filterset_class=None)
+    def interviews(self, request: Request, pk: str) -> Response:
+        """Interviews about the person's withdrawal, graded by each set of criteria."""
+        seen = models.Interview.objects.visible_to(request.user)
+        rows = seen.filter(participant=self.get_object())
+        told = serializers_people.InterviewSerializer(rows, many=True).data
+        return Response(told, headers={"ETag": self._version([list(map(dict, told))])})
+
+    @extend_schema(
+        request=serializers_people.InterviewSerializer,
+        responses={201: serializers_people.InterviewSerializer, 400: PROBLEM},
+    )
+    @interviews.mapping.post
+    def new_interview(self, request: Request, pk: str) -> Response:
+        """Record an interview; the grades follow from it."""
+        person = self.get_object()
+        said = serializers_people.InterviewSerializer(data=request.data)
+        said.is_valid(raise_exception=True)
+        facts = dict(said.validated_data)
+        day = facts.pop("interviewed_on")
+        made = visits.record_interview(person.pk, facts, on=day, by=user_of(request))
+        told = serializers_people.InterviewSerializer(made).data
+        return Response(told, status=status.HTTP_201_CREATED)
 
 
 def _named(request: Request, site: str, code: str) -> models.Participant:

@@ -14,6 +14,7 @@ SCORING_VERSION = "1"
 
 
 KATO = "Kato 2019/2020"
+EARLIER = "earlier research criteria (2018)"
 
 
 @dataclass(frozen=True)
@@ -114,6 +115,8 @@ class WithdrawalFacts:
     impaired_or_distressed: bool | None = None
     days_out_a_week: int | None = None
     rarely_leaves_room: bool | None = None
+    avoids_school_or_work: bool | None = None
+    avoids_contact: bool | None = None
 
 
 @dataclass(frozen=True)
@@ -167,3 +170,32 @@ def _severity(facts: WithdrawalFacts) -> str:
     if facts.rarely_leaves_room:
         return "severe"
     return "moderate" if (facts.days_out_a_week or 0) <= 1 else "mild"
+
+
+def withdrawal_grades(facts: WithdrawalFacts) -> tuple[WithdrawalGrade, ...]:
+    """By each set of criteria in use, the present one first."""
+    return withdrawal_grade(facts), _earlier_grade(facts)
+
+
+def _earlier_grade(facts: WithdrawalFacts) -> WithdrawalGrade:
+    """The research criteria of before (doi:10.1038/s41598-018-21260-w): avoidance is required.
+
+    Most of the day at home, nearly every day, for 6 months or more; avoids school or work, and
+    friends and family; distressed or impaired. They know no degrees and no pre-hikikomori.
+    """
+    needed = {
+        "isolated_at_home": "not most of the day at home.",
+        "impaired_or_distressed": "neither impaired nor distressed.",
+        "avoids_school_or_work": "avoids neither school nor work.",
+        "avoids_contact": "avoids neither friends nor family.",
+    }
+    if facts.months is not None and facts.months < 6:
+        return WithdrawalGrade(EARLIER, "not_met", "", f"{facts.months:g} months; 6 are needed.")
+    for name, reason in needed.items():
+        if getattr(facts, name) is False:
+            return WithdrawalGrade(EARLIER, "not_met", "", reason)
+    unknown = [name for name in ("months", *needed) if getattr(facts, name) is None]
+    if unknown:
+        reason = f"not recorded: {', '.join(unknown)}."
+        return WithdrawalGrade(EARLIER, "unknown", "", reason)
+    return WithdrawalGrade(EARLIER, "hikikomori", "", "")

@@ -6,7 +6,8 @@ from typing import Any
 
 from rest_framework import serializers
 
-from cohorts.models import Participant, Transfer
+from cohorts.models import Interview, Participant, Transfer
+from cohorts.models.interview import FACTS
 from cohorts.services.enrolment import CORRECTABLE
 
 
@@ -92,3 +93,39 @@ class TakeOverSerializer(serializers.Serializer[Any]):
 
     code = serializers.CharField(max_length=64)
     on = serializers.DateField()
+
+
+class PlannedVisitSerializer(serializers.Serializer[Any]):
+    """A visit of the protocol, its window, and how it was kept."""
+
+    label = serializers.CharField()  # type: ignore[assignment]  # DRF has an attribute so named
+    first = serializers.DateField()
+    last = serializers.DateField()
+    visited_on = serializers.DateField(allow_null=True)
+    state = serializers.CharField()
+    words = serializers.CharField()
+
+
+class NewVisitSerializer(serializers.Serializer[Any]):
+    label = serializers.CharField(max_length=40)  # type: ignore[assignment]  # as above
+    on = serializers.DateField()
+
+
+class GradeSerializer(serializers.Serializer[Any]):
+    """A grade of social withdrawal; ``criteria`` names the set that was applied."""
+
+    criteria = serializers.CharField()
+    state = serializers.CharField()
+    severity = serializers.CharField()
+    reason = serializers.CharField()
+
+
+class InterviewSerializer(serializers.ModelSerializer[Interview]):
+    """Criteria as asked; the grades are computed from them."""
+
+    on = serializers.DateField(source="interviewed_on")
+    grades = GradeSerializer(many=True, read_only=True)
+
+    class Meta:
+        model = Interview
+        fields = ["id", "on", *FACTS, "grades"]

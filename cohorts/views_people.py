@@ -12,8 +12,8 @@ from django.shortcuts import get_object_or_404, redirect, render
 from cohorts import access
 from cohorts.errors import DomainError
 from cohorts.forms_people import CorrectionForm
-from cohorts.models import Assessment, Consent, Participant, Transfer, Visit, Withdrawal
-from cohorts.services import enrolment, history
+from cohorts.models import Assessment, Consent, Interview, Participant, Transfer, Visit, Withdrawal
+from cohorts.services import enrolment, history, visits
 from cohorts.views import PAGE, site_of, user_of, zone_of
 
 
@@ -54,6 +54,8 @@ def person(request: HttpRequest, participant_id: int) -> HttpResponse:
         "assessments": Assessment.objects.visible_to(user)
         .filter(participant=one)
         .select_related("instrument"),
+        "planned": visits.planned_of(one),
+        "interviews": Interview.objects.visible_to(user).filter(participant=one),
         "past": history.past_of(one),
         "may_move": access.may(user, "transfer", "C", one.site_id),
         "others": Participant.objects.visible_to(user)

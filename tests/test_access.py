@@ -137,6 +137,7 @@ TABLE_ACTIONS = {"upload-accept", "upload-discard", "api-uploads-accept", "api-u
 TABLE_ACTIONS |= {"api-uploads-remarks", "upload-encoding"}
 ACTIONS |= {"api-participants-merge", "api-participants-same-person"}
 ACTIONS |= {"api-transfers-accept", "api-transfers-call-off"}
+ACTIONS |= {"api-participants-visits", "api-participants-interviews"}
 ACTIONS |= {"erasure-decide", "api-consents-renewals"}
 MOVERS, LINKERS = "SC", "CD"
 HEALTH = {"healthz", "readyz", "metrics"}  # the first two are told to everybody
@@ -568,6 +569,12 @@ def test_participants_are_corrected_by_those_who_may(who, place, world):
     asked = client.post("/api/v1/transfers", move | {"reason": "a new home"}, format="json")
     expected = outcome(who, MOVERS, place)
     assert asked.status_code == (400 if expected == 200 else expected)
+    for part, sent in (("visits", {"label": "V", "on": "?"}), ("interviews", {"on": "?"})):
+        read = client.get(f"{path}/{part}").status_code
+        assert read == outcome(who, READERS["assessments"], place), part
+        status = client.post(f"{path}/{part}", sent, format="json").status_code
+        expected = outcome(who, CONSENTERS, place)
+        assert status == (400 if expected == 200 else expected), part
     read = client.get(f"{path}/history").status_code
     assert read == outcome(who, READERS["participants"], place)
 

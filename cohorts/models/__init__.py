@@ -16,6 +16,7 @@ from cohorts.models.custody import CustodyEvent, Destruction
 from cohorts.models.erasure import Erasure, Tombstone
 from cohorts.models.heartbeat import Heartbeat
 from cohorts.models.history import EVENTS
+from cohorts.models.interview import Interview, ProtocolVisit
 from cohorts.models.participant import Participant, Visit
 from cohorts.models.query import Query, QueryEvent
 from cohorts.models.repeat import SentRequest
@@ -46,8 +47,10 @@ __all__ = [
     "Heartbeat",
     "Instrument",
     "Invitation",
+    "Interview",
     "Membership",
     "Participant",
+    "ProtocolVisit",
     "Query",
     "QueryEvent",
     "Receipt",

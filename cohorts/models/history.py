@@ -14,6 +14,7 @@ from django.db.models import Q
 
 from cohorts.models.assessment import Assessment
 from cohorts.models.consent import Consent, ConsentForm, Withdrawal
+from cohorts.models.interview import Interview
 from cohorts.models.participant import Participant, Visit
 from cohorts.models.sample import Sample
 from cohorts.models.scoping import ScopedQuerySet
@@ -28,6 +29,7 @@ FOLLOWED: Final[dict[type[models.Model], tuple[str, str]]] = {
     Withdrawal: ("withdrawal", "participant__site"),
     Sample: ("sample", "site"),
     Assessment: ("assessment", "participant__site"),
+    Interview: ("assessment", "participant__site"),
     Membership: ("account", "site"),
     Site: ("site", "id"),
 }

@@ -1,0 +1,58 @@
+"""The admin of what happens to people's records: moves, plans, interviews, and their past."""
+
+from __future__ import annotations
+
+from django.contrib import admin
+
+from cohorts import models
+from cohorts.admin_site import ScopedAdmin, site
+
+
+@admin.register(models.Transfer, site=site)
+class TransferAdmin(ScopedAdmin):
+    list_display = ["participant", "to_site", "state", "asked_by", "asked_at", "accepted_by"]
+    list_select_related = ["participant", "to_site", "asked_by", "accepted_by"]
+
+
+@admin.register(models.ProtocolVisit, site=site)
+class ProtocolVisitAdmin(ScopedAdmin):
+    editable = True
+    list_display = ["label", "study", "target_day", "days_before", "days_after"]
+    list_select_related = ["study"]
+
+
+@admin.register(models.Interview, site=site)
+class InterviewAdmin(ScopedAdmin):
+    list_display = ["participant", "interviewed_on", "months", "days_out_a_week", "told"]
+    list_select_related = ["participant"]
+
+    @admin.display(description="grades")
+    def told(self, interview):
+        return "; ".join(
+            f"{grade.criteria}: {grade.state} {grade.severity}" for grade in interview.grades
+        )
+
+
+# --- what rows were
+
+
+class EventAdmin(ScopedAdmin):
+    """Read only, as kept by triggers: what was written, when, by whom and why."""
+
+    list_display = ["pgh_created_at", "pgh_label", "pgh_obj_id", "who", "why"]
+    list_filter = ["pgh_label"]
+    ordering = ["-pgh_id"]
+
+    @admin.display(description="by")
+    def who(self, event):
+        said = event.pgh_context or {}
+        user = models.User.objects.filter(pk=said.get("user")).first()
+        return user or said.get("source", "")
+
+    @admin.display(description="reason")
+    def why(self, event):
+        return (event.pgh_context or {}).get("reason", "")
+
+
+for event_model in models.EVENTS.values():
+    site.register(event_model, EventAdmin)
