@@ -18,7 +18,7 @@ from rest_framework.response import Response
 from cohorts import access, conditional, models, serializers
 from cohorts.api_base import RecordViewSet
 from cohorts.errors import NotAllowed
-from cohorts.services import consent, erasure, remarked, two_steps, uploads
+from cohorts.services import consent, erasure, mappings, remarked, two_steps, uploads
 
 PROBLEM = OpenApiResponse(OpenApiTypes.OBJECT, "A problem (RFC 9457).")
 # What a multipart request carries beside its file: boundaries and a few short fields.
@@ -263,6 +263,7 @@ class UploadViewSet(mixins.CreateModelMixin, RecordViewSet):
         "accept": "R",
         "discard": "R",
         "remarks": "R",
+        "mapping": "R",
     }
 
     def get_queryset(self):
@@ -335,6 +336,23 @@ class UploadViewSet(mixins.CreateModelMixin, RecordViewSet):
     def discard(self, request, pk):
         """Put a checked table aside; it may be sent again."""
         done = two_steps.discard(self.get_object().pk, by=request.user)
+        return Response(self.get_serializer(done).data)
+
+    @extend_schema(
+        request=serializers.MappingSerializer,
+        responses={200: serializers.UploadSerializer},
+        methods=["POST"],
+    )
+    @extend_schema(responses={200: serializers.MappingSerializer}, methods=["GET"])
+    @action(detail=True, methods=["get", "post"], parser_classes=BODIES)
+    def mapping(self, request, pk):
+        """What the site calls its columns: proposed for this table, or confirmed and kept."""
+        upload = self.get_object()
+        if request.method == "GET":
+            return Response({"columns": mappings.proposal_of(upload)})
+        said = serializers.MappingSerializer(data=request.data)
+        said.is_valid(raise_exception=True)
+        done = mappings.confirm(upload.pk, said.validated_data["columns"], by=request.user)
         return Response(self.get_serializer(done).data)
 
     @extend_schema(

@@ -298,6 +298,13 @@ class NewUploadSerializer(serializers.Serializer[Any]):
     )
 
 
+class MappingSerializer(serializers.Serializer[Any]):
+    columns = serializers.DictField(
+        child=serializers.CharField(max_length=200),
+        help_text="Standard name -> the table's own column.",
+    )
+
+
 class AcceptUploadSerializer(serializers.Serializer[Any]):
     reason = serializers.CharField(
         max_length=300,

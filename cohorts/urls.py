@@ -49,6 +49,7 @@ urlpatterns = [
     path("uploads/<uuid:upload_id>/", views_uploads.report, name="upload-report"),
     path("uploads/<uuid:upload_id>/accept/", views_uploads.accept, name="upload-accept"),
     path("uploads/<uuid:upload_id>/encoding/", views_uploads.encoding, name="upload-encoding"),
+    path("uploads/<uuid:upload_id>/mapping/", views_uploads.mapping, name="upload-mapping"),
     path("uploads/<uuid:upload_id>/discard/", views_uploads.discard, name="upload-discard"),
     path("uploads/<uuid:upload_id>/remarks/", views_uploads.remarks, name="upload-remarks"),
 ]

@@ -15,7 +15,7 @@ from cohorts.errors import BooksHaveMoved, DomainError, NotAllowed
 from cohorts.forms import KIND_WORDS
 from cohorts.models import Upload
 from cohorts.overview import kinds_for
-from cohorts.services import remarked, two_steps
+from cohorts.services import mappings, remarked, two_steps
 from cohorts.views import user_of, zone_of
 
 CELLS_SHOWN = 200
@@ -55,6 +55,25 @@ def encoding(request: HttpRequest, upload_id: str) -> HttpResponse:
     chosen = request.POST.get("encoding", "")
     try:
         two_steps.choose_encoding(sent.pk, chosen, by=user_of(request))
+    except NotAllowed as refusal:
+        raise PermissionDenied from refusal
+    except DomainError as refusal:
+        return _page(request, sent, refusal.message)
+    return redirect("upload-report", sent.pk)
+
+
+@login_required
+@require_POST
+def mapping(request: HttpRequest, upload_id: str) -> HttpResponse:
+    """Confirm what the site calls its columns; the table is checked again with it."""
+    sent = _upload(request, upload_id)
+    columns = {
+        name.removeprefix("column-"): str(header)
+        for name, header in request.POST.items()
+        if name.startswith("column-")
+    }
+    try:
+        mappings.confirm(sent.pk, columns, by=user_of(request))
     except NotAllowed as refusal:
         raise PermissionDenied from refusal
     except DomainError as refusal:
@@ -106,13 +125,15 @@ def _upload(request: HttpRequest, upload_id: str) -> Upload:
 def _page(request: HttpRequest, sent: Upload, refusal: str = "", reason: str = "") -> HttpResponse:
     user = user_of(request)
     preview = sent.report.get("preview")
+    may_decide = two_steps.may_decide(sent, user)
     context = {
         "upload": sent,
         "site": sent.site,
         "zone": zone_of(sent.site),
         "kind_words": KIND_WORDS[sent.kind],
         "may_send": sent.kind in kinds_for(user, sent.site, "CU"),
-        "may_decide": two_steps.may_decide(sent, user),
+        "may_decide": may_decide,
+        "proposal": mappings.proposal_of(sent) if may_decide else {},
         "may_fetch": remarked.may_fetch(sent, user),
         "may_see_runs": access.may(user, "run", "R"),
         "report": sent.report,

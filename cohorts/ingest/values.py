@@ -77,7 +77,9 @@ def _parse_clean(
     texts: Sequence[str],
 ) -> tuple[NDArray[np.float64] | None, NDArray[np.uint8] | None]:
     # Nearly every column holds nothing but plain numbers and gaps: one regex run for all of it.
-    if not _CLEAN.fullmatch("\n".join([*texts, ""])):
+    # A cell of two lines would pass as two cells.
+    together = "\n".join([*texts, ""])
+    if not _CLEAN.fullmatch(together) or together.count("\n") != len(texts):
         return None, None
     values = np.array([float(text) if text else math.nan for text in texts], dtype=np.float64)
     # A number too large or too small for a float must be named, so it goes cell by cell.

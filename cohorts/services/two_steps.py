@@ -45,7 +45,7 @@ class _Outcome:
 def check(site: Site, sent: uploads.SentTable, *, by: User | None) -> Upload:
     """Receive a table and say what accepting it would do; nothing of it is stored as records."""
     upload = uploads.receive(site, sent, by=by)
-    return upload if upload.status == Upload.Status.ACCEPTED else _check(upload.pk)
+    return upload if upload.status == Upload.Status.ACCEPTED else check_again(upload.pk)
 
 
 def accept(upload_id: UUID | str, *, by: User | None, reason: str = "") -> Upload:
@@ -65,7 +65,7 @@ def choose_encoding(upload_id: UUID | str, encoding: str, *, by: User | None) ->
     """Check a table again, read in the encoding that a person chose."""
     with transaction.atomic():
         _, upload = _held(upload_id)
-        _refuse_outsiders(upload, by)
+        refuse_outsiders(upload, by)
         if upload.status == Upload.Status.ACCEPTED:
             raise UnusableRequest("This table is accepted; its encoding no longer matters.")
         if encoding not in CODECS:
@@ -74,14 +74,14 @@ def choose_encoding(upload_id: UUID | str, encoding: str, *, by: User | None) ->
             )
         upload.options = upload.options | {"encoding": encoding}
         upload.save(update_fields=["options"])
-    return _check(upload.pk)
+    return check_again(upload.pk)
 
 
 @transaction.atomic
 def discard(upload_id: UUID | str, *, by: User | None) -> Upload:
     """Put a checked table aside: it stays in the list as refused, and may be sent again."""
     upload: Upload = Upload.objects.select_for_update(of=("self",)).get(pk=upload_id)
-    _refuse_outsiders(upload, by)
+    refuse_outsiders(upload, by)
     if upload.status != Upload.Status.CHECKED:
         raise UnusableRequest(f"This table is {upload.status}; only a checked one is discarded.")
     upload.status = Upload.Status.REJECTED
@@ -91,7 +91,8 @@ def discard(upload_id: UUID | str, *, by: User | None) -> Upload:
 
 
 @transaction.atomic
-def _check(upload_id: UUID | str) -> Upload:
+def check_again(upload_id: UUID | str) -> Upload:
+    """Put the table beside the books as they are now."""
     site, upload = _held(upload_id)
     if upload.status != Upload.Status.ACCEPTED:
         _tell(upload, _look(site, upload))
@@ -101,7 +102,7 @@ def _check(upload_id: UUID | str) -> Upload:
 @transaction.atomic
 def _accept(upload_id: UUID | str, *, by: User | None, reason: str) -> tuple[Upload, str]:
     site, upload = _held(upload_id)
-    _refuse_outsiders(upload, by)
+    refuse_outsiders(upload, by)
     if upload.status == Upload.Status.ACCEPTED:
         return upload, ""
     if upload.status != Upload.Status.CHECKED:
@@ -167,7 +168,7 @@ def _tell(upload: Upload, seen: _Outcome) -> None:
     upload.save(update_fields=["report", "status"])
 
 
-def _refuse_outsiders(upload: Upload, by: User | None) -> None:
+def refuse_outsiders(upload: Upload, by: User | None) -> None:
     """Whoever neither adds, nor corrects, nor approves such records has no say in the table."""
     if by is not None and not may_decide(upload, by):
         raise NotAllowed(f"Your role at this site does not accept {upload.kind}.")
