@@ -12,8 +12,9 @@ import numpy.typing as npt
 from scipy.stats import rankdata
 
 from analysis.stats.combat import fit_combat
-from analysis.stats.design import Covariates, as_frame, build_design, independent
+from analysis.stats.design import Covariates
 from analysis.stats.errors import UnusableData
+from analysis.stats.harmonise_refusals import one_sided, refuse_confounded, refuse_small_or_flat
 from analysis.stats.labels import Labels, site_names
 from analysis.stats.tables import finite_table
 
@@ -119,10 +120,10 @@ class Method:
         labels = site_names(site, len(data))
         notes: tuple[str, ...] = ()
         if self.name != "none":
-            _refuse_small_or_flat(data, labels, self.min_samples)
-            _refuse_confounded(covariates, labels)
+            refuse_small_or_flat(data, labels, self.min_samples)
+            refuse_confounded(covariates, labels)
         if self.name in _CENTRES_SITES:
-            notes = tuple(_one_sided(covariates, labels, self.name))
+            notes = tuple(one_sided(covariates, labels, self.name))
         sites, n = np.unique(labels, return_counts=True)
         return HarmoniserModel(
             method=self.name,
@@ -258,73 +259,3 @@ def _measured_in_each(values: Floats) -> npt.NDArray[np.int64]:
             "no distribution can be made of them; leave them out."
         )
     return n
-
-
-def _refuse_small_or_flat(data: Floats, labels: Labels, min_samples: int) -> None:
-    """Refuse, all at once, the sites of which there is nothing to learn."""
-    small, unmeasured, flat = [], [], []
-    for name in np.unique(labels):
-        rows = data[labels == name]
-        told = f"{name} ({len(rows)} samples)"
-        if len(rows) < min_samples:
-            small.append(told)
-        elif np.isnan(rows).all():
-            unmeasured.append(told)
-        elif not (np.fmax.reduce(rows) > np.fmin.reduce(rows)).any():
-            flat.append(told)
-    faults = [
-        f"{what}: {', '.join(sites)}"
-        for what, sites in (
-            (f"fewer than {min_samples} samples", small),
-            ("no measured value", unmeasured),
-            (f"none of {data.shape[1]} features varies", flat),
-        )
-        if sites
-    ]
-    if faults:
-        raise UnusableData(f"Sites with {'; sites with '.join(faults)}. Leave them out.")
-
-
-def _refuse_confounded(covariates: Covariates, labels: Labels) -> None:
-    """Refuse covariates of which the sites leave nothing, with their numbers at each site."""
-    design = build_design(covariates, len(labels))
-    sites = labels[design.rows]
-    member = (sites[:, None] == np.unique(sites)).astype(np.float64)
-    lost = ~independent(design.columns, beside=member / np.sqrt(member.sum(axis=0)))
-    names = {name for name, gone in zip(design.column_names, lost, strict=True) if gone}
-    guilty = [coding.name for coding in design.codings if names & set(coding.column_names)]
-    if guilty:
-        frame = as_frame(covariates, len(labels))
-        told = "; ".join(
-            f"{name} at {site}: {_counts(frame[name].astype(str)[labels == site].tolist())}"
-            for name in guilty
-            for site in np.unique(labels)
-        )
-        raise UnusableData(
-            f"Confounded with site: {', '.join(guilty)} ({told}). No method can tell them from the "
-            "sites: leave out the covariate if its effect need not be kept, or analyse each site "
-            "by itself."
-        )
-
-
-def _counts(values: list[str]) -> str:
-    found, n = np.unique(values, return_counts=True)
-    common = np.argsort(-n, kind="stable")[:3]
-    more = " and others" if len(found) > 3 else ""
-    return ", ".join(f"{n[place]} {found[place]}" for place in common) + more
-
-
-def _one_sided(covariates: Covariates, labels: Labels, method: str) -> list[str]:
-    """A sentence on each site that has only one of a covariate's values."""
-    frame = as_frame(covariates, len(labels))
-    notes = []
-    for name in frame.columns:
-        column = frame[name]
-        for site in np.unique(labels):
-            here = column[labels == site].dropna().unique()
-            if len(here) == 1 and column.nunique() > 1:
-                notes.append(
-                    f"{site}: all have {name} {here[0]}, and {method} takes out with the site "
-                    "what that value does there."
-                )
-    return notes

@@ -9,7 +9,14 @@ import numpy.typing as npt
 
 from analysis.stats.errors import UnusableData
 from analysis.stats.labels import site_names
-from analysis.stats.tables import finite_table, real_numbers
+from analysis.stats.loess import LEAST_NEIGHBOURS, loess_weights
+from analysis.stats.qc_samples import (
+    injection_positions,
+    logs_of_qc,
+    qc_marks,
+    refuse_batches_without_qc,
+)
+from analysis.stats.tables import finite_table
 
 Floats = npt.NDArray[np.float64]
 Bools = npt.NDArray[np.bool_]
@@ -20,7 +27,6 @@ METHODS = ("median_ratio", "loess")
 _LN = {"ln": 1.0, "log2": float(np.log(2)), "log10": float(np.log(10))}
 SCALES = ("raw", *_LN)
 _LEAST_FOR_RSD = 3
-_LEAST_NEIGHBOURS = 3
 
 
 @dataclass(frozen=True)
@@ -103,7 +109,7 @@ class QcModel:
                 f"Batches {unknown} have no QC in this model (it knows {list(self.batches)}): "
                 "refit with their QC samples."
             )
-        order = _positions(injection_order, len(data), needed=self.method == "loess")
+        order = injection_positions(injection_order, len(data), needed=self.method == "loess")
         corrected = np.empty_like(data)
         for name, curve in zip(self.batches, self.curves, strict=True):
             rows = np.flatnonzero(labels == name)
@@ -154,17 +160,17 @@ def fit_qc(
     """
     if method not in METHODS:
         raise UnusableData(f'No QC correction is called "{method}": use one of {list(METHODS)}.')
-    if not 0 < span <= 1 or min_qc < _LEAST_NEIGHBOURS:
+    if not 0 < span <= 1 or min_qc < LEAST_NEIGHBOURS:
         raise UnusableData(
             f"A span of {span} with at least {min_qc} QC: give a share above 0 and up to 1, and "
-            f"at least {_LEAST_NEIGHBOURS}."
+            f"at least {LEAST_NEIGHBOURS}."
         )
     data = finite_table(values)
-    qc, labels = _chosen(is_qc, len(data)), site_names(batch, len(data), "batch")
-    order = _positions(injection_order, len(data), needed=method == "loess")
+    qc, labels = qc_marks(is_qc, len(data)), site_names(batch, len(data), "batch")
+    order = injection_positions(injection_order, len(data), needed=method == "loess")
     names = tuple(str(name) for name in np.unique(labels))
-    _refuse_batches_without_qc(names, labels, qc)
-    logs = _logs_of_qc(data, qc)
+    refuse_batches_without_qc(names, labels, qc)
+    logs = logs_of_qc(data, qc)
     least = min_qc if method == "loess" else np.inf
     places = [np.flatnonzero(labels[qc] == name) for name in names]
     curves = tuple(
@@ -185,32 +191,6 @@ def fit_qc(
     )
 
 
-def loess_weights(x: Floats, at: Floats, span: float) -> Floats:
-    """Weights of the values at ``x`` in local lines at ``at``, shape (n_at, n_x) [1]_.
-
-    The smoothed values are ``loess_weights(x, at, span) @ y``: one matrix serves all features.
-    ``x`` holds at least 3 different numbers; each line sees the nearest ``span`` of them, at
-    least 3, with tricube weights that reach 0 at the farthest.
-
-    References
-    ----------
-    .. [1] Cleveland 1979, doi:10.1080/01621459.1979.10481038
-    """
-    distance = np.abs(at[:, None] - x)
-    # As elsewhere: a share that rounding has put just below a whole number counts as that.
-    neighbours = min(max(int(span * len(x) + 1e-10), _LEAST_NEIGHBOURS), len(x))
-    radius = np.partition(distance, neighbours - 1, axis=1)[:, neighbours - 1 : neighbours]
-    weight = np.maximum(1 - (distance / radius) ** 3, 0) ** 3
-    weight /= weight.sum(axis=1, keepdims=True)
-    centre = weight @ x
-    away = x - centre[:, None]
-    spread = (weight * away**2).sum(axis=1)
-    # With one neighbour inside the radius there is no line, only its value.
-    steep = np.divide(at - centre, spread, out=np.zeros_like(spread), where=spread > 0)
-    smoother: Floats = weight * (1 + steep[:, None] * away)
-    return smoother
-
-
 def qc_rsd_percent(values: npt.ArrayLike, is_qc: npt.ArrayLike, *, scale: str = "raw") -> Floats:
     """Relative standard deviation of each feature over the QC samples, in percent (n_features,).
 
@@ -221,7 +201,7 @@ def qc_rsd_percent(values: npt.ArrayLike, is_qc: npt.ArrayLike, *, scale: str = 
     if scale not in SCALES:
         raise UnusableData(f'No RSD is known on the scale "{scale}": use one of {list(SCALES)}.')
     data = finite_table(values)
-    qc = data[_chosen(is_qc, len(data))]
+    qc = data[qc_marks(is_qc, len(data))]
     n = (~np.isnan(qc)).sum(axis=0)
     enough = np.flatnonzero(n >= _LEAST_FOR_RSD)
     rsd = np.full(data.shape[1], np.nan)
@@ -250,8 +230,8 @@ def left_out_rsd_percent(
     QC sample has no others and does not count. Parameters and refusals as for `fit_qc`.
     """
     data = finite_table(values)
-    qc, labels = np.flatnonzero(_chosen(is_qc, len(data))), site_names(batch, len(data), "batch")
-    order = _positions(injection_order, len(data), needed=method == "loess")
+    qc, labels = np.flatnonzero(qc_marks(is_qc, len(data))), site_names(batch, len(data), "batch")
+    order = injection_positions(injection_order, len(data), needed=method == "loess")
     pool, batches, places = data[qc], labels[qc], order[qc]
     whole = fit_qc(
         pool, np.full(len(qc), True), batches, places, method=method, span=span, min_qc=min_qc
@@ -282,63 +262,3 @@ def _median(rows: Floats) -> Floats:
     median = np.full(rows.shape[1], np.nan)
     median[some] = np.nanmedian(rows[:, some], axis=0)
     return median
-
-
-def _logs_of_qc(data: Floats, qc: Bools) -> Floats:
-    pool = data[qc]
-    if np.isnan(pool).all():
-        raise UnusableData(f"The {len(pool)} QC samples have no measured value: check the rows.")
-    low = np.argwhere(pool <= 0)
-    if len(low):
-        row, feature = np.flatnonzero(qc)[low[0, 0]], low[0, 1]
-        raise UnusableData(
-            f"{len(low)} QC values are not positive, the first in row {row}, feature {feature}: "
-            "give raw intensities, empty where nothing was detected."
-        )
-    return np.log(pool)
-
-
-def _refuse_batches_without_qc(
-    names: tuple[str, ...], labels: npt.NDArray[np.str_], qc: Bools
-) -> None:
-    without = [
-        f"{name} ({(labels == name).sum()} samples)"
-        for name in names
-        if not qc[labels == name].any()
-    ]
-    if without:
-        raise UnusableData(
-            f"No QC sample in batch {', '.join(without)}: leave the batch as it is, or out."
-        )
-
-
-def _chosen(is_qc: npt.ArrayLike, n_samples: int) -> Bools:
-    chosen = np.asarray(is_qc)
-    if chosen.shape != (n_samples,) or chosen.dtype != bool:
-        raise UnusableData(
-            f"QC marks have the shape {chosen.shape} and type {chosen.dtype} for {n_samples} "
-            "samples: give true or false for each."
-        )
-    if not chosen.any():
-        raise UnusableData(f"None of the {n_samples} samples is a QC sample: mark them.")
-    return chosen
-
-
-def _positions(order: npt.ArrayLike | None, n_samples: int, *, needed: bool) -> Floats:
-    """Injection order as numbers; zeros where none is needed."""
-    if not needed:
-        return np.zeros(n_samples)
-    if order is None:
-        raise UnusableData("A curve needs the injection order: give it, or use median_ratio.")
-    positions = real_numbers(order, "Injection orders")
-    if positions.shape != (n_samples,):
-        raise UnusableData(
-            f"Injection order has the shape {positions.shape} for {n_samples} samples: one each."
-        )
-    lacking = np.flatnonzero(~np.isfinite(positions))
-    if len(lacking):
-        raise UnusableData(
-            f"{len(lacking)} samples lack an injection order, the first in row {lacking[0]}: "
-            "give it, or use median_ratio."
-        )
-    return positions

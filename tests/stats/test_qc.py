@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 from statsmodels.nonparametric.smoothers_lowess import lowess
 
 from analysis.stats.errors import UnusableData
-from analysis.stats.qc import fit_qc, left_out_rsd_percent, loess_weights, qc_rsd_percent
+from analysis.stats.loess import loess_weights
+from analysis.stats.qc import fit_qc, left_out_rsd_percent, qc_rsd_percent
 
 NAN = np.nan
 

@@ -1,6 +1,5 @@
 """Whatever is sent, a function of the core refuses it in words or says why it has no number."""
 
-import dataclasses
 from collections.abc import Callable
 from typing import Any
 
@@ -21,18 +20,13 @@ from analysis.stats.diagnostics import (
 from analysis.stats.differential import differential_items
 from analysis.stats.duplicates import find_repeats
 from analysis.stats.effects import fit_effects
-from analysis.stats.errors import UnusableData
 from analysis.stats.handling import arginine_ratio, judge_handling
 from analysis.stats.handling_records import judge_records
 from analysis.stats.harmonise import METHODS, harmoniser
-from analysis.stats.heterogeneity import heterogeneity
 from analysis.stats.impute import impute
-from analysis.stats.influence import egger_test, leave_one_out
 from analysis.stats.logistic import ElasticNet
-from analysis.stats.meta import pool_effects
 from analysis.stats.mixed import fit_mixed_effects
 from analysis.stats.moderated import fit_moderated_effects
-from analysis.stats.moderators import meta_regression, subgroup_difference
 from analysis.stats.multiplicity import adjust_p
 from analysis.stats.nested import nested_leave_one_site_out
 from analysis.stats.permutation import permute_effects
@@ -42,10 +36,10 @@ from analysis.stats.robust import fit_robust_effects
 from analysis.stats.roc import auc
 from analysis.stats.roc_compare import compare_auc, partial_auc, site_bootstrap
 from analysis.stats.sensitivity import sensitivity_grid
-from analysis.stats.sequential import confidence_sequence
 from analysis.stats.severity import fit_severity
 from analysis.stats.site_folds import standardise_by_site
 from analysis.stats.transport import freeze
+from tests.stats.refusing import answered, refusal
 
 N_OF_SITE, SITES = 16, ("Fukuoka", "Osaka", "Turin")
 N = N_OF_SITE * len(SITES)
@@ -134,62 +128,6 @@ OF_SCORES: dict[str, Callable[[Any, Any], Any]] = {
         y, score, np.repeat(SITES, len(y) // 3), rng=rng(), n_draws=5
     ),
 }
-OF_COHORTS: dict[str, Callable[[Any, Any], Any]] = {
-    "pool_effects": pool_effects,
-    **{
-        f"pool_effects {tau2}": lambda y, v, tau2=tau2: pool_effects(y, v, tau2=tau2)
-        for tau2 in ("DL", "PM", "ML", "HE", "HS", "SJ", "EB", "FE")
-    },
-    "heterogeneity": heterogeneity,
-    "leave_one_out": leave_one_out,
-    "egger_test": egger_test,
-    "meta_regression": lambda y, v: meta_regression(y, v, np.arange(len(y))),
-    "subgroup_difference": lambda y, v: subgroup_difference(y, v, ["a", "b", "c", "d"][: len(y)]),
-    "confidence_sequence": confidence_sequence,
-}
-
-
-def refusal(call: Callable[[], Any]) -> str:
-    """What a call that must refuse says; any other exception, or a result, is a failure."""
-    with pytest.raises(UnusableData) as refused:
-        call()
-    words = str(refused.value)
-    assert words.endswith(".") or words.endswith("?"), words
-    assert len(words.split()) >= 6, words
-    return words
-
-
-# What the result's docstring says to be NaN without a reason: the interval of a further cohort
-# under 3 cohorts and for FE, and the tau2 of a subgroup of one cohort.
-DOCUMENTED = {"PooledEffects": ("pi_low", "pi_high"), "SubgroupDifference": ("tau2",)}
-
-
-def _nameless(numbers: Any, reason: Any) -> bool:
-    """Whether a number is NaN where its reason is empty."""
-    array = np.asarray(numbers)
-    if array.dtype.kind != "f" or array.shape[-1:] != (len(reason),):
-        return False
-    return bool((np.isnan(array) & (np.array(reason) == "")).any())
-
-
-def _in_words(refused: UnusableData) -> None:
-    assert len(str(refused).split()) >= 6, refused
-
-
-def answered(call: Callable[[], Any]) -> Any:
-    """None where the call refuses; else its result, no NaN of which lacks its reason."""
-    try:
-        result = call()
-    except UnusableData as refused:
-        return _in_words(refused)
-    reason = getattr(result, "reason", None)
-    if isinstance(reason, tuple):
-        for field in dataclasses.fields(result):
-            if field.name in DOCUMENTED.get(type(result).__name__, ()):
-                continue
-            assert not _nameless(getattr(result, field.name), reason), field.name
-    return result
-
 
 REFUSED_VALUES = {
     "no sample": lambda v: v[:0],
@@ -340,56 +278,6 @@ def test_scores_of_one_group_alone_are_refused(name, label):
     refusal(lambda: OF_SCORES[name](np.full(N, label), rng().uniform(size=N)))
 
 
-def cohorts() -> tuple[np.ndarray, np.ndarray]:
-    """Effects of 3 features in 4 cohorts, and their variances."""
-    return rng().normal(size=(4, 3)), rng().uniform(0.1, 0.4, size=(4, 3))
-
-
-REFUSED_COHORTS = {
-    "no cohort": lambda y, v: (y[:0], v[:0]),
-    "no feature": lambda y, v: (y[:, :0], v[:, :0]),
-    "a negative variance": lambda y, v: (y, np.where(v == v[1, 1], -v, v)),
-    "a variance of 0": lambda y, v: (y, np.where(v == v[1, 1], 0, v)),
-    "an infinite effect": lambda y, v: (np.where(y == y[1, 1], np.inf, y), v),
-    "an infinite variance": lambda y, v: (y, np.where(v == v[1, 1], np.inf, v)),
-    "an effect without its variance": lambda y, v: (y, np.where(v == v[1, 1], NAN, v)),
-    "a variance without its effect": lambda y, v: (np.where(y == y[1, 1], NAN, y), v),
-    "wider than floats": lambda y, v: ([[10**400] * 3] * 4, v),
-    "an overflown integer": lambda y, v: (y, np.full(y.shape, np.iinfo(np.int64).max)),
-    "words": lambda y, v: ([["large"] * 3] * 4, v),
-    "other shapes": lambda y, v: (y, v[:3]),
-    "one dimension": lambda y, v: (y[:, 0], v[:, 0]),
-}
-
-
-@pytest.mark.parametrize("fault", REFUSED_COHORTS)
-@pytest.mark.parametrize("name", OF_COHORTS)
-def test_effects_without_their_own_positive_variance_are_refused(name, fault):
-    refusal(lambda: OF_COHORTS[name](*REFUSED_COHORTS[fault](*cohorts())))
-
-
-POOR_COHORTS = {
-    "one cohort": lambda y, v: (y[:1], v[:1]),
-    "two cohorts": lambda y, v: (y[:2], v[:2]),
-    "all missing": lambda y, v: (y * NAN, v * NAN),
-    "one feature missing": lambda y, v: (
-        np.where(np.arange(3) == 1, NAN, y),
-        np.where(np.arange(3) == 1, NAN, v),
-    ),
-    "one effect in all": lambda y, v: (np.ones_like(y), np.ones_like(v)),
-    "one of a million": lambda y, v: (y * 1e6, v),
-    "tiny variances": lambda y, v: (y, v * 1e-300),
-    "huge variances": lambda y, v: (y, v * 1e300),
-    "huge effects": lambda y, v: (y * 1e300, v),
-}
-
-
-@pytest.mark.parametrize("fault", POOR_COHORTS)
-@pytest.mark.parametrize("name", OF_COHORTS)
-def test_cohorts_that_say_too_little_are_refused_or_answered_with_a_reason(name, fault):
-    answered(lambda: OF_COHORTS[name](*POOR_COHORTS[fault](*cohorts())))
-
-
 @pytest.mark.parametrize("fault", REFUSED_LABELS)
 def test_a_grid_of_unfit_labels_is_refused(fault):
     values, labels, _ = study()
@@ -436,9 +324,6 @@ ONE_BY_ONE: dict[str, Callable[[], Any]] = {
     "a flag in words": lambda: impute([[1.0]], [["below"]]),
     "a limit in words": lambda: impute([[1.0]], [[1]], ["low"]),
     "an infinite limit": lambda: impute([[1.0]], [[1]], [np.inf]),
-    "subgroups that collide": lambda: subgroup_difference(*cohorts(), ["a", "A", "b", "b"]),
-    "an infinite covariate": lambda: meta_regression(*cohorts(), [1, 2, 3, np.inf]),
-    "a covariate in words": lambda: meta_regression(*cohorts(), ["old"] * 4),
     "an infinite score": lambda: differential_items(
         np.eye(4), ["ja", "ja", "it", "it"], [1.0, 2.0, 3.0, np.inf]
     ),
