@@ -19,6 +19,7 @@ from cohorts.models.history import EVENTS
 from cohorts.models.interview import Interview, ProtocolVisit
 from cohorts.models.participant import Participant, Visit
 from cohorts.models.query import Query, QueryEvent
+from cohorts.models.record_export import RecordExport
 from cohorts.models.repeat import SentRequest
 from cohorts.models.sample import Box, Sample
 from cohorts.models.shipment import Receipt, Shipment, ShippedTube, TemperatureReading
@@ -46,14 +47,15 @@ __all__ = [
     "FeatureAlias",
     "Heartbeat",
     "Instrument",
-    "Invitation",
     "Interview",
+    "Invitation",
     "Membership",
     "Participant",
     "ProtocolVisit",
     "Query",
     "QueryEvent",
     "Receipt",
+    "RecordExport",
     "Sample",
     "SentRequest",
     "Shipment",

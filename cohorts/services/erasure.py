@@ -24,6 +24,7 @@ from cohorts.models import (
     Participant,
     Query,
     QueryEvent,
+    RecordExport,
     Sample,
     Site,
     Upload,
@@ -237,6 +238,7 @@ def _mask_texts(person: Participant) -> None:
         (Query.objects.filter(site=site), "cause", 200),
         (QueryEvent.objects.filter(query__site=site), "text", 1000),
         (Upload.objects.filter(site=site), "reason", 300),
+        (RecordExport.objects.filter(site=site), "reason", 300),
     )
     for rows, name, longest in written:
         for row in rows.filter(**{f"{name}__contains": person.code}):

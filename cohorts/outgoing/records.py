@@ -1,0 +1,43 @@
+"""What leaves a site, as plain data that every format is written from."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import date, datetime
+
+
+@dataclass(frozen=True)
+class OutPerson:
+    """``scopes`` and ``consented_on`` are of the consent in force; None where there is none."""
+
+    code: str
+    sex: str
+    group: str
+    enrolled_on: date
+    birth_year: int | None
+    age_years: float | None
+    consented_on: date | None = None
+    scopes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class OutSample:
+    code: str
+    participant: str
+    material: str
+    tube: str
+    collected_at: datetime | None
+    parent: str = ""
+
+
+@dataclass(frozen=True)
+class OutSite:
+    """A site's records without anybody who stopped further use."""
+
+    study: str
+    title: str
+    site: str
+    name: str
+    country: str
+    people: tuple[OutPerson, ...]
+    samples: tuple[OutSample, ...]

@@ -1,0 +1,145 @@
+"""Records in the words of other programs, read back by readers that are not the project's own."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from datetime import UTC, datetime
+
+import pytest
+from django.core.management import call_command
+from fhir.resources.bundle import Bundle
+
+from cohorts.errors import NoSuchSite, NotAllowed, UnusableRequest
+from cohorts.models import RecordExport
+from cohorts.services import consent, record_exports
+from tests.factories import ConsentFactory, SampleFactory, SiteFactory, user_with
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def site():
+    here = SiteFactory(code="FUK", name="Fukuoka")
+    for code, sex, age in (("F001", "female", 31.5), ("F002", "male", 44.0), ("F003", "male", 50)):
+        ConsentFactory(
+            participant__site=here,
+            participant__code=code,
+            participant__sex=sex,
+            participant__age_years=age,
+            participant__birth_year=1990,
+        )
+    tube = SampleFactory(
+        participant=here.participants.get(code="F001"),
+        code="T/1",
+        tube="=EDTA",
+        collected_at=datetime(2024, 4, 1, 0, 30, tzinfo=UTC),
+    )
+    SampleFactory(participant=tube.participant, code="T-1", parent=tube, material="serum")
+    SampleFactory(participant=here.participants.get(code="F003"), code="T3")
+    consent.withdraw(here.participants.get(code="F003").pk, level=3, by=None)
+    return here
+
+
+def exported(site, form):
+    return record_exports.export(site, form, reason="hand-over", by=None).content.decode()
+
+
+def test_a_fhir_bundle_is_valid_and_says_what_the_books_say(site):
+    bundle = Bundle.model_validate_json(exported(site, "fhir"))
+    by_type: dict[str, list] = {}
+    for entry in bundle.entry:
+        by_type.setdefault(entry.resource.get_resource_type(), []).append(entry.resource)
+    assert {name: len(found) for name, found in by_type.items()} == {
+        "ResearchStudy": 1,
+        "Patient": 2,
+        "ResearchSubject": 2,
+        "Consent": 2,
+        "Specimen": 2,
+    }
+    person = by_type["Patient"][0]
+    assert (person.identifier[0].value, person.gender) == ("F001", "female")
+    assert person.name is None
+    specimens = {each.identifier[0].value: each for each in by_type["Specimen"]}
+    assert specimens["T/1"].collection.collectedDateTime == datetime(2024, 4, 1, 0, 30, tzinfo=UTC)
+    assert specimens["T-1"].parent[0].reference == f"Specimen/{specimens['T/1'].id}"
+    assert len({entry.fullUrl for entry in bundle.entry}) == len(bundle.entry)
+
+
+def test_redcap_reads_people_and_their_samples(site):
+    text = exported(site, "redcap")
+    rows = list(csv.DictReader(io.StringIO(text)))
+    people = [row for row in rows if not row["redcap_repeat_instrument"]]
+    assert [(row["record_id"], row["sex"], row["age_years"]) for row in people] == [
+        ("F001", "female", "31.5"),
+        ("F002", "male", "44.0"),
+    ]
+    tubes = [row for row in rows if row["redcap_repeat_instrument"] == "samples"]
+    assert [row["redcap_repeat_instance"] for row in tubes] == ["1", "2"]
+    assert {row["sample_code"]: row["sample_tube"] for row in tubes}["T/1"] == "'=EDTA"
+
+
+def test_a_miabis_collection_counts_and_names_nobody(site):
+    text = exported(site, "miabis")
+    (collection,) = json.loads(text)["sampleCollections"]
+    assert (collection["numberOfSamples"], collection["numberOfDonors"]) == (2, 1)
+    assert (collection["ageLow"], collection["ageHigh"]) == (31, 32)
+    assert collection["materialTypes"] == {"Plasma": 1, "Serum": 1}
+    assert "F001" not in text
+
+
+@pytest.mark.parametrize("form", record_exports.FORMATS)
+def test_who_stopped_further_use_is_in_no_export(site, form):
+    assert "F003" not in exported(site, form)
+    assert "T3" not in exported(site, form)
+
+
+def test_an_export_is_on_record_with_its_reason(site):
+    manager = user_with("SD", site)
+    record_exports.export(site, "fhir", reason="partner's registry", by=manager)
+    kept = RecordExport.objects.visible_to(user_with("AU", site)).get()
+    assert (kept.reason, kept.exported_by, kept.n_participants) == (
+        "partner's registry",
+        manager,
+        2,
+    )
+
+
+@pytest.mark.parametrize(
+    ("form", "reason", "sentence"),
+    [
+        ("fhir", " ", "Say why the records are exported"),
+        ("xml", "x", "'xml' is not a format; choose one of fhir, redcap, miabis"),
+    ],
+)
+def test_an_export_that_cannot_be_is_refused(site, form, reason, sentence):
+    with pytest.raises(UnusableRequest, match=sentence):
+        record_exports.export(site, form, reason=reason, by=None)
+    assert not RecordExport.objects.exists()
+
+
+def test_a_site_without_anybody_exports_nothing():
+    with pytest.raises(UnusableRequest, match="nobody whose records may be exported"):
+        record_exports.export(SiteFactory(code="TYO"), "fhir", reason="x", by=None)
+
+
+def test_only_the_sites_data_manager_exports(site):
+    assert record_exports.site_for(user_with("SD", site), "FUK") == site
+    for role in ("SC", "LT", "AU", "CA"):
+        with pytest.raises(NotAllowed, match="Your role does not export records"):
+            record_exports.site_for(user_with(role, None if role == "CA" else site), "FUK")
+    with pytest.raises(NotAllowed, match="exported by two people"):
+        record_exports.site_for(user_with("CD"), "FUK")
+    with pytest.raises(NoSuchSite):
+        record_exports.site_for(user_with("SD", SiteFactory(code="TYO")), "FUK")
+
+
+def test_the_command_writes_the_file_and_says_what_is_in_it(site, tmp_path, capsys):
+    call_command("export_records", format="miabis", site="FUK", to=tmp_path, reason="catalogue")
+    (file,) = tmp_path.iterdir()
+    assert json.loads(file.read_text())["sampleCollections"][0]["acronym"] == "FUK"
+    assert "2 participants, 2 samples" in capsys.readouterr().out
+    with pytest.raises(SystemExit):
+        call_command("export_records", format="miabis", site="FUK", to=tmp_path)
+    assert "Say why the records are exported." in capsys.readouterr().err
