@@ -100,6 +100,17 @@ class StepResultAdmin(ScopedAdmin):
         return super().get_queryset(request).defer("payload", "participant_ids")
 
 
+@admin.register(models.RunPart, site=site)
+class RunPartAdmin(ScopedAdmin):
+    """What workers share of the runs that compute now, and how often it was tried."""
+
+    fields = ["run", "ordinal", "attempts", "lease_until", "failure"]
+    list_display = ["run", "ordinal", "attempts", "lease_until", "failure"]
+
+    def get_queryset(self, request):
+        return super().get_queryset(request).defer("inputs", "output")
+
+
 class ResultAdmin(ScopedAdmin):
     """Results pass the disclosure rules on the run's page; here is only that they exist."""
 

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import uuid
 from datetime import timedelta
 from typing import ClassVar, Self
 
+from django.conf import settings
 from django.contrib.postgres.fields import ArrayField
-from django.db import models
+from django.db import models, transaction
+from django.db.models import F, Q
 from django.db.models.functions import Now
 from django.utils import timezone
 
@@ -55,3 +58,63 @@ class StepResult(models.Model):
 
     def __str__(self) -> str:
         return f"{self.kind} {self.digest[:12]}"
+
+
+class RunPartQuerySet(ScopedQuerySet["RunPart"]):
+    resource = "unreleased_result"
+    site_path = ""
+
+    def of_running_runs(self) -> Self:
+        """Of runs that still compute under the token of the part."""
+        return self.filter(run__state="running", token=F("run__token"))
+
+    def owed(self) -> Self:
+        return self.of_running_runs().filter(output=None)
+
+    def free(self) -> Self:
+        """Owed, and in nobody's hands: never taken, or taken by somebody who died."""
+        idle = Q(lease_until=None) | Q(lease_until__lte=Now())
+        return self.owed().filter(idle, unusable=False, attempts__lt=settings.RUN_ATTEMPTS)
+
+    def claim(self, run_id: uuid.UUID, seconds: float) -> RunPart | None:
+        """Take one free part of the run, on the database's clock; None where there is none."""
+        with transaction.atomic():
+            free = self.free().filter(run=run_id).order_by("ordinal")
+            part: RunPart | None = free.select_for_update(of=("self",), skip_locked=True).first()
+            if part is None:
+                return None
+            part.claim = uuid.uuid4()
+            self.filter(pk=part.pk).update(
+                claim=part.claim,
+                attempts=F("attempts") + 1,
+                lease_until=Now() + timedelta(seconds=seconds),
+            )
+        return part
+
+    def held_by(self, part: RunPart) -> Self:
+        """The part, if that claim still holds it and its run still wants it."""
+        return self.owed().filter(pk=part.pk, claim=part.claim)
+
+
+class RunPart(models.Model):
+    """Some pieces of a running run that any worker may compute; gone when the run ends."""
+
+    run = models.ForeignKey("analysis.Run", on_delete=models.CASCADE, related_name="parts")
+    token = models.UUIDField(help_text="The token under which the run asked for it.")
+    ordinal = models.PositiveIntegerField()
+    inputs = models.JSONField(help_text="The pieces; arrays and frames by their artefacts' names.")
+    output = models.BinaryField(null=True)
+    claim = models.UUIDField(null=True)
+    lease_until = models.DateTimeField(null=True)
+    attempts = models.PositiveSmallIntegerField(default=0)
+    failure = models.TextField(blank=True)
+    unusable = models.BooleanField(default=False, help_text="The data do not allow it: no retry.")
+
+    objects: ClassVar = RunPartQuerySet.as_manager()
+
+    class Meta:
+        ordering = ["id"]
+        constraints = [models.UniqueConstraint(name="run_part_once", fields=["token", "ordinal"])]
+
+    def __str__(self) -> str:
+        return f"part {self.ordinal} of run {str(self.run_id)[:8]}"

@@ -19,6 +19,7 @@ from django.db.models import F, Q
 from django.db.models.functions import Coalesce, Now
 
 from analysis import plans
+from analysis.kept import RunPart as RunPart
 from analysis.kept import StepResult as StepResult
 from cohorts import access
 from cohorts.models import Change, Study, User

@@ -80,8 +80,8 @@ def digest(piece: Piece, leaves: Leaves, version: str) -> str:
     return digest_of([piece.kind, version, digest_of(dict(piece.inputs), leaves.digest)])
 
 
-def compute(piece: Piece, leaves: Leaves) -> Tree:
-    """The result as it would be read back after having been kept."""
+def packed_result(piece: Piece, leaves: Leaves) -> bytes:
+    """The result as it is kept and sent: who reads it back reads what everybody reads."""
     found: list[Tree] = []
 
     def put(leaf: Tree) -> int:
@@ -89,7 +89,7 @@ def compute(piece: Piece, leaves: Leaves) -> Tree:
         return len(found) - 1
 
     inputs = filled(skeleton(dict(piece.inputs), put), lambda at: found[at])
-    return unpack(compute_packed(piece.kind, inputs))
+    return compute_packed(piece.kind, inputs)
 
 
 def compute_packed(kind: str, inputs: Mapping[str, Tree]) -> bytes:
@@ -109,4 +109,4 @@ class Anew:
     leaves: Leaves = field(default_factory=Leaves)
 
     def each(self, pieces: Sequence[Piece]) -> list[Tree]:
-        return [compute(piece, self.leaves) for piece in pieces]
+        return [unpack(packed_result(piece, self.leaves)) for piece in pieces]

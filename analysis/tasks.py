@@ -6,7 +6,7 @@ import uuid
 
 from celery import shared_task
 
-from analysis.services import erasures, freshness, operations, queue, runs, steps
+from analysis.services import erasures, freshness, operations, parts, queue, runs, steps
 from cohorts import history
 from cohorts.models import Heartbeat
 from cohorts.services import repeats
@@ -16,6 +16,9 @@ from cohorts.services import repeats
 def sweep() -> None:
     for run_id in freshness.sweep():
         freshness.ring("analysis.execute", str(run_id))
+    for run_id in parts.waiting():
+        freshness.ring("analysis.part", str(run_id))
+    parts.remove_left_over()
     steps.purge()
     # Last: an erasure that cannot be carried out yet keeps no analysis waiting.
     with history.acting("sweep"):
@@ -29,3 +32,10 @@ def execute(run_id: str) -> None:
     runs.execute(queue.next_in_turn(uuid.UUID(run_id)))
     # What waited for this run, or arrived while it computed, starts now and not at the next sweep.
     freshness.ring("analysis.sweep")
+
+
+@shared_task(name="analysis.part")
+def part(run_id: str) -> None:
+    # One part, then the next in the queue's order: other runs get their turn in between.
+    if parts.help_with(uuid.UUID(run_id)):
+        freshness.ring("analysis.part", run_id)

@@ -54,9 +54,9 @@ class Program:
             return probe.connect_ex(("127.0.0.1", self.port)) == 0
 
 
-def program(name: str, *, port: int, concurrency: int) -> Program:
-    """Return the program of a name in NAMES."""
-    celery = "-m celery --quiet --app hikiproject"
+def program(name: str, *, port: int, concurrency: int, alone: bool = False) -> Program:
+    """Return the program of a name in NAMES; a worker that is ``alone`` takes short tasks too."""
+    queues = "both" if alone else "heavy"
     schedule = states.default_state() / "beat-schedule"
     return {
         "web": Program(
@@ -67,12 +67,12 @@ def program(name: str, *, port: int, concurrency: int) -> Program:
             port=port,
         ),
         "sweeper": Program(
-            f"{celery} beat --loglevel INFO --schedule {shlex.quote(str(schedule))} --pidfile=",
-            "beat: Starting",
+            f"manage.py worker --queues light --concurrency 1 --sweep {shlex.quote(str(schedule))}",
+            " ready.",
+            signal.SIGQUIT,
         ),
         "worker": Program(
-            f"{celery} worker --loglevel INFO --concurrency {concurrency}"
-            " --without-gossip --without-mingle",
+            f"manage.py worker --queues {queues} --concurrency {concurrency}",
             " ready.",
             signal.SIGQUIT,
         ),
@@ -166,7 +166,13 @@ class Processes:
         ordered = sorted(names, key=NAMES.index)
         running = cls(
             (
-                Child(name, program(name, port=port, concurrency=concurrency), environment or {})
+                Child(
+                    name,
+                    program(
+                        name, port=port, concurrency=concurrency, alone="sweeper" not in ordered
+                    ),
+                    environment or {},
+                )
                 for name in ordered
             ),
             log or sys.stderr,

@@ -12,6 +12,7 @@ import pghistory
 from csp.constants import NONE, SELF
 
 from hikiproject import logs
+from hikiproject.artefacts import storage_of
 from hikiproject.state import default_state
 
 env = environ.FileAwareEnv()  # NAME_FILE, where set, names a file that holds NAME (a secret)
@@ -50,6 +51,19 @@ if not SECRET_KEY:
 
 STATE_DIR = default_state()  # HIKI_STATE, or .hiki beside manage.py
 MEDIA_ROOT = Path(env.str("HIKI_FILES", default=str(STATE_DIR / "files")))
+# Inputs that workers of one run share, on this machine or, for workers on several, in a bucket.
+try:
+    _artefacts = storage_of(
+        env.str("HIKI_ARTEFACTS", default=str(STATE_DIR / "artefacts")),
+        env.str("HIKI_ARTEFACTS_ENDPOINT", default=""),
+    )
+except ValueError as error:
+    _refuse_to_start(str(error))
+STORAGES = {
+    "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
+    "staticfiles": {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"},
+    "artefacts": _artefacts,
+}
 DEBUG = env.bool("HIKI_DEBUG", default=False)
 ALLOWED_HOSTS = env.list("HIKI_ALLOWED_HOSTS", default=["127.0.0.1", "localhost", "[::1]"])
 CSRF_TRUSTED_ORIGINS = env.list("HIKI_TRUSTED_ORIGINS", default=[])
@@ -295,12 +309,17 @@ CELERY_BROKER_TRANSPORT_OPTIONS = {
     "retry_on_timeout": False,
 }
 CELERY_TASK_DEFAULT_QUEUE = env.str("HIKI_QUEUE", default="hiki")
+# Short tasks have a queue and a process of their own: they never wait behind a run.
+LIGHT_QUEUE = f"{CELERY_TASK_DEFAULT_QUEUE}.light"
+CELERY_TASK_ROUTES = {"analysis.sweep": {"queue": LIGHT_QUEUE}}
 # A run waits until no change has come for this long, so that a burst becomes one run ...
 SETTLE_SECONDS = env.float("HIKI_SETTLE_SECONDS", default=2.0)
 # ... but not longer than this after the first change it has not seen.
 SETTLE_AT_MOST_SECONDS = env.float("HIKI_SETTLE_AT_MOST_SECONDS", default=30.0)
 RUN_LEASE_SECONDS = env.float("HIKI_RUN_LEASE_SECONDS", default=120.0)
 RUN_ATTEMPTS = 3
+# A part of a run that another worker computes, and whose worker dies, is taken over.
+PART_LEASE_SECONDS = env.float("HIKI_PART_LEASE_SECONDS", default=20.0)
 # Results of steps are kept for later runs until unused for so long, or until they take more.
 KEEP_STEPS_DAYS = env.float("HIKI_KEEP_STEPS_DAYS", default=30.0)
 KEEP_STEPS_BYTES = env.int("HIKI_KEEP_STEPS_MB", default=2000) * 1024 * 1024

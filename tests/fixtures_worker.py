@@ -12,11 +12,20 @@ import pytest
 from django.conf import settings
 from django.db import connection
 
+from hikiproject.celery import app
 from hikiproject.processes import Processes
+
+
+def empty_queues() -> None:
+    """Drop what earlier tests rang for: a worker of this one would work through it first."""
+    with app.connection_for_write() as connection:
+        for queue in (settings.CELERY_TASK_DEFAULT_QUEUE, settings.LIGHT_QUEUE):
+            connection.default_channel.queue_purge(queue)
 
 
 def worker_environment() -> dict[str, str]:
     """What a child needs to share this test's database, broker and queue."""
+    empty_queues()
     database = urlsplit(os.environ["DATABASE_URL"])
     name = connection.settings_dict["NAME"]
     return {
@@ -24,6 +33,7 @@ def worker_environment() -> dict[str, str]:
         "REDIS_URL": os.environ["REDIS_URL"],
         "HIKI_QUEUE": settings.CELERY_TASK_DEFAULT_QUEUE,
         "HIKI_FILES": str(settings.MEDIA_ROOT),
+        "HIKI_ARTEFACTS": settings.STORAGES["artefacts"]["OPTIONS"]["location"],
     }
 
 

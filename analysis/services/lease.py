@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import threading
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import timedelta
 
@@ -13,7 +13,7 @@ from django.conf import settings
 from django.db import DatabaseError, connection
 from django.db.models.functions import Now
 
-from analysis.models import Run
+from analysis.models import Run, RunPart
 
 logger = logging.getLogger(__name__)
 
@@ -25,8 +25,27 @@ class LostLease(Exception):
 @contextmanager
 def held(run_id: uuid.UUID, token: uuid.UUID) -> Iterator[None]:
     """Renew the lease from a thread until the block ends; a killed process renews no more."""
+    with _renewed(lambda: renew(run_id, token), settings.RUN_LEASE_SECONDS, f"run {run_id}"):
+        yield
+
+
+@contextmanager
+def part_held(part: RunPart) -> Iterator[None]:
+    """The same for a part of a run that another worker holds."""
+    seconds = settings.PART_LEASE_SECONDS
+
+    def again() -> bool:
+        until = Now() + timedelta(seconds=seconds)
+        return bool(RunPart.objects.held_by(part).update(lease_until=until))
+
+    with _renewed(again, seconds, str(part)):
+        yield
+
+
+@contextmanager
+def _renewed(again: Callable[[], bool], seconds: float, what: str) -> Iterator[None]:
     done = threading.Event()
-    thread = threading.Thread(target=_renew, args=(run_id, token, done), daemon=True)
+    thread = threading.Thread(target=_renew, args=(again, seconds, what, done), daemon=True)
     thread.start()
     try:
         yield
@@ -35,15 +54,15 @@ def held(run_id: uuid.UUID, token: uuid.UUID) -> Iterator[None]:
         thread.join()
 
 
-def _renew(run_id: uuid.UUID, token: uuid.UUID, done: threading.Event) -> None:
+def _renew(again: Callable[[], bool], seconds: float, what: str, done: threading.Event) -> None:
     try:
-        while not done.wait(settings.RUN_LEASE_SECONDS / 3):
+        while not done.wait(seconds / 3):
             try:
-                if not renew(run_id, token):
+                if not again():
                     return
             except DatabaseError:
                 # The next turn tries again; if the lease runs out meanwhile, publication refuses.
-                logger.warning("run %s: the lease could not be renewed", run_id, exc_info=True)
+                logger.warning("%s: the lease could not be renewed", what, exc_info=True)
                 connection.close()
     finally:
         connection.close()

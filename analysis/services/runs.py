@@ -22,9 +22,10 @@ from threadpoolctl import threadpool_info
 
 from analysis.models import Claim, Plan, Run, RunDocument, RunTable, Snapshot, Verdict
 from analysis.pipeline import Results, compute
-from analysis.services import lease, progress, release, snapshots
+from analysis.services import lease, parts, progress, release, snapshots
 from analysis.services.steps import KeptSteps
 from analysis.stats.errors import UnusableData
+from analysis.steps import Leaves
 from analysis.verdicts import ClaimFacts, Finding
 from cohorts.models import User
 from cohorts.models.change import hold_order_lock
@@ -61,7 +62,7 @@ def execute(run_id: uuid.UUID) -> None:
     except ConsentChanged:
         logger.info("run %s: consent changed while it computed; it starts again", run_id)
         _requeue(run_id, token)
-    except UnusableData as error:
+    except (UnusableData, parts.PartFailed) as error:
         _fail(run_id, token, str(error))
     except (OperationalError, InterfaceError) as error:
         logger.warning(
@@ -89,15 +90,25 @@ def _compute_and_publish(run_id: uuid.UUID, token: uuid.UUID) -> None:
         raise UnusableData("Nobody with consent for this plan has assay values yet.")
     scopes = run.plan.parsed.scopes
 
-    def on_step(name: str, share_done: float) -> None:
+    def check() -> None:
         if not snapshots.still_lawful(snapshot, scopes):
             raise ConsentChanged
+        if not Run.objects.held_by(run_id, token).exists():
+            raise lease.LostLease
+
+    def on_step(name: str, share_done: float) -> None:
+        check()
         run.step, run.share_done = name, share_done
         run.steps = progress.with_step(run.steps, name, time.monotonic() - began)
         _save_held(run, token, "step", "share_done", "steps")
 
-    kept = KeptSteps(run, steps_version())
-    results = compute(frames, run.plan.parsed, claim_facts(run.plan), on_step=on_step, steps=kept)
+    shared = parts.Shared(run, token, Leaves(), check)
+    kept = KeptSteps(run, steps_version(), shared)
+    claims = claim_facts(run.plan)
+    try:
+        results = compute(frames, run.plan.parsed, claims, on_step=on_step, steps=kept)
+    finally:
+        shared.end()
     publish(run, token, results, kept)
 
 

@@ -12,8 +12,9 @@ from django.db import connection
 from django.db.models.functions import Now
 
 from analysis.models import Run, StepResult
-from analysis.packing import Tree, pack, unpack
-from analysis.steps import Leaves, Piece, compute, digest
+from analysis.packing import Tree, unpack
+from analysis.services.parts import Shared
+from analysis.steps import Piece, digest
 
 
 @dataclass
@@ -35,7 +36,7 @@ class KeptSteps:
 
     run: Run
     version: str
-    leaves: Leaves = field(default_factory=Leaves)
+    shared: Shared
     made: dict[str, StepResult] = field(default_factory=dict)
     used: set[str] = field(default_factory=set)
     tallies: dict[str, Tally] = field(default_factory=dict)
@@ -44,18 +45,16 @@ class KeptSteps:
         if not pieces:
             return []
         started = time.monotonic()
-        names = [digest(piece, self.leaves, self.version) for piece in pieces]
+        names = [digest(piece, self.shared.leaves, self.version) for piece in pieces]
         found = self._kept(names)
         missing = [at for at, name in enumerate(names) if name not in found]
-        results: list[Tree] = [None] * len(pieces)
-        computed = self._compute([pieces[at] for at in missing])
-        for at, result in zip(missing, computed, strict=True):
-            results[at] = result
-            self._keep(names[at], pieces[at], result)
-        for at, name in enumerate(names):
-            if name in found:
-                results[at] = unpack(found[name])
-            self.leaves.adopt(results[at], name)
+        computed = self.shared.compute([pieces[at] for at in missing])
+        packed = found | dict(zip((names[at] for at in missing), computed, strict=True))
+        for at in missing:
+            self._keep(names[at], pieces[at], packed[names[at]])
+        results = [unpack(packed[name]) for name in names]
+        for name, result in zip(names, results, strict=True):
+            self.shared.leaves.adopt(result, name)
         self._count(pieces[0].kind, len(missing), len(found), time.monotonic() - started)
         return results
 
@@ -65,15 +64,12 @@ class KeptSteps:
         self.used |= found.keys()
         return found
 
-    def _compute(self, pieces: Sequence[Piece]) -> list[Tree]:
-        return [compute(piece, self.leaves) for piece in pieces]
-
-    def _keep(self, name: str, piece: Piece, result: Tree) -> None:
+    def _keep(self, name: str, piece: Piece, payload: bytes) -> None:
         self.made[name] = StepResult(
             study=self.run.plan.study,
             digest=name,
             kind=piece.kind,
-            payload=pack(result),
+            payload=payload,
             participant_ids=list(piece.people),
         )
 

@@ -10,7 +10,7 @@ from django.db.models.functions import Now
 from django.utils import timezone
 
 from analysis.models import Plan, Run
-from analysis.services import freshness, runs
+from analysis.services import bell, freshness, runs
 from cohorts.models import Change, Participant
 from cohorts.services import consent
 from tests.factories import SiteFactory, StudyFactory
@@ -129,7 +129,7 @@ def test_a_broker_that_is_down_costs_an_upload_less_than_a_second(
     server, url = listening_and_silent()
     if fault == "refuses":
         server.close()
-    monkeypatch.setattr(freshness, "_silent_until", 0.0)
+    monkeypatch.setattr(bell, "_silent_until", 0.0)
     monkeypatch.setattr(current_app.conf, "broker_url", url)
     monkeypatch.setattr(current_app.conf, "broker_write_url", url)
     began = time.monotonic()

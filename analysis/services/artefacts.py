@@ -1,0 +1,58 @@
+"""Inputs of parts in the storage that all workers share; private, and gone with their run."""
+
+from __future__ import annotations
+
+import uuid
+
+from django.core.files.base import ContentFile
+from django.core.files.storage import storages
+
+from analysis.models import Run
+from analysis.packing import Tree, digest_of_bytes, pack_leaf, unpack_leaf
+
+STORAGE = "artefacts"
+
+
+def folder_of(run_id: uuid.UUID, token: uuid.UUID) -> str:
+    return f"{run_id}/{token}"
+
+
+def save(folder: str, digest: str, leaf: Tree) -> str:
+    """Store an array or frame under a name made of its digest; the name."""
+    name = f"{folder}/{digest_of_bytes(digest.encode())}"
+    storages[STORAGE].save(name, ContentFile(pack_leaf(leaf)))
+    return name
+
+
+def load(name: str) -> Tree:
+    """The array or frame of that name. FileNotFoundError where its run has ended."""
+    with storages[STORAGE].open(name) as file:
+        return unpack_leaf(file.read())
+
+
+def remove(folder: str) -> None:
+    """Delete a folder and all that is in it; nothing where it is gone already."""
+    try:
+        folders, names = storages[STORAGE].listdir(folder)
+    except FileNotFoundError:
+        return
+    for name in names:
+        storages[STORAGE].delete(f"{folder}/{name}")
+    for inner in folders:
+        remove(f"{folder}/{inner}")
+    storages[STORAGE].delete(folder)
+
+
+def remove_left_over() -> int:
+    """Delete what runs left behind that no longer compute; how many folders."""
+    try:
+        runs, _ = storages[STORAGE].listdir("")
+    except FileNotFoundError:
+        return 0
+    found = {f"{run}/{token}" for run in runs for token in storages[STORAGE].listdir(run)[0]}
+    # Looked up after the listing: whoever starts now has a folder that is not listed.
+    at_work = Run.objects.filter(state=Run.State.RUNNING).values_list("pk", "token")
+    over = found - {folder_of(run_id, token) for run_id, token in at_work if token}
+    for folder in over:
+        remove(folder)
+    return len(over)

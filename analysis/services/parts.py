@@ -1,0 +1,200 @@
+"""The pieces of one step shared among workers: a row a part, claimed, computed, stored.
+
+Whoever holds the run writes the parts and works at them too; others come when the bell rings, or
+do not. No chord waits for anybody: that all parts are stored is found by a query.
+"""
+
+from __future__ import annotations
+
+import logging
+import math
+import time
+import uuid
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+
+from django.conf import settings
+from django.db.models import Q
+from django.db.models.functions import Now
+
+import analysis.pipeline  # noqa: F401 - it registers the functions of all pieces
+from analysis.models import Run, RunPart
+from analysis.packing import Tree, filled, pack, skeleton, unpack
+from analysis.services import artefacts, bell, lease, snapshots
+from analysis.stats.errors import UnusableData
+from analysis.steps import Leaves, Piece, compute_packed, one_thread, packed_result
+
+logger = logging.getLogger(__name__)
+
+# Shared where what is left takes this long: below it the telling costs more than the help brings.
+SHARED_FROM_SECONDS = 0.5
+PART_SECONDS = 0.1  # no part takes less
+BELLS = 8  # helpers that are called; each that has done a part calls the next
+PAUSE_SECONDS = 0.02
+
+
+class PartFailed(Exception):
+    """A part was tried as often as we try; the message says how it ended."""
+
+
+@dataclass
+class Shared:
+    """The work of one holder of a run. ``check`` raises when the run must stop."""
+
+    run: Run
+    token: uuid.UUID
+    leaves: Leaves
+    check: Callable[[], None]
+    n_parts: int = field(default=0)
+
+    def compute(self, pieces: Sequence[Piece]) -> list[bytes]:
+        """The packed result of each piece; the first is timed, and says whether to share."""
+        results: list[bytes] = []
+        for at, piece in enumerate(pieces):
+            started = time.monotonic()
+            results.append(packed_result(piece, self.leaves))
+            took, rest = time.monotonic() - started, pieces[at + 1 :]
+            if len(rest) > 1 and took * len(rest) >= SHARED_FROM_SECONDS:
+                n_a_part = math.ceil(PART_SECONDS / took)
+                return results + self._share(rest, n_a_part)
+            if took >= PART_SECONDS:
+                self.check()
+        return results
+
+    def _share(self, pieces: Sequence[Piece], n_a_part: int) -> list[bytes]:
+        first = self.n_parts
+        cut = [pieces[at : at + n_a_part] for at in range(0, len(pieces), n_a_part)]
+        folder = artefacts.folder_of(self.run.pk, self.token)
+        saved: dict[str, str] = {}
+        RunPart.objects.bulk_create(
+            RunPart(
+                run=self.run,
+                token=self.token,
+                ordinal=first + at,
+                inputs=[self._told(piece, folder, saved) for piece in part],
+            )
+            for at, part in enumerate(cut)
+        )
+        self.n_parts += len(cut)
+        for _ in range(min(BELLS, len(cut) - 1)):
+            if not bell.ring("analysis.part", str(self.run.pk)):
+                break
+        self._work_off({first + at: part for at, part in enumerate(cut)})
+        rows = RunPart.objects.filter(token=self.token, ordinal__gte=first).order_by("ordinal")
+        outputs = [bytes(part.output or b"") for part in rows]
+        return [pack(result) for output in outputs for result in unpack(output)]
+
+    def _told(self, piece: Piece, folder: str, saved: dict[str, str]) -> Tree:
+        """The piece as JSON; its arrays and frames are stored once each, for all parts."""
+
+        def put(leaf: Tree) -> str:
+            digest = self.leaves.digest(leaf)
+            if digest not in saved:
+                saved[digest] = artefacts.save(folder, digest, self.leaves.canonical(leaf))
+            return saved[digest]
+
+        return {"kind": piece.kind, "inputs": skeleton(dict(piece.inputs), put)}
+
+    def _work_off(self, parts: dict[int, Sequence[Piece]]) -> None:
+        """Compute what nobody has taken; wait for what others have, until all is stored."""
+        while True:
+            self.check()
+            # Our own claim never runs out: when we die, the token of the run ends and all with it.
+            part = RunPart.objects.claim(self.run.pk, settings.CELERY_TASK_TIME_LIMIT)
+            if part is not None:
+                results = [packed_result(piece, self.leaves) for piece in parts[part.ordinal]]
+                _store(part, [unpack(result) for result in results])
+            elif not self._owed():
+                return
+            else:
+                time.sleep(PAUSE_SECONDS)
+
+    def _owed(self) -> bool:
+        """Whether a part has no output yet. Raises where one never will have."""
+        owed = RunPart.objects.filter(token=self.token, output=None)
+        over = Q(lease_until=None) | Q(lease_until__lte=Now())
+        given_up = owed.filter(Q(unusable=True) | (over & Q(attempts__gte=settings.RUN_ATTEMPTS)))
+        failed = given_up.order_by("ordinal").first()
+        if failed is None:
+            return bool(owed.exists())
+        if failed.unusable:
+            raise UnusableData(failed.failure)
+        kinds = ", ".join(sorted({str(piece["kind"]) for piece in failed.inputs}))
+        how = failed.failure or "the worker died"
+        raise PartFailed(f"A part of step {kinds} was tried {failed.attempts} times: {how}.")
+
+    def end(self) -> None:
+        """Nothing of the parts outlives the hold of the run."""
+        if self.n_parts:
+            RunPart.objects.filter(token=self.token).delete()
+            artefacts.remove(artefacts.folder_of(self.run.pk, self.token))
+
+
+# --- whoever helps
+
+
+# What the last part of a run read; the next one mostly reads the same.
+_read: dict[str, Tree] = {}
+
+
+def help_with(run_id: uuid.UUID) -> bool:
+    """Compute one free part of the run, if there is one; whether there was."""
+    part = RunPart.objects.claim(run_id, settings.PART_LEASE_SECONDS)
+    if part is None:
+        _read.clear()
+        return False
+    run = Run.objects.select_related("plan", "snapshot").get(pk=run_id)
+    with lease.part_held(part), one_thread():
+        try:
+            _compute(part, run)
+        except UnusableData as error:
+            _give_back(part, str(error), unusable=True)
+        except FileNotFoundError:
+            logger.info("run %s has ended or starts again; its part is dropped", run_id)
+        except Exception as error:
+            _give_back(part, f"{type(error).__name__} in a worker; its log says more")
+            raise
+    return True
+
+
+def _compute(part: RunPart, run: Run) -> None:
+    """All pieces of a part; nothing is stored for a run that must not use its people any more."""
+    results = []
+    for piece in part.inputs:
+        lawful = run.snapshot and snapshots.still_lawful(run.snapshot, run.plan.parsed.scopes)
+        if not lawful or not RunPart.objects.held_by(part).exists():
+            _read.clear()
+            _give_back(part, "")
+            return
+        inputs = filled(piece["inputs"], lambda name: _leaf(name, part))
+        results.append(unpack(compute_packed(piece["kind"], inputs)))
+    _store(part, results)
+
+
+def _leaf(name: str, part: RunPart) -> Tree:
+    if name not in _read:
+        folder = artefacts.folder_of(part.run_id, part.token)
+        for other in [other for other in _read if not other.startswith(folder)]:
+            del _read[other]
+        _read[name] = artefacts.load(name)
+    return _read[name]
+
+
+def _store(part: RunPart, results: list[Tree]) -> None:
+    """Only under the claim, and while the run still computes under the token of the part."""
+    RunPart.objects.held_by(part).update(output=pack(results), lease_until=None)
+
+
+def _give_back(part: RunPart, failure: str, *, unusable: bool = False) -> None:
+    RunPart.objects.held_by(part).update(failure=failure, unusable=unusable, lease_until=None)
+
+
+def waiting() -> list[uuid.UUID]:
+    """Runs with parts that nobody has taken: the bell may have been lost."""
+    return list(RunPart.objects.free().values_list("run_id", flat=True).order_by().distinct())
+
+
+def remove_left_over() -> None:
+    """Delete parts and artefacts whose run has ended, or was taken over by another worker."""
+    RunPart.objects.exclude(pk__in=RunPart.objects.of_running_runs().values("pk")).delete()
+    artefacts.remove_left_over()
