@@ -101,3 +101,14 @@ class TemperatureReadingAdmin(ScopedAdmin):
 class ReceiptAdmin(ScopedAdmin):
     list_display = ["shipment", "received_at", "received_by", "unexpected"]
     list_select_related = ["shipment", "received_by"]
+
+
+@admin.register(models.ReferenceRange, site=site)
+class ReferenceRangeAdmin(ScopedAdmin):
+    """Editable: questions rest on it, analyses do not."""
+
+    editable = True
+    list_display = ["feature", "matrix", "sex", "low", "high", "source", "to_be_confirmed"]
+    list_filter = ["sex", "to_be_confirmed"]
+    list_select_related = ["feature"]
+    raw_id_fields = ["feature"]

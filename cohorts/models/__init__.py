@@ -20,6 +20,7 @@ from cohorts.models.interview import Interview, ProtocolVisit
 from cohorts.models.participant import Participant, Visit
 from cohorts.models.query import Query, QueryEvent
 from cohorts.models.record_export import RecordExport
+from cohorts.models.reference_range import ReferenceRange
 from cohorts.models.repeat import SentRequest
 from cohorts.models.sample import Box, Sample
 from cohorts.models.shipment import Receipt, Shipment, ShippedTube, TemperatureReading
@@ -56,6 +57,7 @@ __all__ = [
     "QueryEvent",
     "Receipt",
     "RecordExport",
+    "ReferenceRange",
     "Sample",
     "SentRequest",
     "Shipment",

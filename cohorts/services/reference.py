@@ -12,7 +12,7 @@ from typing import Any
 
 from django.db import transaction
 
-from cohorts.models import Feature, FeatureAlias, Instrument, Study
+from cohorts.models import Feature, FeatureAlias, Instrument, ReferenceRange, Study
 
 FOLDER = Path(__file__).resolve().parent.parent / "reference"
 STUDY = ("hikikomori", "Blood biomarkers of hikikomori")
@@ -25,6 +25,7 @@ def seed() -> dict[str, int]:
     return {
         "studies": int(new_study),
         "features": seed_features(),
+        "ranges": seed_ranges(),
         "instruments": seed_instruments(),
     }
 
@@ -56,6 +57,30 @@ def seed_features() -> int:
             if alias
         ),
         ignore_conflicts=True,
+    )
+    return len(added)
+
+
+def seed_ranges() -> int:
+    """Ranges of features that have none yet: an edited one is never touched."""
+    with (FOLDER / "ranges.csv").open(encoding="utf-8", newline="") as file:
+        rows = list(csv.DictReader(file))
+    ranged = set(ReferenceRange.objects.values_list("feature__name", flat=True))
+    features = {f.name: f for f in Feature.objects.filter(name__in={r["feature"] for r in rows})}
+    added = ReferenceRange.objects.bulk_create(
+        ReferenceRange(
+            feature=features[row["feature"]],
+            matrix=row["matrix"],
+            sex=row["sex"],
+            age_from=float(row["age_from"]) if row["age_from"] else None,
+            age_until=float(row["age_until"]) if row["age_until"] else None,
+            low=float(row["low"]),
+            high=float(row["high"]),
+            source=row["source"],
+            to_be_confirmed=row["to_be_confirmed"] == "yes",
+        )
+        for row in rows
+        if row["feature"] in features and row["feature"] not in ranged
     )
     return len(added)
 

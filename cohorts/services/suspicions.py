@@ -1,0 +1,65 @@
+"""Questions that a batch raises by itself; no value is changed."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from cohorts.models import AssayBatch, AssayRow, BatchFeature, Query, ReferenceRange, ValueFlag
+from cohorts.services import queries
+from cohorts.services.queries import Finding
+from cohorts.suspicion import other_unit
+
+RULE = "unit"
+
+
+def recheck(batch: AssayBatch) -> list[Query]:
+    """Ask about columns whose values fit their range only under another unit.
+
+    In the transaction that stores or voids the batch: what a voided batch raised is closed.
+    """
+    found = _findings(batch) if batch.status == AssayBatch.Status.ACCEPTED else []
+    return queries.recheck(RULE, batch.site, found, batch=batch)
+
+
+def _findings(batch: AssayBatch) -> list[Finding]:
+    hulls = ReferenceRange.objects.hulls()
+    columns = [
+        column
+        for column in BatchFeature.objects.filter(batch=batch).select_related("feature")
+        if column.feature_id in hulls and column.factor is not None
+    ]
+    if not columns or batch.scale != AssayBatch.Scale.RAW:
+        return []
+    rows = list(AssayRow.objects.filter(batch=batch, sample_type=AssayRow.Type.STUDY))
+    if not rows:
+        return []
+    values = np.stack([row.values for row in rows])
+    measured = np.stack([row.flags for row in rows]) == ValueFlag.MEASURED
+    found = []
+    for column in columns:
+        seen = values[measured[:, column.position], column.position]
+        finding = _finding(batch, column, seen, *hulls[column.feature_id])
+        found += [finding] if finding else []
+    return found
+
+
+def _finding(
+    batch: AssayBatch, column: BatchFeature, seen: np.ndarray, low: float, high: float
+) -> Finding | None:
+    feature = column.feature
+    suspicion = other_unit(
+        seen,
+        unit=column.unit,
+        canonical_unit=feature.canonical_unit,
+        molar_mass=feature.molar_mass,
+        low=low,
+        high=high,
+    )
+    if suspicion is None:
+        return None
+    text = (
+        f"{column.source_name}: {suspicion.n} of {suspicion.n_values} values, sent as "
+        f"{column.unit}, fit {low:g}-{high:g} {feature.canonical_unit} only if they are "
+        f"{suspicion.unit}. Which unit is right? No value was changed."
+    )
+    return Finding(batch, f"{feature.pk}:{column.unit}:{suspicion.unit}", text[:1000])
