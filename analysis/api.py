@@ -8,8 +8,8 @@ from rest_framework.decorators import action
 from rest_framework.response import Response
 
 from analysis import serializers
-from analysis.api_results import STRATUM, text_parameter
 from analysis.models import Claim, Plan
+from analysis.result_query import STRATUM, text_parameter
 from analysis.services import histories, results
 from analysis.services.run_versions import release_rules
 from cohorts import conditional

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable
 from typing import Any
 
 import pandas as pd
 from django.http import HttpResponseBase
 from drf_spectacular.types import OpenApiTypes
-from drf_spectacular.utils import OpenApiParameter, extend_schema
+from drf_spectacular.utils import extend_schema
 from rest_framework import exceptions, renderers, status
 from rest_framework.decorators import action
 from rest_framework.generics import get_object_or_404
@@ -18,6 +17,17 @@ from rest_framework.response import Response
 
 from analysis import polling, serializers
 from analysis.models import Run, RunDocument, RunTable
+from analysis.result_query import (
+    CLASS,
+    FEATURE,
+    FIELDS,
+    P_BELOW,
+    Q_BELOW,
+    SITE,
+    STRATUM,
+    VERDICT,
+    ResultQuery,
+)
 from analysis.services import changes, refusals, release, results
 from analysis.services.run_versions import marked, release_rules
 from cohorts import conditional
@@ -53,17 +63,6 @@ def _marked(answer: HttpResponseBase, run: Run) -> HttpResponseBase:
     return answer
 
 
-def text_parameter(name: str, what: str) -> OpenApiParameter:
-    return OpenApiParameter(name, OpenApiTypes.STR, description=what)
-
-
-FEATURE = text_parameter("feature", "canonical name")
-STRATUM = text_parameter("stratum", "all, men or women")
-SITE = text_parameter("site", "code of the site")
-P_BELOW = OpenApiParameter("p_below", OpenApiTypes.FLOAT, description="rows with a smaller p")
-Q_BELOW = OpenApiParameter("q_below", OpenApiTypes.FLOAT, description="rows with a smaller q")
-
-
 class PublishedResults(RecordViewSet):
     """Tables and documents of a published run."""
 
@@ -90,13 +89,14 @@ class PublishedResults(RecordViewSet):
             raise exceptions.NotFound from error
         return _marked(Response(made, headers={"ETag": etag}), run)
 
-    def _table(self, name: str) -> HttpResponseBase:
-        self._check_filters()
-        answer = self._result(
-            lambda run: self._rendered(
-                self._counted(self._chosen(results.table_for(run, name, self.request.user)))
-            )
-        )
+    def _table(self, name: str, row: type[serializers.Fields]) -> HttpResponseBase:
+        query = ResultQuery.of(self.request.query_params, list(row().fields))
+
+        def made(run: Run) -> Any:
+            rows = query.rows(results.table_for(run, name, self.request.user))
+            return self._rendered(query.columns(self._counted(rows, query)))
+
+        answer = self._result(made, *([lambda _: query.rests_on()] if query.rests_on() else []))
         if self.request.accepted_renderer.format != "json":
             filename = f"{self.kwargs['pk']}-{name}.{self.request.accepted_renderer.format}"
             answer["Content-Disposition"] = f'attachment; filename="{filename}"'
@@ -107,63 +107,47 @@ class PublishedResults(RecordViewSet):
         typed = frame.astype(dict.fromkeys(counts, "Int64"))
         return records_of(typed) if self.request.accepted_renderer.format == "json" else typed
 
-    def _check_filters(self) -> None:
-        for name in ("p_below", "q_below"):
-            if name in self.request.query_params:
-                self._limit(name)
-
-    def _limit(self, name: str) -> float:
-        try:
-            limit = float(self.request.query_params[name])
-        except ValueError:
-            limit = math.nan
-        if not 0 <= limit <= 1:
-            raise exceptions.ValidationError({name: "A number from 0 to 1, such as 0.05."})
-        return limit
-
-    def _chosen(self, frame: pd.DataFrame) -> pd.DataFrame:
-        """Rows that the query asks for, after the disclosure rules and never before."""
-        asked = self.request.query_params
-        for name in ("feature", "stratum", "site"):
-            if name in asked and name in frame:
-                frame = frame[frame[name].str.casefold() == asked[name].casefold()]
-        for name in ("p", "q"):
-            if f"{name}_below" in asked and name in frame:
-                frame = frame[frame[name] < self._limit(f"{name}_below")]
-        return frame.reset_index(drop=True)
-
-    def _counted(self, frame: pd.DataFrame) -> pd.DataFrame:
+    def _counted(self, frame: pd.DataFrame, query: ResultQuery) -> pd.DataFrame:
         """The rows; a question for some of them that gets hidden ones alone is a refusal."""
-        asked = {"feature", "stratum", "site"} & set(self.request.query_params)
-        if asked and len(frame) and (frame["reason"] == release.HIDDEN).all():
+        if query.picks and len(frame) and (frame["reason"] == release.HIDDEN).all():
             refusals.note(self.request.user, self.request.get_full_path())
         return frame
 
     @extend_schema(
-        parameters=[FEATURE, STRATUM, SITE, P_BELOW],
+        parameters=[FEATURE, CLASS, STRATUM, SITE, P_BELOW, FIELDS],
         responses=serializers.EffectRow(many=True),
         filters=False,
     )
     @action(detail=True, filterset_class=None, pagination_class=None)
     def effects(self, request: Request, pk: str = "") -> HttpResponseBase:
         """Effects by stratum, feature and site."""
-        return self._table("effects")
+        return self._table("effects", serializers.EffectRow)
 
     @extend_schema(
-        parameters=[FEATURE, STRATUM, P_BELOW, Q_BELOW],
+        parameters=[FEATURE, CLASS, STRATUM, P_BELOW, Q_BELOW, FIELDS],
         responses=serializers.PooledRow(many=True),
         filters=False,
     )
     @action(detail=True, filterset_class=None, pagination_class=None)
     def pooled(self, request: Request, pk: str = "") -> HttpResponseBase:
         """Effects pooled over the sites."""
-        return self._table("pooled")
+        return self._table("pooled", serializers.PooledRow)
 
-    @extend_schema(responses=serializers.VerdictRow(many=True), filters=False)
+    @extend_schema(
+        parameters=[STRATUM, VERDICT, FIELDS],
+        responses=serializers.VerdictRow(many=True),
+        filters=False,
+    )
     @action(detail=True, filterset_class=None, pagination_class=None)
     def claims(self, request: Request, pk: str = "") -> HttpResponseBase:
         """The run's verdict on each claim and stratum."""
-        return self._result(lambda run: results.verdicts_for(run, request.user))
+        query = ResultQuery.of(request.query_params, list(serializers.VerdictRow().fields))
+
+        def made(run: Run) -> Any:
+            told = pd.DataFrame(results.verdicts_for(run, request.user), dtype=object)
+            return records_of(query.columns(query.rows(told)))
+
+        return self._result(made)
 
     @extend_schema(responses=OpenApiTypes.OBJECT)
     @action(detail=True, renderer_classes=JSON_ONLY)

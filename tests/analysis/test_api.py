@@ -13,7 +13,7 @@ from rest_framework.test import APIClient
 
 from analysis.models import Claim, Plan, Run
 from analysis.services import freshness, runs
-from cohorts.models import ApiToken, Site
+from cohorts.models import ApiToken, Feature, Site
 from tests.factories import StudyFactory, assayed_site, user_with
 
 FEATURES = ["decanoylcarnitine", "ornithine", "=cmd|' /C calc'!A0"]
@@ -192,6 +192,44 @@ def test_a_document_has_no_csv_form_and_an_error_stays_a_problem(study, client_o
     assert refused.status_code == 400
     assert refused["Content-Type"] == "application/problem+json"
     assert json.loads(refused.content)["errors"][0]["pointer"] == "/q_below"
+
+
+# --- some rows, some columns
+
+
+def test_the_columns_that_are_asked_for_are_sent_in_that_order(study, client_of):
+    client, asked = client_of("CA"), {"fields": "q, feature", "stratum": "all"}
+    rows = client.get(at(study, "pooled"), asked).json()
+    assert [list(row) for row in rows] == [["q", "feature"]] * 3
+    csv = client.get(at(study, "pooled"), {**asked, "format": "csv"}).content.decode()
+    assert csv.startswith("q,feature\n")
+    claims = client.get(at(study, "claims"), {"fields": "claim,verdict"}).json()
+    assert {"claim": "K1", "verdict": "replicated"} in claims
+
+
+@pytest.mark.parametrize("part", TABLES)
+def test_a_column_that_is_not_there_is_refused_by_name(study, client_of, part):
+    answer = client_of("CA").get(at(study, part), {"fields": "stratum,code"})
+    assert answer.status_code == 400
+    (told,) = answer.json()["errors"]
+    assert told["pointer"] == "/fields"
+    assert told["detail"].startswith("There is no column 'code'; choose from ")
+
+
+def test_results_are_found_by_chemical_class_and_its_edit_moves_the_etag(study, client_of):
+    Feature.objects.filter(name="ornithine").update(chemical_class="Amino acids")
+    client, asked = client_of("CA"), {"class": "amino ACIDS", "stratum": "all"}
+    first = client.get(at(study, "pooled"), asked)
+    assert [row["feature"] for row in first.json()] == ["ornithine"]
+    Feature.objects.filter(name="decanoylcarnitine").update(chemical_class="Amino acids")
+    again = client.get(at(study, "pooled"), asked, HTTP_IF_NONE_MATCH=first["ETag"])
+    assert len(again.json()) == 2
+
+
+def test_claims_are_found_by_their_verdict(study, client_of):
+    rows = client_of("CA").get(at(study, "claims"), {"verdict": "replicated"}).json()
+    assert {row["verdict"] for row in rows} == {"replicated"}
+    assert client_of("CA").get(at(study, "claims"), {"verdict": "proven"}).json() == []
 
 
 # --- polling

@@ -1,0 +1,101 @@
+"""Which rows and columns of a result are asked for: after the disclosure rules, never before."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import pandas as pd
+from drf_spectacular.types import OpenApiTypes
+from drf_spectacular.utils import OpenApiParameter
+from rest_framework import exceptions
+
+from cohorts.models import Feature
+
+BY_TEXT = ("feature", "stratum", "site", "verdict")
+LIMITS = ("p_below", "q_below")
+
+
+def text_parameter(name: str, what: str) -> OpenApiParameter:
+    return OpenApiParameter(name, OpenApiTypes.STR, description=what)
+
+
+FEATURE = text_parameter("feature", "canonical name")
+CLASS = text_parameter("class", "chemical class of the feature, as the dictionary has it")
+STRATUM = text_parameter("stratum", "all, men or women")
+SITE = text_parameter("site", "code of the site")
+VERDICT = text_parameter("verdict", "replicated, opposite, undecided or not_testable")
+FIELDS = text_parameter("fields", "columns to send, separated by commas; all without it")
+P_BELOW = OpenApiParameter("p_below", OpenApiTypes.FLOAT, description="rows with a smaller p")
+Q_BELOW = OpenApiParameter("q_below", OpenApiTypes.FLOAT, description="rows with a smaller q")
+
+
+@dataclass(frozen=True)
+class ResultQuery:
+    """A question about a result table."""
+
+    text: Mapping[str, str]
+    limits: Mapping[str, float]
+    chemical_class: str
+    fields: tuple[str, ...]
+
+    @classmethod
+    def of(cls, asked: Mapping[str, str], columns: Sequence[str]) -> ResultQuery:
+        """Read the query; ValidationError for a limit or a column that cannot be."""
+        return cls(
+            text={name: asked[name].casefold() for name in BY_TEXT if name in asked},
+            limits={name: _limit(name, asked[name]) for name in LIMITS if name in asked},
+            chemical_class=asked.get("class", ""),
+            fields=_columns(asked.get("fields", ""), columns),
+        )
+
+    @property
+    def picks(self) -> bool:
+        """Whether it asks for some rows by what they are about."""
+        return bool(self.text.keys() - {"verdict"} or self.chemical_class)
+
+    def rows(self, frame: pd.DataFrame) -> pd.DataFrame:
+        """The rows that it asks for."""
+        for name, wanted in self.text.items():
+            if name in frame:
+                frame = frame[frame[name].astype(str).str.casefold() == wanted]
+        if self.chemical_class and "feature" in frame:
+            frame = frame[frame["feature"].isin(self._of_the_class())]
+        for name, limit in self.limits.items():
+            column = name.removesuffix("_below")
+            if column in frame:
+                frame = frame[frame[column] < limit]
+        return frame.reset_index(drop=True)
+
+    def columns(self, frame: pd.DataFrame) -> pd.DataFrame:
+        """The columns that it asks for, in its order."""
+        return frame[list(self.fields)] if self.fields else frame
+
+    def rests_on(self) -> list[str]:
+        """What its answer rests on beside the run: names that the dictionary puts in the class."""
+        return sorted(self._of_the_class()) if self.chemical_class else []
+
+    def _of_the_class(self) -> list[str]:
+        known = Feature.objects.filter(chemical_class__iexact=self.chemical_class)
+        return list(known.values_list("name", flat=True))
+
+
+def _limit(name: str, text: str) -> float:
+    try:
+        limit = float(text)
+    except ValueError:
+        limit = math.nan
+    if not 0 <= limit <= 1:
+        raise exceptions.ValidationError({name: "A number from 0 to 1, such as 0.05."})
+    return limit
+
+
+def _columns(text: str, known: Sequence[str]) -> tuple[str, ...]:
+    asked = tuple(dict.fromkeys(name.strip() for name in text.split(",") if name.strip()))
+    unknown = [name for name in asked if name not in known]
+    if unknown:
+        raise exceptions.ValidationError(
+            {"fields": f"There is no column {unknown[0]!r}; choose from {', '.join(known)}."}
+        )
+    return asked
