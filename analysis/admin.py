@@ -8,6 +8,7 @@ from django.utils.html import format_html
 
 from analysis import admin_plans, models
 from analysis.services import queue
+from analysis.services.staleness import with_staleness
 from cohorts import access
 from cohorts.admin import ReferenceAdmin
 from cohorts.admin_site import ScopedAdmin, site
@@ -28,7 +29,7 @@ class ClaimAdmin(ReferenceAdmin):
 class RunAdmin(ScopedAdmin):
     list_display = [
         *("short", "plan", "state", "priority", "cause"),
-        *("queued_at", "published_at", "released_at"),
+        *("queued_at", "published_at", "released_at", "stale"),
     ]
     actions = ["cancel", "put_first", "put_last"]
     list_filter = ["state", "plan__name"]
@@ -69,6 +70,13 @@ class RunAdmin(ScopedAdmin):
                 self.message_user(request, f"{self.short(run)}: {error.message}", messages.ERROR)
             else:
                 self.message_user(request, f"Run {self.short(run)} is {done}.")
+
+    def get_queryset(self, request):
+        return with_staleness(super().get_queryset(request))
+
+    @admin.display(boolean=True, description="stale")
+    def stale(self, run):
+        return run.stale
 
     @admin.display(description="run")
     def short(self, run):

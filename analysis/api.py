@@ -8,10 +8,10 @@ from rest_framework.decorators import action
 from rest_framework.response import Response
 
 from analysis import serializers
-from analysis.models import Claim, Plan
+from analysis.models import Claim, Plan, Run
 from analysis.result_query import STRATUM, text_parameter
 from analysis.services import histories, results
-from analysis.services.run_versions import release_rules
+from analysis.services.run_versions import marked, release_rules
 from cohorts import conditional
 from cohorts.api_base import RecordViewSet, ScopedViewSet
 
@@ -90,8 +90,10 @@ class ClaimViewSet(ScopedViewSet):
         return asked.validated_data.get("plan", "")
 
     def _version(self, standing):
+        """Moves with the registry, and with what each run's own answers rest on."""
+        told = marked(Run.objects.filter(pk__in=[run.pk for run in standing.values()]))
         return self.etag(
             conditional.version_of(self.get_queryset()),
             *release_rules(),
-            [(run.pk, run.published_at, run.released_at) for run in standing.values()],
+            list(told.order_by("pk").values_list("mark", "released_at")),
         )

@@ -137,6 +137,10 @@ class RunSerializer(RunStatusSerializer):
     """What a run is, without its results."""
 
     preregistered = Registration(required=False, allow_null=True)
+    stale = serializers.BooleanField(
+        required=False, help_text="What it rests on has changed since; a newer run is on its way."
+    )
+    stale_because = serializers.CharField(required=False, allow_blank=True)
 
     key = serializers.CharField(required=False)
     snapshot_digest = serializers.CharField(required=False, allow_null=True)
@@ -241,6 +245,8 @@ class StandingRow(VerdictRow):
     """A claim of the registry with its standing verdict."""
 
     run = serializers.UUIDField(allow_null=True)
+    stale = serializers.BooleanField(help_text="What that run rests on has changed since.")
+    stale_because = serializers.CharField(allow_blank=True)
 
 
 class ClaimSerializer(Fields):
@@ -263,9 +269,10 @@ class ClaimSerializer(Fields):
     scope_note = serializers.CharField()
 
 
-class HistoryRow(StandingRow):
+class HistoryRow(VerdictRow):
     """What one run said of the claim in one stratum."""
 
+    run = serializers.UUIDField()
     plan = serializers.CharField()
     plan_version = serializers.IntegerField()
     published_at = serializers.DateTimeField()

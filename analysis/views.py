@@ -17,7 +17,7 @@ from django.views.decorators.http import require_POST
 
 from analysis import run_page
 from analysis.models import LARGEST_PRIORITY, Plan, Run
-from analysis.services import changes, freshness, progress, queue, release, results, runs
+from analysis.services import changes, freshness, progress, queue, release, results, runs, staleness
 from cohorts import access
 from cohorts.errors import DomainError
 from cohorts.models import Site, User
@@ -60,7 +60,9 @@ def _newest_runs(user: User) -> list[dict[str, Any]]:
     for plan in Plan.objects.visible_to(user).current():
         run = Run.objects.visible_to(user).select_related("plan", "snapshot").newest_of(plan.name)
         claims = run_page.claims_of(run, user) if run else []
-        found.append({"plan": plan, "run": run, "claims": claims, "tally": _tally(claims)})
+        stale = staleness.reason(run, user) if run else ""
+        entry = {"plan": plan, "run": run, "claims": claims, "tally": _tally(claims)}
+        found.append(entry | {"stale_because": stale})
     return found
 
 
@@ -80,7 +82,8 @@ def run_list(request: HttpRequest) -> HttpResponse:
     user = user_of(request)
     if not access.may(user, "run", "R"):
         raise PermissionDenied
-    found = Run.objects.visible_to(user).select_related("plan", "requested_by")
+    visible = Run.objects.visible_to(user).select_related("plan", "requested_by")
+    found = staleness.with_staleness(visible)
     waiting = _under_way(user)
     plan = request.GET.get("plan", "")
     if plan:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 
 from analysis.models import Claim, Run, RunDocument, RunTable, Verdict
-from analysis.services import erasures, plan_locks, progress, release
+from analysis.services import erasures, plan_locks, progress, release, staleness
 from cohorts import access
 
 if TYPE_CHECKING:
@@ -176,7 +176,7 @@ def document_for(run: Run, name: str, user: User | AnonymousUser) -> dict[str, A
 
 def facts_for(run: Run, user: User | AnonymousUser) -> dict[str, Any]:
     """`run_facts` past the disclosure rules."""
-    return release.facts_for(run_facts(run), user)
+    return release.facts_for(run_facts(run), user) | staleness.told(run, user)
 
 
 def status_of(run: Run) -> dict[str, Any]:
@@ -217,7 +217,10 @@ def standing_for(
 
     A claim on which none of ``runs`` (by study) has a word has one row, without a verdict.
     """
-    found = {study: _by_claim(verdicts_for(run, user), str(run.pk)) for study, run in runs.items()}
+    found = {
+        study: _by_claim(verdicts_for(run, user), str(run.pk), staleness.told(run, user))
+        for study, run in runs.items()
+    }
     return [
         row
         for claim in claims
@@ -225,10 +228,12 @@ def standing_for(
     ]
 
 
-def _by_claim(rows: list[dict[str, Any]], run_id: str) -> dict[str, list[dict[str, Any]]]:
+def _by_claim(
+    rows: list[dict[str, Any]], run_id: str, stale: dict[str, Any]
+) -> dict[str, list[dict[str, Any]]]:
     grouped: dict[str, list[dict[str, Any]]] = {}
     for row in rows:
-        grouped.setdefault(row["claim"], []).append({**row, "run": run_id})
+        grouped.setdefault(row["claim"], []).append({**row, "run": run_id, **stale})
     return grouped
 
 
@@ -246,4 +251,6 @@ def _unjudged(claim: Claim) -> dict[str, Any]:
         "primary": True,
         "doi": claim.doi,
         "run": None,
+        "stale": False,
+        "stale_because": "",
     }

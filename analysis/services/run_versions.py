@@ -10,6 +10,7 @@ from django.db.models.functions import Cast, Concat
 
 from analysis.models import Run
 from analysis.services.disclosure import RELEASE_RULES_VERSION
+from analysis.services.staleness import with_staleness
 from cohorts import access
 from cohorts.conditional import RowVersion
 from cohorts.models import Change
@@ -26,13 +27,14 @@ def marked(runs: QuerySet[Run]) -> QuerySet[Any]:
     """These runs with ``mark``: their number, state and the transaction that last wrote them.
 
     What is told of a run also counts who was withdrawn or erased since, so the newest such change
-    is a part of it; whatever else is told never changes while the run's own row does not.
+    is a part of it, and so is whether the run is stale; whatever else is told never changes while
+    the run's own row does not.
     """
     gone = Change.objects.that_end_a_use().order_by("-pk").values("pk")[:1]
-    parts = ("pk", "state", RowVersion(), Subquery(gone), "share_done", "step")
+    parts = ("pk", "state", RowVersion(), Subquery(gone), "stale", "share_done", "step")
     words = [Cast(part, CharField()) for part in parts]
     joined = [piece for word in words for piece in (Value(":"), word)][1:]
-    return runs.annotate(mark=Concat(*joined, output_field=CharField()))
+    return with_staleness(runs).annotate(mark=Concat(*joined, output_field=CharField()))
 
 
 def newest_of_plan(runs: QuerySet[Run], plan_name: str) -> QuerySet[Run]:

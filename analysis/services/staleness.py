@@ -1,0 +1,66 @@
+"""Whether what a published run rests on has changed since, and what it was."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from django.db.models import BooleanField, Case, Exists, OuterRef, Q, QuerySet, Value, When
+from django.db.models.functions import Coalesce, Greatest
+
+from analysis.models import Plan, Run
+from analysis.services import release
+from cohorts.models import Change
+
+if TYPE_CHECKING:
+    from django.contrib.auth.models import AnonymousUser
+
+    from cohorts.models import User
+
+IN_GENERAL = "Data, consents or reference data that it reads have changed since."
+
+
+def with_staleness(runs: QuerySet[Run]) -> QuerySet[Any]:
+    """These runs with ``stale``: published, and the study, or the plan, has moved on since.
+
+    A later run that found everything as before says that this one had seen that much too.
+    """
+    same = Run.objects.filter(same_as=OuterRef("pk")).order_by("-change_seen")
+    newer = Plan.objects.filter(
+        name=OuterRef("plan__name"), version__gt=OuterRef("plan__version"), followed=True
+    )
+    unseen = Change.objects.filter(study=OuterRef("plan__study"), pk__gt=OuterRef("looked_at"))
+    return runs.annotate(
+        looked_at=Greatest("change_seen", Coalesce(same.values("change_seen")[:1], Value(0))),
+        stale=Case(
+            When(Q(state=Run.State.PUBLISHED) & (Q(Exists(newer)) | Q(Exists(unseen))), then=True),
+            default=False,
+            output_field=BooleanField(),
+        ),
+    )
+
+
+def reason(run: Run, user: User | AnonymousUser) -> str:
+    """Why the run is stale, in words that this person may read; "" where it is not."""
+    found = with_staleness(Run.objects.filter(pk=run.pk)).values("stale", "looked_at").get()
+    if not found["stale"]:
+        return ""
+    newer = Plan.objects.filter(
+        name=run.plan.name, version__gt=run.plan.version, followed=True
+    ).first()
+    if newer is not None:
+        return f"The plan has a newer version, {newer.version}."
+    if not release.sees_everything(user):
+        # One person's withdrawal is a change too.
+        return IN_GENERAL
+    unseen = Change.objects.filter(study=run.plan.study_id, pk__gt=found["looked_at"])
+    first = unseen.select_related("site").order_by("pk").first()
+    if first is None:
+        return IN_GENERAL
+    where = f" from {first.site.code}" if first.site else ""
+    return f"{first.kind.capitalize()}{where}: {first.cause}".rstrip(".") + "."
+
+
+def told(run: Run, user: User | AnonymousUser) -> dict[str, Any]:
+    """``stale`` and ``stale_because``, as answers hold them."""
+    words = reason(run, user)
+    return {"stale": bool(words), "stale_because": words}
