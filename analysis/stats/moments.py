@@ -17,8 +17,9 @@ Bools = npt.NDArray[np.bool_]
 Ints = npt.NDArray[np.int64]
 Rows = slice | Ints
 
-# A tile and the copy that is made of it fit a core's own cache.
-_WIDTH, _TILE = 1024, 65_536
+# A tile and the copy that is made of it fit a core's own cache, and its rows are long enough for
+# memory to be read ahead.
+_WIDTH, _TILE = 2048, 65_536
 _SHORT = 2**15
 
 
