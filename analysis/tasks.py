@@ -9,7 +9,7 @@ from celery import shared_task
 from analysis.services import erasures, freshness, operations, parts, queue, runs, steps
 from cohorts import history
 from cohorts.models import Heartbeat
-from cohorts.services import repeats
+from cohorts.services import phenotyping, repeats
 
 
 @shared_task(name="analysis.sweep")
@@ -22,6 +22,7 @@ def sweep() -> None:
     steps.purge()
     # Last: an erasure that cannot be carried out yet keeps no analysis waiting.
     with history.acting("sweep"):
+        phenotyping.rescore()
         erasures.execute_due()
     repeats.forget_past()
     Heartbeat.objects.beat(operations.SWEEP)

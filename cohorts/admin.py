@@ -9,7 +9,7 @@ from django.utils.html import format_html
 from cohorts import access, admin_accounts, admin_people, admin_samples, models
 from cohorts.admin_site import ScopedAdmin, roles_in, site
 from cohorts.errors import DomainError
-from cohorts.services import embargo
+from cohorts.services import embargo, phenotyping
 from cohorts.services import erasure as service
 
 PARTS = (admin_accounts, admin_people, admin_samples)  # each registers its own models
@@ -287,6 +287,11 @@ class FeatureAliasAdmin(ReferenceAdmin):
 class InstrumentAdmin(ReferenceAdmin):
     list_display = ["code", "version", "title", "n_items", "languages", "to_confirm"]
     search_fields = ["code", "title"]
+
+    def save_related(self, request, form, formsets, change):
+        super().save_related(request, form, formsets, change)
+        # The rule may have been edited: what it has scored follows.
+        phenotyping.rescore(form.instance)
 
     @admin.display(boolean=True, description="facts confirmed")
     def to_confirm(self, instrument):

@@ -75,7 +75,7 @@ class Assessment(models.Model):
     items = ArrayField(models.SmallIntegerField(null=True), default=list, blank=True)
     sent_total = models.FloatField("total as the site sent it", null=True, blank=True)
     score = models.FloatField(null=True, blank=True, editable=False)
-    scoring_version = models.CharField(max_length=20, blank=True, editable=False)
+    scoring_version = models.CharField(max_length=20, blank=True, editable=False, db_index=True)
 
     objects: ClassVar = AssessmentQuerySet.as_manager()
 
