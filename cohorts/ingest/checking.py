@@ -32,7 +32,14 @@ def read_file(kind: str, content: bytes, filename: str, encoding: str = "") -> T
     name = filename or "The file"
     table = reader(recoded(content, encoding, name) if encoding else content, filename=filename)
     table = replace(table, encoding=encoding) if encoding else table
-    return with_decimal_points(without_remarks(table))
+    table = without_remarks(table)
+    return with_decimal_points(table) if _may_hold_commas(content) else table
+
+
+def _may_hold_commas(content: bytes) -> bool:
+    """Whether a cell can hold a comma: where commas separate, only within quotes."""
+    marks = (b'"', b";", b"\t", b"\x00")
+    return content.startswith(b"PK") or any(mark in content for mark in marks)
 
 
 def check_file(
