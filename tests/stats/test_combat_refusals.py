@@ -82,3 +82,21 @@ def test_a_covariate_of_more_than_64_bits_is_refused(number):
     ages = pd.DataFrame({"age": [number, *range(23)]})
     with pytest.raises(UnusableData, match=r'"age" is -?\d+ in row 0, more than 64 bits hold'):
         fit_combat(values(), BATCH, ages)
+
+
+def test_objects_that_are_no_wide_numbers_stay_levels_of_a_covariate():
+    sex = pd.DataFrame({"sex": np.array(["f", "m"] * 12, dtype=object)}, dtype=object)
+    assert fit_combat(values(), BATCH, sex).adjusted_for == ("sex",)
+
+
+@pytest.mark.parametrize("height", [3, 11, 20])
+def test_batches_that_lie_mixed_are_adjusted_in_tiles_as_at_once(monkeypatch, height):
+    mixed = np.random.default_rng(2).permutation(24)
+    covariates = pd.DataFrame({"age": AGE[mixed]})
+    whole = fit_combat(values(), BATCH[mixed], covariates)
+    expected = whole.apply(values(), BATCH[mixed], covariates)
+    monkeypatch.setattr("analysis.stats.moments._WIDTH", 4)
+    monkeypatch.setattr("analysis.stats.moments._TILE", 4 * height)
+    cut = fit_combat(values(), BATCH[mixed], covariates)
+    found = cut.apply(values(), BATCH[mixed], covariates)
+    np.testing.assert_allclose(found, expected, rtol=1e-11)
