@@ -34,7 +34,10 @@ def marked(runs: QuerySet[Run]) -> QuerySet[Any]:
     parts = ("pk", "state", RowVersion(), Subquery(gone), "stale", "share_done", "step")
     words = [Cast(part, CharField()) for part in parts]
     joined = [piece for word in words for piece in (Value(":"), word)][1:]
-    return with_staleness(runs).annotate(mark=Concat(*joined, output_field=CharField()))
+    told: QuerySet[Any] = with_staleness(runs).annotate(
+        mark=Concat(*joined, output_field=CharField())
+    )
+    return told
 
 
 def newest_of_plan(runs: QuerySet[Run], plan_name: str) -> QuerySet[Run]:
