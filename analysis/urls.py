@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from analysis import views, views_claims
+from analysis import views, views_claims, views_plots
 
 urlpatterns = [
     path("", views.home, name="home"),
@@ -13,4 +13,5 @@ urlpatterns = [
     path("runs/latest/", views.latest, name="run-latest"),
     path("claims/<slug:code>/", views_claims.claim, name="claim"),
     path("runs/<uuid:run_id>/", views.run, name="run"),
+    path("runs/<uuid:run_id>/plots/", views_plots.run_plots, name="run-plots"),
 ]

@@ -15,7 +15,7 @@ from django.shortcuts import get_object_or_404, redirect, render
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_POST
 
-from analysis import run_page
+from analysis import plots, run_page
 from analysis.models import LARGEST_PRIORITY, Plan, Run
 from analysis.services import changes, freshness, progress, queue, release, results, runs, staleness
 from cohorts import access
@@ -215,6 +215,9 @@ def _conclusions(request: HttpRequest, one: Run, user: User) -> dict[str, Any]:
     pooled = run_page.table_of(one, "pooled", user)
     if effects is not None and pooled is not None and len(pooled):
         context |= _chosen(request, claims, effects, pooled)
+        within = access.reach(user, "run").site_ids
+        own = Site.objects.visible_to(user).filter(pk__in=within)
+        context["own_sites"] = set(own.values_list("code", flat=True))
     return context
 
 
@@ -238,5 +241,6 @@ def _chosen(
         "features": features,
         "strata": [(name, run_page.STRATUM_WORDS.get(name, name)) for name in strata],
         "forest": run_page.forest_of(effects, pooled, feature, stratum),
+        "without": plots.without_each(effects, feature, stratum),
         "strongest": run_page.strongest(pooled, stratum),
     }

@@ -110,6 +110,7 @@ PAGES = {
     "runs",
     "run",
     "run-latest",
+    "run-plots",
     "claim",
     "people",
     "person",
@@ -862,6 +863,8 @@ def test_pages_are_shown_as_the_table_says(who, world, browse, client):
         # The administrator's page of a released run is judged by the next test.
         reader = RESULT_READERS if state == "released" else BEFORE_RELEASE
         status = page.get(reverse("run", args=[run.pk])).status_code
+        assert (status == 200) == (who.holds(reader)), state
+        status = page.get(reverse("run-plots", args=[run.pk])).status_code
         assert (status == 200) == (who.holds(reader)), state
     for name in ("home", *OWN_ACCOUNT - {"token-revoke"}):
         assert page.get(reverse(name)).status_code == (200 if known else 302), name

@@ -58,3 +58,13 @@ def covariates(names: str | None) -> str:
     return ", ".join(
         name.removesuffix("_years").replace("_", " ") for name in (names or "").split(";") if name
     )
+
+
+@register.filter
+def cell(value: object) -> str:
+    """A cell of a table of numbers: text as it is, numbers to three figures."""
+    if value is None or (isinstance(value, float) and math.isnan(value)):
+        return HIDDEN
+    if isinstance(value, bool | int | str):
+        return str(value)
+    return f"{value:.3g}".replace("-", "−")

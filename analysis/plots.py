@@ -1,0 +1,203 @@
+"""What the plots of a run draw, as plain data; numbers only as `results.*_for` gives them."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import pandas as pd
+
+from analysis.models import Run
+from analysis.run_page import STRATUM_WORDS, documents_of, records, table_of
+from analysis.stats.influence import leave_one_out
+from cohorts.models import User
+
+SMALLEST_P = 1e-12  # what lies below is drawn there
+
+
+@dataclass(frozen=True)
+class Plot:
+    """One drawing: its kind and data for the script, the same as a table, and where it is from.
+
+    ``table``: the header, then rows. ``source``: the address of the same numbers in the API.
+    """
+
+    kind: str
+    name: str
+    title: str
+    words: str
+    data: Mapping[str, Any]
+    header: tuple[str, ...]
+    rows: list[tuple[Any, ...]] = field(default_factory=list)
+    source: str = ""
+
+    @property
+    def script_id(self) -> str:
+        """The id of the element that carries the data to the script."""
+        return f"data-{self.name}"
+
+
+def plots_of(run: Run, user: User, stratum: str) -> list[Plot]:
+    """Every plot that this person may see of that run."""
+    pooled, documents = table_of(run, "pooled", user), documents_of(run, user)
+    found = [] if pooled is None else [volcano(run, pooled, stratum)]
+    for name, draw in (
+        ("classifier", left_out_sites),
+        ("classifier", roc),
+        ("classifier", calibration),
+        ("severity", severity),
+        ("harmonisation", variance),
+    ):
+        document = documents.get(name)
+        if document and not document.get("refused"):
+            found.append(draw(run, document))
+    return [plot for plot in found if plot.rows]
+
+
+def strata_of(pooled: pd.DataFrame | None) -> list[tuple[str, str]]:
+    """(name, in words) of each stratum that has pooled effects."""
+    names = [] if pooled is None else list(dict.fromkeys(pooled["stratum"]))
+    return [(str(name), STRATUM_WORDS.get(str(name), str(name))) for name in names]
+
+
+def _address(run: Run, part: str) -> str:
+    return f"/api/v1/runs/{run.pk}/{part}"
+
+
+def volcano(run: Run, pooled: pd.DataFrame, stratum: str) -> Plot:
+    """Effect against evidence, a point a feature that two sites or more measure."""
+    tested = pooled[(pooled["stratum"] == stratum) & pooled["p"].notna()]
+    rows = records(tested.sort_values("p", kind="stable"))
+    points = [
+        {
+            "name": row["feature"],
+            "x": row["estimate"],
+            "y": -math.log10(max(row["p"], SMALLEST_P)),
+            "p": row["p"],
+            "q": row["q"],
+            "sites": row["n_sites"],
+            "found": row["q"] is not None and row["q"] < 0.05,
+        }
+        for row in rows
+        if row["estimate"] is not None
+    ]
+    return Plot(
+        kind="volcano",
+        name=f"volcano-{stratum}",
+        title=f"Every feature, {STRATUM_WORDS.get(stratum, stratum)}",
+        words="Effect (Hedges g, cases less controls) against evidence. Filled points have a false "
+        "discovery rate under 5 %.",
+        data={"points": points},
+        header=("Feature", "Hedges g", "p", "q", "Sites"),
+        rows=[(p["name"], p["x"], p["p"], p["q"], p["sites"]) for p in points],
+        source=_address(run, f"pooled?stratum={stratum}"),
+    )
+
+
+def left_out_sites(run: Run, classifier: Mapping[str, Any]) -> Plot:
+    """The AUC at each site that the model never saw, and over all."""
+    entries = [*classifier.get("by_site", ()), {**classifier, "site": "All sites"}]
+    shown = [entry for entry in entries if entry.get("auc") is not None]
+    sites = [
+        {"name": e["site"], "x": e["auc"], "low": e["ci_low"], "high": e["ci_high"]} for e in shown
+    ]
+    return Plot(
+        kind="intervals",
+        name="auc-by-site",
+        title="Telling cases from controls, each site left out in turn",
+        words="AUC with its 95 % interval; 0.5 is chance.",
+        data={"rows": sites, "zero": 0.5, "low": 0.0, "high": 1.0, "label": "AUC"},
+        header=("Left-out site", "AUC", "from", "to"),
+        rows=[(s["name"], s["x"], s["low"], s["high"]) for s in sites],
+        source=_address(run, "classifier"),
+    )
+
+
+def roc(run: Run, classifier: Mapping[str, Any]) -> Plot:
+    """Sensitivity against the share of false alarms, in steps that rest on enough people."""
+    steps = classifier.get("roc") or []
+    return Plot(
+        kind="roc",
+        name="roc",
+        title="Receiver operating characteristic, sites left out",
+        words="Each step rests on enough cases and controls to be shown; the diagonal is chance.",
+        data={"points": [[s["false_positive"], s["true_positive"]] for s in steps]},
+        header=("False positive rate", "True positive rate"),
+        rows=[(s["false_positive"], s["true_positive"]) for s in steps],
+        source=_address(run, "classifier"),
+    )
+
+
+def calibration(run: Run, classifier: Mapping[str, Any]) -> Plot:
+    """The share of cases among people of like prediction."""
+    bins = classifier.get("calibration") or []
+    return Plot(
+        kind="calibration",
+        name="calibration",
+        title="What a prediction is worth",
+        words="Share of cases among people with like scores, against their mean score. The "
+        "diagonal is a score that can be taken at its word.",
+        data={"points": [[b["predicted"], b["observed"]] for b in bins]},
+        header=("Mean score", "Share of cases", "People"),
+        rows=[(b["predicted"], b["observed"], b["n"]) for b in bins],
+        source=_address(run, "classifier"),
+    )
+
+
+def severity(run: Run, found: Mapping[str, Any]) -> Plot:
+    """Predicted and recorded severity, in groups of people of like prediction."""
+    bins = found.get("bins") or []
+    return Plot(
+        kind="severity",
+        name="severity",
+        title=f"Severity predicted and recorded ({found.get('outcome', '')})",
+        words="Means of groups of people with like predictions, at sites that the model never saw.",
+        data={"points": [[b["predicted"], b["observed"]] for b in bins]},
+        header=("Predicted", "Recorded", "People"),
+        rows=[(b["predicted"], b["observed"], b["n"]) for b in bins],
+        source=_address(run, "severity"),
+    )
+
+
+def variance(run: Run, harmonisation: Mapping[str, Any]) -> Plot:
+    """The share of variance that site and group explain, before and after harmonisation."""
+    pair = [harmonisation.get(f"variance_explained_{when}") or {} for when in ("before", "after")]
+    rows = [
+        (words, *(of.get(name) for of in pair))
+        for name, words in (("site", "the site"), ("group", "case or control"))
+    ]
+    told = [row for row in rows if None not in row]
+    return Plot(
+        kind="variance",
+        name="harmonisation",
+        title="What harmonisation took away, and what it left",
+        words="Share of variance (median over features). The site's should fall, the group's stay. "
+        "Scores of single people are never drawn.",
+        data={"rows": [list(row) for row in told]},
+        header=("Share of variance due to", "Before", "After"),
+        rows=told,
+        source=_address(run, "harmonisation"),
+    )
+
+
+def without_each(effects: pd.DataFrame, feature: str, stratum: str) -> list[dict[str, Any]]:
+    """The pooled effect of a feature without each site in turn; [] for fewer than three sites."""
+    here = effects[(effects["feature"] == feature) & (effects["stratum"] == stratum)]
+    here = here[here["hedges_g"].notna() & (here["hedges_g_variance"] > 0)]
+    if len(here) < 3:
+        return []
+    left = leave_one_out(
+        here[["hedges_g"]].to_numpy(dtype=float), here[["hedges_g_variance"]].to_numpy(dtype=float)
+    )
+    return [
+        {
+            "site": site,
+            "estimate": float(left.estimate[n, 0]),
+            "low": float(left.ci_low[n, 0]),
+            "high": float(left.ci_high[n, 0]),
+            "i2": float(left.i2[n, 0]),
+        }
+        for n, site in enumerate(here["site"])
+    ]

@@ -1,0 +1,169 @@
+// Plots from the numbers that the page carries; without this script the tables say the same.
+"use strict";
+
+const css = getComputedStyle(document.documentElement);
+const tone = (name) => css.getPropertyValue(name).trim();
+const still = matchMedia("(prefers-reduced-motion: reduce)").matches;
+const link = `rgb(${tone("--bs-link-color-rgb")})`;
+const ink = tone("--bs-body-color"), soft = tone("--bs-secondary-color");
+const line = tone("--bs-border-color"), card = tone("--card");
+// In a saved picture the names stand inside an attribute, where double quotes would end it.
+const fonts = getComputedStyle(document.body).fontFamily.replaceAll('"', "'");
+const round = (value, digits = 2) => (value == null ? "–" : value.toFixed(digits).replace("-", "−"));
+const p = (value) => (value == null ? "–" : value < 0.001 ? "< 0.001" : value.toPrecision(2));
+
+function axis(name, more = {}) {
+  return {
+    type: "value", name, nameLocation: "middle", nameGap: 28,
+    nameTextStyle: { color: soft }, axisLabel: { color: soft, hideOverlap: true },
+    axisLine: { show: true, lineStyle: { color: line } },
+    splitLine: { lineStyle: { color: line, opacity: 0.5 } }, ...more,
+  };
+}
+
+const diagonal = (low, high) => ({
+  type: "line", silent: true, symbol: "none", data: [[low, low], [high, high]],
+  lineStyle: { color: soft, type: "dashed", width: 1 },
+});
+
+const share = { min: 0, max: 1 };
+
+// One function a kind: the numbers in, ECharts' options out.
+const KINDS = {
+  volcano({ points }) {
+    const named = points.filter((one) => one.found).slice(0, 12);
+    const of = (one) => ({
+      value: [one.x, one.y], one,
+      label: { show: named.includes(one), formatter: one.name, color: ink, position: "right", fontSize: 11 },
+    });
+    const series = (found) => ({
+      type: "scatter", symbolSize: found ? 8 : 6, data: points.filter((one) => one.found === found).map(of),
+      itemStyle: found ? { color: link } : { color: card, borderColor: soft, borderWidth: 1 },
+      labelLayout: { hideOverlap: true },
+    });
+    const most = Math.max(0.5, ...points.map((one) => Math.abs(one.x))) * 1.15;
+    const end = Math.ceil(most * 5) / 5;
+    return {
+      xAxis: axis("Hedges g (cases less controls)", { min: -end, max: end }),
+      yAxis: axis("−log10 p", { nameGap: 34 }),
+      series: [series(false), series(true)],
+      tooltip: {
+        formatter: ({ data: { one } }) =>
+          `${one.name}\ng ${round(one.x)}, p ${p(one.p)}, q ${p(one.q)}\n${one.sites} sites`,
+      },
+    };
+  },
+
+  intervals({ rows, zero, low, high, label }) {
+    const names = rows.map((row) => row.name).reverse();
+    const placed = rows.map((row) => [row.x, names.indexOf(row.name), row.low, row.high]);
+    return {
+      xAxis: axis(label, { min: low, max: high }),
+      yAxis: { type: "category", data: names, axisLabel: { color: ink }, axisLine: { lineStyle: { color: line } }, axisTick: { show: false } },
+      series: [
+        {
+          type: "custom", data: placed, encode: { x: [0, 2, 3], y: 1 },
+          renderItem(_, api) {
+            const at = (value) => api.coord([value, api.value(1)]);
+            const [x, y] = at(api.value(0)), [from] = at(api.value(2)), [to] = at(api.value(3));
+            return { type: "group", children: [
+              { type: "line", shape: { x1: from, x2: to, y1: y, y2: y }, style: { stroke: ink, lineWidth: 1.5 } },
+              { type: "rect", shape: { x: x - 4, y: y - 4, width: 8, height: 8 }, style: { fill: link } },
+            ] };
+          },
+          markLine: { silent: true, symbol: "none", label: { show: false }, lineStyle: { color: soft, type: "dashed" }, data: [{ xAxis: zero }] },
+        },
+      ],
+      tooltip: { formatter: ({ value }) => `${names[value[1]]}\n${round(value[0])} (${round(value[2])} to ${round(value[3])})` },
+    };
+  },
+
+  roc: ({ points }) => ({
+    xAxis: axis("False positive rate", share), yAxis: axis("True positive rate", { ...share, nameGap: 34 }),
+    series: [diagonal(0, 1), { type: "line", data: points, symbolSize: 6, itemStyle: { color: link }, lineStyle: { color: link, width: 2 } }],
+    tooltip: { formatter: ({ value }) => `${round(value[1])} of cases found\nat ${round(value[0])} false alarms` },
+  }),
+
+  calibration: ({ points }) => ({
+    xAxis: axis("Mean score", share), yAxis: axis("Share of cases", { ...share, nameGap: 34 }),
+    series: [diagonal(0, 1), { type: "scatter", data: points, symbolSize: 10, itemStyle: { color: link } }],
+    tooltip: { formatter: ({ value }) => `score ${round(value[0])}\ncases ${round(value[1])}` },
+  }),
+
+  severity({ points }) {
+    const all = points.flat(), low = Math.floor(Math.min(...all)), high = Math.ceil(Math.max(...all));
+    const ends = { min: low, max: high };
+    return {
+      xAxis: axis("Predicted", ends), yAxis: axis("Recorded", { ...ends, nameGap: 34 }),
+      series: [diagonal(low, high), { type: "scatter", data: points, symbolSize: 10, itemStyle: { color: link } }],
+      tooltip: { formatter: ({ value }) => `predicted ${round(value[0], 1)}\nrecorded ${round(value[1], 1)}` },
+    };
+  },
+
+  variance({ rows }) {
+    const bar = (name, n, style) => ({ type: "bar", name, data: rows.map((row) => row[n]), barMaxWidth: 26, itemStyle: style });
+    return {
+      legend: { textStyle: { color: ink }, top: 0, right: 8 },
+      xAxis: axis("Share of variance", { axisLabel: { color: soft, formatter: (value) => `${Math.round(value * 100)} %` } }),
+      yAxis: { type: "category", data: rows.map((row) => row[0]), axisLabel: { color: ink }, axisLine: { lineStyle: { color: line } }, axisTick: { show: false } },
+      series: [bar("before", 1, { color: card, borderColor: soft, borderWidth: 1 }), bar("after", 2, { color: link })],
+      tooltip: { formatter: ({ seriesName, name, value }) => `${name}, ${seriesName}: ${(value * 100).toFixed(1)} %` },
+    };
+  },
+};
+
+function options(figure, data) {
+  const drawn = KINDS[figure.dataset.plot](data);
+  return {
+    animation: !still, textStyle: { fontFamily: fonts, color: ink },
+    grid: { left: 56, right: 24, top: 28, bottom: 48, containLabel: figure.dataset.plot === "intervals" || figure.dataset.plot === "variance" },
+    aria: { enabled: true, label: { description: `${figure.dataset.title}. The table below has the numbers.` } },
+    ...drawn,
+    // Rich text: a tooltip of HTML would need inline styles, which the page's policy forbids.
+    tooltip: { renderMode: "richText", trigger: "item", backgroundColor: card, borderColor: line, textStyle: { color: ink }, ...drawn.tooltip },
+  };
+}
+
+function saved(figure, data, kind) {
+  // A chart of its own, of a fixed size and on a white or dark ground, so that a picture stands alone.
+  const chart = echarts.init(null, null, { renderer: "svg", ssr: true, width: 900, height: 560 });
+  chart.setOption({ ...options(figure, data), animation: false, backgroundColor: card });
+  const svg = new Blob([chart.renderToSVGString()], { type: "image/svg+xml" });
+  chart.dispose();
+  if (kind === "svg") return Promise.resolve(svg);
+  return new Promise((resolve, reject) => {
+    const picture = new Image();
+    picture.onload = () => {
+      const canvas = Object.assign(document.createElement("canvas"), { width: 1800, height: 1120 });
+      canvas.getContext("2d").drawImage(picture, 0, 0, 1800, 1120);
+      canvas.toBlob(resolve, "image/png");
+    };
+    picture.onerror = reject;
+    const reader = new FileReader();
+    reader.onload = () => { picture.src = reader.result; };
+    reader.readAsDataURL(svg);
+  });
+}
+
+function saveButton(figure, data, kind) {
+  const button = Object.assign(document.createElement("button"), { type: "button", className: "plain-link", textContent: kind.toUpperCase() });
+  button.setAttribute("aria-label", `Save ${figure.dataset.title} as ${kind.toUpperCase()}`);
+  button.addEventListener("click", async () => {
+    const address = URL.createObjectURL(await saved(figure, data, kind));
+    Object.assign(document.createElement("a"), { href: address, download: `${figure.dataset.name}.${kind}` }).click();
+    setTimeout(() => URL.revokeObjectURL(address), 1000);
+  });
+  return button;
+}
+
+document.querySelectorAll("[data-plot]").forEach((figure) => {
+  const data = JSON.parse(document.getElementById(`data-${figure.dataset.name}`).textContent);
+  figure.hidden = false;
+  const chart = echarts.init(figure, null, { renderer: "svg" });
+  chart.setOption(options(figure, data));
+  figure.setAttribute("role", "img");
+  figure.setAttribute("aria-label", figure.dataset.title);
+  new ResizeObserver(() => chart.resize()).observe(figure);
+  const place = document.querySelector(`[data-saves="${figure.dataset.name}"]`);
+  place.append(" · ", saveButton(figure, data, "svg"), " · ", saveButton(figure, data, "png"));
+});

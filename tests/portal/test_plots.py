@@ -1,0 +1,87 @@
+"""The plots of a run, in a real browser: drawn, told as tables, saved as pictures."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from xml.etree import ElementTree
+
+import pandas as pd
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import expect
+
+from analysis.plots import without_each
+from tests.factories import user_with
+from tests.portal import books
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+@pytest.fixture
+def run():
+    return books.concluded(books.run_of(books.followed_plan()))
+
+
+@pytest.mark.parametrize(("width", "scheme"), [(1280, "light"), (390, "dark")])
+def test_each_plot_is_drawn_and_its_numbers_can_be_read(open_as, run, width, scheme):
+    page = open_as(user_with("CD"), color_scheme=scheme, viewport={"width": width, "height": 900})
+    page.goto(f"/runs/{run.pk}/")
+    page.get_by_role("link", name="Plots").click()
+    plots = page.locator("[data-plot]")
+    assert plots.count() >= 3
+    for n in range(plots.count()):
+        expect(plots.nth(n).locator("svg path").first).to_be_attached()
+    page.get_by_text("The numbers").first.click()
+    expect(page.get_by_role("rowheader", name="ornithine")).to_be_visible()
+    assert Axe().run(page).response["violations"] == []
+    assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+    assert page.complaints == []
+
+
+@pytest.mark.parametrize(("kind", "begins"), [("SVG", b"<svg"), ("PNG", b"\x89PNG")])
+def test_a_plot_is_saved_as_a_picture(open_as, run, kind, begins):
+    page = open_as(user_with("CD"))
+    page.goto(f"/runs/{run.pk}/plots/")
+    with page.expect_download() as saved:
+        page.get_by_role("button", name=f"Save Every feature, everybody as {kind}").click()
+    picture = Path(saved.value.path()).read_bytes()
+    assert picture.startswith(begins)
+    if kind == "SVG":
+        assert ElementTree.fromstring(picture).tag.endswith("svg")  # noqa: S314 - our own drawing
+    assert saved.value.suggested_filename == f"volcano-all.{kind.lower()}"
+    assert page.complaints == []
+
+
+def test_without_scripts_the_numbers_stand_alone(open_as, run):
+    page = open_as(user_with("CA"), java_script_enabled=False)
+    page.goto(f"/runs/{run.pk}/plots/")
+    expect(page.locator("[data-plot]").first).to_be_hidden()
+    page.get_by_text("The numbers").first.click()
+    expect(page.get_by_role("rowheader", name="ornithine")).to_be_visible()
+    answer = page.goto(page.get_by_role("link", name="Data").first.get_attribute("href"))
+    assert answer.status == 200
+
+
+def test_a_site_finds_its_own_row_in_a_forest(open_as, run):
+    site, _ = books.two_sites()
+    page = open_as(user_with("SD", site))
+    page.goto(f"/runs/{run.pk}/?feature=ornithine&stratum=all")
+    row = page.get_by_role("table").get_by_role("row").filter(has_text="(your site)")
+    expect(row).to_have_count(1)
+    expect(row).to_contain_text("FUK")
+
+
+def test_a_pooled_effect_is_told_without_each_site_in_turn():
+    effects = pd.DataFrame(
+        {
+            "feature": "ornithine",
+            "stratum": "all",
+            "site": ["FUK", "TYO", "OSL"],
+            "hedges_g": [0.2, 0.4, 0.9],
+            "hedges_g_variance": [0.04, 0.05, 0.06],
+        }
+    )
+    left = without_each(effects, "ornithine", "all")
+    assert [row["site"] for row in left] == ["FUK", "TYO", "OSL"]
+    assert left[2]["estimate"] < left[0]["estimate"]
+    assert without_each(effects[:2], "ornithine", "all") == []
