@@ -52,27 +52,27 @@ class Leaves:
 
     def __init__(self) -> None:
         # The leaf itself is kept, or its number could be given to another one.
-        self._known: dict[int, tuple[Tree, str, Tree]] = {}
+        self._digests: dict[int, tuple[Tree, str]] = {}
+        self._canonical: dict[int, tuple[Tree, Tree]] = {}
 
     def adopt(self, result: Tree, digest: str) -> None:
         """The leaves of a piece's result are named by the piece: no need to read them again."""
         found: list[Tree] = []
         skeleton(result, found.append)
         for number, leaf in enumerate(found):
-            self._known[id(leaf)] = (leaf, f"{digest} {number}", leaf)
+            self._digests[id(leaf)] = (leaf, f"{digest} {number}")
+            self._canonical[id(leaf)] = (leaf, leaf)
 
     def digest(self, leaf: Tree) -> str:
-        return self._of(leaf)[1]
+        if id(leaf) not in self._digests:
+            self._digests[id(leaf)] = (leaf, leaf_digest(leaf))
+        return self._digests[id(leaf)][1]
 
     def canonical(self, leaf: Tree) -> Tree:
-        return self._of(leaf)[2]
-
-    def _of(self, leaf: Tree) -> tuple[Tree, str, Tree]:
-        found = self._known.get(id(leaf))
-        if found is None:
-            same = canonical(leaf)
-            found = self._known[id(leaf)] = (leaf, leaf_digest(same), same)
-        return found
+        """Made where a piece is computed, and not to look for a kept one."""
+        if id(leaf) not in self._canonical:
+            self._canonical[id(leaf)] = (leaf, canonical(leaf))
+        return self._canonical[id(leaf)][1]
 
 
 def digest(piece: Piece, leaves: Leaves, version: str) -> str:
