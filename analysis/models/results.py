@@ -1,0 +1,71 @@
+"""What a run concluded, read where the run may be read."""
+
+from __future__ import annotations
+
+from io import BytesIO
+from typing import TYPE_CHECKING, Any, ClassVar, Self
+
+import pandas as pd
+from django.db import models
+
+from analysis.models.run import Run
+from cohorts.models import User
+from cohorts.models.scoping import ScopedQuerySet
+
+if TYPE_CHECKING:
+    from django.contrib.auth.models import AnonymousUser
+
+
+class ResultQuerySet(ScopedQuerySet[Any]):
+    """Results are read through their run, so they are visible where it is."""
+
+    resource = "released_result"
+
+    def visible_to(self, user: User | AnonymousUser) -> Self:
+        return self.filter(run__in=Run.objects.visible_to(user))
+
+
+class RunTable(models.Model):
+    """A result table as Parquet: read whole, never row by row, and never changed."""
+
+    run = models.ForeignKey(Run, on_delete=models.CASCADE, related_name="tables")
+    name = models.CharField(max_length=20)
+    n_rows = models.PositiveIntegerField()
+    parquet = models.BinaryField()
+
+    objects: ClassVar = ResultQuerySet.as_manager()
+
+    class Meta:
+        ordering = ["id"]
+        constraints = [models.UniqueConstraint(name="run_table_once", fields=["run", "name"])]
+
+    def __str__(self) -> str:
+        return f"{self.run} {self.name}"
+
+    @property
+    def frame(self) -> pd.DataFrame:
+        return pd.read_parquet(BytesIO(self.parquet))
+
+    @classmethod
+    def of(cls, run: Run, name: str, frame: pd.DataFrame) -> RunTable:
+        """An unsaved table that holds ``frame``."""
+        buffer = BytesIO()
+        frame.to_parquet(buffer, index=False, compression="zstd")
+        return cls(run=run, name=name, n_rows=len(frame), parquet=buffer.getvalue())
+
+
+class RunDocument(models.Model):
+    """A result that is no table: classifier, severity, harmonisation, handling."""
+
+    run = models.ForeignKey(Run, on_delete=models.CASCADE, related_name="documents")
+    name = models.CharField(max_length=20)
+    data = models.JSONField()
+
+    objects: ClassVar = ResultQuerySet.as_manager()
+
+    class Meta:
+        ordering = ["id"]
+        constraints = [models.UniqueConstraint(name="run_document_once", fields=["run", "name"])]
+
+    def __str__(self) -> str:
+        return f"{self.run} {self.name}"
