@@ -9,6 +9,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from analysis.blocks import Block, Prepared, stacked
+from analysis.model_bins import calibration_groups, roc_steps, severity_groups
 from analysis.plans import AnalysisPlan
 from analysis.site_effects import covariate_of
 from analysis.stats.classify import SiteFold, gather_sites, judge_forest, site_seeds
@@ -171,6 +172,8 @@ def classify(prepared: Prepared, plan: AnalysisPlan, steps: Steps) -> dict[str, 
         "importance": {str(name): float(value) for name, value in top.items()},
         "warnings": list(result.warnings),
         "features_left_out": list(result.features_left_out),
+        "roc": roc_steps(result.scores, study.is_case, study.sites),
+        "calibration": calibration_groups(result.scores, study.is_case),
     }
 
 
@@ -300,5 +303,6 @@ def _severity(
         "n_case": int((case == 1).sum()),
         "n_control": int((case == 0).sum()),
         "by_site": within_sites(fit.predicted_cv, outcome[known], sites[known]),
+        "groups": severity_groups(fit.predicted_cv, outcome[known]),
         "vip": {str(name): float(value) for name, value in vip.items()},
     }

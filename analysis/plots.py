@@ -8,9 +8,11 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import pandas as pd
+from django.conf import settings
 
 from analysis.models import Run
 from analysis.run_page import STRATUM_WORDS, documents_of, records, table_of
+from analysis.services import release, released_groups
 from analysis.stats.influence import leave_one_out
 from cohorts.models import User
 
@@ -41,7 +43,7 @@ class Plot:
 
 def plots_of(run: Run, user: User, stratum: str) -> list[Plot]:
     """Every plot that this person may see of that run."""
-    pooled, documents = table_of(run, "pooled", user), documents_of(run, user)
+    pooled, documents = table_of(run, "pooled", user), _grouped(documents_of(run, user), user)
     found = [] if pooled is None else [volcano(run, pooled, stratum)]
     for name, draw in (
         ("classifier", left_out_sites),
@@ -54,6 +56,18 @@ def plots_of(run: Run, user: User, stratum: str) -> list[Plot]:
         if document and not document.get("refused"):
             found.append(draw(run, document))
     return [plot for plot in found if plot.rows]
+
+
+def _grouped(documents: dict[str, Any], user: User) -> dict[str, Any]:
+    """Documents with groups of people joined; who sees everything gets them joined here."""
+    if release.sees_everything(user):
+        for name, join in (
+            ("classifier", released_groups.of_classifier),
+            ("severity", released_groups.of_severity),
+        ):
+            if name in documents:
+                documents[name] = documents[name] | join(documents[name], settings.DISCLOSURE_K)
+    return documents
 
 
 def strata_of(pooled: pd.DataFrame | None) -> list[tuple[str, str]]:
@@ -148,7 +162,7 @@ def calibration(run: Run, classifier: Mapping[str, Any]) -> Plot:
 
 def severity(run: Run, found: Mapping[str, Any]) -> Plot:
     """Predicted and recorded severity, in groups of people of like prediction."""
-    bins = found.get("bins") or []
+    bins = found.get("groups") or []
     return Plot(
         kind="severity",
         name="severity",

@@ -6,6 +6,7 @@ import re
 from collections.abc import Callable, Collection, Mapping
 from typing import Any
 
+from analysis.services import released_groups
 from analysis.services.disclosure import (
     HIDDEN,
     count_or_none,
@@ -82,12 +83,14 @@ def _classifier(data: Document, sites: Sites, k: int, own: Collection[str]) -> d
     }
     if not overall_hidden:
         hidden |= sites_to_hide(_tested(data), k)
-    told = dict(data)
+    told = {name: part for name, part in data.items() if name not in released_groups.NAMES}
     told["by_site"] = [_site_area(entry, entry["site"] in hidden, k) for entry in data["by_site"]]
     told["warnings"] = _about_shown(data.get("warnings", ()), hidden)
     if overall_hidden or classifier_hidden(data, k, own):
         return told | dict.fromkeys(AUC) | {"importance": {}, "reason": HIDDEN}
     told |= {name: _auc(data.get(name)) for name in AUC}
+    if not set(own) & set(sites):
+        told |= released_groups.of_classifier(data, k)
     return told | {"importance": _coarse(data.get("importance", {}))}
 
 
@@ -145,6 +148,10 @@ def _severity(data: Document, sites: Sites, k: int, own: Collection[str]) -> dic
     told["n_samples"] = count_or_none(data["n_samples"], k)
     # A site's own correlation is that of its people: the verdict speaks of all sites together.
     told.pop("by_site", None)
+    told.pop("groups", None)
+    # Somebody who knows one site's people could take them out of a group's mean.
+    if not set(own) & set(sites):
+        told |= released_groups.of_severity(data, k)
     return told | {"vip": _coarse(data.get("vip", {}))}
 
 

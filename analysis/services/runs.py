@@ -248,6 +248,7 @@ COMPUTING = (
     "prepare.py",
     "site_effects.py",
     "pooling.py",
+    "model_bins.py",
     "across_sites.py",
     "pipeline.py",
     "verdicts.py",

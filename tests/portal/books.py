@@ -87,6 +87,13 @@ DOCUMENTS = {
         ],
         "importance": {"ornithine": 0.2},
         "warnings": ["FUK: tested without 3 features."],
+        "roc": [
+            {"false_positive": n / 20, "n_case": 6 if n < 5 else 2, "n_control": 48}
+            for n in range(1, 21)
+        ],
+        "calibration": [
+            {"predicted": n / 20, "n_case": 1 + n // 4, "n_control": 5 - n // 4} for n in range(20)
+        ],
     },
     "severity": {"refused": "The plan names no outcome."},
     "harmonisation": {
