@@ -76,7 +76,9 @@ class OfParticipant(serializers.Serializer[Any]):
 
 
 class ConsentSerializer(OfParticipant, serializers.ModelSerializer[Consent]):
-    form_version = serializers.CharField(source="form.version", default=None, read_only=True)
+    form_version = serializers.CharField(
+        source="form.version", default=None, read_only=True, allow_null=True
+    )
     duo = serializers.SerializerMethodField(help_text="Terms of the GA4GH Data Use Ontology.")
 
     class Meta:
@@ -135,11 +137,19 @@ class ErasureSerializer(serializers.ModelSerializer[Erasure]):
     """A request, by whom, and after it was carried out the receipt; then it names nobody."""
 
     site = serializers.CharField(source="site.code", read_only=True)
-    participant = serializers.CharField(source="participant.code", default=None, read_only=True)
+    participant = serializers.CharField(
+        source="participant.code", default=None, read_only=True, allow_null=True
+    )
     state = serializers.CharField(read_only=True)
-    requested_by = serializers.CharField(source="requested_by.username", read_only=True)
-    approved_by = serializers.CharField(source="approved_by.username", default=None, read_only=True)
-    stopped_by = serializers.CharField(source="stopped_by.username", default=None, read_only=True)
+    requested_by = serializers.CharField(
+        source="requested_by.username", default=None, read_only=True, allow_null=True
+    )
+    approved_by = serializers.CharField(
+        source="approved_by.username", default=None, read_only=True, allow_null=True
+    )
+    stopped_by = serializers.CharField(
+        source="stopped_by.username", default=None, read_only=True, allow_null=True
+    )
     due_at = serializers.SerializerMethodField(help_text="Until then it can be stopped.")
 
     class Meta:
@@ -185,13 +195,17 @@ class SampleSerializer(serializers.ModelSerializer[Sample]):
 
     site = serializers.CharField(source="site.code", read_only=True)
     participant = serializers.CharField(source="participant.code", read_only=True)
-    visit = serializers.CharField(source="visit.label", default=None, read_only=True)
+    visit = serializers.CharField(
+        source="visit.label", default=None, read_only=True, allow_null=True
+    )
     parent = serializers.CharField(  # type: ignore[assignment]  # DRF has an attribute so named
-        source="parent.code", default=None, read_only=True
+        source="parent.code", default=None, read_only=True, allow_null=True
     )
     spin_delay_hours = serializers.FloatField(read_only=True, allow_null=True)
     place = serializers.CharField(read_only=True, help_text="Box, row and column.")
-    held_at = serializers.CharField(source="held_at.code", default=None, read_only=True)
+    held_at = serializers.CharField(
+        source="held_at.code", default=None, read_only=True, allow_null=True
+    )
 
     class Meta:
         model = Sample
@@ -222,7 +236,9 @@ class SampleSerializer(serializers.ModelSerializer[Sample]):
 class AssessmentSerializer(OfParticipant, serializers.ModelSerializer[Assessment]):
     instrument = serializers.CharField(source="instrument.code", read_only=True)
     version = serializers.CharField(source="instrument.version", read_only=True)
-    visit = serializers.CharField(source="visit.label", default=None, read_only=True)
+    visit = serializers.CharField(
+        source="visit.label", default=None, read_only=True, allow_null=True
+    )
 
     class Meta:
         model = Assessment
@@ -244,8 +260,12 @@ class AssessmentSerializer(OfParticipant, serializers.ModelSerializer[Assessment
 
 class UploadSerializer(serializers.ModelSerializer[Upload]):
     site = serializers.CharField(source="site.code", read_only=True)
-    sent_by = serializers.CharField(source="sent_by.username", default=None, read_only=True)
-    accepted_by = serializers.CharField(source="accepted_by.username", default=None, read_only=True)
+    sent_by = serializers.CharField(
+        source="sent_by.username", default=None, read_only=True, allow_null=True
+    )
+    accepted_by = serializers.CharField(
+        source="accepted_by.username", default=None, read_only=True, allow_null=True
+    )
 
     class Meta:
         model = Upload

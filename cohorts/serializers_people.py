@@ -61,7 +61,9 @@ class TransferSerializer(serializers.ModelSerializer[Transfer]):
     site = serializers.CharField(source="participant.site.code", read_only=True)
     participant = serializers.CharField(source="participant.code", read_only=True)
     to_site = serializers.CharField(source="to_site.code", read_only=True)
-    arrived_as = serializers.CharField(source="arrived_as.code", default=None, read_only=True)
+    arrived_as = serializers.CharField(
+        source="arrived_as.code", default=None, read_only=True, allow_null=True
+    )
     state = serializers.CharField(read_only=True)
 
     class Meta:

@@ -51,5 +51,5 @@ urlpatterns = [
     path("", RedirectView.as_view(pattern_name="api-docs"), name="api-root"),
     re_path(r"^schema/?$", conditional_page(SchemaView.as_view()), name="schema"),
     re_path(r"^docs/?$", conditional_page(DocsView.as_view(url_name="schema")), name="api-docs"),
-    re_path(r"^.*$", NothingHere.as_view(), name="api-nothing"),
+    re_path(r"^[\s\S]*$", NothingHere.as_view(), name="api-nothing"),
 ]

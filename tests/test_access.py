@@ -317,7 +317,7 @@ def a_run(plan: Plan, *, released: bool) -> Run:
     numbers = ["estimate", "se", "df", "p", "hedges_g", "hedges_g_variance", "ci_low", "ci_high"]
     numbers += ["q", "tau2", "i2", "q_statistic", "q_p", "pi_low", "pi_high"]
     row = {"stratum": "all", "feature": "f", "site": "OWN", "n_sites": 2}
-    row |= {"n_case": 20, "n_control": 20}
+    row |= {"n_case": 20, "n_control": 20, "n_below_lod": 0}
     row |= dict.fromkeys(numbers, 0.5) | dict.fromkeys(WORDS, "")
     for name in ("effects", "pooled"):
         RunTable.of(run, name, pd.DataFrame([row])).save()
