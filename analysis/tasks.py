@@ -6,7 +6,7 @@ import uuid
 
 from celery import shared_task
 
-from analysis.services import erasures, freshness, operations, parts, queue, runs, steps
+from analysis.services import bell, erasures, freshness, operations, parts, queue, runs, steps
 from cohorts import history
 from cohorts.models import Heartbeat
 from cohorts.services import phenotyping, repeats
@@ -14,10 +14,11 @@ from cohorts.services import phenotyping, repeats
 
 @shared_task(name="analysis.sweep")
 def sweep() -> None:
+    bell.heard("analysis.sweep")
     for run_id in freshness.sweep():
         freshness.ring("analysis.execute", str(run_id))
     for run_id in parts.waiting():
-        freshness.ring("analysis.part", str(run_id))
+        freshness.ring("analysis.part", str(run_id), each=True)
     parts.remove_left_over()
     steps.purge()
     # Last: an erasure that cannot be carried out yet keeps no analysis waiting.
@@ -30,13 +31,14 @@ def sweep() -> None:
 
 @shared_task(name="analysis.execute")
 def execute(run_id: str) -> None:
-    runs.execute(queue.next_in_turn(uuid.UUID(run_id)))
-    # What waited for this run, or arrived while it computed, starts now and not at the next sweep.
-    freshness.ring("analysis.sweep")
+    bell.heard("analysis.execute", run_id)
+    if runs.execute(queue.next_in_turn(uuid.UUID(run_id))):
+        # What waited for this run, or arrived meanwhile, starts now and not at the next sweep.
+        freshness.ring("analysis.sweep")
 
 
 @shared_task(name="analysis.part")
 def part(run_id: str) -> None:
     # One part, then the next in the queue's order: other runs get their turn in between.
     if parts.help_with(uuid.UUID(run_id)):
-        freshness.ring("analysis.part", run_id)
+        freshness.ring("analysis.part", run_id, each=True)

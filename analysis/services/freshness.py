@@ -31,6 +31,8 @@ def sweep() -> list[uuid.UUID]:
         cause = why_stale(plan)
         if cause and settled(plan):
             runs.request(plan, cause=cause)
+        elif cause:
+            nudge()  # a burst that lasts: look again when it may be over
     return list(Run.objects.claimable().in_turn().values_list("pk", flat=True))
 
 

@@ -77,7 +77,7 @@ class Shared:
         )
         self.n_parts += len(cut)
         for _ in range(min(BELLS, len(cut) - 1)):
-            if not bell.ring("analysis.part", str(self.run.pk)):
+            if not bell.ring("analysis.part", str(self.run.pk), each=True):
                 break
         self._work_off({first + at: part for at, part in enumerate(cut)})
         rows = RunPart.objects.filter(token=self.token, ordinal__gte=first).order_by("ordinal")

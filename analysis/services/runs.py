@@ -49,11 +49,11 @@ def request(plan: Plan, *, cause: str, by: User | None = None) -> Run:
         return waiting
 
 
-def execute(run_id: uuid.UUID) -> None:
-    """Compute a queued run and store its outcome; safe to deliver twice."""
+def execute(run_id: uuid.UUID) -> bool:
+    """Compute a queued run and store its outcome; safe to deliver twice. False if not free."""
     token = Run.objects.claim(run_id, code_version())
     if token is None:
-        return
+        return False
     try:
         with lease.held(run_id, token):
             _compute_and_publish(run_id, token)
@@ -72,6 +72,7 @@ def execute(run_id: uuid.UUID) -> None:
     except Exception:
         _fail(run_id, token, "Internal error: the operators have been told.")
         raise
+    return True
 
 
 def _compute_and_publish(run_id: uuid.UUID, token: uuid.UUID) -> None:

@@ -9,6 +9,7 @@ from celery import current_app
 from django.db.models.functions import Now
 from django.utils import timezone
 
+from analysis import tasks
 from analysis.models import Plan, Run
 from analysis.services import bell, freshness, runs
 from cohorts.models import Change, Participant
@@ -130,8 +131,9 @@ def test_a_broker_that_is_down_costs_an_upload_less_than_a_second(
     if fault == "refuses":
         server.close()
     monkeypatch.setattr(bell, "_silent_until", 0.0)
-    monkeypatch.setattr(current_app.conf, "broker_url", url)
+    # In this order: the second, where unset, is read from the first, and would be put back wrong.
     monkeypatch.setattr(current_app.conf, "broker_write_url", url)
+    monkeypatch.setattr(current_app.conf, "broker_url", url)
     began = time.monotonic()
     Change.objects.record(
         study=plan.study, site=SiteFactory(), kind="assays", counts={}, cause="test"
@@ -150,3 +152,68 @@ def test_the_change_log_is_read_in_the_order_of_its_commits(plan, consortium):
     assert numbers == sorted(numbers)
     assert Change.objects.newest(plan.study) == numbers[-1]
     assert Change.objects.latest("pk").recorded_at <= timezone.now()
+
+
+@pytest.fixture
+def sent(monkeypatch):
+    """The names of messages that were really sent; the marks are those of the real broker."""
+    names = []
+    monkeypatch.setattr(bell, "BELL_SECONDS", 10.0)  # on a busy machine too
+    monkeypatch.setattr(bell, "_silent_until", 0.0)
+    monkeypatch.setattr(current_app, "send_task", lambda name, **_: names.append(name))
+    bell.heard("test.bell", "run")
+    yield names
+    bell.heard("test.bell", "run")
+
+
+def test_a_thousand_rings_are_one_message_until_it_is_heard(sent):
+    assert all(bell.ring("test.bell", "run") for _ in range(20))
+    assert sent == ["test.bell"]
+    bell.heard("test.bell", "run")
+    assert bell.ring("test.bell", "run")
+    assert len(sent) == 2
+
+
+def test_a_message_for_later_does_not_keep_one_for_now_from_being_sent(sent):
+    assert all(bell.ring("test.bell", "run", countdown=5) for _ in range(3))
+    assert all(bell.ring("test.bell", "run") for _ in range(3))
+    assert len(sent) == 2
+
+
+def test_a_message_that_is_never_heard_is_sent_again_after_a_while(sent, settings):
+    settings.CELERY_BEAT_SCHEDULE = {"sweep": {"schedule": 0.5}}
+    bell.ring("test.bell", "run")
+    time.sleep(1.2)
+    bell.ring("test.bell", "run")
+    assert len(sent) == 2
+
+
+def test_helpers_are_called_one_by_one(sent):
+    assert all(bell.ring("test.bell", "run", each=True) for _ in range(3))
+    assert len(sent) == 3
+
+
+def test_what_is_rung_while_a_sweep_looks_at_the_database_is_heard_by_the_next(
+    plan, consortium, monkeypatch, sent
+):
+    monkeypatch.setattr(freshness, "sweep", lambda: freshness.nudge() or [])
+    bell.heard("analysis.sweep")
+    freshness.nudge()
+    tasks.sweep()
+    assert sent == ["analysis.sweep"] * 2
+    bell.heard("analysis.sweep")
+
+
+def test_a_bell_for_a_run_that_is_not_free_rings_for_nothing(plan, consortium, sent):
+    (run_id,) = freshness.sweep()
+    Run.objects.claim(run_id)
+    tasks.execute(str(run_id))
+    assert sent == []
+
+
+def test_a_sweep_that_finds_a_burst_going_on_looks_again(plan, consortium, settings, monkeypatch):
+    settings.SETTLE_SECONDS = 60
+    rung = []
+    monkeypatch.setattr(freshness, "ring", lambda task, **_: rung.append(task))
+    assert freshness.sweep() == []
+    assert rung == ["analysis.sweep"]
