@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -20,6 +20,7 @@ from cohorts.ingest.columns import (
 )
 from cohorts.ingest.facts import SiteFacts
 from cohorts.ingest.reading import Table
+from cohorts.ingest.remarks import COLUMN as REMARKS
 from cohorts.ingest.report import Findings, Report
 from cohorts.ingest.values import (
     BELOW_LOD,
@@ -28,6 +29,7 @@ from cohorts.ingest.values import (
     Scale,
     ValueRules,
     ZeroMeans,
+    flagged,
     parse_series,
     warn_of_words,
 )
@@ -109,6 +111,19 @@ def detect_layout(headers: list[str], columns: Mapping[str, str] | None = None) 
     return "long" if all(is_there) else "wide"
 
 
+def text_headers(options: AssayOptions) -> Callable[[str], bool]:
+    """Whether a header's column is read as text: all that a table may have beside its values."""
+    names = (*ASSAYS_WIDE.names, *ASSAYS_LONG.names, *_mapping(options).values(), REMARKS)
+    known = {heading(name) for name in names}
+    return lambda header: heading(header) in known
+
+
+def tells_no_fault(table: Table, options: AssayOptions) -> bool:
+    """Whether the numbers of a table need not be told as they were sent."""
+    negative = table.numbers is not None and bool((table.numbers.values < 0).any())
+    return not (negative and ValueRules(Findings(), options.scale).refuses_negative)
+
+
 def _mapping(options: AssayOptions) -> dict[str, str]:
     named = dict(options.columns)
     if options.sample_column != "sample":
@@ -134,15 +149,25 @@ def _read_wide(
     if "sample" not in matched:
         return ()
     heads = read_heads(table, matched, facts, findings)
-    rows = table.frame.index.tolist()
-    parsed = [parse_series(table.frame[h], rows, h, rules) for h in sources]
-    if not parsed:
+    if not sources:
         return ()
-    values = np.column_stack([value for value, _ in parsed])
-    flags = np.column_stack([flag for _, flag in parsed])
+    values, flags = _cells(table, sources, rules)
     named = [split_unit(header, facts.features) for header in sources]
     features = resolve_columns(named, sources, facts.features, options, findings)
     return _split(heads.batches, heads.rows, features, values, flags)
+
+
+def _cells(
+    table: Table, sources: list[str], rules: ValueRules
+) -> tuple[NDArray[np.float64], NDArray[np.uint8]]:
+    if table.numbers is not None and table.numbers.names == tuple(sources):
+        return flagged(table.numbers.values, rules)
+    rows = table.frame.index.tolist()
+    parsed = [parse_series(table.frame[header], rows, header, rules) for header in sources]
+    return (
+        np.column_stack([values for values, _ in parsed]),
+        np.column_stack([flags for _, flags in parsed]),
+    )
 
 
 def _read_long(
@@ -230,18 +255,29 @@ def _split(
     flags: NDArray[np.uint8],
 ) -> tuple[CheckedBatch, ...]:
     """Cut the table into its batches, in the order in which they first appear."""
+    if len(set(labels)) == 1:
+        return (_batch(labels[0], features, heads, values, flags),)
     each = np.array(labels, dtype=object)
     batches = []
     for label in dict.fromkeys(labels):
         mine = np.flatnonzero(each == label)
-        part, part_flags = values[mine], flags[mine]
-        columns = tuple(
-            _with_limit(column, part[:, j], part_flags[:, j]) for j, column in enumerate(features)
-        )
-        batches.append(
-            CheckedBatch(label, columns, tuple(heads[i] for i in mine), part, part_flags)
-        )
+        own = [heads[i] for i in mine]
+        batches.append(_batch(label, features, own, values[mine], flags[mine]))
     return tuple(batches)
+
+
+def _batch(
+    label: str,
+    features: tuple[AssayColumn, ...],
+    heads: list[AssayRowHead],
+    values: NDArray[np.float64],
+    flags: NDArray[np.uint8],
+) -> CheckedBatch:
+    limited = np.flatnonzero((flags == BELOW_LOD).any(axis=0)).tolist()
+    columns = list(features)
+    for j in limited:
+        columns[j] = _with_limit(columns[j], values[:, j], flags[:, j])
+    return CheckedBatch(label, tuple(columns), tuple(heads), values, flags)
 
 
 def _with_limit(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 
 from cohorts.ingest import assays, assessments, participants, samples
@@ -23,14 +23,22 @@ Options = Mapping[str, str] | assays.AssayOptions
 """Standard column -> the site's own name; of assays also what the file does not say of itself."""
 
 
-def read_file(kind: str, content: bytes, filename: str, encoding: str = "") -> Table:
+def read_file(
+    kind: str,
+    content: bytes,
+    filename: str,
+    encoding: str = "",
+    is_text: Callable[[str], bool] | None = None,
+) -> Table:
     """The table in a file, without remarks of an earlier check. Raises UnreadableFile.
 
-    ``encoding`` is what a person says the file has; without it, it must be certain.
+    ``encoding`` is what a person says the file has; without it, it must be certain. With
+    ``is_text`` the columns that it does not know may be read as numbers at once.
     """
     reader = read_assay_file if kind == "assays" else read_table
     name = filename or "The file"
-    table = reader(recoded(content, encoding, name) if encoding else content, filename=filename)
+    content = recoded(content, encoding, name) if encoding else content
+    table = reader(content, filename=filename, is_text=is_text)
     table = replace(table, encoding=encoding) if encoding else table
     table = without_remarks(table)
     return with_decimal_points(table) if _may_hold_commas(content) else table
@@ -51,6 +59,10 @@ def check_file(
     encoding: str = "",
 ) -> Checked:
     """Read a file and check its rows. Raises UnreadableFile where there is no table in it."""
+    if isinstance(options, assays.AssayOptions):
+        table = read_file(kind, content, filename, encoding, assays.text_headers(options))
+        if assays.tells_no_fault(table, options):
+            return assays.check(table, facts, options)
     return check_table(kind, read_file(kind, content, filename, encoding), facts, options)
 
 

@@ -6,6 +6,7 @@ import re
 import unicodedata
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 
 from cohorts.ingest.facts import FeatureIndex
 from cohorts.ingest.nearest import nearest
@@ -100,6 +101,7 @@ _CAMEL = re.compile(r"(?<=[a-z])(?=[A-Z])")
 _ITEM = re.compile(r"item([1-9][0-9]{0,2})")
 
 
+@lru_cache(maxsize=8192)  # each column of a wide table is asked for several times
 def heading(name: str) -> str:
     """A header without case, width, white space, underscores and hyphens."""
     return re.sub(r"[\s_\-]+", "", unicodedata.normalize("NFKC", name).casefold())

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-import io
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
@@ -12,7 +13,17 @@ from numpy.typing import NDArray
 from pyarrow import csv as arrow_csv
 
 _CONTROLS = bytes(set(range(32)) - {9, 10, 13}) + b"\x7f"
-_BLOCK = 1 << 20
+_BLOCK = 4 << 20  # a block's cells must not be many more than its columns
+# What a float rounds to 0 has a negative exponent, or so many noughts.
+_TINY = (b"e-", b"E-", b"0" * 300)
+
+
+@dataclass(frozen=True)
+class PlainNumbers:
+    """Columns of plain finite numbers and gaps (NaN): ``values`` of shape (n rows, n names)."""
+
+    names: tuple[str, ...]
+    values: NDArray[np.float64]
 
 
 def has_no_controls(content: bytes) -> bool:
@@ -26,18 +37,53 @@ def read_plain(content: bytes, delimiter: str) -> pd.DataFrame | None:
     Plain is ASCII without quotes, blank lines, lone carriage returns or white space around cells,
     with as many cells in each row as in the header and no column without a name.
     """
+    header = _plain_header(content, delimiter)
+    read = _read(content, delimiter, dict.fromkeys(header, pa.large_string())) if header else None
+    return None if read is None else _text_frame(read, header)
+
+
+def read_numbers(
+    content: bytes, delimiter: str, is_text: Callable[[str], bool]
+) -> tuple[pd.DataFrame, PlainNumbers] | None:
+    """As `read_plain`, with all columns but those that ``is_text`` knows read as numbers at once.
+
+    None where any of their cells is not a plain number or empty: that way names what it is.
+    """
+    header = _plain_header(content, delimiter)
+    told = [name for name in header if is_text(name)]
+    numeric = tuple(name for name in header if not is_text(name))
+    # The first column tells blank rows, and a comma in a text would be somebody's decimal one.
+    if not told or told[0] != header[0] or not numeric or (delimiter != "," and b"," in content):
+        return None
+    types = dict.fromkeys(numeric, pa.float64()) | dict.fromkeys(told, pa.large_string())
+    read = _read(content, delimiter, types)
+    if read is None:
+        return None
+    values = np.empty((read.num_rows, len(numeric)))
+    for j, name in enumerate(numeric):
+        column = read.column(name)
+        values[:, j] = column.to_numpy()
+        # Arrow reads "nan" and "inf" too, and those are words.
+        if np.isfinite(values[:, j]).sum() < len(column) - column.null_count:
+            return None
+    if (values == 0).any() and any(mark in content for mark in _TINY):
+        return None
+    return _text_frame(read.select(told), told), PlainNumbers(numeric, values)
+
+
+def _plain_header(content: bytes, delimiter: str) -> list[str]:
+    """The names of the columns; none where the file is not plain."""
     if not _is_plain(content, delimiter.encode()):
-        return None
+        return []
     header = content[: content.index(b"\n")].decode().rstrip("\r").split(delimiter)
-    if (
-        any(not h or h != h.strip() for h in header)
-        or len(set(header)) < len(header)
-        or any(len(h) > 200 for h in header)
-    ):
-        return None
+    is_clear = all(map(_is_plain_name, header)) and len(set(header)) == len(header)
+    return header if is_clear else []
+
+
+def _read(content: bytes, delimiter: str, types: Mapping[str, pa.DataType]) -> pa.Table | None:
     try:
         read = arrow_csv.read_csv(
-            io.BytesIO(content),
+            pa.BufferReader(content),
             read_options=arrow_csv.ReadOptions(
                 use_threads=False, block_size=max(_BLOCK, 2 * len(content) // 16)
             ),
@@ -45,17 +91,20 @@ def read_plain(content: bytes, delimiter: str) -> pd.DataFrame | None:
                 delimiter=delimiter, quote_char=False, ignore_empty_lines=False
             ),
             convert_options=arrow_csv.ConvertOptions(
-                column_types=dict.fromkeys(header, pa.large_string()), strings_can_be_null=False
+                column_types=types, strings_can_be_null=False, null_values=[""]
             ),
         )
     except pa.ArrowInvalid:
-        return None  # a row of another width: the slow way says which
-    if not read.num_rows or "" in read.column(0).unique().to_pylist():
-        return None  # a row of empty cells is no row, but counts
+        return None  # a row of another width, or no number: the slow way says which
+    # A row of empty cells is no row, but counts.
+    return read if read.num_rows and "" not in read.column(0).unique().to_pylist() else None
+
+
+def _text_frame(read: pa.Table, names: list[str]) -> pd.DataFrame:
     dtype = pd.StringDtype("pyarrow", na_value=float("nan"))
     columns = {
         name: pd.arrays.ArrowStringArray(column, dtype=dtype)  # type: ignore[call-arg]  # stubs lag
-        for name, column in zip(header, read.columns, strict=True)
+        for name, column in zip(names, read.columns, strict=True)
     }
     return pd.DataFrame(columns, index=pd.RangeIndex(2, read.num_rows + 2, name="row"), copy=False)
 
@@ -94,7 +143,7 @@ def numbers_in(column: pd.Series) -> NDArray[np.float64] | None:
     """
     texts = pa.array(column.array)
     try:
-        numbers = pc.cast(pc.if_else(pc.equal(texts, ""), None, texts), pa.float64())
+        numbers = _cast(texts)
     except pa.ArrowInvalid:
         return None
     values: NDArray[np.float64] = numbers.to_numpy(zero_copy_only=False)
@@ -104,3 +153,10 @@ def numbers_in(column: pd.Series) -> NDArray[np.float64] | None:
     zeros = texts.filter(pa.array(values == 0))
     lost = len(zeros) and pc.any(pc.match_substring_regex(zeros, "^[^eE]*[1-9]")).as_py()
     return None if lost else values
+
+
+def _cast(texts: pa.ChunkedArray) -> pa.ChunkedArray:
+    has_gaps = pc.any(pc.equal(texts, "")).as_py()
+    return pc.cast(
+        pc.if_else(pc.equal(texts, ""), None, texts) if has_gaps else texts, pa.float64()
+    )

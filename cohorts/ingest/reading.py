@@ -5,14 +5,14 @@ from __future__ import annotations
 import csv
 import io
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import pandas as pd
 
 from cohorts.ingest.encodings import decode
 from cohorts.ingest.opendocument import is_opendocument, read_opendocument
-from cohorts.ingest.plain_csv import has_no_controls, read_plain
+from cohorts.ingest.plain_csv import PlainNumbers, has_no_controls, read_numbers, read_plain
 from cohorts.ingest.workbook import UnreadableFile, read_workbook
 
 __all__ = ["Table", "UnreadableFile", "read_table", "read_text"]
@@ -39,25 +39,32 @@ class Table:
     ``frame`` has the header as sent for its columns and the file's row numbers for its index
     (the header is row 1; blank rows count and are left out). An empty cell is ``""``; white
     space around a cell is removed. ``note`` says what a reader of the report should know;
-    ``warnings`` what a reader of the format found odd in the file.
+    ``warnings`` what a reader of the format found odd in the file. ``numbers`` are the columns
+    that were read as numbers at once, after those of ``frame``, which then does not hold them.
     """
 
     frame: pd.DataFrame
     encoding: str = "UTF-8"
     note: str = ""
     warnings: tuple[str, ...] = ()
+    numbers: PlainNumbers | None = None
 
     @property
     def columns(self) -> list[str]:
-        return [str(name) for name in self.frame.columns]
+        names = [str(name) for name in self.frame.columns]
+        return [*names, *self.numbers.names] if self.numbers else names
 
     @property
     def n_rows(self) -> int:
         return len(self.frame)
 
 
-def read_table(content: bytes, *, filename: str = "") -> Table:
+def read_table(
+    content: bytes, *, filename: str = "", is_text: Callable[[str], bool] | None = None
+) -> Table:
     """Read CSV, TSV, XLSX or ODS, told apart by content and not by name.
+
+    With ``is_text`` the other columns are `Table.numbers` where every cell of theirs is one.
 
     Raises
     ------
@@ -74,6 +81,9 @@ def read_table(content: bytes, *, filename: str = "") -> Table:
     text, encoding = read_text(content, name)
     delimiter = _delimiter(text)
     note = "Cells are separated by semicolons." if delimiter == ";" else ""
+    numbers = read_numbers(content, delimiter, is_text) if is_text else None
+    if numbers is not None and numbers[0].size + numbers[1].values.size <= MAX_CELLS:
+        return Table(numbers[0], encoding, note, numbers=numbers[1])
     frame = read_plain(content, delimiter)
     if frame is not None and frame.size <= MAX_CELLS:
         return Table(frame, encoding, note)

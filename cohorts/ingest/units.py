@@ -11,6 +11,7 @@ import re
 import unicodedata
 from dataclasses import dataclass
 from fractions import Fraction
+from functools import lru_cache
 
 from cohorts.ingest.nearest import nearest
 
@@ -79,6 +80,7 @@ class _Unit:
     scale: Fraction
 
 
+@lru_cache(maxsize=1024)
 def spelled(unit: str) -> str:
     """The unit in one spelling: ``µmol/l``, ``μmol/L``, ``mcmol/L`` are all ``umol/L``."""
     text = unicodedata.normalize("NFKC", unit).strip().replace("μ", "u")
@@ -154,6 +156,7 @@ def _bridge(
     return 1 / mass if of.top == "g" else mass
 
 
+@lru_cache(maxsize=1024)
 def _parse(name: str) -> _Unit | None:
     molar = _MOLAR.fullmatch(name)
     if molar:

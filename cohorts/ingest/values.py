@@ -50,7 +50,13 @@ def parse_series(
     values = numbers_in(cells)
     if values is None or (rules.refuses_negative and (values < 0).any()):
         return parse_column(cells.tolist(), rows, column, rules)
-    values = values.copy()  # Arrow's own memory is not to be written to
+    return flagged(values.copy(), rules)  # Arrow's own memory is not to be written to
+
+
+def flagged(
+    values: NDArray[np.float64], rules: ValueRules
+) -> tuple[NDArray[np.float64], NDArray[np.uint8]]:
+    """Numbers and gaps (NaN), of any shape, with their flags."""
     flags = np.where(np.isnan(values), np.uint8(MISSING), np.uint8(MEASURED))
     _apply_zero(values, flags, rules)
     return values, flags

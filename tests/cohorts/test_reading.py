@@ -230,3 +230,19 @@ def test_no_bytes_do_worse_than_a_refusal(noise, at):
     except UnreadableFile:
         return
     assert n_rows
+
+
+@pytest.mark.parametrize(
+    "odd", ["<LOD", "nan", "inf", "1e400", "1e-400", "0x10", "1_0", "0." + "0" * 330 + "1", "1,5"]
+)
+def test_numbers_are_read_at_once_unless_a_cell_is_more_than_a_plain_number(odd):
+    def numbers(cell: str):
+        content = f"sample\ta\tb\nT1\t1.5\t0\nT2\t\t{cell}\n".encode()
+        return read_table(content, is_text=lambda header: header == "sample").numbers
+
+    plain = numbers("-2e5")
+    assert plain is not None
+    assert plain.names == ("a", "b")
+    assert plain.values.tolist()[0] == [1.5, 0.0]
+    assert plain.values[1, 1] == -2e5
+    assert numbers(odd) is None

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from cohorts.ingest.formats import isa_tab, mwtab, mztab_m
 from cohorts.ingest.formats.assay_file import AssayFile
 from cohorts.ingest.reading import Table, read_table
@@ -9,13 +11,17 @@ from cohorts.ingest.reading import Table, read_table
 _HEAD = 20_000
 
 
-def read_assay_file(content: bytes, *, filename: str = "") -> Table:
+def read_assay_file(
+    content: bytes, *, filename: str = "", is_text: Callable[[str], bool] | None = None
+) -> Table:
     """The assay table in a file: mwTab, mzTab-M, zipped ISA-Tab, or a table as it is.
 
     Told apart by content and not by name. Raises UnreadableFile as each reader does.
     """
     read = known_format(content, filename=filename)
-    return read.table if read else read_table(content, filename=filename)
+    if read:
+        return read.table
+    return read_table(content, filename=filename, is_text=is_text)
 
 
 def known_format(content: bytes, *, filename: str = "") -> AssayFile | None:
