@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from cohorts.ingest.checking import Checked, Options
+from cohorts.ingest.child import wire
 from cohorts.ingest.child.limits import Limits
 from cohorts.ingest.encodings import UndecidedEncoding
 from cohorts.ingest.facts import SiteFacts
@@ -31,7 +32,7 @@ class ParserFailure(RuntimeError):
 
 def read_file(kind: str, content: bytes, filename: str, encoding: str = "") -> Table:
     """As `checking.read_file`, in a child."""
-    table: Table = _run("read", (kind, content, filename, encoding), filename)
+    table: Table = _run("read", (kind, pickle.PickleBuffer(content), filename, encoding), filename)
     return table
 
 
@@ -44,7 +45,8 @@ def check_file(
     encoding: str = "",
 ) -> Checked:
     """As `checking.check_file`, in a child."""
-    checked: Checked = _run("check", (kind, content, filename, facts, options, encoding), filename)
+    arguments = (kind, pickle.PickleBuffer(content), filename, facts, options, encoding)
+    checked: Checked = _run("check", arguments, filename)
     return checked
 
 
@@ -54,14 +56,14 @@ def warm() -> None:
 
 
 def _run(job: str, arguments: tuple[Any, ...], filename: str) -> Any:
-    sent = pickle.dumps((LIMITS, job, arguments), protocol=5)
-    received = _exchange(sent)
-    if not received:
+    try:
+        outcome, value = _exchange((LIMITS, job, arguments))
+    except (BrokenPipeError, ConnectionResetError, TimeoutError, EOFError) as ended:
+        # The kernel ended the child.
         raise UnreadableFile(
             f"{filename or 'The file'} takes more time or memory than a table of its size should; "
             "save it anew as CSV, or split it by rows."
-        )
-    outcome, value = pickle.loads(received)  # noqa: S301 - from our own child
+        ) from ended
     if outcome == "undecided":
         raise UndecidedEncoding(*value)
     if outcome == "unreadable":
@@ -75,21 +77,17 @@ def _run(job: str, arguments: tuple[Any, ...], filename: str) -> Any:
     return value
 
 
-def _exchange(sent: bytes) -> bytes:
-    """The child's answer; nothing where the kernel ended it."""
+def _exchange(job: object) -> Any:
+    """The child's answer."""
     ours, theirs = socket.socketpair()
     with ours:
         with theirs:
             _hand_over(theirs)
         # Beyond the child's own alarm: only a lost server would let this wait.
         ours.settimeout(LIMITS.wall_seconds + 30)
-        try:
-            ours.sendall(sent)
-            ours.shutdown(socket.SHUT_WR)
-            with ours.makefile("rb") as incoming:
-                return incoming.read()
-        except (BrokenPipeError, ConnectionResetError, TimeoutError):
-            return b""
+        with ours.makefile("rwb") as both:
+            wire.send(both, job)
+            return wire.receive(both, writable=True)
 
 
 def _hand_over(connection: socket.socket) -> None:

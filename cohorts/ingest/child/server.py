@@ -1,13 +1,13 @@
-"""A warm process that forks one child a job: `python -m cohorts.ingest.child.server FD`.
+"""Keeps a warm child forked for the next job: `python -m cohorts.ingest.child.server FD`.
 
 It ends when the process that started it closes its end of FD, however that one ends.
 """
 
 from __future__ import annotations
 
+import contextlib
 import gc
 import os
-import pickle
 import signal
 import socket
 import sys
@@ -16,41 +16,61 @@ from collections.abc import Callable
 from typing import Any
 
 from cohorts.ingest import checking
+from cohorts.ingest.child import wire
 from cohorts.ingest.child.limits import apply
 from cohorts.ingest.encodings import UndecidedEncoding
 from cohorts.ingest.workbook import UnreadableFile
 
+_TAKEN, _NO_MORE = b"t", b"n"
 JOBS: dict[str, Callable[..., object]] = {"read": checking.read_file, "check": checking.check_file}
 
 
 def serve(control: socket.socket) -> None:
-    """Fork a child for each connection that comes over ``control``."""
+    """Keep one child ready, forked before its connection comes over ``control``."""
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # the kernel buries the children
     # A collection in a child would touch, and so copy, every page of what is warm.
     gc.collect()
     gc.freeze()
     gc.disable()
-    while True:
-        _, fds, _, _ = socket.recv_fds(control, 1, 1)
-        if not fds:
-            return
-        with socket.socket(fileno=fds[0]) as connection:
-            if os.fork() == 0:
-                control.close()
-                _work(connection)
+    while _child_is_taken(control):
+        pass
 
 
-def _work(connection: socket.socket) -> None:
-    """One job, then the end of this process: nothing of a file outlives it."""
+def _child_is_taken(control: socket.socket) -> bool:
+    """Fork a child and wait until it has a job, or its end; False once nobody can send one."""
+    told, tells = os.pipe()
+    if os.fork() == 0:
+        os.close(told)
+        _wait_for_work(control, tells)
+    os.close(tells)
+    word = os.read(told, 1)
+    os.close(told)
+    return word != _NO_MORE
+
+
+def _wait_for_work(control: socket.socket, tells: int) -> None:
+    """The child: one job, then the end of this process."""
     try:
-        with connection.makefile("rb") as incoming:
-            limits, job, arguments = pickle.load(incoming)  # noqa: S301 - from our own parent
-        apply(limits)
-        answer = pickle.dumps(_answer(job, arguments), protocol=5)
-        connection.sendall(answer)
+        _, fds, _, _ = socket.recv_fds(control, 1, 1)
+        # Where the server was killed meanwhile, nobody is there to be told.
+        with contextlib.suppress(BrokenPipeError):
+            os.write(tells, _TAKEN if fds else _NO_MORE)
+        os.close(tells)
+        control.close()
+        if fds:
+            with socket.socket(fileno=fds[0]) as connection:
+                _work(connection)
     finally:
         # The parent of a fork must not run on in its child.
         os._exit(0)
+
+
+def _work(connection: socket.socket) -> None:
+    """Nothing of a file outlives this process."""
+    with connection.makefile("rwb") as both:
+        limits, job, arguments = wire.receive(both)
+        apply(limits)
+        wire.send(both, _answer(job, arguments))
 
 
 def _answer(job: str, arguments: tuple[Any, ...]) -> tuple[str, Any]:
