@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from cohorts.ingest.assays import AssayColumn, AssayOptions, CheckedBatch
 from cohorts.ingest.facts import normalise
-from cohorts.models import AssayBatch, AssayRow, BatchFeature, Feature, Sample, Site, Upload
+from cohorts.models import AssayBatch, BatchFeature, Feature, Sample, Site, Upload
 from cohorts.models.assay import pack_flags, pack_values
-from cohorts.services import suspicions
+from cohorts.services import assay_rows, suspicions
 from cohorts.services.assay_plans import Revision
 
 
@@ -55,17 +55,17 @@ def store_batch(
         for position, column in enumerate(batch.features)
     )
     samples = dict(Sample.objects.filter(site=site).values_list("code", "pk"))
-    AssayRow.objects.bulk_create(
-        AssayRow(
-            batch=stored,
-            sample_id=samples[head.sample] if head.sample else None,
-            label=head.label,
-            sample_type=head.sample_type,
-            injection_order=head.injection_order,
-            packed_values=pack_values(values),
-            packed_flags=pack_flags(flags),
-        )
-        for head, values, flags in zip(batch.rows, batch.values, batch.flags, strict=True)
+    assay_rows.copy_in(
+        stored.pk,
+        (
+            (
+                head,
+                samples[head.sample] if head.sample else None,
+                pack_values(values),
+                pack_flags(flags),
+            )
+            for head, values, flags in zip(batch.rows, batch.values, batch.flags, strict=True)
+        ),
     )
     suspicions.recheck(stored)
     return stored
