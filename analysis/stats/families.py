@@ -62,27 +62,33 @@ class Family:
         return np.maximum(1.0 - taken.astype(np.float64, copy=False), 1e-300)
 
 
-def families(data: Floats, labels: Floats, columns: Floats, tested: Bools) -> tuple[Family, ...]:
-    """Tested features by their pattern of missing values; each pattern is one family."""
+def families(
+    data: Floats, labels: Floats, columns: Floats, levels: Ints, tested: Bools
+) -> tuple[Family, ...]:
+    """Tested features by their pattern of missing values; each pattern is one family.
+
+    ``levels`` (n_samples,), in ascending order, are groups of samples with a mean of their own.
+    """
     measured = ~np.isnan(data[:, tested])
     features = np.flatnonzero(tested)
     if measured.all():
-        return (_family(data, labels, columns, features),) if len(features) else ()
+        return (_family(data, labels, columns, levels, features),) if len(features) else ()
     patterns: dict[bytes, list[int]] = {}
     for feature, key in zip(features, np.packbits(measured, axis=0).T, strict=True):
         patterns.setdefault(key.tobytes(), []).append(int(feature))
-    return tuple(_family(data, labels, columns, np.array(part)) for part in patterns.values())
+    return tuple(
+        _family(data, labels, columns, levels, np.array(part)) for part in patterns.values()
+    )
 
 
-def _family(data: Floats, labels: Floats, columns: Floats, features: Ints) -> Family:
+def _family(data: Floats, labels: Floats, columns: Floats, levels: Ints, features: Ints) -> Family:
     rows = np.flatnonzero(~np.isnan(data[:, features[0]]))
-    centred = columns[rows] - columns[rows].mean(axis=0)
-    basis = _orthonormal(centred)
-    residual = data[np.ix_(rows, features)]
-    residual = _without(basis, residual - residual.mean(axis=0))
-    group = _without(basis, (labels[rows] - labels[rows].mean())[:, None])[:, 0]
+    starts = np.flatnonzero(np.diff(levels[rows], prepend=-1))
+    basis = _orthonormal(_centred(columns[rows], starts), np.abs(columns[rows]))
+    residual = _without(basis, _centred(data[np.ix_(rows, features)], starts))
+    group = _without(basis, _centred(labels[rows, None], starts))[:, 0]
     residual /= np.linalg.norm(residual, axis=0)
-    df = len(rows) - basis.shape[1] - 2
+    df = len(rows) - basis.shape[1] - len(starts) - 1
     single = basis.shape[1] <= _SMALL * len(rows)
     return Family(
         features=features,
@@ -95,10 +101,19 @@ def _family(data: Floats, labels: Floats, columns: Floats, features: Ints) -> Fa
     )
 
 
-def _orthonormal(centred: Floats) -> Floats:
+def _centred(columns: Floats, starts: Ints) -> Floats:
+    """The columns less their mean within each level; ``starts`` are the levels' first rows."""
+    sizes = np.diff(starts, append=len(columns))
+    means = np.add.reduceat(columns, starts, axis=0) / sizes[:, None]
+    return columns - np.repeat(means, sizes, axis=0)
+
+
+def _orthonormal(centred: Floats, size: Floats) -> Floats:
     """Basis of the centred columns, without those that are redundant among these samples."""
     scale = np.linalg.norm(centred, axis=0)
-    varying = centred[:, scale > 0] / scale[scale > 0]
+    # Rounding leaves dust of a column that is constant within each level.
+    varies = scale > 1e-12 * np.linalg.norm(size, axis=0)
+    varying = centred[:, varies] / scale[varies]
     u, size, _ = np.linalg.svd(varying, full_matrices=False)
     return np.ascontiguousarray(u[:, size > COLLINEAR**0.5])
 

@@ -9,7 +9,7 @@ from itertools import islice
 import numpy as np
 import numpy.typing as npt
 
-from analysis.stats.design import Covariates, build_design
+from analysis.stats.design import Covariates, as_frame, build_design
 from analysis.stats.effects import checked, fit_effects
 from analysis.stats.errors import UnusableData
 from analysis.stats.families import Family, families, restricted
@@ -93,6 +93,7 @@ def permute_effects(
     n_permutations: int = 10_000,
     rng: np.random.Generator,
     blocks: npt.ArrayLike | None = None,
+    levels: bool = False,
 ) -> Permuted:
     """Test the group on every feature by permuting residuals [1]_, with max-T [2]_.
 
@@ -106,8 +107,10 @@ def permute_effects(
         instead: of the group without covariates, of the residuals with them.
     rng : Generator
     blocks : labels of shape (n_samples,), optional
-        Samples are exchanged only inside a block, e.g. a site; put the block among the
-        covariates too if sites differ in level.
+        Samples are exchanged only inside a block, e.g. a site.
+    levels : bool
+        Whether blocks may differ in level: adjusted for as by a covariate with a category a block,
+        but without the cost of one, for within blocks a permutation moves no level.
 
     Returns
     -------
@@ -132,6 +135,7 @@ def permute_effects(
         n_permutations=n_permutations,
         seed=int(rng.integers(2**63 - 1)),
         blocks=blocks,
+        levels=levels,
     )
     whole = count_permutations(prepared, range(prepared.n_pieces))
     return gather_permutations(prepared, [whole])
@@ -145,6 +149,7 @@ def prepare_permutations(
     n_permutations: int,
     seed: int,
     blocks: npt.ArrayLike | None = None,
+    levels: bool = False,
 ) -> Permutations:
     """Make the work of `permute_effects` ready to be counted in pieces, in any order and anywhere.
 
@@ -154,20 +159,26 @@ def prepare_permutations(
     data, labels = checked(values, group)
     if n_permutations < 1:
         raise UnusableData(f"{n_permutations} permutations give no p value: ask for 1 or more.")
-    effects = fit_effects(data, labels, covariates)
+    names = distinct_labels(np.zeros(len(data)) if blocks is None else blocks, len(data), "block")
+    beside = covariates
+    if levels:
+        beside = as_frame(covariates, len(data)).assign(**{"block of samples": names})
+    effects = fit_effects(data, labels, beside)
     tested = np.array([not why for why in effects.reason], dtype=bool)
     design = build_design(covariates, len(data))
-    names = distinct_labels(np.zeros(len(data)) if blocks is None else blocks, len(data), "block")
     codes = np.unique(np.array(names)[design.rows], return_inverse=True)[1]
-    labels = labels[design.rows]
-    found = families(data[design.rows], labels, design.columns, tested)
+    # Block by block, so that without some samples each place still belongs to the same block.
+    order = np.argsort(codes, kind="stable")
+    rows, codes = np.flatnonzero(design.rows)[order], codes[order]
+    labels, columns = labels[rows], design.columns[order]
+    found = families(data[rows], labels, columns, codes if levels else codes * 0, tested)
     everyone = len(found) == 1 and len(found[0].rows) == design.rows.sum()
-    exact = n_orders(labels, codes, design.columns) if everyone else n_permutations + 1
+    exact = n_orders(labels, codes, columns) if everyone else n_permutations + 1
     return Permutations(
         families=found,
         labels=labels,
         codes=codes,
-        columns=design.columns,
+        columns=columns,
         t=effects.t,
         reason=effects.reason,
         n_permutations=min(exact, n_permutations),
@@ -205,14 +216,20 @@ def gather_permutations(prepared: Permutations, counted: Iterable[Counted]) -> P
     parts = list(counted)
     numbers = [number for part in parts for number in part.pieces]
     complete(numbers, range(prepared.n_pieces), lambda number: number, "piece of permutations")
-    extra = 0 if prepared.exact else 1
-    total = prepared.n_permutations + extra
+    own, largest = sum(part.own for part in parts), sum(part.largest for part in parts)
     nan = np.where([not why for why in prepared.reason], 0.0, np.nan)
     return Permuted(
         t=prepared.t,
-        p=(sum(part.own for part in parts) + extra) / total + nan,
-        p_max_t=(sum(part.largest for part in parts) + extra) / total + nan,
+        p=p_of_counts(own, prepared.n_permutations, exact=prepared.exact) + nan,
+        p_max_t=p_of_counts(largest, prepared.n_permutations, exact=prepared.exact) + nan,
         reason=prepared.reason,
         n_permutations=prepared.n_permutations,
         exact=prepared.exact,
     )
+
+
+def p_of_counts(reached: npt.ArrayLike, n_permutations: int, *, exact: bool) -> Floats:
+    """Share of the permutations that reached the observed one, which counts as one of a draw."""
+    extra = 0 if exact else 1
+    share: Floats = (np.asarray(reached) + extra) / (n_permutations + extra)
+    return share

@@ -164,3 +164,32 @@ def test_orders_that_fill_the_last_batch_of_them_all_come_once(monkeypatch):
     assert n_orders(labels, codes, np.empty((6, 0))) == 20
     assert [len(part) for part in parts] == [5, 5, 5, 5]
     assert len({tuple(order >= 3) for part in parts for order in part}) == 20
+
+
+def two_sites(missing: float):
+    """Sites of different levels, one after the other in turn."""
+    values, group, covariates = cohort(n=60, missing=missing)
+    site = np.where(np.arange(60) % 3 == 0, "A", "B")
+    return values + 5.0 * (site == "A")[:, None], group, covariates, site
+
+
+@pytest.mark.parametrize("missing", [0.0, 0.2])
+def test_levels_of_blocks_are_adjusted_for_as_by_a_covariate(missing):
+    values, group, covariates, site = two_sites(missing)
+    asked = {"n_permutations": 400, "blocks": site}
+    cheap = permute_effects(values, group, covariates, rng=rng(), levels=True, **asked)
+    columns = np.column_stack([covariates, site == "A"])
+    whole = permute_effects(values, group, columns, rng=rng(), **asked)
+    np.testing.assert_allclose(cheap.t, whole.t, rtol=1e-9)
+    np.testing.assert_array_equal(cheap.p, whole.p)
+    np.testing.assert_array_equal(cheap.p_max_t, whole.p_max_t)
+
+
+def test_the_order_of_samples_of_different_blocks_does_not_matter():
+    values, group, covariates, site = two_sites(missing=0.2)
+    asked = {"n_permutations": 400, "levels": True}
+    mixed = permute_effects(values, group, covariates, rng=rng(), blocks=site, **asked)
+    by_site = np.argsort(site, kind="stable")
+    parts = (table[by_site] for table in (values, group, covariates))
+    in_turn = permute_effects(*parts, rng=rng(), blocks=site[by_site], **asked)
+    np.testing.assert_array_equal(mixed.p, in_turn.p)
