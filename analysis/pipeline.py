@@ -12,6 +12,7 @@ from analysis import verdicts
 from analysis.across_sites import classify, harmonise, judge_site, predict_severity
 from analysis.blocks import Prepared
 from analysis.frames import StudyFrames
+from analysis.permuting import with_permutation_p
 from analysis.plans import AnalysisPlan
 from analysis.pooling import pool
 from analysis.prepare import prepare
@@ -66,6 +67,9 @@ def _compute(
     parts, notes = site_effects(prepared, plan, steps)
     on_step("pooling", 0.3)
     pooled = pool(parts, plan, steps, prepared.people.index.tolist())
+    if plan.permutations:
+        on_step("permuting within sites", 0.35)
+    pooled = with_permutation_p(pooled, prepared, parts, plan, steps)
     effects, twice = all_effects(parts)
     handling = {site: judge_site(site, prepared) for site in _sites(prepared)}
     on_step("harmonising", 0.4)

@@ -17,6 +17,8 @@ TAU2 = ("REML", "DL", "PM", "ML", "HE", "HS", "SJ", "EB", "FE")
 TESTS = ("hksj", "hksj_plain", "z", "t")
 MULTIPLICITY = ("bh", "by", "holm", "hochberg", "hommel", "bonferroni")
 
+CAME_LATER = frozenset({"permutations"})
+
 
 @dataclass(frozen=True)
 class AnalysisPlan:
@@ -38,6 +40,7 @@ class AnalysisPlan:
     tau2: str = "REML"
     test: str = "hksj"
     multiplicity: str = "bh"
+    permutations: int = 0  # of the groups within sites, for p values free of the normal law
     smallest_effect: float = 0.2  # Hedges g below which a difference would not matter
     effect_of_interest: float = 0.4  # Hedges g that the interval over all looks is tuned to
     n_trees: int = 300
@@ -47,8 +50,18 @@ class AnalysisPlan:
 
     @property
     def digest(self) -> str:
-        """SHA-256 of everything that the plan says, defaults included."""
-        text = json.dumps(asdict(self), sort_keys=True, default=list)
+        """SHA-256 of everything that the plan says, defaults included.
+
+        A setting that plans have not always had counts where it differs from its default: the
+        digest of a plan that was locked before it came stays what it was.
+        """
+        came_later = {f.name: f.default for f in fields(self) if f.name in CAME_LATER}
+        said = {
+            name: value
+            for name, value in asdict(self).items()
+            if name not in came_later or value != came_later[name]
+        }
+        text = json.dumps(said, sort_keys=True, default=list)
         return hashlib.sha256(text.encode()).hexdigest()
 
 
@@ -115,12 +128,19 @@ def _number_faults(data: Mapping[str, Any]) -> list[str]:
         "min_covariate_known": (0, 1),
         "smallest_effect": (0.01, 5),
         "effect_of_interest": (0.05, 2),
+        "permutations": (0, 100_000),
         "n_trees": (10, 5_000),
         "severity_components": (1, 20),
         "severity_permutations": (0, 100_000),
         "seed": (0, 2**63 - 1),
     }
-    return [
+    whole = {f.name for f in fields(AnalysisPlan) if isinstance(f.default, int)}
+    found = [
+        f"plan: {key} is {data[key]!r}; it is a whole number."
+        for key in ranges
+        if key in whole and isinstance(data.get(key), float)
+    ]
+    return found + [
         f"plan: {key} is {data[key]!r}; it lies between {low} and {high}."
         for key, (low, high) in ranges.items()
         if key in data

@@ -206,6 +206,8 @@ class PooledRow(Fields):
     ci_high = _number()
     p = _number()
     q = _number("p adjusted within the stratum")
+    p_permutation = _number("the feature's own p by permutations, if the plan asks for them")
+    p_max_t = _number("the same, adjusted for all features of the stratum")
     tau2 = _number()
     i2 = _number()
     q_statistic = _number()

@@ -250,6 +250,7 @@ COMPUTING = (
     "site_effects.py",
     "pooling.py",
     "model_bins.py",
+    "permuting.py",
     "across_sites.py",
     "pipeline.py",
     "verdicts.py",

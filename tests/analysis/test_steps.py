@@ -100,6 +100,7 @@ OTHER = {
     "tau2": "DL",
     "test": "z",
     "multiplicity": "holm",
+    "permutations": 300,
     "n_trees": 11,
     "outcome": "phq",
     "seed": 3,
