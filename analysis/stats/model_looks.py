@@ -79,9 +79,10 @@ def area_over_looks(
 
     Notes
     -----
-    Forests are not linear and a mean of sites is not quite a martingale: that the level holds is
-    measured (tests/stats/looks_at_models.py: 50 looks; tables and the power lost are in
-    docs/for-statisticians.md).
+    A mean of sites is not quite a martingale, so the level was measured, on linear models alone
+    (tests/stats/looks_at_models.py: 50 looks; tables and the power lost are in
+    docs/for-statisticians.md). Forests are not linear: that they keep the level is neither proved
+    nor measured.
 
     Raises
     ------
