@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import pandas as pd
@@ -28,13 +28,33 @@ from analysis.result_query import (
     VERDICT,
     ResultQuery,
 )
-from analysis.services import changes, refusals, release, results
+from analysis.services import changes, crates, refusals, release, results
 from analysis.services.run_versions import marked, release_rules
 from cohorts import conditional
 from cohorts.api_base import RecordViewSet
 from cohorts.renderers import records_of
 
 JSON_ONLY = [renderers.JSONRenderer]
+
+
+class ZipRenderer(renderers.BaseRenderer):
+    """A file of bytes as it is; an error stays a JSON problem."""
+
+    media_type, format, charset, render_style = "application/zip", "zip", None, "binary"
+
+    def render(
+        self,
+        data: Any,
+        accepted_media_type: str | None = None,
+        renderer_context: Mapping[str, Any] | None = None,
+    ) -> bytes:
+        response = dict(renderer_context or {}).get("response")
+        if response is not None and response.exception:
+            problem: bytes = renderers.JSONRenderer().render(
+                data, None, dict(renderer_context or {})
+            )
+            return problem
+        return bytes(data)
 
 
 class QueriesStopped(exceptions.APIException):
@@ -179,3 +199,16 @@ class PublishedResults(RecordViewSet):
             ),
             lambda run: getattr(changes.previous_for(run, request.user), "pk", None),
         )
+
+    @extend_schema(responses={(200, "application/zip"): OpenApiTypes.BINARY})
+    @action(detail=True, renderer_classes=[ZipRenderer])
+    def crate(self, request: Request, pk: str = "") -> HttpResponseBase:
+        """The run as an RO-Crate: files with their digests, and the provenance of each step."""
+
+        def made(run: Run) -> bytes:
+            whole = Run.objects.select_related("plan__study", "snapshot").get(pk=run.pk)
+            return crates.zipped(whole, request.user)
+
+        answer = self._result(made)
+        answer["Content-Disposition"] = f'attachment; filename="run-{pk}.crate.zip"'
+        return answer

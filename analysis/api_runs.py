@@ -56,6 +56,7 @@ class RunViewSet(PublishedResults):
         "classifier": "R",
         "severity": "R",
         "changes": "R",
+        "crate": "X",
         "cancel": "W",
         "priority": "U",
     }

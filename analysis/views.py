@@ -208,6 +208,7 @@ def _conclusions(request: HttpRequest, one: Run, user: User) -> dict[str, Any]:
         "claims": claims,
         "tally": _tally(claims),
         "left_out": run_page.left_out_of(one, user),
+        "may_take": access.may(user, "released_result", "X"),
         "news": changes.changes_for(one, changes.previous_for(one, user), user),
         **run_page.documents_of(one, user),
     }

@@ -78,12 +78,17 @@ def export(run: Run, folder: Path, form: str) -> list[Path]:
 
     Raises NotExportable where the run is not published, OSError where the folder cannot be written.
     """
+    return write_whole(run, folder, lambda staged: _write_all(run, staged, form))
+
+
+def write_whole(run: Run, folder: Path, write: Callable[[Path], None]) -> list[Path]:
+    """As `export`: ``write`` fills a folder beside it, whose files move when all are there."""
     require_published(run)
     folder = folder.absolute()
     folder.parent.mkdir(parents=True, exist_ok=True)
     staged = Path(tempfile.mkdtemp(dir=folder.parent, prefix=f".{folder.name}-"))
     try:
-        _write_all(run, staged, form)
+        write(staged)
         staged.chmod(0o755)
         return _publish(staged, folder)
     finally:
@@ -107,17 +112,17 @@ def _write_all(run: Run, folder: Path, form: str) -> None:
     stored = dict(RunDocument.objects.filter(run=run).values_list("name", "data"))
     for name in DOCUMENTS:
         empty = dict.fromkeys(_FIELDS.get(name, ()))
-        _write_json({**empty, **stored.get(name, {})}, folder / f"{name}.json")
-    _write_json(verdict_rows(run), folder / "claims.json")
-    _write_json(run_facts(run), folder / "run.json")
+        write_json({**empty, **stored.get(name, {})}, folder / f"{name}.json")
+    write_json(verdict_rows(run), folder / "claims.json")
+    write_json(run_facts(run), folder / "run.json")
 
 
-def _write_json(content: Any, path: Path) -> None:
+def write_json(content: Any, path: Path) -> None:
     text = json.dumps(as_json(content), ensure_ascii=False, indent=2, allow_nan=False)
     path.write_text(text + "\n", encoding="utf-8")
 
 
-def _write_csv(frame: pd.DataFrame, path: Path) -> None:
+def write_csv(frame: pd.DataFrame, path: Path) -> None:
     safe = frame.copy()
     for name in safe.columns:
         if not pd.api.types.is_numeric_dtype(safe[name]):
@@ -138,11 +143,11 @@ def _write_parquet(frame: pd.DataFrame, path: Path) -> None:
 
 def _write_records(frame: pd.DataFrame, path: Path) -> None:
     records = [dict(zip(frame.columns, row, strict=True)) for row in frame.astype(object).values]
-    _write_json(records, path)
+    write_json(records, path)
 
 
 WRITERS: dict[str, Callable[[pd.DataFrame, Path], None]] = {
-    "csv": _write_csv,
+    "csv": write_csv,
     "parquet": _write_parquet,
     "json": _write_records,
 }
