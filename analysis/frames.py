@@ -122,6 +122,7 @@ def _columns(batch_ids: Sequence[int]) -> dict[int, pd.DataFrame]:
         "feature__canonical_unit",
         "factor",
         "lod",
+        "feature__ignored",
     ]
     found = BatchFeature.objects.filter(batch__in=batch_ids).order_by("batch_id", "position")
     frame = pd.DataFrame.from_records(found.values_list(*names), columns=names)
@@ -135,13 +136,14 @@ def _columns(batch_ids: Sequence[int]) -> dict[int, pd.DataFrame]:
 
 def _batch(batch: AssayBatch, columns: pd.DataFrame, rows: list[AssayRow]) -> BatchFrame:
     samples = [row.sample for row in rows if row.sample is not None]  # study rows have one
+    kept = ~columns["ignored"].to_numpy(dtype=bool)  # what a data manager set aside is not read
     return BatchFrame(
         batch_id=batch.pk,
         site=batch.site.code,
         platform=batch.platform,
         matrix=batch.matrix,
         scale=batch.scale,
-        columns=columns,
+        columns=columns[kept].drop(columns="ignored").reset_index(drop=True),
         rows=pd.DataFrame(
             {
                 "participant_id": [sample.participant_id for sample in samples],
@@ -150,6 +152,6 @@ def _batch(batch: AssayBatch, columns: pd.DataFrame, rows: list[AssayRow]) -> Ba
                 ),
             }
         ),
-        values=np.vstack([row.values for row in rows]),
-        flags=np.vstack([row.flags for row in rows]),
+        values=np.vstack([row.values for row in rows])[:, kept],
+        flags=np.vstack([row.flags for row in rows])[:, kept],
     )

@@ -56,6 +56,8 @@ TABLE: Final[dict[str, dict[str, str]]] = {
     "raw_file": {"SD": "RX", "LT": "RX", "CD": "RX", "AU": "R"},
     "query": {"SC": "CR", "SD": "CR", "LT": "R", "CD": "CR", "AU": "CR"},
     "dictionary": {"SC": "R", "SD": "R", "LT": "R", "CA": "R", "CD": "CRU", "AU": "R"},
+    # C says of a name of the own site which feature it is; A decides for every site.
+    "source_name": {"SD": "CR", "LT": "R", "CD": "ACR", "AU": "R"},
     "change": {"SC": "R", "SD": "R", "LT": "R", "CA": "R", "CD": "R", "AU": "R"},
     "plan": {"SC": "R", "SD": "R", "CA": "R", "CD": "CRA", "AU": "R"},
     "run": {"SC": "R", "SD": "R", "CA": "SRW", "CD": "SRUW", "AU": "R"},

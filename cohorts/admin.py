@@ -273,6 +273,20 @@ class FeatureAdmin(ReferenceAdmin):
     search_fields = ["name", "hmdb", "refmet_name", "aliases__name"]
     inlines = [FeatureAliasInline]
 
+    def get_readonly_fields(self, request, obj=None):
+        """What leads stored columns elsewhere is decided on the feature's page, with a reason."""
+        return ["name", "ignored", "merged_into"] if obj else ["ignored", "merged_into"]
+
+
+@admin.register(models.FeatureDecision, site=site)
+class FeatureDecisionAdmin(ScopedAdmin):
+    """The lineage of features, read here; decisions are made on the features' pages."""
+
+    list_display = ["decided_at", "old_name", "kind", "new_name", "site", "decided_by", "reason"]
+    list_filter = ["kind"]
+    search_fields = ["old_name", "new_name"]
+    list_select_related = ["site", "decided_by"]
+
 
 @admin.register(models.FeatureAlias, site=site)
 class FeatureAliasAdmin(ReferenceAdmin):

@@ -167,6 +167,7 @@ class FeatureViewSet(RecordViewSet):
     queryset = models.Feature.objects.none()
     serializer_class = serializers.FeatureSerializer
     filterset_class = FeatureFilter
+    related = ("merged_into",)
     prefetched = ("aliases",)
 
     def also_rests_on(self):

@@ -68,3 +68,9 @@ class RefusedHandling(DomainError):
     """A tube, box, shipment or batch is not at the point where this can be done to it."""
 
     code = "handling_refused"
+
+
+class RefusedDecision(DomainError):
+    """The dictionary or a batch is not at the point where this can be decided of it."""
+
+    code = "decision_refused"

@@ -337,6 +337,9 @@ class AcceptUploadSerializer(serializers.Serializer[Any]):
 
 class FeatureSerializer(serializers.ModelSerializer[Feature]):
     aliases = serializers.SerializerMethodField(help_text="Names that every site may send.")
+    merged_into = serializers.CharField(
+        source="merged_into.name", default=None, read_only=True, help_text="What it is one with."
+    )
 
     class Meta:
         model = Feature
@@ -353,6 +356,8 @@ class FeatureSerializer(serializers.ModelSerializer[Feature]):
             "chemical_class",
             "kind",
             "reviewed",
+            "ignored",
+            "merged_into",
         ]
 
     @extend_schema_field(TEXTS)

@@ -1,6 +1,14 @@
 """Addresses of the records under /api/v1/."""
 
-from cohorts import api, api_erasures, api_people, api_queries, api_renewals, api_samples
+from cohorts import (
+    api,
+    api_erasures,
+    api_features,
+    api_people,
+    api_queries,
+    api_renewals,
+    api_samples,
+)
 from cohorts.api_base import EitherSlashRouter
 
 router = EitherSlashRouter()
@@ -14,7 +22,7 @@ for prefix, viewset in {
     "samples": api_samples.TubeViewSet,
     "assessments": api.AssessmentViewSet,
     "uploads": api.UploadViewSet,
-    "features": api.FeatureViewSet,
+    "features": api_features.DictionaryViewSet,
     "assay-batches": api.AssayBatchViewSet,
     "queries": api_queries.QueryViewSet,
     "boxes": api_samples.BoxViewSet,

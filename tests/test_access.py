@@ -101,6 +101,8 @@ PAGES = {
     "upload-report",
     "queries",
     "query",
+    "names",
+    "feature",
     "upload-remarks",
     "samples",
     "sample",
@@ -133,6 +135,9 @@ ACTIONS |= {f"api-samples-{verb}" for verb in ("handling", "divide", "thaw", "me
 ACTIONS |= {"api-shipments-receive", "api-destructions-record", "api-destructions-approve"}
 ACTIONS |= {f"api-queries-{verb}" for verb in ("answer", "ask-again", "close")}
 ACTIONS |= {"api-claims-history"}
+ACTIONS |= {f"api-features-{verb}" for verb in ("review", "decide", "lineage")}
+ACTIONS |= {f"api-features-{verb}" for verb in ("rename", "merge", "split")}
+NAME_READERS, NAME_DECIDERS, DICTIONARY_KEEPERS = "SD LT CD AU", "SD CD", "CD"
 ACTIONS |= {"api-participants-correct", "api-participants-history"}
 CORRECTORS = "SC SD"
 TABLE_ACTIONS = {"upload-accept", "upload-discard", "api-uploads-accept", "api-uploads-discard"}
@@ -180,11 +185,13 @@ EVERYBODY = [
 ]
 
 
-def account_of(who: Identity, world: World) -> models.User:
+def account_of(who: Identity, world: World, suffix: str = "") -> models.User:
     yesterday = timezone.localdate() - timedelta(days=1)
     return MembershipFactory(
         # Without a password, which would cost a hash in each of these tests.
-        user=models.User.objects.create(username=str(who), is_active=who.state != "inactive"),
+        user=models.User.objects.create(
+            username=f"{who}{suffix}", is_active=who.state != "inactive"
+        ),
         role=who.role,
         site=world.sites.get(who.place),
         from_date=yesterday - timedelta(days=30),
@@ -625,6 +632,28 @@ def test_queries_are_asked_answered_and_closed_by_those_who_may(who, place, worl
     assert client.post(f"{path}/close", {}, format="json").status_code == (
         400 if expected in (200, 404) else expected
     )
+
+
+@pytest.mark.parametrize("who", EVERYBODY, ids=str)
+def test_the_dictionary_is_kept_by_those_who_may(who, world, browse, client):
+    caller, feature = api_of(who, world), f"/api/v1/features/{world.keys['features']['shared']}"
+    names = caller.get("/api/v1/features/review").status_code
+    assert names == outcome(who, NAME_READERS, "shared")
+    lineage = caller.get(f"{feature}/lineage").status_code
+    assert lineage == outcome(who, READERS["features"], "shared")
+    for verb, roles in (
+        *(("decide", NAME_DECIDERS), ("rename", DICTIONARY_KEEPERS)),
+        *(("merge", DICTIONARY_KEEPERS), ("split", DICTIONARY_KEEPERS)),
+    ):
+        expected = outcome(who, roles, "shared")
+        status = caller.post(f"{feature}/{verb}", {}, format="json").status_code
+        assert status == (400 if expected == 200 else expected), verb
+    page = client if who.state == "anonymous" else browse(account_of(who, world, "of pages"))
+    shown = page.get(reverse("feature", args=[world.keys["features"]["shared"]])).status_code
+    listed = page.get(reverse("names")).status_code
+    closed = 302 if who.state in ("anonymous", "inactive") else 403
+    assert shown == (200 if who.holds(READERS["features"]) else closed)
+    assert listed == (200 if who.holds(NAME_READERS) else closed)
 
 
 @pytest.mark.parametrize("who", EVERYBODY, ids=str)

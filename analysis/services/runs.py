@@ -29,6 +29,7 @@ from analysis.steps import Leaves
 from analysis.verdicts import ClaimFacts, Finding
 from cohorts.models import User
 from cohorts.models.change import hold_order_lock
+from cohorts.services import lineage
 
 logger = logging.getLogger(__name__)
 LIBRARIES = ("numpy", "scipy", "pandas", "scikit-learn")
@@ -196,13 +197,14 @@ def _finite(value: float | None) -> float | None:
 
 
 def claim_facts(plan: Plan) -> list[ClaimFacts]:
-    """The claims of the plan's study, as the verdict rules read them."""
+    """The claims of the plan's study, as the verdict rules read them, by today's names."""
+    today = lineage.current_names()
     return [
         ClaimFacts(
             code=claim.code,
             kind=claim.kind,
-            marker=claim.marker,
-            markers=tuple(claim.markers),
+            marker=today.get(claim.marker, claim.marker),
+            markers=tuple(today.get(name, name) for name in claim.markers),
             matrix=claim.matrix,
             strata=(claim.stratum, *claim.other_readings),
             direction=claim.direction,

@@ -79,7 +79,9 @@ def _read(plan: Plan) -> Snapshot:
     rows = AssayRow.objects.filter(
         batch__in=batches, sample_type=AssayRow.Type.STUDY, sample__participant__in=ids
     ).order_by("pk")
-    columns = BatchFeature.objects.filter(batch__in=batches).order_by("batch_id", "position")
+    columns = BatchFeature.objects.filter(batch__in=batches, feature__ignored=False).order_by(
+        "batch_id", "position"
+    )
     assessments = Assessment.objects.filter(participant__in=ids).order_by("pk")
     row_ids = list(rows.values_list("pk", flat=True))
     scored = list(assessments.values_list("pk", "score"))

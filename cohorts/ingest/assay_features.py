@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from cohorts.ingest.facts import FeatureFacts, FeatureIndex, normalise
+from cohorts.ingest.facts import FeatureFacts, FeatureIndex, identifiers_in, normalise
 from cohorts.ingest.report import Findings
 from cohorts.ingest.units import RELATIVE, UnitMismatch, factor_to, is_known, spelled
 
@@ -52,7 +52,9 @@ class AssayColumn:
 def split_unit(header: str, features: FeatureIndex) -> tuple[str, str]:
     """``"Uric acid [mg/dL]"`` -> name and unit; a name that itself ends in brackets stays whole."""
     match = _BRACKETED.fullmatch(header)
-    if match is None or features.find(header) or _ADDUCT.fullmatch(match[2].strip()):
+    if match is None or normalise(header) in features.by_name:
+        return header, ""
+    if identifiers_in(match[2]) or _ADDUCT.fullmatch(match[2].strip()):
         return header, ""
     return match[1], match[2].strip()
 
@@ -71,6 +73,7 @@ def resolve_columns(
     ]
     _warn_without_unit([name for name, unit in named if not unit], options, findings)
     _warn_new([column.source_name for column in columns if column.feature is None], findings)
+    _warn_ignored(columns, findings)
     _fault_same_feature(columns, headers, findings)
     return tuple(columns)
 
@@ -93,12 +96,11 @@ def _resolve(
             f'"{name}" is a name that a spreadsheet turned into a date or a number (SEPT2 becomes '
             "2-Sep); format the cell as text and type the name anew.",
         )
+    _fault_two_identities(name, header, features, findings)
     factor = None
-    canonical = feature.canonical_unit if feature else None
-    comparable = unit != RELATIVE and canonical and spelled(canonical) != RELATIVE
-    if feature and canonical and comparable and options.scale != "standardised":
+    if feature and convertible(unit, feature.canonical_unit, options.scale):
         try:
-            factor = factor_to(unit, canonical, feature.molar_mass)
+            factor = conversion(unit, feature, options.scale)
         except UnitMismatch as mismatch:
             findings.fault(None, header, "unit_mismatch", f"{name}: {mismatch.message}")
     elif len(unit) > LONGEST_UNIT:
@@ -113,6 +115,46 @@ def _resolve(
             None, header, "unknown_unit", f'{name}: "{unit}" is not a known unit; kept as sent.'
         )
     return AssayColumn(name, feature, unit, factor)
+
+
+def convertible(unit: str, canonical_unit: str | None, scale: str) -> bool:
+    """Whether values in that unit mean to be brought to the canonical one at all."""
+    if not canonical_unit or scale == "standardised":
+        return False
+    return RELATIVE not in (unit, spelled(canonical_unit))
+
+
+def conversion(unit: str, feature: FeatureFacts, scale: str) -> float | None:
+    """The factor of a column; None is never converted. Raises UnitMismatch."""
+    if not convertible(unit, feature.canonical_unit, scale):
+        return None
+    return factor_to(unit, feature.canonical_unit or "", feature.molar_mass)
+
+
+def _fault_two_identities(
+    name: str, header: str, features: FeatureIndex, findings: Findings
+) -> None:
+    found = features.candidates(name)
+    if len(found) > 1:
+        one, other = found[0].name, found[1].name
+        findings.fault(
+            None,
+            header,
+            "two_identities",
+            f'"{name}" names both {one} and {other}: correct the identifier or the name.',
+        )
+
+
+def _warn_ignored(columns: Sequence[AssayColumn], findings: Findings) -> None:
+    names = [c.source_name for c in columns if c.feature is not None and c.feature.ignored]
+    if names:
+        findings.warn(
+            None,
+            None,
+            "ignored_feature",
+            f"{len(names)} columns are stored and not analysed, as the data managers decided: "
+            f"{_listed(names)}.",
+        )
 
 
 def _warn_without_unit(names: Sequence[str], options: UnitOptions, findings: Findings) -> None:

@@ -34,6 +34,36 @@ def normalise(name: str) -> str:
     return _SEPARATORS.sub(" ", folded).strip()
 
 
+_IDENTIFIER = re.compile(
+    r"HMDB:?\s?(?P<hmdb>[0-9]{5,7})(?![0-9])|CHEBI[:_ ]?\s?(?P<chebi>[0-9]{1,7})(?![0-9])"
+    r"|(?<![A-Z])(?P<inchikey>[A-Z]{14}-[A-Z]{10}-[A-Z])(?![A-Z-])",
+    re.IGNORECASE,
+)
+_EMPTY_BRACKETS = re.compile(r"[(\[{]\s*[|;,/]*\s*[)\]}]")
+
+
+def identifiers_in(name: str) -> tuple[str, ...]:
+    """HMDB, ChEBI and InChIKey identifiers that a name carries, in one spelling.
+
+    >>> identifiers_in("Arginine (HMDB00517, CHEBI:16467)")
+    ('HMDB0000517', 'CHEBI:16467')
+    """
+    found = []
+    for match in _IDENTIFIER.finditer(name):
+        if match["hmdb"]:
+            found.append(f"HMDB{int(match['hmdb']):07}")
+        elif match["chebi"]:
+            found.append(f"CHEBI:{int(match['chebi'])}")
+        else:
+            found.append(match["inchikey"].upper())
+    return tuple(dict.fromkeys(found))
+
+
+def without_identifiers(name: str) -> str:
+    """What a name says beside its identifiers."""
+    return _EMPTY_BRACKETS.sub("", _IDENTIFIER.sub("", name)).strip(" |;,/_-")
+
+
 @dataclass(frozen=True)
 class ParticipantFacts:
     """A participant on the site's books.
@@ -84,16 +114,34 @@ class FeatureFacts:
     canonical_unit: str | None = None
     molar_mass: float | None = None
     kind: str = ""
+    ignored: bool = False
 
 
 @dataclass(frozen=True)
 class FeatureIndex:
-    """Finds a feature by any name or alias; keys are ``normalise``d."""
+    """Finds a feature by an identifier in its name first, by any name or alias second.
+
+    Keys of ``by_name`` are ``normalise``d, those of ``by_identifier`` are `identifiers_in` it.
+    """
 
     by_name: Mapping[str, FeatureFacts] = field(default_factory=dict)
+    by_identifier: Mapping[str, FeatureFacts] = field(default_factory=dict)
 
     def find(self, source_name: str) -> FeatureFacts | None:
-        return self.by_name.get(normalise(source_name))
+        """The one feature that the name leads to; None where its parts lead to several."""
+        found = self.candidates(source_name)
+        return found[0] if len(found) == 1 else None
+
+    def candidates(self, source_name: str) -> list[FeatureFacts]:
+        """Every feature that an identifier in the name, or the name itself, stands for."""
+        named = [self.by_identifier.get(each) for each in identifiers_in(source_name)]
+        named.append(self.by_name.get(normalise(source_name)))
+        if named[:-1]:
+            named.append(self.by_name.get(normalise(without_identifiers(source_name))))
+            # A name beside an identifier that nobody knows is no proof of identity.
+            if not any(named[:-2]):
+                named = named[-2:-1]
+        return list(dict.fromkeys(each for each in named if each is not None))
 
 
 @dataclass(frozen=True)

@@ -13,6 +13,7 @@ from cohorts.models.assessment import Assessment, Instrument
 from cohorts.models.change import Change
 from cohorts.models.consent import Consent, ConsentForm, Withdrawal
 from cohorts.models.custody import CustodyEvent, Destruction
+from cohorts.models.dictionary import FeatureDecision
 from cohorts.models.erasure import Erasure, Tombstone
 from cohorts.models.heartbeat import Heartbeat
 from cohorts.models.history import EVENTS
@@ -46,6 +47,7 @@ __all__ = [
     "Erasure",
     "Feature",
     "FeatureAlias",
+    "FeatureDecision",
     "Heartbeat",
     "Instrument",
     "Interview",

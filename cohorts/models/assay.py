@@ -9,7 +9,7 @@ from typing import ClassVar, Self
 import numpy as np
 from django.core.validators import RegexValidator
 from django.db import models
-from django.db.models import Q
+from django.db.models import F, Q
 from numpy.typing import NDArray
 
 from cohorts.models.sample import Sample
@@ -31,6 +31,10 @@ class FeatureQuerySet(ScopedQuerySet["Feature"]):
     resource = "dictionary"
     site_path = ""
 
+    def waiting(self) -> Self:
+        """Names that a table brought and nobody has decided on."""
+        return self.filter(reviewed=False, ignored=False, merged_into=None)
+
 
 class Feature(models.Model):
     """One analyte under its canonical name; sites' own names lead here through `FeatureAlias`."""
@@ -51,6 +55,12 @@ class Feature(models.Model):
     reviewed = models.BooleanField(
         default=False, help_text="Somebody has confirmed the identity of this name."
     )
+    ignored = models.BooleanField(
+        default=False, help_text="Stored as sent, and read by no analysis."
+    )
+    merged_into = models.ForeignKey(
+        "self", on_delete=models.PROTECT, null=True, blank=True, related_name="merged"
+    )
 
     objects: ClassVar = FeatureQuerySet.as_manager()
 
@@ -60,9 +70,14 @@ class Feature(models.Model):
             models.UniqueConstraint(
                 name="feature_hmdb_once",
                 fields=["hmdb"],
-                condition=~Q(hmdb="") & Q(kind="concentration"),
+                condition=~Q(hmdb="") & Q(kind="concentration") & Q(merged_into=None),
                 violation_error_message="Another feature has that HMDB identifier.",
-            )
+            ),
+            models.CheckConstraint(
+                name="feature_not_merged_into_itself",
+                condition=Q(merged_into=None) | ~Q(merged_into=F("id")),
+                violation_error_message="A feature cannot be merged into itself.",
+            ),
         ]
 
     def __str__(self) -> str:

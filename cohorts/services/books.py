@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from datetime import date, datetime
 from zoneinfo import ZoneInfo
 
@@ -14,6 +15,7 @@ from cohorts.ingest.facts import (
     ParticipantFacts,
     SampleFacts,
     SiteFacts,
+    identifiers_in,
     normalise,
 )
 from cohorts.models import (
@@ -104,19 +106,46 @@ def _instruments() -> dict[str, InstrumentFacts]:
 
 
 def feature_index(site: Site) -> FeatureIndex:
-    """Names under which this site may send a feature: its own aliases win over everybody's."""
-    by_name: dict[str, FeatureFacts] = {}
-    facts = {
-        pk: FeatureFacts(name, unit or None, mass, kind)
-        for pk, name, unit, mass, kind in Feature.objects.values_list(
-            "pk", "name", "canonical_unit", "molar_mass", "kind"
-        )
-    }
-    for fact in facts.values():
-        by_name[normalise(fact.name)] = fact
+    """Names under which this site may send a feature: its own aliases win over everybody's.
+
+    The name of a feature that was merged leads to the one it was merged into.
+    """
+    rows = list(Feature.objects.order_by("pk"))
+    facts = {row.pk: feature_facts(row) for row in rows}
+    meant = {row.pk: facts[row.merged_into_id or row.pk] for row in rows}
+    by_name = {normalise(row.name): meant[row.pk] for row in rows}
     aliases = FeatureAlias.objects.filter(site=None) | FeatureAlias.objects.filter(site=site)
     for name, feature_id, _ in sorted(
         aliases.values_list("name", "feature_id", "site_id"), key=lambda alias: alias[2] is not None
     ):
-        by_name[normalise(name)] = facts[feature_id]
-    return FeatureIndex(by_name)
+        by_name[normalise(name)] = meant[feature_id]
+    return FeatureIndex(by_name, _by_identifier(rows, facts))
+
+
+def feature_facts(feature: Feature) -> FeatureFacts:
+    """A feature as the checks know it."""
+    return FeatureFacts(
+        feature.name,
+        feature.canonical_unit or None,
+        feature.molar_mass,
+        feature.kind,
+        feature.ignored,
+    )
+
+
+def _by_identifier(
+    rows: Sequence[Feature], facts: Mapping[int, FeatureFacts]
+) -> dict[str, FeatureFacts]:
+    """Identifiers that name one feature; those that name several name none."""
+    named: dict[str, list[Feature]] = {}
+    for row in rows:
+        if row.merged_into_id is None:
+            for key in identifiers_in(f"{row.hmdb} CHEBI:{row.chebi or '-'} {row.inchikey}"):
+                named.setdefault(key, []).append(row)
+    found = {}
+    for key, owners in named.items():
+        # One metabolite may have a ratio or an enzyme beside it: the concentration is meant.
+        meant = [row for row in owners if row.kind == "concentration"] or owners
+        if len(meant) == 1:
+            found[key] = facts[meant[0].pk]
+    return found

@@ -66,7 +66,9 @@ def knowing(facts: SiteFacts, found: Identities) -> SiteFacts:
         if site == facts.site and identity.name:
             known = facts.features.find(identity.name)
             index[normalise(column)] = known or FeatureFacts(identity.name)
-    return replace(facts, features=FeatureIndex(index))
+    # Where the study has a table of its features, that table says what each column is.
+    by_identifier = {} if found else facts.features.by_identifier
+    return replace(facts, features=FeatureIndex(index, by_identifier))
 
 
 def with_units(part: AssayTable, found: Identities) -> AssayTable:
