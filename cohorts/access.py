@@ -82,6 +82,11 @@ UPLOAD_KINDS: Final[dict[str, str]] = {
 }
 
 
+# Stands among the roles of a token that is held to some sites, once for each; it holds no verb.
+LIMIT: Final = "held to"
+# About every site at once: out of reach for a token that is held to some.
+OF_ALL_SITES: Final = frozenset({"unreleased_result"})
+
 # Roles that somebody holds today, with the site of each (None for a consortium role).
 Standing = tuple[tuple[str, int | None], ...]
 # What has been read of it during this request; None outside one, where nothing is kept.
@@ -127,7 +132,7 @@ def roles_with(resource: str, verb: str) -> frozenset[str]:
 
 def reach(user: User | AnonymousUser, resource: str, verb: str = "R") -> Reach:
     """Where ``user`` may do ``verb`` on ``resource`` today."""
-    if not _works_here(user):
+    if not _works_here(user) or (resource in OF_ALL_SITES and limits_of(user)):
         return NOWHERE
     granted = roles_with(resource, verb)
     sites: set[int] = set()
@@ -160,7 +165,19 @@ def roles_of(user: User | AnonymousUser) -> frozenset[str]:
     """Roles that ``user`` holds today, at any site."""
     if not _works_here(user):
         return frozenset()
-    return frozenset(role for role, _ in standing_of(user))
+    return frozenset(role for role, _ in standing_of(user) if role != LIMIT)
+
+
+def limits_of(user: User | AnonymousUser) -> frozenset[int]:
+    """The sites to which the token of this request is held; empty for one that is not."""
+    if not _works_here(user):
+        return frozenset()
+    return limits_in(standing_of(user))
+
+
+def limits_in(standing: Standing) -> frozenset[int]:
+    """The same of a standing that has been read already."""
+    return frozenset(site for role, site in standing if role == LIMIT and site is not None)
 
 
 def _works_here(user: User | AnonymousUser) -> TypeGuard[User]:

@@ -41,13 +41,17 @@ def tokens(digest: str, at: datetime, today: date) -> QuerySet[ApiToken]:
 
 
 def standing(held: list[str], only: list[int]) -> access.Standing:
-    """Roles and sites out of what `tokens` reads: a role of all sites holds at the token's."""
+    """Roles and sites out of what `tokens` reads: a role of all sites holds at the token's.
+
+    The token's sites stand among them, since whoever is held to them reads as an insider does.
+    """
     pairs = (each.partition(":") for each in held)
     roles = tuple((role, int(site) if site else None) for role, _, site in pairs)
     if not only:
         return roles
     wide = ((role, each) for role, site in roles if site is None for each in only)
-    return (*(pair for pair in roles if pair[1] in only), *wide)
+    limits = ((access.LIMIT, each) for each in only)
+    return (*(pair for pair in roles if pair[1] in only), *wide, *limits)
 
 
 def token_of(key: str) -> ApiToken | None:

@@ -22,6 +22,7 @@ from analysis.services.disclosure import (
 )
 from analysis.services.released_tables import Judged
 from cohorts import access
+from cohorts.models import Site
 
 if TYPE_CHECKING:
     from django.contrib.auth.models import AnonymousUser
@@ -63,11 +64,18 @@ def sees_everything(user: User | AnonymousUser) -> bool:
 
 
 def sites_of(user: User | AnonymousUser) -> frozenset[str]:
-    """The sites whose people this person may know: where they hold any role today."""
+    """The sites whose people this person may know: where they hold any role today.
+
+    And those to which the token of this request is held: it was made for somebody of these sites.
+    """
     if not user.is_authenticated:
         return frozenset()
     held = user.memberships.in_force(timezone.localdate()).filter(site__isnull=False)
-    return frozenset(held.values_list("site__code", flat=True))
+    own = frozenset(held.values_list("site__code", flat=True))
+    limits = access.limits_of(user)
+    if not limits:
+        return own
+    return own | frozenset(Site.objects.filter(pk__in=limits).values_list("code", flat=True))
 
 
 # --- tables

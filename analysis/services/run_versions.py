@@ -47,6 +47,8 @@ def newest_of_plan(runs: QuerySet[Run], plan_name: str) -> QuerySet[Run]:
 
 def may_see_unreleased(roles: access.Standing) -> bool:
     """Whether these roles read results before their release."""
+    if access.limits_in(roles):
+        return False
     early = access.roles_with("unreleased_result", "R")
     return any(role in early for role, _ in roles)
 
