@@ -154,6 +154,16 @@ class PublishedResults(RecordViewSet):
         return self._table("pooled", serializers.PooledRow)
 
     @extend_schema(
+        parameters=[FEATURE, CLASS, STRATUM, P_BELOW, FIELDS],
+        responses=serializers.OneStageRow(many=True),
+        filters=False,
+    )
+    @action(detail=True, url_path="one-stage", filterset_class=None, pagination_class=None)
+    def one_stage(self, request: Request, pk: str = "") -> HttpResponseBase:
+        """One mixed model over all sites beside the pooled effects, where the plan asks for it."""
+        return self._table("one_stage", serializers.OneStageRow)
+
+    @extend_schema(
         parameters=[STRATUM, VERDICT, FIELDS],
         responses=serializers.VerdictRow(many=True),
         filters=False,

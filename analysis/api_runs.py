@@ -57,6 +57,7 @@ class RunViewSet(PublishedResults):
         "severity": "R",
         "changes": "R",
         "crate": "X",
+        "one_stage": "R",
         "cancel": "W",
         "priority": "U",
     }
@@ -92,7 +93,7 @@ class RunViewSet(PublishedResults):
         """Run a plan now. Poll the address in Location; it says when to come back."""
         asked = serializers.NewRunSerializer(data=request.data)
         asked.is_valid(raise_exception=True)
-        current = Plan.objects.visible_to(request.user).current()
+        current = Plan.objects.visible_to(request.user).newest_versions()
         plan = current.filter(name=asked.validated_data["plan"]).first()
         if plan is None:
             raise exceptions.NotFound(f"There is no plan {asked.validated_data['plan']!r}.")

@@ -13,6 +13,8 @@ from analysis.models import Snapshot
 from analysis.plans import AnalysisPlan
 from cohorts.models import AssayBatch, AssayRow, Assessment, BatchFeature, Participant
 
+HANDLING = ("haemolysis_index", "light_protected", "freeze_thaws")
+
 
 @dataclass(frozen=True)
 class BatchFrame:
@@ -20,7 +22,8 @@ class BatchFrame:
 
     ``values`` and ``flags``: shape (n_rows, n_features); values in the reported unit.
     ``columns``: one row a feature: feature, source_name, hmdb, unit, canonical_unit, factor, lod.
-    ``rows``: one row a sample: participant_id, spin_delay_hours.
+    ``rows``: one row a sample: participant_id, spin_delay_hours, and what else is recorded of its
+    handling (`HANDLING`).
     """
 
     batch_id: int
@@ -150,6 +153,10 @@ def _batch(batch: AssayBatch, columns: pd.DataFrame, rows: list[AssayRow]) -> Ba
                 "spin_delay_hours": pd.Series(
                     [sample.spin_delay_hours for sample in samples], dtype=float
                 ),
+                **{
+                    name: pd.Series([getattr(sample, name) for sample in samples], dtype=float)
+                    for name in HANDLING
+                },
             }
         ),
         values=np.vstack([row.values for row in rows])[:, kept],

@@ -12,6 +12,7 @@ from analysis import verdicts
 from analysis.across_sites import classify, harmonise, judge_site, predict_severity
 from analysis.blocks import Prepared
 from analysis.frames import StudyFrames
+from analysis.one_stage import one_stage
 from analysis.permuting import with_permutation_p
 from analysis.plans import AnalysisPlan
 from analysis.pooling import pool
@@ -72,6 +73,10 @@ def _compute(
     pooled = with_permutation_p(pooled, prepared, parts, plan, steps)
     effects, twice = all_effects(parts)
     handling = {site: judge_site(site, prepared) for site in _sites(prepared)}
+    tables = {"effects": effects, "pooled": pooled}
+    if plan.one_stage:
+        on_step("one model over all sites", 0.38)
+        tables["one_stage"] = one_stage(prepared, pooled, plan, steps)
     on_step("harmonising", 0.4)
     harmonisation = harmonise(prepared, plan, steps)
     on_step("classifying, each site left out", 0.5)
@@ -87,7 +92,7 @@ def _compute(
     }
     findings = verdicts.judge_all(claims, effects, documents, handling, plan)
     return Results(
-        tables={"effects": effects, "pooled": pooled},
+        tables=tables,
         documents=documents,
         verdicts=findings,
         left_out=[note.as_dict() for note in (*prepared.notes, *notes, *twice)],

@@ -15,9 +15,10 @@ from analysis.stats import harmonise, impute
 STRATA = {"all": None, "men": "male", "women": "female"}
 TAU2 = ("REML", "DL", "PM", "ML", "HE", "HS", "SJ", "EB", "FE")
 TESTS = ("hksj", "hksj_plain", "z", "t")
+SEXES = ("", "male", "female")
 MULTIPLICITY = ("bh", "by", "holm", "hochberg", "hommel", "bonferroni")
 
-CAME_LATER = frozenset({"permutations"})
+CAME_LATER = frozenset({"permutations", "only_sex", "handling_clean", "one_stage"})
 
 
 @dataclass(frozen=True)
@@ -47,6 +48,9 @@ class AnalysisPlan:
     severity_components: int = 2
     severity_permutations: int = 200
     seed: int = 20220601
+    only_sex: str = ""  # male or female: the others are left out of everything
+    handling_clean: bool = False  # leave out samples whose records show a handling fault
+    one_stage: bool = False  # one mixed model over all sites beside the pooled effects
 
     @property
     def digest(self) -> str:
@@ -63,6 +67,11 @@ class AnalysisPlan:
         }
         text = json.dumps(said, sort_keys=True, default=list)
         return hashlib.sha256(text.encode()).hexdigest()
+
+    @property
+    def narrowed(self) -> bool:
+        """Whether it looks at a part of the people whom other plans of the study look at."""
+        return bool(self.only_sex or self.drug_free_only or self.handling_clean)
 
 
 def parse(data: Mapping[str, Any]) -> AnalysisPlan:
@@ -108,17 +117,33 @@ def _faults(data: Mapping[str, Any]) -> list[str]:
         "multiplicity": MULTIPLICITY,
         "below_lod": impute.METHODS,
         "harmonisation": harmonise.METHODS,
+        "only_sex": SEXES,
     }
     for key, allowed in choices.items():
         if key in data and data[key] not in allowed:
-            found.append(f"plan: {key} is {data[key]!r}; choose one of {', '.join(allowed)}.")
+            names = ", ".join(filter(None, allowed))
+            found.append(f"plan: {key} is {data[key]!r}; choose one of {names}.")
     found += [
         f"plan: stratum {name!r} is unknown; choose from {', '.join(STRATA)}."
         for name in data.get("strata", ())
         if name not in STRATA
     ]
-    found += _number_faults(data)
-    return found
+    found += [
+        f"plan: {key} is {data[key]!r}; write true or false."
+        for key in ("drug_free_only", "handling_clean", "one_stage")
+        if key in data and not isinstance(data[key], bool)
+    ]
+    return found + _number_faults(data) + _sex_faults(data)
+
+
+def _sex_faults(data: Mapping[str, Any]) -> list[str]:
+    """Strata in which a plan of one sex would have nobody."""
+    sex = data.get("only_sex") or ""
+    return [
+        f"plan: the stratum {name} has nobody where only_sex is {sex!r}; take it off `strata`."
+        for name in data.get("strata", AnalysisPlan.strata)
+        if sex in SEXES[1:] and STRATA.get(name) not in (None, sex)
+    ]
 
 
 def _number_faults(data: Mapping[str, Any]) -> list[str]:

@@ -14,6 +14,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from analysis.blocks import Block, Note, Prepared
+from analysis.clean_samples import without_faulty
 from analysis.frames import BatchFrame, StudyFrames
 from analysis.plans import AnalysisPlan
 from analysis.repeats import declared_once, without_repeats
@@ -52,6 +53,9 @@ def choose_people(people: pd.DataFrame, plan: AnalysisPlan) -> tuple[pd.DataFram
     if plan.drug_free_only:
         taking = chosen["drug_free"].ne(True) & (reasons == "")
         reasons[taking] = "not recorded as drug-free, which the plan asks for"
+    if plan.only_sex:
+        other = chosen["sex"].ne(plan.only_sex) & (reasons == "")
+        reasons[other] = f"not recorded as {plan.only_sex}, which the plan asks for"
     counts = Counter(zip(chosen["site"], reasons, strict=True))
     notes = [Note(site, "participants", n, why) for (site, why), n in sorted(counts.items()) if why]
     return chosen[reasons == ""], notes
@@ -74,12 +78,14 @@ def make_block(
 ) -> tuple[Block | None, list[Note]]:
     """Stack a platform's batches at one site; a person measured again counts the first time."""
     first, site = batches[0], batches[0].site
+    notes: list[Note] = []
+    if plan.handling_clean:
+        batches, notes = without_faulty(batches, set(people.index))
     parts = [_comparable(batch, plan) for batch in batches]
     values = pd.concat([part.values for part in parts])
     chosen = values.index.isin(people.index)
     again = values.index.duplicated() & chosen
     keep = chosen & ~values.index.duplicated()
-    notes = []
     if again.any():
         why = "measured again on this platform; the earliest sample counts"
         notes.append(Note(site, "samples", int(again.sum()), why))

@@ -261,6 +261,15 @@ def strongest(pooled: pd.DataFrame, stratum: str) -> list[dict[str, Any]]:
     return records(tested.sort_values("p", kind="stable").head(TOP_FEATURES))
 
 
+def one_stage_of(
+    table: pd.DataFrame, features: Sequence[Mapping[str, Any]]
+) -> list[dict[str, Any]]:
+    """The models over all sites of these features and strata, in their order."""
+    by_key = {(row["stratum"], row["feature"]): row for row in records(table)}
+    asked = [(row["stratum"], row["feature"]) for row in features]
+    return [by_key[key] for key in asked if key in by_key]
+
+
 def left_out_of(run: Run, user: User) -> list[dict[str, Any]]:
     """What was left out by reason, people first; ``where`` counts by site for those who may see."""
     rows = results.facts_for(run, user)["left_out"]

@@ -220,6 +220,28 @@ class PooledRow(Fields):
     reason = serializers.CharField(allow_blank=True)
 
 
+class OneStageRow(Fields):
+    """A feature in one mixed model over all sites, in within-site standard deviations."""
+
+    stratum = serializers.CharField()
+    feature = serializers.CharField()
+    estimate = _number()
+    se = _number()
+    ci_low = _number()
+    ci_high = _number()
+    p = _number()
+    site_sd = _number("standard deviation between the sites' levels")
+    residual_sd = _number()
+    at_bound = serializers.BooleanField(allow_null=True)
+    pooled_estimate = _number("Hedges g, pooled in two stages")
+    pooled_se = _number()
+    adjusted_for = serializers.CharField(allow_blank=True)
+    n_sites = serializers.IntegerField(allow_null=True)
+    n_case = serializers.IntegerField(allow_null=True)
+    n_control = serializers.IntegerField(allow_null=True)
+    reason = serializers.CharField(allow_blank=True)
+
+
 class VerdictRow(Fields):
     """What the standing run says of a claim in a stratum."""
 

@@ -95,7 +95,7 @@ def run_list(request: HttpRequest) -> HttpResponse:
         "rows": [(one, progress.standing(one, newest)) for one in page],
         "under_way": waiting,
         "may_place": access.may(user, "run", "U"),
-        "plans": Plan.objects.visible_to(user).current(),
+        "plans": Plan.objects.visible_to(user).newest_versions(),
         "plan": plan,
         "may_start": access.may(user, "run", "S"),
         "sees_everything": release.sees_everything(user),
@@ -155,7 +155,7 @@ def ask(request: HttpRequest) -> HttpResponse:
     if not access.may(user, "run", "S"):
         raise PermissionDenied
     plan = get_object_or_404(
-        Plan.objects.visible_to(user).current(), name=request.POST.get("plan", "")
+        Plan.objects.visible_to(user).newest_versions(), name=request.POST.get("plan", "")
     )
     asked = runs.request(plan, cause=f"asked for by {user.get_username()}", by=user)
     if freshness.ring("analysis.execute", str(asked.pk)):
@@ -216,6 +216,9 @@ def _conclusions(request: HttpRequest, one: Run, user: User) -> dict[str, Any]:
     pooled = run_page.table_of(one, "pooled", user)
     if effects is not None and pooled is not None and len(pooled):
         context |= _chosen(request, claims, effects, pooled)
+        beside = run_page.table_of(one, "one_stage", user)
+        if beside is not None:
+            context["one_stage"] = run_page.one_stage_of(beside, context["strongest"])
         within = access.reach(user, "run").site_ids
         own = Site.objects.visible_to(user).filter(pk__in=within)
         context["own_sites"] = set(own.values_list("code", flat=True))

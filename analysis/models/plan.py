@@ -19,10 +19,14 @@ class PlanQuerySet(ScopedQuerySet["Plan"]):
     resource = "plan"
     site_path = ""
 
+    def newest_versions(self) -> Self:
+        """What can be asked for by hand: the newest version of each plan, followed or not."""
+        newest = Plan.objects.filter(name=models.OuterRef("name")).order_by("-version")
+        return self.filter(pk=models.Subquery(newest.values("pk")[:1]))
+
     def current(self) -> Self:
         """The newest version of each plan that is still followed."""
-        newest = Plan.objects.filter(name=models.OuterRef("name")).order_by("-version")
-        return self.filter(followed=True, pk=models.Subquery(newest.values("pk")[:1]))
+        return self.newest_versions().filter(followed=True)
 
 
 FIXED_BY_A_LOCK = (

@@ -52,6 +52,12 @@ STEPS: Mapping[str, StepFiles] = {
     "preparing values": StepFiles(kinds=["repeats"], makes=["run.json"]),
     "site effects": StepFiles(kinds=["site effects"], makes=["effects.csv"]),
     "pooling": StepFiles(kinds=["pooled"], reads=["effects.csv"], makes=["pooled.csv"]),
+    "permuting within sites": StepFiles(
+        kinds=["permutations"], reads=["effects.csv"], makes=["pooled.csv"]
+    ),
+    "one model over all sites": StepFiles(
+        kinds=["one stage"], reads=["pooled.csv"], makes=["one_stage.csv"]
+    ),
     "harmonising": StepFiles(
         kinds=["harmonisation"], makes=["harmonisation.json", "handling.json"]
     ),
@@ -62,7 +68,7 @@ STEPS: Mapping[str, StepFiles] = {
         makes=["claims.json"],
     ),
 }
-"""By the names that the pipeline gives its steps."""
+"""By the names that the pipeline gives its steps; a plan need not ask for all of them."""
 
 
 def write_folder(run: Run, folder: Path, user: User | AnonymousUser | None = None) -> None:

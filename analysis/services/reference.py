@@ -12,7 +12,14 @@ from analysis.models import Claim, Plan
 from cohorts.models import Study
 
 FOLDER = Path(__file__).resolve().parent.parent / "reference"
-PLANS = ("plan_kyushu-2022.json",)
+# Only the first is followed: each other is asked for by hand, or followed by saving it so.
+PLANS = (
+    "plan_kyushu-2022.json",
+    "plan_male-only.json",
+    "plan_drug-free.json",
+    "plan_handling-clean.json",
+    "plan_one-stage-mixed.json",
+)
 
 
 @transaction.atomic
@@ -52,7 +59,10 @@ def _add_plan(filename: str) -> bool:
     if Plan.objects.filter(name=facts["name"]).exists():
         return False
     plan = Plan(
-        study=Study.objects.get(code=facts["study"]), name=facts["name"], data=facts["data"]
+        study=Study.objects.get(code=facts["study"]),
+        name=facts["name"],
+        data=facts["data"],
+        followed=facts.get("followed", True),
     )
     plan.full_clean()
     plan.save()

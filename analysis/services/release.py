@@ -40,6 +40,9 @@ def reason_to_hold(run: Run) -> str:
     Two releases whose people differ by a few could be subtracted to see those few: the set changes
     by nobody or by at least k each way.
     """
+    if run.plan.parsed.narrowed:
+        # Beside the results of everybody it would tell about those between: they may be a few.
+        return "Its plan looks at a part of the people, so it stays with the data managers."
     last = (
         Run.objects.published()
         .filter(plan__name=run.plan.name, released_at__isnull=False)
@@ -110,6 +113,15 @@ def table_for(
 def judged_for(effects: pd.DataFrame, pooled: pd.DataFrame, user: User | AnonymousUser) -> Judged:
     """Both tables judged by the rules for this person."""
     return released_tables.judge(effects, pooled, k=settings.DISCLOSURE_K, own=sites_of(user))
+
+
+def one_stage_for(
+    frame: pd.DataFrame, effects: pd.DataFrame, pooled: pd.DataFrame, user: User | AnonymousUser
+) -> pd.DataFrame:
+    """Models over all sites: told where the pooled effect of exactly the same people is told."""
+    if sees_everything(user):
+        return frame
+    return released_tables.one_stage_shown(frame, judged_for(effects, pooled, user))
 
 
 # --- verdicts

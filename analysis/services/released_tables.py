@@ -14,6 +14,7 @@ import pandas as pd
 
 from analysis.services.disclosure import (
     ARMS,
+    HIDDEN,
     Mask,
     coarsened,
     dominated,
@@ -179,6 +180,25 @@ def pooled_shown(judged: Judged) -> pd.DataFrame:
                 shown["stratum"], shown["feature"], shown["sites"], strict=True
             )
         ]
+    return shown
+
+
+def one_stage_shown(frame: pd.DataFrame, judged: Judged) -> pd.DataFrame:
+    """Rows whose pooled effect is shown and rests on as many people, with its rounded counts.
+
+    A model of a few people more or less than the pooled effect's would tell about those few.
+    """
+    keys = ["stratum", "feature"]
+    exact = frame[keys].merge(judged.pooled.assign(hidden=judged.pooled_hidden), how="left")
+    same = [(exact[name] == frame[name].to_numpy()) for name in (*ARMS, "n_sites")]
+    hidden = ~(exact["hidden"].eq(False) & same[0] & same[1] & same[2]).to_numpy(dtype=bool)
+    told = frame[keys].merge(pooled_shown(judged), how="left")
+    shown = frame.reset_index(drop=True).copy()
+    for name in (*ARMS, "n_sites"):
+        shown[name] = told[name].astype(float)
+    shown["at_bound"] = shown["at_bound"].astype("boolean").mask(pd.Series(hidden))
+    shown = _without_hidden(shown, hidden)
+    shown["reason"] = np.where(hidden, HIDDEN, shown["reason"])
     return shown
 
 

@@ -142,6 +142,9 @@ def table_for(run: Run, name: str, user: User | AnonymousUser) -> pd.DataFrame:
     frame = RunTable.objects.get(run=run, name=name).frame
     if release.sees_everything(user):
         return frame
+    if name == "one_stage":
+        stored = {each.name: each.frame for each in RunTable.objects.filter(run=run)}
+        return release.one_stage_for(frame, stored["effects"], stored["pooled"], user)
     # What is hidden of one table decides what may be told of the other.
     beside = RunTable.objects.filter(run=run, name=BESIDE[name]).first()
     return release.table_for(frame, user, name=name, beside=beside.frame if beside else None)
@@ -204,8 +207,8 @@ def standing_runs(user: User | AnonymousUser, plan_name: str = "") -> dict[int, 
     if not access.reach(user, "released_result"):
         return {}
     runs = Run.objects.visible_to(user).published().select_related("plan").defer("left_out")
-    if plan_name:
-        runs = runs.filter(plan__name=plan_name)
+    # A plan that was asked for once by hand does not speak for the study.
+    runs = runs.filter(**{"plan__name": plan_name} if plan_name else {"plan__followed": True})
     newest = runs.order_by("plan__study_id", "-published_at").distinct("plan__study_id")
     return {run.plan.study_id: run for run in newest}
 

@@ -28,6 +28,13 @@ def test_the_least_plan_has_defaults_for_the_rest():
         ({"below_lod": "zero"}, "plan: below_lod is 'zero'; choose one of half_minimum,"),
         ({"strata": ["boys"]}, "plan: stratum 'boys' is unknown; choose from all, men, women."),
         ({"n_trees": 1}, "plan: n_trees is 1; it lies between 10 and 5000."),
+        ({"only_sex": "men"}, "plan: only_sex is 'men'; choose one of male, female."),
+        (
+            {"only_sex": "male"},
+            "plan: the stratum women has nobody where only_sex is 'male'; take it off `strata`.",
+        ),
+        ({"one_stage": 1}, "plan: one_stage is 1; write true or false."),
+        ({"handling_clean": "no"}, "plan: handling_clean is 'no'; write true or false."),
         ({"seed": "x"}, "plan: seed is 'x'; it lies between 0 and"),
     ],
 )

@@ -25,9 +25,10 @@ class Command(StudyCommand):
 
     def work(self, **options: Any) -> None:
         current = Plan.objects.current().select_related("study")
-        chosen = list(current.filter(name=options["plan"]) if options["plan"] else current)
+        known = Plan.objects.newest_versions().select_related("study")
+        chosen = list(known.filter(name=options["plan"]) if options["plan"] else current)
         if options["plan"] and not chosen:
-            names = ", ".join(current.values_list("name", flat=True)) or "none yet"
+            names = ", ".join(known.values_list("name", flat=True)) or "none yet"
             self.refuse(f"There is no plan {options['plan']!r}; the plans are: {names}.")
         requested = [
             run for plan in chosen if (run := self._request(plan, named=bool(options["plan"])))
