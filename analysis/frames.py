@@ -68,7 +68,11 @@ def _people(snapshot: Snapshot) -> pd.DataFrame:
             "sex": p.sex,
             "age_years": p.age_at_enrolment,
             "drug_free": p.drug_free,
-            **{f"variable:{name}": value for name, value in p.variables.items()},
+            **{
+                f"variable:{name}": value
+                for name, value in p.variables.items()
+                if not isinstance(value, str)  # a day or a word is on record, and no number
+            },
         }
         for p in rows
     )

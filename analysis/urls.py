@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from analysis import views, views_claims, views_plots
+from analysis import views, views_claims, views_dictionary, views_plots
 
 urlpatterns = [
     path("", views.home, name="home"),
@@ -14,4 +14,10 @@ urlpatterns = [
     path("claims/<slug:code>/", views_claims.claim, name="claim"),
     path("runs/<uuid:run_id>/", views.run, name="run"),
     path("runs/<uuid:run_id>/plots/", views_plots.run_plots, name="run-plots"),
+    path("studies/<slug:code>/variables/", views_dictionary.dictionary, name="dictionary"),
+    path(
+        "studies/<slug:code>/variables/<int:version>.csv",
+        views_dictionary.dictionary_file,
+        name="dictionary-file",
+    ),
 ]

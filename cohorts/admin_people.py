@@ -33,6 +33,18 @@ class InterviewAdmin(ScopedAdmin):
         )
 
 
+@admin.register(models.VariableDictionary, site=site)
+class VariableDictionaryAdmin(ScopedAdmin):
+    """Read only: a version is taken on the study's page, where what it changes is shown."""
+
+    list_display = ["study", "version", "n_variables", "filename", "added_by", "added_at"]
+    list_select_related = ["study", "added_by"]
+
+    @admin.display(description="variables")
+    def n_variables(self, dictionary):
+        return len(dictionary.variables)
+
+
 # --- what rows were
 
 

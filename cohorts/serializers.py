@@ -255,6 +255,7 @@ class AssessmentSerializer(OfParticipant, serializers.ModelSerializer[Assessment
             "sent_total",
             "score",
             "scoring_version",
+            "variables",
         ]
 
 

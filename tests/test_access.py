@@ -55,11 +55,12 @@ READERS = {
     "destructions": "SC SD LT CD AU",
     "changes": "SC SD LT CA CD AU",
     "features": "SC SD LT CA CD AU",
+    "dictionaries": "SC SD LT CA CD AU",
     "plans": "SC SD CA CD AU",
     "claims": "SC SD LT CA CD AU",
     "runs": "SC SD CA CD AU",
 }
-SHARED = ("features", "plans", "claims")
+SHARED = ("features", "dictionaries", "plans", "claims")
 RESULTS = ("effects", "pooled", "claims", "harmonisation", "classifier", "severity", "changes")
 RESULT_READERS, BEFORE_RELEASE = "SC SD CA CD AU", "CD AU"
 RESULT_TAKERS = "CA CD"
@@ -114,6 +115,8 @@ PAGES = {
     "run",
     "run-latest",
     "run-plots",
+    "dictionary",
+    "dictionary-file",
     "claim",
     "people",
     "person",
@@ -147,6 +150,7 @@ ACTIONS |= {"api-participants-merge", "api-participants-same-person"}
 ACTIONS |= {"api-transfers-accept", "api-transfers-call-off"}
 ACTIONS |= {"api-participants-visits", "api-participants-interviews"}
 ACTIONS |= {"erasure-decide", "api-consents-renewals"}
+ACTIONS |= {"api-dictionaries-changes", "api-dictionaries-redcap"}
 MOVERS, LINKERS = "SC", "CD"
 HEALTH = {"healthz", "readyz", "metrics"}  # the first two are told to everybody
 API_SELF = {"api-root", "schema", "api-docs", "api-nothing"}
@@ -246,7 +250,9 @@ def a_world() -> World:
     study = made.sites["own"].study
     plan = Plan.objects.create(study=study, name="p", data={"case": ["a"], "control": ["b"]})
     claim = Claim.objects.create(code="K1", study=study, kind="feature", stratum="all")
-    for resource, row in (("features", FeatureFactory()), ("plans", plan)):
+    dictionary = models.VariableDictionary.objects.create(study=study, version=1, variables=[])
+    shared = (("features", FeatureFactory()), ("plans", plan), ("dictionaries", dictionary))
+    for resource, row in shared:
         made.add(resource, "shared", row.pk)
     made.add("claims", "shared", claim.code)
     made.runs = {"released": a_run(plan, released=True), "held": a_run(plan, released=False)}
@@ -743,6 +749,18 @@ def test_checked_tables_are_decided_and_fetched_by_those_who_may(who, world):
 
 
 @pytest.mark.parametrize("who", EVERYBODY, ids=str)
+def test_dictionaries_are_taken_by_those_who_may(who, world):
+    client, one = api_of(who, world), f"/api/v1/dictionaries/{world.keys['dictionaries']['shared']}"
+    for verb in ("changes", "redcap"):
+        status = client.get(f"{one}/{verb}").status_code
+        assert status == outcome(who, READERS["dictionaries"], "shared"), verb
+    body = {"study": world.sites["own"].study.code, "content": "x", "after": 0}
+    expected = outcome(who, "CD", "shared")
+    status = client.post("/api/v1/dictionaries", body, format="json").status_code
+    assert status == (400 if expected == 200 else expected)
+
+
+@pytest.mark.parametrize("who", EVERYBODY, ids=str)
 def test_runs_are_started_by_those_who_may(who, world):
     answer = api_of(who, world).post("/api/v1/runs", {"plan": "p"}, format="json")
     expected = outcome(who, STARTERS, "shared")
@@ -902,6 +920,10 @@ def test_pages_are_shown_as_the_table_says(who, world, browse, client):
         assert (status == 200) == (who.holds(reader)), state
         status = page.get(reverse("run-plots", args=[run.pk])).status_code
         assert (status == 200) == (who.holds(reader)), state
+    study = world.sites["own"].study.code
+    for name, more in (("dictionary", []), ("dictionary-file", [1])):
+        status = page.get(reverse(name, args=[study, *more])).status_code
+        assert (status == 200) == who.holds(READERS["dictionaries"]), name
     for name in ("home", *OWN_ACCOUNT - {"token-revoke"}):
         assert page.get(reverse(name)).status_code == (200 if known else 302), name
     staff = page.get(reverse("staff")).status_code

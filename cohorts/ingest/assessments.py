@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
 
+from cohorts.ingest import context
 from cohorts.ingest.cells import parse_choice, quoted
 from cohorts.ingest.columns import ASSESSMENTS, match_columns
-from cohorts.ingest.facts import InstrumentFacts, SiteFacts
+from cohorts.ingest.facts import ContextVariable, InstrumentFacts, SiteFacts
 from cohorts.ingest.people import known_participant
 from cohorts.ingest.reading import Table
 from cohorts.ingest.report import Findings, Report
@@ -39,6 +40,7 @@ class AssessmentRow:
     items: tuple[int | None, ...]
     total: float | None
     visit: str
+    variables: dict[str, float | str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -48,6 +50,7 @@ class CheckedAssessments:
     rows: tuple[AssessmentRow, ...]
     report: Report
     columns: tuple[str, ...] = ()
+    variables: tuple[str, ...] = ()
 
 
 def check(
@@ -56,11 +59,14 @@ def check(
     """Check every row of an assessments table; each faulty cell is reported."""
     options = options or AssessmentOptions()
     findings = Findings()
+    declared = context.present(facts.variables, table.columns)
+    names = tuple(each.name for each in declared)
     headers = match_columns(
         table.columns,
         ASSESSMENTS,
         findings,
         mapping=options.columns,
+        extra=names,
         ignore_unknown=options.ignore_unknown,
     )
     items = sorted(
@@ -74,23 +80,29 @@ def check(
             "the table has neither item_1, item_2, ... nor total; add the answers or the totals.",
         )
     seen: dict[tuple[object, ...], int] = {}
+    numeric = (*items, "total", *context.numeric_names(declared))
     kept = [
-        _checked(row, items, facts, seen)
-        for row in rows_of(table, headers, findings, numeric=(*items, "total"))
+        _checked(row, items, facts, declared, seen)
+        for row in rows_of(table, headers, findings, numeric=numeric)
     ]
     rows = tuple(row for row in kept if row is not None)
     summary = {"assessments": len(rows), "participants": len({row.participant for row in rows})}
     report = findings.report("assessments", table.n_rows, summary)
-    return CheckedAssessments(rows if report.ok else (), report, tuple(headers))
+    return CheckedAssessments(rows if report.ok else (), report, tuple(headers), names)
 
 
 def _checked(
-    row: Row, item_names: list[str], facts: SiteFacts, seen: dict[tuple[object, ...], int]
+    row: Row,
+    item_names: list[str],
+    facts: SiteFacts,
+    declared: Sequence[ContextVariable],
+    seen: dict[tuple[object, ...], int],
 ) -> AssessmentRow | None:
     participant = known_participant(row, facts)
     code = row.choice("instrument", sorted(facts.instruments), "instrument")
     assessed_on = row.day("assessed_on", today=facts.today, required=True)
     visit = row.text("visit", longest=40)
+    variables = context.read(row, declared)
     if code is None:
         return None
     instrument = facts.instruments[code]
@@ -123,6 +135,7 @@ def _checked(
         items=items,
         total=total,
         visit=visit,
+        variables=variables,
     )
 
 

@@ -107,6 +107,11 @@ def heading(name: str) -> str:
     return re.sub(r"[\s_\-]+", "", unicodedata.normalize("NFKC", name).casefold())
 
 
+def checkbox_column(name: str, code: str) -> str:
+    """The column of one choice of a REDCap checkbox: a minus is written as an underscore."""
+    return f"{name}___{re.sub(r'[^a-z0-9_]', '_', code.casefold())}"
+
+
 def is_personal(header: str) -> bool:
     """Whether a column of that name would hold a name, birth date, address, telephone, e-mail."""
     text = unicodedata.normalize("NFKC", header)

@@ -107,6 +107,28 @@ class InstrumentFacts:
 
 
 @dataclass(frozen=True)
+class ContextVariable:
+    """A variable that the study declares, in the words of REDCap's data dictionary.
+
+    ``choices`` are (code, label). ``branching`` says when it is asked at all, ``validation`` what
+    a text must be, ``minimum`` and ``maximum`` its range; all as they were written.
+    """
+
+    name: str
+    form: str
+    kind: str
+    label: str
+    choices: tuple[tuple[str, str], ...] = ()
+    calculation: str = ""
+    validation: str = ""
+    minimum: str = ""
+    maximum: str = ""
+    branching: str = ""
+    required: bool = False
+    annotation: str = ""
+
+
+@dataclass(frozen=True)
 class FeatureFacts:
     """What is measured; ``molar_mass`` in g/mol, ``kind`` such as metabolite, protein, enzyme."""
 
@@ -171,6 +193,7 @@ class SiteFacts:
     instrument and day of every assessment on the books. ``corrects`` means that a row of a known
     record is not refused: the caller compares it with the record. ``ethics_until`` is the last day
     of the site's ethics approval; ``erased`` tells whether somebody was erased under that code.
+    ``variables`` are those that the study's dictionary declares.
     """
 
     site: str
@@ -184,3 +207,4 @@ class SiteFacts:
     corrects: bool = False
     ethics_until: date | None = None
     erased: ErasedCodes = field(default_factory=ErasedCodes)
+    variables: tuple[ContextVariable, ...] = ()

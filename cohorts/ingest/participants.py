@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
 
+from cohorts.ingest import context
 from cohorts.ingest.cells import BadCell, parse_choice, parse_code, parse_whole, quoted
 from cohorts.ingest.columns import PARTICIPANTS, match_columns
-from cohorts.ingest.facts import SCOPES, SiteFacts
+from cohorts.ingest.facts import SCOPES, ContextVariable, SiteFacts
 from cohorts.ingest.nearest import nearest
 from cohorts.ingest.people import ERASED, NO_FURTHER_DATA
 from cohorts.ingest.reading import Table
@@ -36,7 +37,10 @@ class ParticipantOptions:
 
 @dataclass(frozen=True)
 class ParticipantRow:
-    """One participant. ``variables`` holds only those with a value; units are the site's."""
+    """One participant. ``variables`` holds only those with a value; units are the site's.
+
+    A number, the code of a choice, or a day or time as text.
+    """
 
     row: int
     participant: str
@@ -49,19 +53,21 @@ class ParticipantRow:
     consent_version: str
     consent_signed_on: date | None
     consent_scopes: tuple[str, ...]
-    variables: dict[str, float]
+    variables: dict[str, float | str]
 
 
 @dataclass(frozen=True)
 class CheckedParticipants:
     """``rows`` is empty unless ``report.ok``: a table is taken whole or not at all.
 
-    ``columns`` are the standard names of the columns that the table has.
+    ``columns`` are the standard names of the columns that the table has, and ``variables`` those
+    among them that the study declares.
     """
 
     rows: tuple[ParticipantRow, ...]
     report: Report
     columns: tuple[str, ...] = ()
+    variables: tuple[str, ...] = ()
 
 
 def check(
@@ -70,18 +76,20 @@ def check(
     """Check every row of a participants table; each faulty cell is reported."""
     options = options or ParticipantOptions()
     findings = Findings()
+    declared = context.present(facts.variables, table.columns)
+    names = tuple(dict.fromkeys((*options.variables, *(each.name for each in declared))))
     headers = match_columns(
         table.columns,
         PARTICIPANTS,
         findings,
         mapping=options.columns,
-        extra=options.variables,
+        extra=names,
         ignore_unknown=options.ignore_unknown,
     )
-    numeric = ("birth_year", "age_years", *options.variables)
+    numeric = ("birth_year", "age_years", *options.variables, *context.numeric_names(declared))
     seen: dict[str, int] = {}
     kept = [
-        _checked(row, facts, options, seen)
+        _checked(row, facts, options, declared, seen)
         for row in rows_of(table, headers, findings, numeric=numeric)
     ]
     rows = tuple(row for row in kept if row is not None)
@@ -96,11 +104,15 @@ def check(
         )
     summary = {"participants": len(rows), "consents": len(rows) - unconsented}
     report = findings.report("participants", table.n_rows, summary)
-    return CheckedParticipants(rows if report.ok else (), report, tuple(headers))
+    return CheckedParticipants(rows if report.ok else (), report, tuple(headers), names)
 
 
 def _checked(
-    row: Row, facts: SiteFacts, options: ParticipantOptions, seen: dict[str, int]
+    row: Row,
+    facts: SiteFacts,
+    options: ParticipantOptions,
+    declared: Sequence[ContextVariable],
+    seen: dict[str, int],
 ) -> ParticipantRow | None:
     code = row.required("participant", parse_code)
     _refuse_known(row, code, facts, seen)
@@ -111,7 +123,7 @@ def _checked(
     birth_year, age_years = _age(row, enrolled_on or facts.today)
     drug_free = row.yes_no("drug_free")
     version, signed_on, scopes = _consent(row, facts.today)
-    variables = {name: row.number_in(name) for name in options.variables}
+    variables = _variables(row, options, declared)
     if code is None or sex is None or group is None or enrolled_on is None or not row.sound:
         return None
     return ParticipantRow(
@@ -126,8 +138,18 @@ def _checked(
         consent_version=version,
         consent_signed_on=signed_on,
         consent_scopes=scopes,
-        variables={name: value for name, value in variables.items() if value is not None},
+        variables=variables,
     )
+
+
+def _variables(
+    row: Row, options: ParticipantOptions, declared: Sequence[ContextVariable]
+) -> context.Values:
+    """Further columns of the participant: by the dictionary where it knows them, else numbers."""
+    known = {each.name for each in declared}
+    plain = {name: row.number_in(name) for name in options.variables if name not in known}
+    found: context.Values = {name: value for name, value in plain.items() if value is not None}
+    return found | context.read(row, declared)
 
 
 def _refuse_known(row: Row, code: str | None, facts: SiteFacts, seen: dict[str, int]) -> None:

@@ -12,6 +12,7 @@ from cohorts.models.assay import (
 from cohorts.models.assessment import Assessment, Instrument
 from cohorts.models.change import Change
 from cohorts.models.consent import Consent, ConsentForm, Withdrawal
+from cohorts.models.context_dictionary import VariableDictionary
 from cohorts.models.custody import CustodyEvent, Destruction
 from cohorts.models.dictionary import FeatureDecision
 from cohorts.models.erasure import Erasure, Tombstone
@@ -73,6 +74,7 @@ __all__ = [
     "Upload",
     "User",
     "ValueFlag",
+    "VariableDictionary",
     "Visit",
     "Withdrawal",
 ]

@@ -76,6 +76,9 @@ class Assessment(models.Model):
     sent_total = models.FloatField("total as the site sent it", null=True, blank=True)
     score = models.FloatField(null=True, blank=True, editable=False)
     scoring_version = models.CharField(max_length=20, blank=True, editable=False, db_index=True)
+    variables = models.JSONField(
+        default=dict, blank=True, help_text="Context variables of that day, by the dictionary."
+    )
 
     objects: ClassVar = AssessmentQuerySet.as_manager()
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from datetime import date, datetime
 
 
@@ -18,6 +19,7 @@ class OutPerson:
     age_years: float | None
     consented_on: date | None = None
     scopes: tuple[str, ...] = ()
+    variables: Mapping[str, float | str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

@@ -6,6 +6,7 @@ import csv
 import io
 from typing import Final
 
+from cohorts.ingest.comparison import as_shown
 from cohorts.ingest.remarks import neutral
 from cohorts.outgoing.records import OutSite
 
@@ -42,6 +43,7 @@ def write(site: OutSite) -> str:
                 "age_years": person.age_years,
                 "consent_signed_on": person.consented_on,
                 "consent_scopes": ";".join(person.scopes),
+                **{name: as_shown(value) for name, value in person.variables.items()},
             }
         )
         mine = [sample for sample in site.samples if sample.participant == person.code]
@@ -61,7 +63,8 @@ def write(site: OutSite) -> str:
             for n, sample in enumerate(mine, start=1)
         ]
     out = io.StringIO(newline="")
-    writer = csv.DictWriter(out, COLUMNS, restval="")
+    declared = sorted({name for person in site.people for name in person.variables} - {*COLUMNS})
+    writer = csv.DictWriter(out, [*COLUMNS, *declared], restval="")
     writer.writeheader()
     for row in rows:
         writer.writerow({name: _cell(value) for name, value in row.items()})

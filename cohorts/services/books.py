@@ -29,7 +29,7 @@ from cohorts.models import (
     Site,
     Withdrawal,
 )
-from cohorts.services import ledger
+from cohorts.services import dictionaries, ledger
 
 
 def facts_of(site: Site) -> SiteFacts:
@@ -55,6 +55,7 @@ def facts_of(site: Site) -> SiteFacts:
         features=feature_index(site),
         ethics_until=site.ethics_expires_on,
         erased=ledger.erased_at(site),
+        variables=dictionaries.declared(site.study),
     )
 
 

@@ -18,7 +18,13 @@ from cohorts.models import Assessment, Consent, Participant, Sample, Site, Uploa
 from cohorts.scoring import SCORING_VERSION
 from cohorts.services.biobank import visits_of
 from cohorts.services.phenotyping import score_of
-from cohorts.services.standing import OF_A_PERSON, RELATED, sent_records, standing_records
+from cohorts.services.standing import (
+    OF_A_PERSON,
+    OF_CONTEXT,
+    RELATED,
+    sent_records,
+    standing_records,
+)
 
 CheckedRecords = CheckedParticipants | CheckedSamples | CheckedAssessments
 
@@ -155,7 +161,7 @@ def _correct_people(site: Site, made: RecordPlan) -> None:
     for person in people:
         _set(person, changes[person.code][1])
         person.version += 1
-    Participant.objects.bulk_update(people, [*OF_A_PERSON, "version"], batch_size=500)
+    Participant.objects.bulk_update(people, [*OF_A_PERSON, "variables", "version"], batch_size=500)
 
 
 def _correct_samples(site: Site, made: RecordPlan) -> None:
@@ -197,7 +203,8 @@ def _correct_assessments(site: Site, sent: Sequence[AssessmentRow], made: Record
             assessment.visit = visits.get((row.participant, row.visit))
         answered.append(assessment)
     Assessment.objects.bulk_update(
-        answered, ["items", "sent_total", "language", "visit", "score", "scoring_version"]
+        answered,
+        ["items", "sent_total", "language", "visit", "variables", "score", "scoring_version"],
     )
 
 
@@ -209,10 +216,24 @@ def _answer(assessment: Assessment, row: AssessmentRow, values: Mapping[str, Any
         assessment.sent_total = row.total
     if "language" in values:
         assessment.language = row.language
+    assessment.variables = _with_context(assessment.variables, values)
     assessment.score = score_of(assessment.instrument, assessment.items, assessment.sent_total)
     assessment.scoring_version = SCORING_VERSION
 
 
 def _set(record: Participant | Sample, values: Mapping[str, Any]) -> None:
+    if isinstance(record, Participant):
+        record.variables = _with_context(record.variables, values)
     for name, value in values.items():
-        setattr(record, name, value)
+        if not name.startswith(OF_CONTEXT):
+            setattr(record, name, value)
+
+
+def _with_context(before: Mapping[str, Any], values: Mapping[str, Any]) -> dict[str, Any]:
+    """The variables with the cells that the table changes; an emptied cell is no value."""
+    sent = {
+        name.removeprefix(OF_CONTEXT): value
+        for name, value in values.items()
+        if name.startswith(OF_CONTEXT)
+    }
+    return {name: value for name, value in {**before, **sent}.items() if value is not None}

@@ -30,6 +30,7 @@ def record_assessments(site: Site, rows: Sequence[AssessmentRow]) -> None:
             sent_total=row.total,
             score=score_of(instruments[row.instrument, row.version], row.items, row.total),
             scoring_version=SCORING_VERSION,
+            variables=row.variables,
         )
         for row in rows
     )

@@ -119,4 +119,5 @@ def _person(person: Participant, consent: Consent | None) -> OutPerson:
         age_years=person.age_at_enrolment,
         consented_on=consent.signed_on if consent else None,
         scopes=tuple(consent.scopes) if consent else (),
+        variables=person.variables,
     )

@@ -18,6 +18,7 @@ Standing = Mapping[Hashable, Mapping[str, Any]]
 TIMES = ("collected_at", "spun_at", "frozen_at")
 # Consent is a record of its own: it is signed anew, never corrected by a table.
 OF_A_PERSON = ("sex", "group", "enrolled_on", "birth_year", "age_years", "drug_free")
+OF_CONTEXT = "variable:"
 RELATED = {"participant": "participant__code", "parent": "parent__code", "visit": "visit__label"}
 
 
@@ -26,27 +27,37 @@ def sent_records(
 ) -> list[SentRecord]:
     """The rows of a checked table as comparable cells: those of the columns that it has."""
     if isinstance(checked, CheckedParticipants):
-        return [_sent_person(row, checked.columns) for row in checked.rows]
+        return [_sent_person(row, checked.columns, checked.variables) for row in checked.rows]
     if isinstance(checked, CheckedSamples):
         zone = ZoneInfo(site.time_zone)
         return [_sent_sample(row, checked.columns, zone) for row in checked.rows]
-    return [_sent_assessment(row, checked.columns) for row in checked.rows]
+    return [_sent_assessment(row, checked.columns, checked.variables) for row in checked.rows]
 
 
 def standing_records(site: Site, kind: str, sent: Iterable[SentRecord]) -> Standing:
     """The records that the rows speak of, by the same key."""
     if kind == "participants":
+        people = Participant.objects.filter(site=site)
         return {
-            row.pop("code"): row
-            for row in Participant.objects.filter(site=site).values("code", *OF_A_PERSON)
+            row.pop("code"): row | _cells_of(row.pop("variables"))
+            for row in people.values("code", "variables", *OF_A_PERSON)
         }
     if kind == "samples":
         return _standing_samples(site, {name for each in sent for name in each.cells})
     return _standing_assessments(site)
 
 
-def _sent_person(row: ParticipantRow, columns: Iterable[str]) -> SentRecord:
+def _cells_of(variables: Mapping[str, Any], names: Iterable[str] | None = None) -> dict[str, Any]:
+    """Context variables as cells, under names that no column of the record has."""
+    wanted = variables if names is None else names
+    return {f"{OF_CONTEXT}{name}": variables.get(name) for name in wanted}
+
+
+def _sent_person(
+    row: ParticipantRow, columns: Iterable[str], variables: Iterable[str]
+) -> SentRecord:
     cells = {name: getattr(row, name) for name in OF_A_PERSON if name in columns}
+    cells |= _cells_of(row.variables, variables)
     return SentRecord(row.row, row.participant, row.participant, cells)
 
 
@@ -76,11 +87,14 @@ def _plain(name: str, value: Any, zone: ZoneInfo) -> Any:
     return "" if name in ("parent", "visit") and value is None else value
 
 
-def _sent_assessment(row: AssessmentRow, columns: Iterable[str]) -> SentRecord:
+def _sent_assessment(
+    row: AssessmentRow, columns: Iterable[str], variables: Iterable[str]
+) -> SentRecord:
     plain = [name for name in ("language", "total", "visit") if name in columns]
     cells: dict[str, Any] = {name: getattr(row, name) for name in plain}
     if any(name.startswith("item_") for name in columns):
         cells |= {f"item_{n}": answer for n, answer in enumerate(row.items, start=1)}
+    cells |= _cells_of(row.variables, variables)
     key = (row.participant, row.instrument, row.assessed_on)
     return SentRecord(row.row, key, f"{row.participant} {row.instrument} {row.assessed_on}", cells)
 
@@ -96,5 +110,6 @@ def _standing_assessments(site: Site) -> Standing:
             "language": each.language,
             "total": each.sent_total,
             "visit": visit,
+            **_cells_of(each.variables),
         }
     return known

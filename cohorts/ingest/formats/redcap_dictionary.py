@@ -6,7 +6,7 @@ import re
 from dataclasses import dataclass
 
 from cohorts.ingest.cells import quoted
-from cohorts.ingest.columns import is_personal
+from cohorts.ingest.columns import checkbox_column, is_personal
 from cohorts.ingest.reading import Table, UnreadableFile, read_table
 
 _HEADERS = {
@@ -108,9 +108,7 @@ class VariableDictionary:
         for variable in self.variables:
             if variable.kind == "checkbox":
                 for code, _ in variable.choices:
-                    # REDCap writes a minus as an underscore, and letters in lower case.
-                    spelled = re.sub(r"[^a-z0-9_]", "_", code.casefold())
-                    found[f"{variable.name}___{spelled}"] = (variable, code)
+                    found[checkbox_column(variable.name, code)] = (variable, code)
             elif variable.kind != "descriptive":
                 found[variable.name] = (variable, "")
         return found
