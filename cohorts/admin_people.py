@@ -33,6 +33,12 @@ class InterviewAdmin(ScopedAdmin):
         )
 
 
+@admin.register(models.SecondEntry, site=site)
+class SecondEntryAdmin(ScopedAdmin):
+    list_display = ["assessment", "entered_by", "entered_at", "settled_by", "settled_at"]
+    list_select_related = ["assessment__participant", "assessment__instrument", "entered_by"]
+
+
 @admin.register(models.VariableDictionary, site=site)
 class VariableDictionaryAdmin(ScopedAdmin):
     """Read only: a version is taken on the study's page, where what it changes is shown."""

@@ -5,6 +5,7 @@ from django.urls import path
 from cohorts import (
     views,
     views_consent,
+    views_entries,
     views_erasures,
     views_features,
     views_moves,
@@ -45,6 +46,20 @@ urlpatterns = [
     path("participants/<int:participant_id>/", views_people.person, name="person"),
     path("participants/<int:participant_id>/merge/", views_moves.merge, name="person-merge"),
     path("participants/<int:participant_id>/move/", views_moves.offer, name="person-move"),
+    path("participants/<int:participant_id>/visit/", views_entries.visit, name="person-visit"),
+    path(
+        "participants/<int:participant_id>/scales/<int:instrument_id>/",
+        views_entries.scale,
+        name="person-scale",
+    ),
+    path(
+        "assessments/<int:assessment_id>/second/", views_entries.second_entry, name="entry-second"
+    ),
+    path(
+        "assessments/<int:assessment_id>/entries/",
+        views_entries.comparison,
+        name="entry-comparison",
+    ),
     path("sites/<str:code>/erasures/", views_erasures.erasures, name="erasures"),
     path("erasures/<int:erasure_id>/", views_erasures.decide, name="erasure-decide"),
     path("transfers/<int:transfer_id>/", views_moves.take_over, name="transfer"),

@@ -2,6 +2,7 @@
 
 from cohorts import (
     api,
+    api_entries,
     api_erasures,
     api_features,
     api_people,
@@ -20,7 +21,7 @@ for prefix, viewset in {
     "withdrawals": api.WithdrawalViewSet,
     "erasures": api_erasures.ErasureViewSet,
     "samples": api_samples.TubeViewSet,
-    "assessments": api.AssessmentViewSet,
+    "assessments": api_entries.AssessmentsViewSet,
     "uploads": api.UploadViewSet,
     "features": api_features.DictionaryViewSet,
     "assay-batches": api.AssayBatchViewSet,

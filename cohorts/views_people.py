@@ -12,7 +12,16 @@ from django.shortcuts import get_object_or_404, redirect, render
 from cohorts import access
 from cohorts.errors import DomainError
 from cohorts.forms_people import CorrectionForm
-from cohorts.models import Assessment, Consent, Interview, Participant, Transfer, Visit, Withdrawal
+from cohorts.models import (
+    Assessment,
+    Consent,
+    Instrument,
+    Interview,
+    Participant,
+    Transfer,
+    Visit,
+    Withdrawal,
+)
 from cohorts.services import enrolment, history, visits
 from cohorts.views import PAGE, site_of, user_of, zone_of
 
@@ -63,6 +72,10 @@ def person(request: HttpRequest, participant_id: int) -> HttpResponse:
         .exclude(pk=one.pk)
         .select_related("site"),
         "may_correct": access.may(user, "participant", "U", one.site_id),
+        "may_type_in": access.may(user, "assessment", "C", one.site_id)
+        and not one.merged_into_id
+        and not one.left_on,
+        "scales": Instrument.objects.filter(n_items__isnull=False),
         "may_record_consent": access.may(user, "consent", "C", one.site_id),
     }
     return render(request, "cohorts/person.html", context)

@@ -117,6 +117,10 @@ PAGES = {
     "run-plots",
     "dictionary",
     "dictionary-file",
+    "person-visit",
+    "person-scale",
+    "entry-second",
+    "entry-comparison",
     "claim",
     "people",
     "person",
@@ -151,6 +155,7 @@ ACTIONS |= {"api-transfers-accept", "api-transfers-call-off"}
 ACTIONS |= {"api-participants-visits", "api-participants-interviews"}
 ACTIONS |= {"erasure-decide", "api-consents-renewals"}
 ACTIONS |= {"api-dictionaries-changes", "api-dictionaries-redcap"}
+ACTIONS |= {f"api-assessments-{verb}" for verb in ("comparison", "second-entry", "settle")}
 MOVERS, LINKERS = "SC", "CD"
 HEALTH = {"healthz", "readyz", "metrics"}  # the first two are told to everybody
 API_SELF = {"api-root", "schema", "api-docs", "api-nothing"}
@@ -597,6 +602,13 @@ def test_participants_are_corrected_by_those_who_may(who, place, world):
         status = client.post(f"{path}/{part}", sent, format="json").status_code
         expected = outcome(who, CONSENTERS, place)
         assert status == (400 if expected == 200 else expected), part
+    assessment = f"/api/v1/assessments/{world.keys['assessments'][place]}"
+    read = client.get(f"{assessment}/comparison").status_code
+    assert read == outcome(who, READERS["assessments"], place)
+    for verb in ("second-entry", "settle"):
+        status = client.post(f"{assessment}/{verb}", {}, format="json").status_code
+        expected = outcome(who, CORRECTORS, place)
+        assert status == (400 if expected == 200 else expected), verb
     read = client.get(f"{path}/history").status_code
     assert read == outcome(who, READERS["participants"], place)
 
@@ -907,9 +919,21 @@ def test_pages_are_shown_as_the_table_says(who, world, browse, client):
             ("person-correct", CORRECTORS),
             ("person-merge", CORRECTORS),
             ("person-move", MOVERS),
+            ("person-visit", CONSENTERS),
         ):
             expected = page_outcome(who, roles, READERS["participants"], place)
             assert page.get(reverse(name, args=[person.pk])).status_code == expected, (name, place)
+        assessment = world.keys["assessments"][place]
+        for name, roles in (
+            ("entry-second", CORRECTORS),
+            ("entry-comparison", READERS["assessments"]),
+        ):
+            expected = page_outcome(who, roles, READERS["assessments"], place)
+            assert page.get(reverse(name, args=[assessment])).status_code == expected, name
+        instrument = models.Instrument.objects.get_or_create(code="HQ", title="HQ")[0].pk
+        expected = page_outcome(who, CONSENTERS, READERS["participants"], place)
+        scale = page.get(reverse("person-scale", args=[person.pk, instrument])).status_code
+        assert scale == (404 if expected == 200 else expected), place  # HQ here has no items
         for kind, key in world.uploads[place].items():
             expected = page_outcome(who, UPLOAD_READERS[kind], UPLOAD_READERS[kind], place)
             assert page.get(reverse("upload-report", args=[key])).status_code == expected, kind

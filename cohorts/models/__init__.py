@@ -25,6 +25,7 @@ from cohorts.models.record_export import RecordExport
 from cohorts.models.reference_range import ReferenceRange
 from cohorts.models.repeat import SentRequest
 from cohorts.models.sample import Box, Sample
+from cohorts.models.second_entry import SecondEntry
 from cohorts.models.shipment import Receipt, Shipment, ShippedTube, TemperatureReading
 from cohorts.models.sign_in import Invitation, SignInAttempt
 from cohorts.models.site import Membership, Site, Study
@@ -62,6 +63,7 @@ __all__ = [
     "RecordExport",
     "ReferenceRange",
     "Sample",
+    "SecondEntry",
     "SentRequest",
     "Shipment",
     "ShippedTube",

@@ -14,8 +14,9 @@ from cohorts.ingest.comparison import Comparison, SentRecord, compare
 from cohorts.ingest.participants import CheckedParticipants, ParticipantRow
 from cohorts.ingest.report import Fault
 from cohorts.ingest.samples import CheckedSamples, SampleRow
-from cohorts.models import Assessment, Consent, Participant, Sample, Site, Upload
+from cohorts.models import Assessment, Consent, Participant, Sample, SecondEntry, Site, Upload
 from cohorts.scoring import SCORING_VERSION
+from cohorts.services import entries
 from cohorts.services.biobank import visits_of
 from cohorts.services.phenotyping import score_of
 from cohorts.services.standing import (
@@ -205,6 +206,10 @@ def _correct_assessments(site: Site, sent: Sequence[AssessmentRow], made: Record
     Assessment.objects.bulk_update(
         answered,
         ["items", "sent_total", "language", "visit", "variables", "score", "scoring_version"],
+    )
+    typed_twice = SecondEntry.objects.filter(assessment__in=answered).values("assessment")
+    entries.recheck(
+        Assessment.objects.filter(pk__in=typed_twice).select_related("participant__site")
     )
 
 

@@ -54,7 +54,7 @@ def planned_of(person: Participant) -> list[Planned]:
 @transaction.atomic
 def record_visit(participant_id: int, *, label: str, on: date, by: User) -> Visit:
     """Record the day of a visit; one outside its window is taken and asked about."""
-    person = _willing(participant_id, by)
+    person = willing(participant_id, by)
     protocol = list(
         ProtocolVisit.objects.filter(study=person.site.study_id).values_list("label", flat=True)
     )
@@ -88,7 +88,7 @@ def record_interview(
     participant_id: int, facts: Mapping[str, Any], *, on: date, by: User
 ) -> Interview:
     """Record what an interview found; the grades follow from it by each set of criteria."""
-    person = _willing(participant_id, by)
+    person = willing(participant_id, by)
     if on > clock.today():
         raise UnusableRequest(f"{on:%Y-%m-%d} is still to come: check the day.")
     if strange := sorted(set(facts) - set(FACTS)):
@@ -142,7 +142,8 @@ def _state(
     )
 
 
-def _willing(participant_id: int, by: User) -> Participant:
+def willing(participant_id: int, by: User) -> Participant:
+    """The participant, held, of whom this person may record something new. Raises in words."""
     person: Participant = (
         Participant.objects.select_for_update(of=("self",))
         .select_related("site__study", "merged_into")

@@ -10,7 +10,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('cohorts', '0020_scoring_version'),
+        ("cohorts", "0021_feature_decisions"),
     ]
 
     operations = [
