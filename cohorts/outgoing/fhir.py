@@ -14,6 +14,19 @@ _CODE_SYSTEM: Final = "urn:hikiproject"
 
 def write(site: OutSite) -> str:
     """The bundle as JSON. Of a person it holds the study code, sex and year of birth."""
+    return bundled(resources_of(site))
+
+
+def bundled(resources: list[dict[str, Any]]) -> str:
+    """The resources as one collection."""
+    entries = [{"fullUrl": f"urn:hikiproject:{r['resourceType']}:{r['id']}", "resource": r}
+               for r in resources]  # fmt: skip
+    bundle = {"resourceType": "Bundle", "type": "collection", "entry": entries}
+    return json.dumps(bundle, ensure_ascii=False, indent=1)
+
+
+def resources_of(site: OutSite) -> list[dict[str, Any]]:
+    """The site's study, people, consents and samples, in R5's words."""
     study = f"study-{_id(site.study)}"
     resources: list[dict[str, Any]] = [
         {
@@ -26,11 +39,7 @@ def write(site: OutSite) -> str:
     ]
     for person in site.people:
         resources += _person(person, study, site.site)
-    resources += [_specimen(sample, site.site) for sample in site.samples]
-    entries = [{"fullUrl": f"urn:hikiproject:{r['resourceType']}:{r['id']}", "resource": r}
-               for r in resources]  # fmt: skip
-    bundle = {"resourceType": "Bundle", "type": "collection", "entry": entries}
-    return json.dumps(bundle, ensure_ascii=False, indent=1)
+    return resources + [_specimen(sample, site.site) for sample in site.samples]
 
 
 def _person(person: OutPerson, study: str, site: str) -> list[dict[str, Any]]:

@@ -13,7 +13,7 @@ from django.utils import timezone
 from cohorts import access
 from cohorts.errors import NoSuchSite, NotAllowed, UnusableRequest
 from cohorts.models import Consent, Participant, RecordExport, Sample, Site, User, Withdrawal
-from cohorts.outgoing import fhir, miabis, redcap
+from cohorts.outgoing import fhir, fhir_r4, miabis, redcap
 from cohorts.outgoing.records import OutPerson, OutSample, OutSite
 
 
@@ -26,6 +26,7 @@ class Format:
 
 FORMATS: Final[dict[str, Format]] = {
     "fhir": Format(fhir.write, "json", "application/fhir+json"),
+    "fhir-r4": Format(fhir_r4.write, "json", "application/fhir+json"),
     "redcap": Format(redcap.write, "csv", "text/csv; charset=utf-8"),
     "miabis": Format(miabis.write, "json", "application/json"),
 }

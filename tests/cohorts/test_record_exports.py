@@ -10,11 +10,13 @@ from datetime import UTC, datetime
 import pytest
 from django.core.management import call_command
 from fhir.resources.bundle import Bundle
+from fhir.resources.R4B.bundle import Bundle as BundleOfR4
+from pydantic import ValidationError
 
 from cohorts.errors import NoSuchSite, NotAllowed, UnusableRequest
 from cohorts.models import RecordExport
 from cohorts.services import consent, record_exports
-from tests.factories import ConsentFactory, SampleFactory, SiteFactory, user_with
+from tests.factories import SCOPES, ConsentFactory, SampleFactory, SiteFactory, user_with
 
 pytestmark = pytest.mark.django_db
 
@@ -65,6 +67,20 @@ def test_a_fhir_bundle_is_valid_and_says_what_the_books_say(site):
     assert specimens["T/1"].collection.collectedDateTime == datetime(2024, 4, 1, 0, 30, tzinfo=UTC)
     assert specimens["T-1"].parent[0].reference == f"Specimen/{specimens['T/1'].id}"
     assert len({entry.fullUrl for entry in bundle.entry}) == len(bundle.entry)
+
+
+def test_a_bundle_of_fhir_r4_is_valid_there_and_says_the_same(site):
+    bundle = BundleOfR4.model_validate_json(exported(site, "fhir-r4"))
+    by_type: dict[str, list] = {}
+    for entry in bundle.entry:
+        by_type.setdefault(entry.resource.get_resource_type(), []).append(entry.resource)
+    subject, signed = by_type["ResearchSubject"][0], by_type["Consent"][0]
+    assert (subject.assignedArm, subject.status) == ("hikikomori", "on-study")
+    assert subject.individual.reference == signed.patient.reference == "Patient/FUK.F001"
+    assert {each.code for each in signed.provision.purpose} == set(SCOPES)
+    assert [len(by_type[name]) for name in ("Patient", "Specimen")] == [2, 2]
+    with pytest.raises(ValidationError):  # the two versions are not the same words
+        BundleOfR4.model_validate_json(exported(site, "fhir"))
 
 
 def test_redcap_reads_people_and_their_samples(site):
