@@ -28,7 +28,7 @@ from analysis.result_query import (
     VERDICT,
     ResultQuery,
 )
-from analysis.services import changes, crates, refusals, release, results
+from analysis.services import changes, crates, pruning, refusals, release, results
 from analysis.services.run_versions import marked, release_rules
 from cohorts import conditional
 from cohorts.api_base import RecordViewSet
@@ -106,7 +106,7 @@ class PublishedResults(RecordViewSet):
         try:
             made = make(run)
         except (RunTable.DoesNotExist, RunDocument.DoesNotExist) as error:
-            raise exceptions.NotFound from error
+            raise exceptions.NotFound(pruning.words(run) or None) from error
         return _marked(Response(made, headers={"ETag": etag}), run)
 
     def _table(self, name: str, row: type[serializers.Fields]) -> HttpResponseBase:

@@ -6,7 +6,7 @@ import uuid
 
 from celery import shared_task
 
-from analysis.services import bell, erasures, freshness, operations, parts, queue, runs, steps
+from analysis.services import bell, erasures, freshness, operations, parts, pruning, queue, runs
 from cohorts import history
 from cohorts.models import Heartbeat
 from cohorts.services import phenotyping, repeats
@@ -20,7 +20,7 @@ def sweep() -> None:
     for run_id in parts.waiting():
         freshness.ring("analysis.part", str(run_id), each=True)
     parts.remove_left_over()
-    steps.purge()
+    pruning.prune()
     # Last: an erasure that cannot be carried out yet keeps no analysis waiting.
     with history.acting("sweep"):
         phenotyping.rescore()

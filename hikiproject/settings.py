@@ -323,6 +323,11 @@ PART_LEASE_SECONDS = env.float("HIKI_PART_LEASE_SECONDS", default=20.0)
 # Results of steps are kept for later runs until unused for so long, or until they take more.
 KEEP_STEPS_DAYS = env.float("HIKI_KEEP_STEPS_DAYS", default=30.0)
 KEEP_STEPS_BYTES = env.int("HIKI_KEEP_STEPS_MB", default=2000) * 1024 * 1024
+# Result tables of runs that were never released go when they are so old, but not the newest few.
+KEEP_TABLES_DAYS = env.float("HIKI_KEEP_TABLES_DAYS", default=365.0)
+KEEP_TABLES_RUNS = env.int("HIKI_KEEP_TABLES_RUNS", default=20)
+if KEEP_TABLES_DAYS < 0 or KEEP_TABLES_RUNS < 1:
+    _refuse_to_start("HIKI_KEEP_TABLES_DAYS is 0 or more, HIKI_KEEP_TABLES_RUNS 1 or more.")
 CELERY_BEAT_SCHEDULE = {
     "sweep": {"task": "analysis.sweep", "schedule": env.float("HIKI_SWEEP_SECONDS", default=20.0)}
 }

@@ -139,6 +139,9 @@ class Run(models.Model):
     published_at = models.DateTimeField(null=True)
     released_at = models.DateTimeField(null=True)
     held_because = models.TextField(blank=True)
+    pruned_at = models.DateTimeField(
+        null=True, editable=False, help_text="When its result tables were deleted, being old."
+    )
 
     objects: ClassVar = RunQuerySet.as_manager()
 

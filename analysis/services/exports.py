@@ -12,6 +12,7 @@ from typing import Any
 import pandas as pd
 
 from analysis.models import Run, RunDocument, RunTable
+from analysis.services.pruning import require_tables
 from analysis.services.results import run_facts, verdict_rows
 from analysis.services.runs import as_json
 from cohorts.errors import DomainError
@@ -60,7 +61,8 @@ def _is_beginning(start: str, identity: str) -> bool:
 
 
 def require_published(run: Run) -> None:
-    """Raises NotExportable with the run's state and reason."""
+    """Raises NotExportable with the run's state and reason, TablesPruned where it is too old."""
+    require_tables(run)
     if run.state == Run.State.PUBLISHED:
         return
     reason = {

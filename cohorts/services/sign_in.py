@@ -65,6 +65,11 @@ def _left(tries: SignInAttemptQuerySet, free_tries: int) -> timedelta:
 
 
 def passed(attempt: SignInAttempt, user: User) -> None:
-    """The password was right. Tries older than 90 days are forgotten on the way."""
+    """The password was right."""
     SignInAttempt.objects.filter(pk=attempt.pk).update(passed=True, user=user)
-    SignInAttempt.objects.filter(at__lt=timezone.now() - KEPT).delete()
+
+
+def forget_past() -> int:
+    """Let go of tries older than 90 days; how many."""
+    n_deleted, _ = SignInAttempt.objects.filter(at__lt=timezone.now() - KEPT).delete()
+    return int(n_deleted)
