@@ -82,6 +82,7 @@ STAFF_READERS = "SC SD CD AU AD"
 # Signing in itself: tests/cohorts/test_sign_in.py and test_invitations.py speak of it.
 PUBLIC = {"login", "logout", "account_login", "account_logout", "account_signup", "invitation"}
 PUBLIC |= {f"account_reset_password{step}" for step in ("", "_done", "_from_key")}
+PUBLIC |= {"set_language"}  # a cookie of the visitor's own
 PUBLIC |= {"account_reset_password_from_key_done", "mfa_authenticate", "mfa_login_webauthn"}
 OWN_ACCOUNT = {"tokens", "token-revoke", "mfa_index", "usersessions_list"}
 # What guards the account: asks for the password again.

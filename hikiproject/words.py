@@ -1,0 +1,67 @@
+"""Which strings are said to people: extraction without GNU gettext."""
+
+from __future__ import annotations
+
+import ast
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from django.utils.translation.template import templatize
+
+BASE = Path(__file__).resolve().parent.parent
+CODE = ("cohorts", "analysis", "hikiproject")
+SAYING = {"_", "gettext", "gettext_lazy", "gettext_noop", "ngettext", "ngettext_lazy"}
+_QUOTED = r"u?('(?:[^'\\]|\\.)*'|\"(?:[^\"\\]|\\.)*\")"
+_CALL = re.compile(rf"\b(n?gettext|_)\(\s*{_QUOTED}(?:\s*,\s*{_QUOTED})?")
+
+
+@dataclass(frozen=True)
+class Said:
+    """A string that catalogues translate, and the file that says it."""
+
+    text: str
+    plural: str
+    file: str
+
+
+def said_in_template(text: str, name: str) -> Iterator[Said]:
+    """Strings of ``translate``, ``blocktranslate`` and ``_("...")``."""
+    for function, single, plural in _CALL.findall(templatize(text, name)):
+        yield Said(
+            ast.literal_eval(single),
+            ast.literal_eval(plural) if plural and function == "ngettext" else "",
+            name,
+        )
+
+
+def said_in_code(text: str, name: str) -> Iterator[Said]:
+    """Literal strings in calls of gettext and its kin."""
+    for node in ast.walk(ast.parse(text)):
+        if isinstance(node, ast.Call) and _name_of(node.func) in SAYING:
+            words = [
+                each.value
+                for each in node.args
+                if isinstance(each, ast.Constant) and isinstance(each.value, str)
+            ]
+            if words:
+                yield Said(words[0], words[1] if len(words) > 1 else "", name)
+
+
+def everything_said() -> list[Said]:
+    """Of the whole project."""
+    found: list[Said] = []
+    for path in sorted((BASE / "templates").rglob("*")):
+        if path.suffix in {".html", ".txt"}:
+            found += said_in_template(path.read_text(), str(path.relative_to(BASE)))
+    for folder in CODE:
+        for path in sorted((BASE / folder).rglob("*.py")):
+            found += said_in_code(path.read_text(), str(path.relative_to(BASE)))
+    return found
+
+
+def _name_of(function: ast.expr) -> str:
+    if isinstance(function, ast.Attribute):
+        return function.attr
+    return function.id if isinstance(function, ast.Name) else ""
