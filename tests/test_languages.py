@@ -1,0 +1,106 @@
+"""Every string has its Japanese, and every text of a page can have one."""
+
+from __future__ import annotations
+
+import re
+
+import polib
+import pytest
+from django.conf import settings
+
+from hikiproject import catalogues
+from hikiproject.words import BASE, Said, everything_said, said_in_code, said_in_template
+from tests.plain_words import plain_words
+
+# Swagger's page is in English as the API is; the admin's own pages are the administrators'.
+ENGLISH = ("templates/api/", "templates/admin/")
+HOLES = re.compile(r"%\(\w+\)[sd]")
+
+
+def catalogue(language: str) -> polib.POFile:
+    return polib.pofile(str(catalogues.KEPT / language / "LC_MESSAGES" / "django.po"))
+
+
+def lacking(said: list[Said], known: polib.POFile) -> list[str]:
+    """What the catalogue does not say, or says with other holes for values."""
+    entries = {entry.msgid: entry for entry in known if not entry.obsolete}
+    faults = []
+    for each in said:
+        entry = entries.get(each.text)
+        words = (entry.msgstr_plural.get(0) or entry.msgstr) if entry else ""
+        if not entry or not words or entry.fuzzy:
+            faults.append(f"{each.file}: {each.text!r} has no translation")
+        elif set(HOLES.findall(words)) != set(HOLES.findall(each.text)):
+            faults.append(f"{each.file}: {words!r} has other holes than {each.text!r}")
+        elif each.plural and entry.msgid_plural != each.plural:
+            faults.append(f"{each.file}: {each.text!r} is listed without its plural")
+    return faults
+
+
+@pytest.mark.parametrize("language", [code for code, _ in settings.LANGUAGES if code != "en"])
+def test_no_string_is_missing(language):
+    assert lacking(everything_said(), catalogue(language)) == []
+
+
+def test_a_string_without_translation_a_fuzzy_one_and_another_hole_are_found():
+    known = polib.POFile()
+    known.append(polib.POEntry(msgid="Guessed", msgstr="推測", flags=["fuzzy"]))
+    known.append(polib.POEntry(msgid="Empty", msgstr=""))
+    known.append(polib.POEntry(msgid="%(n)s rows", msgstr="%(m)s 行"))
+    said = [
+        *said_in_template(
+            '{% load i18n %}{% translate "Guessed" %}{{ x|default:_("Empty") }}', "t"
+        ),
+        *said_in_code('gettext_lazy("New")\n_("%(n)s rows")', "c"),
+    ]
+    assert len(said) == len(lacking(said, known)) == 4
+
+
+def test_no_page_has_words_that_cannot_be_translated():
+    found = {}
+    for path in sorted((BASE / "templates").rglob("*.html")):
+        name = str(path.relative_to(BASE))
+        words = [] if name.startswith(ENGLISH) else plain_words(path.read_text())
+        if words:
+            found[name] = words
+    assert found == {}
+
+
+def test_a_word_outside_of_the_translating_tags_is_found():
+    page = '<a title="Go on" href="/new">{% translate "Kept" %} Lost {{ y }} µL</a>'
+    assert sorted(plain_words(page)) == ["Go on", "Lost"]
+
+
+@pytest.mark.django_db
+def test_the_browser_says_its_language_and_the_foot_changes_it(client):
+    assert b'<html lang="en" dir="ltr">' in client.get("/login/").content
+    page = client.get("/login/", headers={"accept-language": "ja,en;q=0.5"})
+    assert '<html lang="ja" dir="ltr">' in page.text
+    assert "ユーザー名" in page.text
+    answer = client.post("/language/", {"language": "ja", "next": "/login/"})
+    assert answer["Location"] == "/login/"
+    assert client.cookies[settings.LANGUAGE_COOKIE_NAME]["max-age"] > 10_000_000
+    assert "ユーザー名" in client.get("/login/").text
+
+
+@pytest.mark.django_db
+def test_the_api_is_english_whatever_the_browser_asks(client):
+    answer = client.get("/api/v1/runs/", headers={"accept-language": "ja"})
+    assert answer["Content-Language"] == "en"
+    assert answer.json()["title"].isascii()
+
+
+@pytest.mark.django_db
+def test_a_language_from_the_right_has_its_style_sheet(client, settings):
+    settings.LANGUAGES = [*settings.LANGUAGES, ("ar", "العربية")]
+    page = client.get("/login/", headers={"accept-language": "ar"}).text
+    assert '<html lang="ar" dir="rtl">' in page
+    assert "bootstrap.rtl.min.css" in page
+
+
+def test_catalogues_are_compiled_once_for_their_content(tmp_path):
+    folder = catalogues.compile_into(tmp_path)
+    made = list(tmp_path.rglob("*.mo"))
+    stamp = made[0].stat().st_mtime_ns
+    assert catalogues.compile_into(tmp_path) == folder
+    assert [each.stat().st_mtime_ns for each in made] == [stamp]
