@@ -6,6 +6,7 @@ import re
 
 DJANGO = re.compile(
     r"\{%\s*blocktranslate.*?endblocktranslate\s*%\}|\{%\s*comment.*?endcomment\s*%\}"
+    r"|\{% block width %\}.*?\{% endblock %\}"  # a class, not a word
     r"|\{%.*?%\}|\{\{.*?\}\}|\{#.*?#\}",
     re.DOTALL,
 )
