@@ -96,15 +96,15 @@ def _gaps(site: Site) -> ConsentGaps:
     today = timezone.localdate()
     people = Participant.objects.filter(site=site).counted()
     stopped = Withdrawal.objects.effective(today).stopping_use().values("participant")
-    staying = people.exclude(pk__in=stopped)
-    signed = Consent.objects.in_force(today)
-    without = staying.exclude(pk__in=signed.values("participant"))
-    lacking = staying.filter(pk__in=signed.values("participant")).exclude(
-        pk__in=signed.granting(NEEDED_SCOPES).values("participant")
-    )
+    staying = people.exclude(pk__in=stopped).order_by("code").values_list("pk", "code")
+    # Of this site alone: which consent is in force is looked up person by person.
+    signed = Consent.objects.filter(participant__site=site).in_force(today)
+    scopes = dict(signed.values_list("participant_id", "scopes"))
+    needed = set(NEEDED_SCOPES)
+    known = list(staying)
     return ConsentGaps(
-        without=tuple(without.values_list("code", flat=True).order_by("code")),
-        lacking=tuple(lacking.values_list("code", flat=True).order_by("code")),
+        without=tuple(code for pk, code in known if pk not in scopes),
+        lacking=tuple(code for pk, code in known if not needed <= set(scopes.get(pk, needed))),
         withdrawn=people.filter(pk__in=stopped).count(),
     )
 

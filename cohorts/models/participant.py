@@ -82,7 +82,8 @@ class Participant(models.Model):
         indexes = [
             models.Index(
                 name="participant_person", fields=["person"], condition=Q(person__isnull=False)
-            )
+            ),
+            models.Index(name="participant_of_a_site", fields=["site", "id"]),
         ]
         constraints = [
             models.UniqueConstraint(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import ClassVar, Self
 
 from django.db import models
@@ -104,6 +105,7 @@ class Sample(models.Model):
 
     class Meta:
         ordering = ["id"]
+        indexes = [models.Index(name="sample_of_a_site", fields=["site", "id"])]
         constraints = [
             models.UniqueConstraint(
                 name="sample_code_once_a_site",
@@ -154,6 +156,11 @@ class Sample(models.Model):
     @property
     def spin_delay_hours(self) -> float | None:
         """Hours from collection to separation; None where either time is not recorded."""
-        if self.collected_at is None or self.spun_at is None:
-            return None
-        return (self.spun_at - self.collected_at).total_seconds() / 3600
+        return hours_between(self.collected_at, self.spun_at)
+
+
+def hours_between(before: datetime | None, after: datetime | None) -> float | None:
+    """None where either time is not recorded."""
+    if before is None or after is None:
+        return None
+    return (after - before).total_seconds() / 3600

@@ -46,7 +46,11 @@ class Upload(models.Model):
     objects: ClassVar = UploadQuerySet.as_manager()
 
     class Meta:
-        ordering = ["-received_at", "id"]
+        ordering = ["-received_at", "-id"]
+        indexes = [
+            models.Index(name="upload_newest", fields=["-received_at", "-id"]),
+            models.Index(name="upload_of_a_site", fields=["site", "-received_at", "-id"]),
+        ]
         constraints = [
             models.UniqueConstraint(
                 name="same_file_same_upload",
