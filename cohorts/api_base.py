@@ -74,6 +74,8 @@ class ScopedViewSet(Repeatable, viewsets.GenericViewSet[Any]):
     verbs: ClassVar[Mapping[str, str]] = {"list": "R", "retrieve": "R", "metadata": "R"}
     related: ClassVar[Sequence[str]] = ()
     prefetched: ClassVar[Sequence[str]] = ()
+    # Corrections, which name the state of the record that they correct (cohorts/preconditions.py).
+    conditional_actions: ClassVar[Sequence[str]] = ()
 
     def resource_of(self, action: str) -> str:
         """The row of the permission table that rules this action."""
@@ -123,11 +125,15 @@ class RecordViewSet(ScopedViewSet):
 
     def retrieve(self, request: Request, *args: Any, **kwargs: Any) -> HttpResponseBase:
         row = self.get_object()
-        etag = self._version(conditional.page_version([row]))
+        etag = self.record_etag(row)
         if conditional.not_modified(request, etag):
             return conditional.unchanged(etag)
         prefetch_related_objects([row], *self.prefetched)
         return Response(self.get_serializer(row).data, headers={"ETag": etag})
+
+    def record_etag(self, row: Any) -> str:
+        """The ETag of one record as this caller reads it."""
+        return self._version(conditional.page_version([row]))
 
     def filter_queryset(self, queryset: QuerySet[Any]) -> QuerySet[Any]:
         found = super().filter_queryset(queryset)

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from django_filters import rest_framework as filters
-from drf_spectacular.utils import extend_schema
+from drf_spectacular.utils import OpenApiExample, extend_schema
 from rest_framework import exceptions, status
 from rest_framework.decorators import action
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from cohorts import models, serializers, serializers_people
+from cohorts import models, preconditions, serializers, serializers_people
 from cohorts.api import PROBLEM, BySite, ParticipantViewSet, location_of
 from cohorts.api_base import RecordViewSet
 from cohorts.services import enrolment, history, identity, transfers, visits
@@ -22,30 +22,43 @@ class PeopleViewSet(ParticipantViewSet):
     verbs = {**ParticipantViewSet.verbs, "correct": "U", "history": "R"}
     verbs |= {"merge": "U", "same_person": "C", "visits": "R", "interviews": "R"}
     verbs |= {"new_visit": "C", "new_interview": "C"}
+    conditional_actions = ("correct",)
     resources = dict.fromkeys(("interviews", "new_visit", "new_interview"), "assessment")
 
     def resource_of(self, action: str) -> str:
         known = {"same_person": "same_person", **self.resources}
         return known.get(action) or super().resource_of(action)
 
+    def record_etag(self, row: models.Participant) -> str:
+        return preconditions.etag_of_version(super().record_etag(row), row.version)
+
     @extend_schema(
         request=serializers_people.CorrectionSerializer,
+        examples=[
+            OpenApiExample(
+                "A birth year",
+                value={"version": 1, "reason": "typed twice", "changes": {"birth_year": 1991}},
+                request_only=True,
+            )
+        ],
         responses={200: serializers.ParticipantSerializer, 409: PROBLEM},
     )
     @action(detail=True, methods=["post"])
     def correct(self, request: Request, pk: str) -> Response:
-        """Correct a participant: a new version, with the reason; the earlier values are kept."""
+        """Correct a participant: a new version, with the reason; the earlier values are kept.
+
+        Say which state you have seen: its ETag as If-Match, or `version`.
+        """
         person = self.get_object()
         said = serializers_people.CorrectionSerializer(data=request.data)
         said.is_valid(raise_exception=True)
         # What the form does not know is refused by the service in words, not passed over.
         changes = {**said.initial_data["changes"], **said.validated_data["changes"]}
+        sent = said.validated_data
+        # The service looks once more, under its lock.
+        seen = preconditions.version_seen(request, sent.get("version"), person.version)
         done = enrolment.correct(
-            person.pk,
-            changes,
-            reason=said.validated_data["reason"],
-            by=user_of(request),
-            version=said.validated_data["version"],
+            person.pk, changes, reason=sent["reason"], by=user_of(request), version=seen
         )
         return Response(self.get_serializer(done).data)
 

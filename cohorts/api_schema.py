@@ -7,6 +7,8 @@ from typing import Any
 from drf_spectacular.openapi import AutoSchema
 from drf_spectacular.plumbing import ComponentRegistry, ResolvedComponent
 
+from cohorts import preconditions
+
 TEXT = {"type": "string"}
 PROBLEM = {
     "type": "object",
@@ -76,6 +78,10 @@ class ProblemSchema(AutoSchema):
         if method == "POST":
             operation.setdefault("parameters", []).append(IDEMPOTENCY_KEY)
             for status, words in REPEATED.items():
+                answers.setdefault(status, {"description": words})
+        if getattr(self.view, "action", "") in getattr(self.view, "conditional_actions", ()):
+            operation["parameters"].append(preconditions.IF_MATCH)
+            for status, words in preconditions.ANSWERS.items():
                 answers.setdefault(status, {"description": words})
         for status in [status for status in answers if status >= "400"]:
             answers[status]["content"] = {"application/problem+json": {"schema": problem.ref}}

@@ -19,9 +19,9 @@ class ParticipantChangesSerializer(serializers.ModelSerializer[Participant]):
 
 
 class CorrectionSerializer(serializers.Serializer[Any]):
-    """New values of a participant, with the reason and the version that you have seen."""
+    """New values of a participant, with the reason and, without If-Match, the version seen."""
 
-    version = serializers.IntegerField(min_value=1)
+    version = serializers.IntegerField(min_value=1, required=False)
     reason = serializers.CharField(max_length=300, allow_blank=True)
     changes = ParticipantChangesSerializer()
 
