@@ -41,7 +41,10 @@ class ClaimViewSet(ScopedViewSet):
     pagination_class = None
 
     @extend_schema(
-        parameters=[text_parameter("plan", "verdicts of this plan's newest run only"), STRATUM],
+        parameters=[
+            text_parameter("plan", "verdicts of this plan's newest run only", "kyushu-2022"),
+            STRATUM,
+        ],
         responses=serializers.StandingRow(many=True),
     )
     def list(self, request):

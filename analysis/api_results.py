@@ -171,10 +171,13 @@ class PublishedResults(RecordViewSet):
     @action(detail=True, filterset_class=None, pagination_class=None)
     def claims(self, request: Request, pk: str = "") -> HttpResponseBase:
         """The run's verdict on each claim and stratum."""
-        query = ResultQuery.of(request.query_params, list(serializers.VerdictRow().fields))
+        columns = list(serializers.VerdictRow().fields)
+        query = ResultQuery.of(request.query_params, columns)
 
         def made(run: Run) -> Any:
-            told = pd.DataFrame(results.verdicts_for(run, request.user), dtype=object)
+            rows = results.verdicts_for(run, request.user)
+            # A run that judged no claim still has the columns that may be asked for.
+            told = pd.DataFrame(rows, columns=None if rows else columns, dtype=object)
             return records_of(query.columns(query.rows(told)))
 
         return self._result(made)

@@ -9,7 +9,11 @@ from django.db.models import QuerySet
 from django.http import HttpResponseBase
 from django_filters import rest_framework as filters
 from drf_spectacular.types import OpenApiTypes
-from drf_spectacular.utils import OpenApiParameter, OpenApiResponse, extend_schema
+from drf_spectacular.utils import (
+    OpenApiExample,
+    OpenApiResponse,
+    extend_schema,
+)
 from rest_framework import exceptions, status
 from rest_framework.decorators import action
 from rest_framework.generics import get_object_or_404
@@ -20,12 +24,14 @@ from analysis import polling, serializers
 from analysis.api_results import JSON_ONLY, PublishedResults
 from analysis.models import Plan, Run
 from analysis.polling import POLL_SECONDS
+from analysis.result_query import text_parameter
 from analysis.services import freshness, progress, queue, results, runs, waiting
 from analysis.services.run_versions import is_working, marked, newest_of_plan
 from cohorts import access, conditional
 from cohorts.api_base import RecordViewSet
 from cohorts.views import user_of
 
+PLAN = "kyushu-2022"  # in examples
 PROBLEM = OpenApiResponse(OpenApiTypes.OBJECT, "A problem (RFC 9457).")
 # Snapshots hold every participant's number.
 BIG = ("snapshot__participant_ids", "snapshot__assay_row_ids", "snapshot__assessment_ids")
@@ -87,6 +93,7 @@ class RunViewSet(PublishedResults):
 
     @extend_schema(
         request=serializers.NewRunSerializer,
+        examples=[OpenApiExample("A plan", value={"plan": PLAN}, request_only=True)],
         responses={202: serializers.RunStatusSerializer},
     )
     def create(self, request: Request) -> Response:
@@ -111,7 +118,9 @@ class RunViewSet(PublishedResults):
         return Response(results.status_of(queue.cancel(run.pk, by=user_of(request))))
 
     @extend_schema(
-        request=serializers.PrioritySerializer, responses=serializers.RunStatusSerializer
+        request=serializers.PrioritySerializer,
+        responses=serializers.RunStatusSerializer,
+        examples=[OpenApiExample("Before the others", value={"priority": 1}, request_only=True)],
     )
     @action(detail=True, methods=["post"], renderer_classes=JSON_ONLY)
     def priority(self, request: Request, pk: str = "") -> Response:
@@ -146,7 +155,7 @@ class RunViewSet(PublishedResults):
         return conditional.not_modified(self.request, polling.etag(self.request, standing, mark))
 
     @extend_schema(
-        parameters=[OpenApiParameter("plan", OpenApiTypes.STR, required=True)],
+        parameters=[text_parameter("plan", "name of the plan", PLAN, required=True)],
         responses={200: serializers.RunSerializer, 404: PROBLEM},
         filters=False,
     )

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import pandas as pd
 from drf_spectacular.types import OpenApiTypes
-from drf_spectacular.utils import OpenApiParameter
+from drf_spectacular.utils import OpenApiExample, OpenApiParameter
 from rest_framework import exceptions
 
 from cohorts.models import Feature
@@ -17,18 +17,30 @@ BY_TEXT = ("feature", "stratum", "site", "verdict")
 LIMITS = ("p_below", "q_below")
 
 
-def text_parameter(name: str, what: str) -> OpenApiParameter:
-    return OpenApiParameter(name, OpenApiTypes.STR, description=what)
+def text_parameter(
+    name: str, what: str, example: str = "", *, required: bool = False
+) -> OpenApiParameter:
+    shown = [OpenApiExample(example, value=example)] if example else []
+    return OpenApiParameter(
+        name, OpenApiTypes.STR, description=what, examples=shown, required=required
+    )
 
 
-FEATURE = text_parameter("feature", "canonical name")
+def limit_parameter(name: str, what: str) -> OpenApiParameter:
+    shown = [OpenApiExample("0.05", value=0.05)]
+    return OpenApiParameter(name, OpenApiTypes.FLOAT, description=what, examples=shown)
+
+
+FEATURE = text_parameter("feature", "canonical name", "ornithine")
 CLASS = text_parameter("class", "chemical class of the feature, as the dictionary has it")
-STRATUM = text_parameter("stratum", "all, men or women")
-SITE = text_parameter("site", "code of the site")
-VERDICT = text_parameter("verdict", "replicated, opposite, undecided or not_testable")
-FIELDS = text_parameter("fields", "columns to send, separated by commas; all without it")
-P_BELOW = OpenApiParameter("p_below", OpenApiTypes.FLOAT, description="rows with a smaller p")
-Q_BELOW = OpenApiParameter("q_below", OpenApiTypes.FLOAT, description="rows with a smaller q")
+STRATUM = text_parameter("stratum", "all, men or women", "men")
+SITE = text_parameter("site", "code of the site", "FUK")
+VERDICT = text_parameter("verdict", "replicated, opposite, undecided or not_testable", "replicated")
+FIELDS = text_parameter(
+    "fields", "columns to send, separated by commas; all without it", "stratum,feature,estimate"
+)
+P_BELOW = limit_parameter("p_below", "rows with a smaller p")
+Q_BELOW = limit_parameter("q_below", "rows with a smaller q")
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ from django.utils import timezone
 from django.utils.http import content_disposition_header
 from django_filters import rest_framework as filters
 from drf_spectacular.types import OpenApiTypes
-from drf_spectacular.utils import OpenApiParameter, OpenApiResponse, extend_schema
+from drf_spectacular.utils import OpenApiExample, OpenApiParameter, OpenApiResponse, extend_schema
 from rest_framework import exceptions, mixins, parsers, status
 from rest_framework.decorators import action
 from rest_framework.request import Request
@@ -90,6 +90,13 @@ class WithdrawalViewSet(RecordViewSet):
 
     @extend_schema(
         request=serializers.NewWithdrawalSerializer,
+        examples=[
+            OpenApiExample(
+                "No further data",
+                value={"site": "FUK", "participant": "FUK-0001", "level": 2},
+                request_only=True,
+            )
+        ],
         responses={201: serializers.WithdrawalSerializer, 409: PROBLEM},
     )
     def create(self, request):

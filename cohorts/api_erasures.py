@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from drf_spectacular.utils import extend_schema
+from drf_spectacular.utils import OpenApiExample, extend_schema
 from rest_framework import exceptions, status
 from rest_framework.decorators import action
 from rest_framework.request import Request
@@ -27,6 +27,13 @@ class ErasureViewSet(RecordViewSet):
 
     @extend_schema(
         request=serializers.NewErasureSerializer,
+        examples=[
+            OpenApiExample(
+                "A request",
+                value={"site": "FUK", "participant": "FUK-0001", "note": "by letter"},
+                request_only=True,
+            )
+        ],
         responses={201: serializers.ErasureSerializer, 409: PROBLEM},
     )
     def create(self, request: Request) -> Response:

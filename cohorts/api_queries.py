@@ -7,7 +7,7 @@ from typing import Any
 
 from django.db.models import QuerySet
 from django_filters import rest_framework as filters
-from drf_spectacular.utils import extend_schema
+from drf_spectacular.utils import OpenApiExample, extend_schema
 from rest_framework import exceptions, status
 from rest_framework.decorators import action
 from rest_framework.request import Request
@@ -21,6 +21,12 @@ from cohorts.overview import record_of
 from cohorts.services import queries
 from cohorts.views import user_of
 
+ABOUT_A_PERSON = {
+    "site": "FUK",
+    "about_kind": "participant",
+    "about": "FUK-0001",
+    "text": "Is the year of birth right?",
+}
 ANSWERS = {200: serializers_queries.QuerySerializer, 409: PROBLEM}
 
 
@@ -51,6 +57,7 @@ class QueryViewSet(RecordViewSet):
 
     @extend_schema(
         request=serializers_queries.NewQuerySerializer,
+        examples=[OpenApiExample("About a person", value=ABOUT_A_PERSON, request_only=True)],
         responses={201: serializers_queries.QuerySerializer, 409: PROBLEM},
     )
     def create(self, request: Request) -> Response:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from django_filters import rest_framework as filters
-from drf_spectacular.utils import extend_schema
+from drf_spectacular.utils import OpenApiExample, extend_schema
 from rest_framework import exceptions, status
 from rest_framework.decorators import action
 from rest_framework.request import Request
@@ -214,6 +214,9 @@ class BoxViewSet(RecordViewSet):
 
     @extend_schema(
         request=serializers_samples.NewBoxSerializer,
+        examples=[
+            OpenApiExample("A box", value={"site": "FUK", "code": "BOX-7"}, request_only=True)
+        ],
         responses={201: serializers_samples.BoxSerializer},
     )
     def create(self, request: Request) -> Response:
