@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from analysis import views, views_claims, views_dictionary, views_plots
+from analysis import views, views_batches, views_claims, views_dictionary, views_plots
 
 urlpatterns = [
     path("", views.home, name="home"),
@@ -11,6 +11,8 @@ urlpatterns = [
     path("runs/<uuid:run_id>/cancel/", views.cancel, name="run-cancel"),
     path("runs/<uuid:run_id>/priority/", views.put_first, name="run-priority"),
     path("runs/latest/", views.latest, name="run-latest"),
+    path("sites/<str:code>/batches/", views_batches.batches, name="batches"),
+    path("batches/<int:batch_id>/", views_batches.batch, name="batch"),
     path("claims/<slug:code>/", views_claims.claim, name="claim"),
     path("runs/<uuid:run_id>/", views.run, name="run"),
     path("runs/<uuid:run_id>/plots/", views_plots.run_plots, name="run-plots"),

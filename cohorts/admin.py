@@ -194,6 +194,13 @@ class AssayBatchAdmin(ScopedAdmin):
         return super().get_form(request, obj, change, form=EmbargoForm, **kwargs)
 
 
+@admin.register(models.BatchVoid, site=site)
+class BatchVoidAdmin(ScopedAdmin):
+    list_display = ["batch", "reason", "asked_by", "asked_at", "approved", "decided_by"]
+    list_filter = ["batch__site"]
+    list_select_related = ["batch__site", "asked_by", "decided_by"]
+
+
 @admin.register(models.BatchFeature, site=site)
 class BatchFeatureAdmin(ScopedAdmin):
     list_display = ["batch", "position", "source_name", "feature", "unit", "factor", "lod"]

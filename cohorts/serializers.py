@@ -345,20 +345,8 @@ class FeatureSerializer(serializers.ModelSerializer[Feature]):
     class Meta:
         model = Feature
         fields = [
-            "id",
-            "name",
-            "aliases",
-            "refmet_name",
-            "hmdb",
-            "chebi",
-            "inchikey",
-            "molar_mass",
-            "canonical_unit",
-            "chemical_class",
-            "kind",
-            "reviewed",
-            "ignored",
-            "merged_into",
+            *("id", "name", "aliases", "refmet_name", "hmdb", "chebi", "inchikey", "molar_mass"),
+            *("canonical_unit", "chemical_class", "kind", "reviewed", "ignored", "merged_into"),
         ]
 
     @extend_schema_field(TEXTS)
@@ -375,18 +363,8 @@ class AssayBatchSerializer(serializers.ModelSerializer[AssayBatch]):
     class Meta:
         model = AssayBatch
         fields = [
-            "id",
-            "site",
-            "upload",
-            "label",
-            "platform",
-            "matrix",
-            "scale",
-            "run_date",
-            "status",
-            "void_reason",
-            "n_rows",
-            "features",
+            *("id", "site", "upload", "label", "platform", "matrix", "scale", "run_date"),
+            *("status", "void_reason", "version", "replaces", "n_rows", "features"),
         ]
 
     @extend_schema_field(TEXTS)

@@ -2,6 +2,7 @@
 
 from cohorts import (
     api,
+    api_batches,
     api_entries,
     api_erasures,
     api_features,
@@ -24,7 +25,7 @@ for prefix, viewset in {
     "assessments": api_entries.AssessmentsViewSet,
     "uploads": api.UploadViewSet,
     "features": api_features.DictionaryViewSet,
-    "assay-batches": api.AssayBatchViewSet,
+    "assay-batches": api_batches.BatchesViewSet,
     "queries": api_queries.QueryViewSet,
     "boxes": api_samples.BoxViewSet,
     "shipments": api_samples.ShipmentViewSet,

@@ -105,6 +105,8 @@ PAGES = {
     "query",
     "names",
     "feature",
+    "batches",
+    "batch",
     "upload-remarks",
     "samples",
     "sample",
@@ -145,6 +147,8 @@ ACTIONS |= {f"api-queries-{verb}" for verb in ("answer", "ask-again", "close")}
 ACTIONS |= {"api-claims-history"}
 ACTIONS |= {f"api-features-{verb}" for verb in ("review", "decide", "lineage")}
 ACTIONS |= {f"api-features-{verb}" for verb in ("rename", "merge", "split")}
+ACTIONS |= {"api-assay-batches-void", "api-assay-batches-decide-void", "api-assay-quality-qc"}
+VOID_ASKERS, VOID_DECIDERS = "SD LT", "SD CD"
 NAME_READERS, NAME_DECIDERS, DICTIONARY_KEEPERS = "SD LT CD AU", "SD CD", "CD"
 ACTIONS |= {"api-participants-correct", "api-participants-history"}
 CORRECTORS = "SC SD"
@@ -654,6 +658,25 @@ def test_queries_are_asked_answered_and_closed_by_those_who_may(who, place, worl
     assert client.post(f"{path}/close", {}, format="json").status_code == (
         400 if expected in (200, 404) else expected
     )
+
+
+@pytest.mark.parametrize("who", EVERYBODY, ids=str)
+@pytest.mark.parametrize("place", ["own", "other"])
+def test_batches_are_judged_and_voided_by_those_who_may(who, place, world, browse, client):
+    caller, key = api_of(who, world), world.keys["assay-batches"][place]
+    path, readers = f"/api/v1/assay-batches/{key}", READERS["assay-batches"]
+    assert caller.get(f"{path}/qc").status_code == outcome(who, readers, place)
+    for verb, roles in (("void", VOID_ASKERS), ("decide-void", VOID_DECIDERS)):
+        expected = outcome(who, roles, place)
+        status = caller.post(f"{path}/{verb}", {}, format="json").status_code
+        # A body that is refused comes before the row is looked for.
+        assert status == (400 if expected in (200, 404) else expected), verb
+    page = client if who.state == "anonymous" else browse(account_of(who, world, "of pages"))
+    expected = page_outcome(who, readers, readers, place)
+    assert page.get(reverse("batch", args=[key])).status_code == expected
+    expected = page_outcome(who, readers, READERS["sites"], place)
+    listed = page.get(reverse("batches", args=[world.sites[place].code])).status_code
+    assert listed == expected
 
 
 @pytest.mark.parametrize("who", EVERYBODY, ids=str)

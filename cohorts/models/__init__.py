@@ -31,6 +31,7 @@ from cohorts.models.sign_in import Invitation, SignInAttempt
 from cohorts.models.site import Membership, Site, Study
 from cohorts.models.transfer import Transfer
 from cohorts.models.upload import ColumnMapping, Upload
+from cohorts.models.voiding import BatchVoid
 
 __all__ = [
     "EVENTS",
@@ -39,6 +40,7 @@ __all__ = [
     "AssayRow",
     "Assessment",
     "BatchFeature",
+    "BatchVoid",
     "Box",
     "Change",
     "ColumnMapping",

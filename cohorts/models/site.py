@@ -39,12 +39,23 @@ class Study(models.Model):
     code = models.SlugField(unique=True)
     title = models.CharField(max_length=200)
     more_groups = ArrayField(models.SlugField(), default=list, blank=True)
+    # What a batch is held against: a feature over a limit is named on the batch's page.
+    qc_rsd_percent = models.FloatField("RSD of QC pools, at most (%)", default=30.0)
+    qc_blank_percent = models.FloatField("blank against QC pools, at most (%)", default=30.0)
+    qc_missing_percent = models.FloatField("missing values, at most (%)", default=30.0)
 
     objects: ClassVar = StudyQuerySet.as_manager()
 
     class Meta:
         ordering = ["code"]
         verbose_name_plural = "studies"
+        constraints = [
+            models.CheckConstraint(
+                name="study_qc_limits_above_zero",
+                condition=Q(qc_rsd_percent__gt=0, qc_blank_percent__gt=0, qc_missing_percent__gt=0),
+                violation_error_message="An acceptance limit is a percentage above 0.",
+            )
+        ]
 
     def __str__(self) -> str:
         return self.title

@@ -6,7 +6,7 @@ from cohorts.ingest.assays import AssayColumn, AssayOptions, CheckedBatch
 from cohorts.ingest.facts import normalise
 from cohorts.models import AssayBatch, BatchFeature, Feature, Sample, Site, Upload
 from cohorts.models.assay import pack_flags, pack_values
-from cohorts.services import assay_rows, suspicions
+from cohorts.services import assay_rows, suspicions, voiding
 from cohorts.services.assay_plans import Revision
 
 
@@ -28,7 +28,17 @@ def store_batch(
     *,
     replaces: AssayBatch | None = None,
 ) -> AssayBatch:
-    """Store one batch; inside the upload's transaction. New names open features to be reviewed."""
+    """Store one batch; inside the upload's transaction. New names open features to be reviewed.
+
+    It stands in for a voided batch of the same run, where one waits for that.
+    """
+    replaces = replaces or voiding.replaced_by(
+        site,
+        platform=options.platform,
+        matrix=options.matrix,
+        label=batch.label,
+        samples=[head.sample for head in batch.rows if head.sample],
+    )
     stored: AssayBatch = AssayBatch.objects.create(
         site=site,
         upload=upload,

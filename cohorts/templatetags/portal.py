@@ -48,6 +48,7 @@ STATES: dict[str, tuple[str, str, str]] = {
     "suspect": ("bad", "warn", "suspect"),
     "unknown": ("mute", "open", "unknown"),
     "usable": ("good", "check", "usable"),
+    "voided": ("mute", "none", "voided"),
     "revoked": ("mute", "none", "revoked"),
     "expired": ("mute", "clock", "expired"),
 }
