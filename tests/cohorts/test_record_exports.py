@@ -126,7 +126,7 @@ def test_an_export_is_on_record_with_its_reason(site):
     ("form", "reason", "sentence"),
     [
         ("fhir", " ", "Say why the records are exported"),
-        ("xml", "x", "'xml' is not a format; choose one of fhir, redcap, miabis"),
+        ("xml", "x", "'xml' is not a format; choose one of fhir, fhir-r4, redcap, miabis"),
     ],
 )
 def test_an_export_that_cannot_be_is_refused(site, form, reason, sentence):
