@@ -1,0 +1,93 @@
+"""The records beside pandas: a table from upload to accepted rows, read back, and an erasure.
+
+Run: `python -m benchmarks.records`. Wall-clock time of contenders in turn, round after round; the
+child that parses and the database work for us and are in our time.
+"""
+
+from __future__ import annotations
+
+import io
+import time
+from collections.abc import Callable
+from datetime import date
+from statistics import median
+
+import pandas as pd
+
+from benchmarks.database import empty_database
+from benchmarks.files import N_FEATURES, N_SAMPLES, a_table
+
+ROUNDS, N_BATCHES = 5, 1_000
+
+
+def measure() -> dict[str, list[float]]:
+    """Seconds of each round; needs an empty database."""
+    from benchmarks.records_books import site_with_samples
+
+    site, table = site_with_samples(N_SAMPLES), a_table(N_SAMPLES, N_FEATURES)
+    found: dict[str, list[float]] = {}
+    for number in range(ROUNDS + 1):
+        # Another batch of the same samples, or it would be the file that is there already.
+        content = table.replace(b"metabolite 0 ", f"metabolite x{number} ".encode(), 1)
+        turns: dict[str, Callable[[], object]] = {
+            "pandas.read_csv": lambda content=content: pd.read_csv(io.BytesIO(content)),
+            "upload to accepted rows": lambda content=content: _upload(site, content),
+            "the matrix read back": lambda: _matrix(site),
+        }
+        for what, work in turns.items():
+            began = time.perf_counter()
+            work()
+            found.setdefault(what, []).append(time.perf_counter() - began)
+    return {what: seconds[1:] for what, seconds in found.items()} | {
+        f"erasure from {N_BATCHES:,} batches": [_erasure()]
+    }
+
+
+def _upload(site: object, content: bytes) -> None:
+    from cohorts.services import uploads
+
+    options = {"platform": "LC-MS", "matrix": "plasma"}
+    sent = uploads.SentTable("assays", content, "t.csv", options)
+    accepted = uploads.submit(site, sent, by=None)  # type: ignore[arg-type]
+    assert accepted.status == "accepted", accepted.report
+
+
+def _matrix(site: object) -> None:
+    """The consented rows of the newest batch, as a run's frames have them."""
+    from analysis import frames
+    from analysis.models import Snapshot
+    from cohorts.models import AssayBatch, AssayRow, Participant
+
+    people = Participant.objects.consenting_to(["metabolomics"], date(2026, 1, 1))
+    rows = AssayRow.objects.filter(
+        batch=AssayBatch.objects.latest("pk"), sample__participant__in=people
+    )
+    snapshot = Snapshot(assay_row_ids=list(rows.values_list("pk", flat=True)))
+    [batch] = frames.batches_of(snapshot)
+    assert batch.values.shape == (N_SAMPLES, N_FEATURES)
+
+
+def _erasure() -> float:
+    """At a site whose one stored file is small: a large one is read and written again besides."""
+    from benchmarks.records_books import person_in_batches, site_with_samples
+    from cohorts.services import erasure
+
+    due, at = person_in_batches(site_with_samples(N_SAMPLES, "NGO"), N_BATCHES)
+    began = time.perf_counter()
+    assert erasure.execute(due.pk, at=at) is not None
+    return time.perf_counter() - began
+
+
+def main() -> None:
+    """Print the table."""
+    with empty_database():
+        found = measure()
+    parse = median(found["pandas.read_csv"])
+    for what, seconds in found.items():
+        print(
+            f"{what:34} {median(seconds) * 1e3:10.1f} ms {median(seconds) / parse:8.2f} of pandas"
+        )
+
+
+if __name__ == "__main__":
+    main()
