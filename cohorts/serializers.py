@@ -30,6 +30,10 @@ from cohorts.services.uploads import SCALES, ZERO_MEANS
 TEXTS = serializers.ListField(child=serializers.CharField())
 
 
+# Told as null where there is none.
+OR_NULL: dict[str, Any] = {"default": None, "read_only": True, "allow_null": True}
+
+
 class SiteSerializer(serializers.ModelSerializer[Site]):
     study = serializers.CharField(source="study.code", read_only=True)
 
@@ -76,9 +80,7 @@ class OfParticipant(serializers.Serializer[Any]):
 
 
 class ConsentSerializer(OfParticipant, serializers.ModelSerializer[Consent]):
-    form_version = serializers.CharField(
-        source="form.version", default=None, read_only=True, allow_null=True
-    )
+    form_version = serializers.CharField(source="form.version", **OR_NULL)
     duo = serializers.SerializerMethodField(help_text="Terms of the GA4GH Data Use Ontology.")
 
     class Meta:
@@ -137,19 +139,11 @@ class ErasureSerializer(serializers.ModelSerializer[Erasure]):
     """A request, by whom, and after it was carried out the receipt; then it names nobody."""
 
     site = serializers.CharField(source="site.code", read_only=True)
-    participant = serializers.CharField(
-        source="participant.code", default=None, read_only=True, allow_null=True
-    )
+    participant = serializers.CharField(source="participant.code", **OR_NULL)
     state = serializers.CharField(read_only=True)
-    requested_by = serializers.CharField(
-        source="requested_by.username", default=None, read_only=True, allow_null=True
-    )
-    approved_by = serializers.CharField(
-        source="approved_by.username", default=None, read_only=True, allow_null=True
-    )
-    stopped_by = serializers.CharField(
-        source="stopped_by.username", default=None, read_only=True, allow_null=True
-    )
+    requested_by = serializers.CharField(source="requested_by.username", **OR_NULL)
+    approved_by = serializers.CharField(source="approved_by.username", **OR_NULL)
+    stopped_by = serializers.CharField(source="stopped_by.username", **OR_NULL)
     due_at = serializers.SerializerMethodField(help_text="Until then it can be stopped.")
 
     class Meta:
@@ -195,17 +189,13 @@ class SampleSerializer(serializers.ModelSerializer[Sample]):
 
     site = serializers.CharField(source="site.code", read_only=True)
     participant = serializers.CharField(source="participant.code", read_only=True)
-    visit = serializers.CharField(
-        source="visit.label", default=None, read_only=True, allow_null=True
-    )
+    visit = serializers.CharField(source="visit.label", **OR_NULL)
     parent = serializers.CharField(  # type: ignore[assignment]  # DRF has an attribute so named
         source="parent.code", default=None, read_only=True, allow_null=True
     )
     spin_delay_hours = serializers.FloatField(read_only=True, allow_null=True)
     place = serializers.CharField(read_only=True, help_text="Box, row and column.")
-    held_at = serializers.CharField(
-        source="held_at.code", default=None, read_only=True, allow_null=True
-    )
+    held_at = serializers.CharField(source="held_at.code", **OR_NULL)
 
     class Meta:
         model = Sample
@@ -236,9 +226,7 @@ class SampleSerializer(serializers.ModelSerializer[Sample]):
 class AssessmentSerializer(OfParticipant, serializers.ModelSerializer[Assessment]):
     instrument = serializers.CharField(source="instrument.code", read_only=True)
     version = serializers.CharField(source="instrument.version", read_only=True)
-    visit = serializers.CharField(
-        source="visit.label", default=None, read_only=True, allow_null=True
-    )
+    visit = serializers.CharField(source="visit.label", **OR_NULL)
 
     class Meta:
         model = Assessment
@@ -261,12 +249,8 @@ class AssessmentSerializer(OfParticipant, serializers.ModelSerializer[Assessment
 
 class UploadSerializer(serializers.ModelSerializer[Upload]):
     site = serializers.CharField(source="site.code", read_only=True)
-    sent_by = serializers.CharField(
-        source="sent_by.username", default=None, read_only=True, allow_null=True
-    )
-    accepted_by = serializers.CharField(
-        source="accepted_by.username", default=None, read_only=True, allow_null=True
-    )
+    sent_by = serializers.CharField(source="sent_by.username", **OR_NULL)
+    accepted_by = serializers.CharField(source="accepted_by.username", **OR_NULL)
 
     class Meta:
         model = Upload
