@@ -7,6 +7,7 @@ from typing import Any
 
 from django import forms
 from django.utils import timezone
+from django.utils.translation import gettext_lazy as _
 
 from cohorts import models
 from cohorts.models import ApiToken, Site, User, Withdrawal
@@ -50,34 +51,34 @@ class PlainForm(forms.Form):
 class UploadForm(PlainForm):
     """One table. The options of an assay table count for that kind only."""
 
-    kind = forms.ChoiceField(label="What is in the table")
+    kind = forms.ChoiceField(label=_("What is in the table"))
     file = forms.FileField(
-        label="File",
-        help_text="CSV, TSV or Excel (.xlsx); the first row holds the column names.",
+        label=_("File"),
+        help_text=_("CSV, TSV or Excel (.xlsx); the first row holds the column names."),
         error_messages={"required": "Choose a file.", "empty": "This file is empty: check it."},
     )
     platform = forms.CharField(
-        label="Platform",
+        label=_("Platform"),
         required=False,
         max_length=80,
-        help_text="What it was measured with, such as LC-MS panel.",
+        help_text=_("What it was measured with, such as LC-MS panel."),
     )
     matrix = forms.CharField(
-        label="Material", required=False, max_length=40, help_text="plasma, serum, ..."
+        label=_("Material"), required=False, max_length=40, help_text=_("plasma, serum, ...")
     )
     unit = forms.CharField(
-        label="Unit",
+        label=_("Unit"),
         required=False,
         max_length=20,
-        help_text="If the column names do not say it, such as umol/L; relative for peak areas.",
+        help_text=_("If the column names do not say it, such as umol/L; relative for peak areas."),
     )
     scale = forms.ChoiceField(
-        label="The values are",
+        label=_("The values are"),
         choices=[(s, SCALE_WORDS[s]) for s in uploads.SCALES],
         required=False,
     )
     zero_means = forms.ChoiceField(
-        label="A zero means",
+        label=_("A zero means"),
         choices=[(z, ZERO_WORDS[z]) for z in uploads.ZERO_MEANS],
         required=False,
     )
@@ -104,26 +105,26 @@ class TokenForm(PlainForm):
     """A new API token: its purpose, what it may do, where, and for how long."""
 
     name = forms.CharField(
-        label="What it is for",
+        label=_("What it is for"),
         max_length=ApiToken._meta.get_field("name").max_length,
-        help_text="Such as: notebook on my laptop.",
+        help_text=_("Such as: notebook on my laptop."),
     )
     scopes = forms.MultipleChoiceField(
-        label="It may",
+        label=_("It may"),
         choices=list(TOKEN_SCOPES.items()),
         initial=["read"],
         widget=forms.CheckboxSelectMultiple(attrs={"class": "form-check-input"}),
-        help_text="Never more than you may yourself.",
+        help_text=_("Never more than you may yourself."),
     )
     sites = forms.ModelMultipleChoiceField(
         Site.objects.none(),
         required=False,
-        label="Only at these sites",
+        label=_("Only at these sites"),
         widget=forms.CheckboxSelectMultiple(attrs={"class": "form-check-input"}),
-        help_text="At all of yours where none is chosen.",
+        help_text=_("At all of yours where none is chosen."),
     )
     days = forms.IntegerField(
-        label="Works for, in days", min_value=1, max_value=TOKEN_LIFE.days, initial=90
+        label=_("Works for, in days"), min_value=1, max_value=TOKEN_LIFE.days, initial=90
     )
 
     def __init__(self, *args: Any, user: User, **kwargs: Any) -> None:
@@ -145,27 +146,27 @@ class ConsentForm(PlainForm):
     """A consent as signed, for somebody who is enrolled already."""
 
     participant = forms.CharField(
-        label="Participant", max_length=64, help_text="The study code, such as FUK-014."
+        label=_("Participant"), max_length=64, help_text=_("The study code, such as FUK-014.")
     )
     form = forms.ModelChoiceField(
         models.ConsentForm.objects.none(),
-        label="Signed form",
+        label=_("Signed form"),
         required=False,
         empty_label="not listed: say on what basis below",
     )
     basis = forms.CharField(
-        label="Basis",
+        label=_("Basis"),
         required=False,
         max_length=200,
-        help_text="Only where no form of the list was signed: why the data may be used.",
+        help_text=_("Only where no form of the list was signed: why the data may be used."),
     )
     signed_on = forms.DateField(
-        label="Signed on",
+        label=_("Signed on"),
         widget=forms.DateInput(attrs={"type": "date"}, format="%Y-%m-%d"),
         error_messages={"invalid": "Not a date; write YYYY-MM-DD."},
     )
     scopes = forms.MultipleChoiceField(
-        label="What the participant agreed to",
+        label=_("What the participant agreed to"),
         choices=[(scope, SCOPE_WORDS[scope]) for scope in SCOPES],
         widget=forms.CheckboxSelectMultiple(attrs={"class": "form-check-input"}),
     )
@@ -188,10 +189,10 @@ class WithdrawalForm(PlainForm):
     """A participant's wish to stop, as told to the nurse."""
 
     participant = forms.CharField(
-        label="Participant", max_length=64, help_text="The study code, such as FUK-014."
+        label=_("Participant"), max_length=64, help_text=_("The study code, such as FUK-014.")
     )
     level = forms.TypedChoiceField(
-        label="What the participant no longer wants",
+        label=_("What the participant no longer wants"),
         coerce=int,
         choices=[
             (Withdrawal.Level.NO_CONTACT, "No contact; what is there may be used"),
@@ -202,13 +203,13 @@ class WithdrawalForm(PlainForm):
         widget=forms.RadioSelect(attrs={"class": "form-check-input"}),
     )
     destroy_samples = forms.BooleanField(
-        label="Destroy the tubes too (no further use, as the participant asked)",
+        label=_("Destroy the tubes too (no further use, as the participant asked)"),
         required=False,
         widget=forms.CheckboxInput(attrs={"class": "form-check-input"}),
     )
     note = forms.CharField(
-        label="Note",
+        label=_("Note"),
         required=False,
         max_length=500,
-        help_text="How you were told. No names, addresses or telephone numbers.",
+        help_text=_("How you were told. No names, addresses or telephone numbers."),
     )

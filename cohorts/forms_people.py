@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from django import forms
+from django.utils.translation import gettext_lazy as _
 
 from cohorts.forms import PlainForm
 from cohorts.models import Participant
@@ -26,13 +27,13 @@ def day_field(label: str, **more: Any) -> forms.DateField:
 class CorrectionForm(PlainForm):
     """What is recorded of a participant, to be overwritten where it is wrong."""
 
-    sex = forms.ChoiceField(label="Sex", choices=Participant.Sex.choices)
-    group = forms.ChoiceField(label="Group")
+    sex = forms.ChoiceField(label=_("Sex"), choices=Participant.Sex.choices)
+    group = forms.ChoiceField(label=_("Group"))
     enrolled_on = day_field("Enrolled on")
-    birth_year = forms.IntegerField(label="Year of birth", required=False)
-    age_years = forms.FloatField(label="Age at enrolment (years)", required=False)
+    birth_year = forms.IntegerField(label=_("Year of birth"), required=False)
+    age_years = forms.FloatField(label=_("Age at enrolment (years)"), required=False)
     drug_free = forms.TypedChoiceField(
-        label="Drug-free",
+        label=_("Drug-free"),
         choices=YES_NO,
         coerce={"true": True, "false": False}.get,
         empty_value=None,
@@ -40,9 +41,9 @@ class CorrectionForm(PlainForm):
     )
     washout_on = day_field("Drug-free since", required=False)
     reason = forms.CharField(
-        label="Why it is corrected",
+        label=_("Why it is corrected"),
         max_length=300,
-        help_text="Such as: read from the wrong line. No names.",
+        help_text=_("Such as: read from the wrong line. No names."),
         error_messages={"required": "Say why the record is corrected."},
     )
     version = forms.IntegerField(widget=forms.HiddenInput)
@@ -71,24 +72,28 @@ class MergeForm(PlainForm):
     """A second record of the same person."""
 
     other = forms.CharField(
-        label="Code of the second record", max_length=64, help_text="It is kept under this code."
+        label=_("Code of the second record"),
+        max_length=64,
+        help_text=_("It is kept under this code."),
     )
     reason = forms.CharField(
-        label="How you know that they are one person", max_length=300, help_text="No names."
+        label=_("How you know that they are one person"), max_length=300, help_text=_("No names.")
     )
 
 
 class MoveForm(PlainForm):
     """The site to which a participant moves."""
 
-    to_site = forms.CharField(label="Code of the other site", max_length=12)
+    to_site = forms.CharField(label=_("Code of the other site"), max_length=12)
     reason = forms.CharField(
-        label="Why", max_length=300, help_text="The other site reads it. No names, no addresses."
+        label=_("Why"),
+        max_length=300,
+        help_text=_("The other site reads it. No names, no addresses."),
     )
 
 
 class TakeOverForm(PlainForm):
     """A participant who comes from another site."""
 
-    code = forms.CharField(label="Code at this site", max_length=64)
+    code = forms.CharField(label=_("Code at this site"), max_length=64)
     on = day_field("Day of the move")

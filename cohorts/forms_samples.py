@@ -7,6 +7,7 @@ from typing import Any
 
 from django import forms
 from django.core.validators import RegexValidator
+from django.utils.translation import gettext_lazy as _
 
 from cohorts.forms import PlainForm
 from cohorts.labels import MisreadCode, read_label
@@ -28,7 +29,7 @@ class QueryTextForm(PlainForm):
     """An answer, a further question, or why a query is closed."""
 
     text = forms.CharField(
-        label="Your words", max_length=1000, widget=forms.Textarea(attrs={"rows": 3})
+        label=_("Your words"), max_length=1000, widget=forms.Textarea(attrs={"rows": 3})
     )
 
 
@@ -36,15 +37,17 @@ class NewQueryForm(PlainForm):
     """A question about one record."""
 
     about_kind = forms.ChoiceField(
-        label="About", choices=[(name, SUBJECT_WORDS[name]) for name in SUBJECTS]
+        label=_("About"), choices=[(name, SUBJECT_WORDS[name]) for name in SUBJECTS]
     )
-    about = forms.CharField(label="Which one", max_length=64)
+    about = forms.CharField(label=_("Which one"), max_length=64)
     text = forms.CharField(
-        label="What do you want to know?",
+        label=_("What do you want to know?"),
         max_length=1000,
         widget=forms.Textarea(attrs={"rows": 3}),
-        help_text="No names or contact details. A laboratory reads questions about samples and "
-        "batches: no sex, age, group or diagnosis there.",
+        help_text=_(
+            "No names or contact details. A laboratory reads questions about samples and "
+            "batches: no sex, age, group or diagnosis there."
+        ),
     )
 
 
@@ -52,7 +55,7 @@ class TubeForm(PlainForm):
     """What is done with one tube; the fields that count are those of the verb."""
 
     verb = forms.ChoiceField(
-        label="What is done",
+        label=_("What is done"),
         choices=[
             ("divide", "Divide: take a volume into a new tube"),
             ("thaw", "Thaw once"),
@@ -61,7 +64,7 @@ class TubeForm(PlainForm):
         ],
     )
     code = forms.CharField(
-        label="New tube",
+        label=_("New tube"),
         required=False,
         max_length=64,
         validators=[
@@ -69,11 +72,11 @@ class TubeForm(PlainForm):
         ],
     )
     volume_ul = forms.DecimalField(
-        label="Volume (µL)", required=False, max_digits=10, decimal_places=2
+        label=_("Volume (µL)"), required=False, max_digits=10, decimal_places=2
     )
-    box = forms.CharField(label="Box", required=False, max_length=40)
-    row = forms.IntegerField(label="Row", required=False)
-    column = forms.IntegerField(label="Column", required=False)
+    box = forms.CharField(label=_("Box"), required=False, max_length=40)
+    row = forms.IntegerField(label=_("Row"), required=False)
+    column = forms.IntegerField(label=_("Column"), required=False)
 
     NEEDED = {
         "divide": ("code", "volume_ul"),
@@ -101,15 +104,15 @@ def _moment(label: str) -> forms.DateTimeField:
 class ShipmentForm(PlainForm):
     """A manifest and its courier. Times are UTC, as the page says."""
 
-    to_site = forms.ModelChoiceField(Site.objects.none(), label="To")
-    courier = forms.CharField(label="Courier", max_length=80)
-    reference = forms.CharField(label="Courier's number", required=False, max_length=80)
-    most_celsius = forms.FloatField(label="Warmest allowed (°C)", initial=-60)
+    to_site = forms.ModelChoiceField(Site.objects.none(), label=_("To"))
+    courier = forms.CharField(label=_("Courier"), max_length=80)
+    reference = forms.CharField(label=_("Courier's number"), required=False, max_length=80)
+    most_celsius = forms.FloatField(label=_("Warmest allowed (°C)"), initial=-60)
     sent_at = _moment("Handed over (UTC)")
     samples = forms.CharField(
-        label="Tubes",
+        label=_("Tubes"),
         widget=forms.Textarea(attrs={"rows": 6}),
-        help_text="One a line: the code, or the label as scanned.",
+        help_text=_("One a line: the code, or the label as scanned."),
     )
 
     def __init__(self, *args: Any, site: Site, **kwargs: Any) -> None:
@@ -135,19 +138,21 @@ class ReceiptForm(PlainForm):
 
     received_at = _moment("Received (UTC)")
     tubes = forms.CharField(
-        label="Tubes that arrived",
+        label=_("Tubes that arrived"),
         required=False,
         widget=forms.Textarea(attrs={"rows": 6}),
-        help_text="One a line: code or scanned label, then damaged or thawed where it is. "
-        "Tubes of the manifest that are not named here are missing.",
+        help_text=_(
+            "One a line: code or scanned label, then damaged or thawed where it is. "
+            "Tubes of the manifest that are not named here are missing."
+        ),
     )
     temperatures = forms.CharField(
-        label="Temperature log",
+        label=_("Temperature log"),
         required=False,
         widget=forms.Textarea(attrs={"rows": 6}),
-        help_text="One a line: YYYY-MM-DDTHH:MM (UTC), then °C.",
+        help_text=_("One a line: YYYY-MM-DDTHH:MM (UTC), then °C."),
     )
-    note = forms.CharField(label="Note", required=False, max_length=300)
+    note = forms.CharField(label=_("Note"), required=False, max_length=300)
 
     def clean_tubes(self) -> dict[str, str]:
         """Code -> condition."""
@@ -175,10 +180,10 @@ class DestructionForm(PlainForm):
     """The laboratory's record of one tube, or the data manager's approval."""
 
     verb = forms.ChoiceField(choices=[("record", "Record"), ("approve", "Approve")])
-    order = forms.IntegerField(label="Order")
+    order = forms.IntegerField(label=_("Order"))
     destroyed_at = _moment("Destroyed (UTC)")
-    method = forms.CharField(label="How and where", max_length=120)
-    witness = forms.ModelChoiceField(User.objects.none(), label="Witness")
+    method = forms.CharField(label=_("How and where"), max_length=120)
+    witness = forms.ModelChoiceField(User.objects.none(), label=_("Witness"))
 
     def __init__(self, *args: Any, site: Site, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)

@@ -9,6 +9,7 @@ from django.contrib.auth.password_validation import (
     password_validators_help_texts,
     validate_password,
 )
+from django.utils.translation import gettext_lazy as _
 
 from cohorts import access
 from cohorts.forms import PlainForm
@@ -18,11 +19,11 @@ from cohorts.models import Site, User
 class InvitationForm(PlainForm):
     """A mail address and the role that is offered; only roles that the person may give."""
 
-    email = forms.EmailField(label="Mail address")
-    role = forms.ChoiceField(label="Role")
+    email = forms.EmailField(label=_("Mail address"))
+    role = forms.ChoiceField(label=_("Role"))
     site = forms.ModelChoiceField(
         Site.objects.none(),
-        label="Site",
+        label=_("Site"),
         required=False,
         empty_label="none: a role in the whole consortium",
     )
@@ -47,12 +48,12 @@ class NewAccountForm(PlainForm):
     """A user name and a password for somebody who has none."""
 
     username = forms.CharField(
-        label="User name",
+        label=_("User name"),
         max_length=150,
         widget=forms.TextInput(attrs={"autocomplete": "username", "autocapitalize": "none"}),
     )
     password = forms.CharField(
-        label="Password",
+        label=_("Password"),
         help_text=" ".join(password_validators_help_texts()),
         widget=forms.PasswordInput(attrs={"autocomplete": "new-password"}),
         strip=False,

@@ -7,6 +7,8 @@ from typing import Any
 from django import template
 from django.http import HttpRequest
 from django.utils import timezone
+from django.utils.translation import gettext
+from django.utils.translation import gettext_noop as _
 
 from cohorts import access
 from cohorts.admin_site import may_enter
@@ -16,41 +18,41 @@ register = template.Library()
 
 # state -> tone (a class), icon, word
 STATES: dict[str, tuple[str, str, str]] = {
-    "accepted": ("good", "check", "accepted"),
-    "rejected": ("bad", "cross", "refused"),
-    "received": ("mute", "clock", "received"),
-    "checked": ("mute", "clock", "checked"),
-    "open": ("open", "open", "open"),
-    "answered": ("mute", "info", "answered"),
-    "closed": ("good", "check", "closed"),
-    "stored": ("good", "check", "stored"),
-    "in_transit": ("open", "clock", "on the way"),
-    "used_up": ("mute", "none", "used up"),
-    "blocked": ("bad", "warn", "blocked"),
-    "destroyed": ("mute", "none", "destroyed"),
-    "ordered": ("open", "clock", "to do"),
-    "recorded": ("open", "info", "waits for approval"),
-    "approved": ("good", "check", "approved"),
-    "queued": ("mute", "clock", "waiting"),
-    "running": ("open", "clock", "computing"),
-    "published": ("good", "check", "published"),
-    "held": ("open", "clock", "held back"),
-    "released": ("good", "check", "released"),
-    "failed": ("bad", "cross", "failed"),
-    "superseded": ("mute", "info", "superseded"),
-    "cancelled": ("mute", "none", "cancelled"),
-    "merged": ("mute", "info", "same as an earlier run"),
-    "replicated": ("good", "check", "replicated"),
-    "opposite": ("bad", "opposite", "opposite"),
-    "undecided": ("open", "open", "undecided"),
-    "not_testable": ("mute", "none", "not testable"),
-    "prompt": ("good", "check", "prompt"),
-    "suspect": ("bad", "warn", "suspect"),
-    "unknown": ("mute", "open", "unknown"),
-    "usable": ("good", "check", "usable"),
-    "voided": ("mute", "none", "voided"),
-    "revoked": ("mute", "none", "revoked"),
-    "expired": ("mute", "clock", "expired"),
+    "accepted": ("good", "check", _("accepted")),
+    "rejected": ("bad", "cross", _("refused")),
+    "received": ("mute", "clock", _("received")),
+    "checked": ("mute", "clock", _("checked")),
+    "open": ("open", "open", _("open")),
+    "answered": ("mute", "info", _("answered")),
+    "closed": ("good", "check", _("closed")),
+    "stored": ("good", "check", _("stored")),
+    "in_transit": ("open", "clock", _("on the way")),
+    "used_up": ("mute", "none", _("used up")),
+    "blocked": ("bad", "warn", _("blocked")),
+    "destroyed": ("mute", "none", _("destroyed")),
+    "ordered": ("open", "clock", _("to do")),
+    "recorded": ("open", "info", _("waits for approval")),
+    "approved": ("good", "check", _("approved")),
+    "queued": ("mute", "clock", _("waiting")),
+    "running": ("open", "clock", _("computing")),
+    "published": ("good", "check", _("published")),
+    "held": ("open", "clock", _("held back")),
+    "released": ("good", "check", _("released")),
+    "failed": ("bad", "cross", _("failed")),
+    "superseded": ("mute", "info", _("superseded")),
+    "cancelled": ("mute", "none", _("cancelled")),
+    "merged": ("mute", "info", _("same as an earlier run")),
+    "replicated": ("good", "check", _("replicated")),
+    "opposite": ("bad", "opposite", _("opposite")),
+    "undecided": ("open", "open", _("undecided")),
+    "not_testable": ("mute", "none", _("not testable")),
+    "prompt": ("good", "check", _("prompt")),
+    "suspect": ("bad", "warn", _("suspect")),
+    "unknown": ("mute", "open", _("unknown")),
+    "usable": ("good", "check", _("usable")),
+    "voided": ("mute", "none", _("voided")),
+    "revoked": ("mute", "none", _("revoked")),
+    "expired": ("mute", "clock", _("expired")),
 }
 
 
@@ -58,7 +60,7 @@ STATES: dict[str, tuple[str, str, str]] = {
 def word(state: str) -> dict[str, str]:
     """A state as icon and text in its tone."""
     tone, icon, text = STATES.get(state, ("mute", "info", state.replace("_", " ")))
-    return {"tone": tone, "icon": f"icons/{icon}.svg", "text": text}
+    return {"tone": tone, "icon": f"icons/{icon}.svg", "text": gettext(text)}
 
 
 @register.simple_tag
