@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+import uuid
 from dataclasses import dataclass
 from datetime import timedelta
 
 from django.conf import settings
 from django.db import transaction
-from django.db.models import F, Q, Sum, Value, Window
+from django.db.models import F, Func, Q, Sum, Value, Window
 from django.db.models.functions import Lag, Lead, Length, Now, RowNumber
 
 from analysis.models import Run, RunTable, Verdict
@@ -53,7 +53,7 @@ def _prune_tables() -> tuple[int, int, int]:
     return len(found), n_tables, n_bytes
 
 
-def prunable() -> list[object]:
+def prunable() -> list[uuid.UUID]:
     """Runs published long ago that were never released, and that nothing shown rests on.
 
     Kept are the newest of each plan, those of locked plans, those that a later run was found equal
@@ -68,7 +68,7 @@ def prunable() -> list[object]:
     return sorted(found - _newest() - _turning_points()) if found else []
 
 
-def _newest() -> Collection[object]:
+def _newest() -> set[uuid.UUID]:
     place = Window(
         RowNumber(), partition_by=F("plan__name"), order_by=[F("published_at").desc(), "pk"]
     )
@@ -78,15 +78,19 @@ def _newest() -> Collection[object]:
     return set(among.values_list("pk", flat=True))
 
 
-def _turning_points() -> Collection[object]:
+def _turning_points() -> set[uuid.UUID]:
     """The first run that judged a claim, and both runs between which a verdict changed."""
-    order = {
-        "partition_by": [F("run__plan__name"), F("claim"), F("stratum")],
-        "order_by": [F("run__published_at").asc(), "run"],
-    }
+
+    def along_the_runs(neighbour: Func) -> Window:
+        return Window(
+            neighbour,
+            partition_by=[F("run__plan__name"), F("claim"), F("stratum")],
+            order_by=[F("run__published_at").asc(), "run"],
+        )
+
     judged = Verdict.objects.filter(run__state=Run.State.PUBLISHED).annotate(
-        before=Window(Lag("verdict", default=Value("")), **order),
-        after=Window(Lead("verdict", default=F("verdict")), **order),
+        before=along_the_runs(Lag("verdict", default=Value(""))),
+        after=along_the_runs(Lead("verdict", default=F("verdict"))),
     )
     turned = judged.filter(~Q(before=F("verdict")) | ~Q(after=F("verdict")))
     return set(turned.values_list("run", flat=True))
