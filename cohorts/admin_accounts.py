@@ -1,4 +1,4 @@
-"""Accounts, roles, invitations and tries to sign in, in the admin."""
+"""Accounts, roles, invitations, tries to sign in and exports of records, in the admin."""
 
 from __future__ import annotations
 
@@ -91,3 +91,10 @@ class SignInAttemptAdmin(ScopedAdmin):
     list_filter = ["passed", "at"]
     list_select_related = ["user"]
     exclude = ["name_digest"]
+
+
+@admin.register(models.RecordExport, site=site)
+class RecordExportAdmin(ScopedAdmin):
+    list_display = ["exported_at", "site", "format", "reason", "exported_by", "n_participants"]
+    list_filter = ["site", "format"]
+    list_select_related = ["site", "exported_by"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from smtplib import SMTPException
 
 from django.conf import settings
@@ -109,9 +110,9 @@ def end_role(request: HttpRequest, membership_id: int) -> HttpResponse:
     return redirect("staff")
 
 
-def _or_denied(verb: object) -> None:
+def _or_denied(verb: Callable[[], object]) -> None:
     try:
-        verb()  # type: ignore[operator]
+        verb()
     except DomainError as error:
         raise PermissionDenied(error.message) from error
 

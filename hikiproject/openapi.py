@@ -24,7 +24,7 @@ class MadeOnce(SchemaGenerator):
     def get_schema(self, request: Any = None, public: bool = False) -> dict[str, Any]:
         known = (self.api_version, translation.get_language(), public)
         if known not in self._made:
-            self._made[known] = super().get_schema(request, public)  # type: ignore[no-untyped-call]
+            self._made[known] = super().get_schema(request, public)  # type: ignore[no-untyped-call]  # no types
         return self._made[known]
 
 

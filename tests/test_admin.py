@@ -11,6 +11,8 @@ from django.test.utils import CaptureQueriesContext
 from analysis.models import Plan
 from cohorts.admin_site import site as admin_site
 from cohorts.models import Change, Feature, Membership, User
+from cohorts.models.heartbeat import Heartbeat
+from cohorts.models.repeat import SentRequest
 from tests.factories import (
     AssayBatchFactory,
     FeatureFactory,
@@ -23,6 +25,8 @@ from tests.factories import (
 from tests.portal import books
 
 pytestmark = pytest.mark.django_db
+# Answers kept for a request that is sent again would show records; beats are told by /readyz.
+MACHINERY = {SentRequest, Heartbeat}
 RECORDS = ("participant", "consent", "sample", "assaybatch", "assayrow", "upload", "change")
 
 
@@ -40,7 +44,7 @@ def test_every_model_is_in_the_admin():
     from django.apps import apps
 
     ours = {m for app in ("cohorts", "analysis") for m in apps.get_app_config(app).get_models()}
-    assert ours <= set(admin_site._registry)
+    assert ours - MACHINERY <= set(admin_site._registry)
 
 
 @pytest.mark.parametrize("role", ["SC", "SD", "LT", "CA", "AU"])

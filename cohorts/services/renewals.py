@@ -51,7 +51,7 @@ def due(user: User, *, site: str = "") -> list[Renewal]:
 def _renewal(consent: Consent, today: date) -> Renewal:
     form, person = consent.form, consent.participant
     assert form is not None  # noqa: S101 - the filter asks for its window
-    assert form.valid_until is not None  # noqa: S101
+    assert form.valid_until is not None  # noqa: S101 - as above
     return Renewal(
         participant_id=person.pk,
         site=person.site.code,
