@@ -35,13 +35,13 @@ class ComparisonSerializer(serializers.Serializer[Any]):
     differences = DifferenceSerializer(many=True)
 
 
-class DecisionSerializer(serializers.Serializer[Any]):
+class EntryDecisionSerializer(serializers.Serializer[Any]):
     item = serializers.IntegerField(min_value=1)
     answer = serializers.IntegerField(allow_null=True)
 
 
 class SettleSerializer(serializers.Serializer[Any]):
-    answers = DecisionSerializer(many=True)
+    answers = EntryDecisionSerializer(many=True)
     reason = serializers.CharField(max_length=300)
 
 

@@ -323,7 +323,11 @@ class AcceptUploadSerializer(serializers.Serializer[Any]):
 class FeatureSerializer(serializers.ModelSerializer[Feature]):
     aliases = serializers.SerializerMethodField(help_text="Names that every site may send.")
     merged_into = serializers.CharField(
-        source="merged_into.name", default=None, read_only=True, help_text="What it is one with."
+        source="merged_into.name",
+        default=None,
+        allow_null=True,
+        read_only=True,
+        help_text="What it is one with.",
     )
 
     class Meta:

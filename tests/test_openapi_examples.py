@@ -5,17 +5,26 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
+import pandas as pd
 import pytest
 from django.db import transaction
 from drf_spectacular.generators import SchemaGenerator
 from rest_framework.test import APIClient
 
-from analysis.models import Claim, Plan, Run
+from analysis.models import Claim, Plan, Run, RunTable
 from analysis.services import freshness
 from tests.factories import MembershipFactory, ParticipantFactory, SiteFactory, StudyFactory
 from tests.test_access import a_run
 
 pytestmark = pytest.mark.django_db
+ONE_STAGE = pd.DataFrame(
+    [
+        {"stratum": "all", "feature": "ornithine", "adjusted_for": "", "reason": ""}
+        | {"at_bound": False, "n_sites": 3, "n_case": 40, "n_control": 40}
+        | dict.fromkeys(("estimate", "se", "ci_low", "ci_high", "p", "site_sd"), 0.5)
+        | dict.fromkeys(("residual_sd", "pooled_estimate", "pooled_se"), 0.5)
+    ]
+)
 Example = tuple[str, str, dict[str, Any], Any]  # method, path, query, body
 
 
@@ -44,6 +53,7 @@ def keys() -> dict[str, str]:
     Claim.objects.create(code="K1", study=plan.study, kind="feature", stratum="all")
     waiting = Run.objects.create(plan=plan, state="queued")
     released = str(a_run(plan, released=True).pk)
+    RunTable.of(Run.objects.get(pk=released), "one_stage", ONE_STAGE).save()
     found = {"participants": str(person.pk), "runs": released, "claims": "K1"}
     return found | {"priority": str(waiting.pk)}
 

@@ -11,6 +11,7 @@ from analysis.models import RunDocument, RunTable, Verdict
 from analysis.plans import AnalysisPlan
 from analysis.pooling import pool
 from analysis.services import changes, release
+from analysis.steps import Anew
 from tests.analysis.test_verdicts import LATE, PROMPT, claim, effects
 from tests.factories import user_with
 from tests.portal import books
@@ -21,7 +22,7 @@ PLAN = AnalysisPlan(case=("hikikomori",), control=("healthy_control",), strata=(
 def side(*g, handling=None, **more):
     table = effects(*g, **more).assign(source_name="", hmdb="")
     known = dict.fromkeys(table["site"], PROMPT) | (handling or {})
-    return Side(table, pool(table, PLAN), known)
+    return Side(table, pool({"men": [table]}, PLAN, Anew()), known)
 
 
 def test_the_site_that_turned_a_verdict_is_named():

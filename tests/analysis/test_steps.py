@@ -103,6 +103,8 @@ OTHER = {
     "permutations": 300,
     "n_trees": 11,
     "outcome": "phq",
+    "one_stage": True,
+    "handling_clean": True,
     "seed": 3,
     "class_scores": {"both": ["arginine", "ornithine"]},
 }
@@ -113,13 +115,15 @@ def test_whatever_the_plan_says_otherwise_what_was_kept_does_not_hide_it(plan, c
     for name, value in OTHER.items():
         edited(plan, **{name: value})
         assert_as_computed_anew(run_now(plan))
+    edited(plan, only_sex="female", strata=["all"])
+    assert_as_computed_anew(run_now(plan))
 
 
 def test_every_setting_that_a_step_could_read_is_tried():
     judged = {"smallest_effect", "effect_of_interest"}
     people = {"case", "control", "scopes", "drug_free_only"}
     severity = {"severity_components", "severity_permutations"}
-    tried = set(OTHER) | judged | people | severity
+    tried = set(OTHER) | judged | people | severity | {"only_sex"}
     assert {field.name for field in fields(AnalysisPlan)} <= tried
 
 

@@ -48,7 +48,7 @@ def test_of_a_run_whose_workers_are_all_killed_in_the_middle_of_parts_nothing_is
 def test_a_helper_killed_in_the_middle_of_a_part_does_not_end_the_run_of_the_living_holder(
     transactional_db, plan, consortium
 ):
-    plan.data = plan.data | {"n_trees": 800}
+    plan.data = plan.data | {"n_trees": 3000}
     plan.save()
     environment = worker_environment() | QUICK | {"HIKI_PART_LEASE_SECONDS": "2"}
     with Processes.start(["worker"], environment=environment, concurrency=1) as helper:

@@ -1,4 +1,4 @@
-"""A coordinator's pages in Japanese: of that language, readable, without a word of a missing key."""
+"""A coordinator's pages in Japanese: of that language, and readable for everybody."""
 
 from __future__ import annotations
 
