@@ -113,7 +113,10 @@ class PublishedResults(RecordViewSet):
         query = ResultQuery.of(self.request.query_params, list(row().fields))
 
         def made(run: Run) -> Any:
-            rows = query.rows(results.table_for(run, name, self.request.user))
+            stored = results.table_for(run, name, self.request.user)
+            # A run of earlier code lacks the columns that came later: they are null.
+            later = [column for column in row().fields if column not in stored.columns]
+            rows = query.rows(stored.reindex(columns=[*stored.columns, *later]))
             return self._rendered(query.columns(self._counted(rows, query)))
 
         answer = self._result(made, *([lambda _: query.rests_on()] if query.rests_on() else []))

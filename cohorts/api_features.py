@@ -74,7 +74,7 @@ class DictionaryViewSet(FeatureViewSet):
         return self._told(done)
 
     @extend_schema(responses={200: shapes.DecisionSerializer(many=True)})
-    @action(detail=True, methods=["get"])
+    @action(detail=True, methods=["get"], filterset_class=None, pagination_class=None)
     def lineage(self, request: Request, pk: str) -> Response:
         """Every decision on this feature, oldest first."""
         rows = models.FeatureDecision.objects.visible_to(user_of(request)).of(self.get_object())

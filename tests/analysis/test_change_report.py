@@ -11,6 +11,7 @@ from analysis.models import RunDocument, RunTable, Verdict
 from analysis.plans import AnalysisPlan
 from analysis.pooling import pool
 from analysis.services import changes, release
+from analysis.site_effects import EFFECT_COLUMNS
 from analysis.steps import Anew
 from tests.analysis.test_verdicts import LATE, PROMPT, claim, effects
 from tests.factories import user_with
@@ -20,7 +21,9 @@ PLAN = AnalysisPlan(case=("hikikomori",), control=("healthy_control",), strata=(
 
 
 def side(*g, handling=None, **more):
-    table = effects(*g, **more).assign(source_name="", hmdb="")
+    table = effects(*g, **more).assign(source_name="", hmdb="", reason="")
+    table["estimate"] = table["hedges_g"]
+    table = table.reindex(columns=[*table.columns, *(set(EFFECT_COLUMNS) - set(table.columns))])
     known = dict.fromkeys(table["site"], PROMPT) | (handling or {})
     return Side(table, pool({"men": [table]}, PLAN, Anew()), known)
 
