@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import pytest
+from django.db import connection
 
+from analysis.services import bell
 from hikiproject.processes import Processes
 from tests.analysis.conftest import consortium, plan  # noqa: F401 - fixtures
 from tests.fixtures_worker import worker_environment
@@ -13,6 +15,26 @@ QUICK = {
     "HIKI_SWEEP_SECONDS": "1",
     "HIKI_SETTLE_SECONDS": "0.2",
 }
+
+
+@pytest.fixture(autouse=True)
+def _nothing_of_an_earlier_fault(request, monkeypatch):
+    """A broker that was away in the test before is rung at once; who is left lets go of the tables.
+
+    A process that was killed may leave a session behind that holds locks, and emptying the tables
+    after the test would wait for it.
+    """
+    monkeypatch.setattr(bell, "_silent_until", 0.0)
+    if "transactional_db" not in request.fixturenames:
+        yield
+        return
+    request.getfixturevalue("transactional_db")
+    yield
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
+            "WHERE datname = current_database() AND pid <> pg_backend_pid()"
+        )
 
 
 @pytest.fixture
