@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
 from django.core.exceptions import PermissionDenied
@@ -53,12 +55,10 @@ def encoding(request: HttpRequest, upload_id: str) -> HttpResponse:
     """Say which encoding the file has, where more than one reads it."""
     sent = _upload(request, upload_id)
     chosen = request.POST.get("encoding", "")
-    try:
-        two_steps.choose_encoding(sent.pk, chosen, by=user_of(request))
-    except NotAllowed as refusal:
-        raise PermissionDenied from refusal
-    except DomainError as refusal:
-        return _page(request, sent, refusal.message)
+    if refused := _refused(
+        request, sent, lambda: two_steps.choose_encoding(sent.pk, chosen, by=user_of(request))
+    ):
+        return refused
     return redirect("upload-report", sent.pk)
 
 
@@ -72,12 +72,10 @@ def mapping(request: HttpRequest, upload_id: str) -> HttpResponse:
         for name, header in request.POST.items()
         if name.startswith("column-")
     }
-    try:
-        mappings.confirm(sent.pk, columns, by=user_of(request))
-    except NotAllowed as refusal:
-        raise PermissionDenied from refusal
-    except DomainError as refusal:
-        return _page(request, sent, refusal.message)
+    if refused := _refused(
+        request, sent, lambda: mappings.confirm(sent.pk, columns, by=user_of(request))
+    ):
+        return refused
     return redirect("upload-report", sent.pk)
 
 
@@ -86,12 +84,8 @@ def mapping(request: HttpRequest, upload_id: str) -> HttpResponse:
 def discard(request: HttpRequest, upload_id: str) -> HttpResponse:
     """Put a checked table aside."""
     sent = _upload(request, upload_id)
-    try:
-        two_steps.discard(sent.pk, by=user_of(request))
-    except NotAllowed as refusal:
-        raise PermissionDenied from refusal
-    except DomainError as refusal:
-        return _page(request, sent, refusal.message)
+    if refused := _refused(request, sent, lambda: two_steps.discard(sent.pk, by=user_of(request))):
+        return refused
     messages.success(request, "The table is discarded; nothing of it was stored.")
     return redirect("site", sent.site.code)
 
@@ -108,6 +102,17 @@ def remarks(request: HttpRequest, upload_id: str) -> HttpResponse:
     except DomainError as refusal:
         return _page(request, sent, refusal.message)
     return as_download(made)
+
+
+def _refused(request: HttpRequest, sent: Upload, verb: Callable[[], object]) -> HttpResponse | None:
+    """The table's page with the refusal of that verb; None where it was carried out."""
+    try:
+        verb()
+    except NotAllowed as refusal:
+        raise PermissionDenied from refusal
+    except DomainError as refusal:
+        return _page(request, sent, refusal.message)
+    return None
 
 
 def _upload(request: HttpRequest, upload_id: str) -> Upload:

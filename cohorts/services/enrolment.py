@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
-from django.core.exceptions import ValidationError
 from django.db import transaction
 from django.utils import timezone
 
@@ -14,6 +13,7 @@ from cohorts.errors import ChangedMeanwhile, NotAllowed, UnusableRequest
 from cohorts.ingest.participants import ParticipantRow
 from cohorts.models import Change, Consent, ConsentForm, Participant, Site, User, Withdrawal
 from cohorts.services.identity import refuse_merged
+from cohorts.services.rules import hold_to_its_rules
 
 CORRECTABLE: Final = (
     "sex",
@@ -148,7 +148,4 @@ def _hold_to_its_rules(person: Participant) -> None:
             f"{person.group!r} is not a group of this study; the groups are "
             f"{', '.join(sorted(groups))}."
         )
-    try:
-        person.full_clean()
-    except ValidationError as error:
-        raise UnusableRequest(" ".join(error.messages)) from error
+    hold_to_its_rules(person)

@@ -6,7 +6,6 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 
-from django.core.exceptions import ValidationError
 from django.db import transaction
 from django.utils import timezone
 
@@ -26,6 +25,7 @@ from cohorts.scoring import SCORING_VERSION, Scores, score
 from cohorts.services import queries
 from cohorts.services.identity import refuse_merged
 from cohorts.services.phenotyping import rule_of, score_of
+from cohorts.services.rules import hold_to_its_rules
 from cohorts.services.visits import willing
 
 RULE = "double-entry"
@@ -90,7 +90,7 @@ def record(
         score=score_of(instrument, items, None),
         scoring_version=SCORING_VERSION,
     )
-    _hold_to_its_rules(assessment)
+    hold_to_its_rules(assessment)
     with history.because("typed in from paper", user=by.pk):
         assessment.save()
     _note(person, "assessments")
@@ -227,13 +227,6 @@ def _visit(person: Participant, label: str) -> Visit | None:
     if found is None:
         raise UnusableRequest(f"{person.code} has no visit {label!r}; record the visit first.")
     return found
-
-
-def _hold_to_its_rules(assessment: Assessment) -> None:
-    try:
-        assessment.full_clean()
-    except ValidationError as error:
-        raise UnusableRequest(" ".join(error.messages)) from error
 
 
 def _note(person: Participant, what: str) -> None:

@@ -12,7 +12,7 @@ from cohorts import access
 from cohorts.errors import NotAllowed, UnusableRequest
 from cohorts.models import Invitation, Membership, Site, User
 from cohorts.models.account import digest_of
-from cohorts.services.staffing import hold_to_its_rules
+from cohorts.services.rules import hold_to_its_rules
 
 LIFE = timedelta(days=7)
 

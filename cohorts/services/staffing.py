@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import secrets
 
-from django.core.exceptions import ValidationError
 from django.db import transaction
 
 from cohorts import access
 from cohorts.errors import UnusableRequest
-from cohorts.models import Invitation, Membership, Site, Study, User
+from cohorts.models import Membership, Site, Study, User
+from cohorts.services.rules import hold_to_its_rules
 
 
 @transaction.atomic
@@ -51,11 +51,3 @@ def add_role(username: str, role: str, *, site_code: str = "") -> tuple[Membersh
     hold_to_its_rules(membership)
     membership.save()
     return membership, password
-
-
-def hold_to_its_rules(row: Site | User | Membership | Invitation) -> None:
-    """UnusableRequest, in the words of the rules that the row breaks."""
-    try:
-        row.full_clean()
-    except ValidationError as error:
-        raise UnusableRequest(" ".join(error.messages)) from error

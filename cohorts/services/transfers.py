@@ -10,7 +10,6 @@ from __future__ import annotations
 import uuid
 from datetime import date
 
-from django.core.exceptions import ValidationError
 from django.db import transaction
 from django.db.models import Max
 from django.utils import timezone
@@ -19,6 +18,7 @@ from cohorts import access, clock, history
 from cohorts.errors import NotAllowed, UnusableRequest
 from cohorts.models import Change, Consent, Participant, Site, Transfer, User, Withdrawal
 from cohorts.services.identity import refuse_merged
+from cohorts.services.rules import hold_to_its_rules
 
 SHARE = "share_consortium"
 
@@ -42,7 +42,7 @@ def offer(participant_id: int, *, to_site: str, reason: str, by: User) -> Transf
         raise UnusableRequest(f"{person.code} has moved to another site already.")
     _refuse_unwilling(person)
     transfer = Transfer(participant=person, to_site=there, reason=reason.strip()[:300], asked_by=by)
-    _hold_to_its_rules(transfer)
+    hold_to_its_rules(transfer)
     transfer.save()
     return transfer
 
@@ -73,7 +73,7 @@ def accept(transfer_id: int, *, code: str, on: date, by: User) -> Participant:
         age_years=None if person.age_years is None else round(person.age_years + years, 1),
         drug_free=person.drug_free, washout_on=person.washout_on,
     )  # fmt: skip
-    _hold_to_its_rules(arrived)
+    hold_to_its_rules(arrived)
     with history.because(transfer.reason, user=by.pk):
         arrived.save()
         person.left_on = on
@@ -131,10 +131,3 @@ def _locked(pk: int) -> Participant:
         .get(pk=pk)
     )
     return found
-
-
-def _hold_to_its_rules(row: Transfer | Participant) -> None:
-    try:
-        row.full_clean()
-    except ValidationError as error:
-        raise UnusableRequest(" ".join(error.messages)) from error

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from datetime import date, timedelta
 from typing import Any
 
-from django.core.exceptions import ValidationError
 from django.db import transaction
 
 from cohorts import access, clock, history
@@ -25,6 +24,7 @@ from cohorts.models import (
 from cohorts.models.interview import FACTS
 from cohorts.services import queries
 from cohorts.services.identity import refuse_merged
+from cohorts.services.rules import hold_to_its_rules
 
 RULE = "visit-window"
 
@@ -75,7 +75,7 @@ def record_visit(participant_id: int, *, label: str, on: date, by: User) -> Visi
         )
     visit = known or Visit(participant=person, label=label)
     visit.visited_on = on
-    _hold_to_its_rules(visit)
+    hold_to_its_rules(visit)
     with history.because("visit recorded", user=by.pk):
         visit.save()
     recheck(person.site, person)
@@ -96,7 +96,7 @@ def record_interview(
     if all(value is None for value in facts.values()):
         raise UnusableRequest("Nothing was answered; record at least one criterion.")
     interview = Interview(participant=person, interviewed_on=on, **facts)
-    _hold_to_its_rules(interview)
+    hold_to_its_rules(interview)
     with history.because("interview recorded", user=by.pk):
         interview.save()
     _note(person.site, "interview")
@@ -158,13 +158,6 @@ def willing(participant_id: int, by: User) -> Participant:
     if person.left_on:
         raise UnusableRequest(f"{person.code} moved to another site; new data are taken there.")
     return person
-
-
-def _hold_to_its_rules(row: Visit | Interview) -> None:
-    try:
-        row.full_clean()
-    except ValidationError as error:
-        raise UnusableRequest(" ".join(error.messages)) from error
 
 
 def _note(site: Site, what: str) -> None:
