@@ -5,11 +5,11 @@ from __future__ import annotations
 from datetime import date, datetime, timedelta
 
 from django.contrib.postgres.expressions import ArraySubquery
-from django.db.models import CharField, OuterRef, QuerySet, Value
-from django.db.models.functions import Cast, Concat
+from django.db.models import F, OuterRef, QuerySet
 from django.utils import timezone
 
 from cohorts import access
+from cohorts.joined import Joined
 from cohorts.models import ApiToken, Membership
 from cohorts.models.account import digest_of
 
@@ -33,7 +33,7 @@ def tokens(digest: str, at: datetime, today: date) -> QuerySet[ApiToken]:
         Membership.objects.in_force(today)
         .filter(user_id=OuterRef("user_id"))
         .order_by("pk")
-        .values_list(Concat("role", Value(":"), Cast("site_id", CharField())))
+        .values_list(Joined(":", F("role"), F("site_id")))
     )
     found: QuerySet[ApiToken] = ApiToken.objects.usable(at).filter(digest=digest)
     only = ApiToken.sites.through.objects.filter(apitoken_id=OuterRef("pk")).values("site_id")

@@ -46,7 +46,7 @@ def not_modified(request: Request | HttpRequest, etag: str) -> bool:
     """Whether the caller holds this very answer (RFC 9110, 13.1.2: compared weakly)."""
     if request.method not in ("GET", "HEAD"):
         return False
-    held = parse_etags(request.headers.get("If-None-Match", ""))
+    held = parse_etags(request.META.get("HTTP_IF_NONE_MATCH", ""))
     return held == ["*"] or etag in {tag.removeprefix("W/") for tag in held}
 
 

@@ -5,14 +5,15 @@ from __future__ import annotations
 from typing import Any
 
 from django.conf import settings
-from django.db.models import CharField, QuerySet, Subquery, Value
-from django.db.models.functions import Cast, Concat
+from django.db.models import CharField, F, QuerySet, Subquery
+from django.db.models.functions import Cast, Coalesce
 
 from analysis.models import Run
 from analysis.services.disclosure import RELEASE_RULES_VERSION
 from analysis.services.staleness import with_staleness
 from cohorts import access
 from cohorts.conditional import RowVersion
+from cohorts.joined import Joined
 from cohorts.models import Change
 
 WORKING = (Run.State.QUEUED, Run.State.RUNNING)
@@ -31,11 +32,9 @@ def marked(runs: QuerySet[Run]) -> QuerySet[Any]:
     the run's own row does not.
     """
     gone = Change.objects.that_end_a_use().order_by("-pk").values("pk")[:1]
-    parts = ("pk", "state", RowVersion(), Subquery(gone), "stale", "share_done", "step")
-    words = [Cast(part, CharField()) for part in parts]
-    joined = [piece for word in words for piece in (Value(":"), word)][1:]
+    parts = (RowVersion(), Coalesce(Subquery(gone), 0), F("stale"), F("share_done"), F("step"))
     told: QuerySet[Any] = with_staleness(runs).annotate(
-        mark=Concat(*joined, output_field=CharField())
+        mark=Joined(":", Cast("pk", CharField()), F("state"), *parts)
     )
     return told
 

@@ -6,7 +6,7 @@ import threading
 import time
 
 import pytest
-from django.db import OperationalError, connection
+from django.db import NotSupportedError, OperationalError, connection
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 from rest_framework.test import APIClient
@@ -72,6 +72,33 @@ def test_an_unchanged_run_costs_one_read(run, program, path, role):
     assert answers[0]["ETag"] == tag
     assert answers[0]["Cache-Control"] == "private, no-cache"
     assert len(reads) == 1
+
+
+def test_the_statement_of_a_poll_is_planned_once(run, program):
+    client, url = program(), f"/api/v1/runs/{run.pk}"
+    tag = client.get(url)["ETag"]
+    for _ in range(8):
+        assert client.get(url, HTTP_IF_NONE_MATCH=tag).status_code == 304
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT generic_plans, custom_plans FROM pg_prepared_statements"
+            " WHERE statement LIKE '%mark_0%' AND statement NOT LIKE '%mark_1%'"
+        )
+        [(generic, custom)] = cursor.fetchall()
+    assert generic >= 8
+    assert custom == 0
+
+
+def test_a_plan_of_tables_that_have_changed_goes_the_ordinary_way(run, program, monkeypatch):
+    client, url = program(), f"/api/v1/runs/{run.pk}"
+    tag = client.get(url)["ETag"]
+
+    def changed(self, given):
+        raise NotSupportedError("cached plan must not change result type")
+
+    monkeypatch.setattr(polling.Prepared, "read", changed)
+    monkeypatch.setattr(connection, "close", lambda: None)  # the test's own transaction
+    assert client.get(url, HTTP_IF_NONE_MATCH=tag).status_code == 304
 
 
 MOVES = {
