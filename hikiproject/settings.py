@@ -322,7 +322,8 @@ CELERY_TASK_DEFAULT_QUEUE = env.str("HIKI_QUEUE", default="hiki")
 # Short tasks have a queue and a process of their own: they never wait behind a run.
 LIGHT_QUEUE = f"{CELERY_TASK_DEFAULT_QUEUE}.light"
 CELERY_TASK_ROUTES = {"analysis.sweep": {"queue": LIGHT_QUEUE}}
-# A run waits until no change has come for this long, so that a burst becomes one run ...
+# A run waits until no change has come for this long, so that a burst becomes one run; after a lone
+# change for a quarter of it ...
 SETTLE_SECONDS = env.float("HIKI_SETTLE_SECONDS", default=2.0)
 # ... but not longer than this after the first change it has not seen.
 SETTLE_AT_MOST_SECONDS = env.float("HIKI_SETTLE_AT_MOST_SECONDS", default=30.0)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import uuid
-from datetime import timedelta
 
 from django.conf import settings
 from django.db import transaction
@@ -11,7 +10,7 @@ from django.db.models import Max, Q
 from django.db.models.functions import Now
 
 from analysis.models import Plan, Run
-from analysis.services import runs
+from analysis.services import runs, settling
 from analysis.services.bell import ring as ring
 from cohorts import clock
 from cohorts.models import AssayBatch, Change
@@ -20,7 +19,7 @@ from cohorts.services import dated
 
 def nudge(**_signal: object) -> None:
     """Ring for a sweep, soon after a commit; a dead broker costs a moment, never the work."""
-    ring("analysis.sweep", countdown=settings.SETTLE_SECONDS)
+    ring("analysis.sweep", countdown=settling.first_look())
 
 
 def sweep() -> list[uuid.UUID]:
@@ -29,10 +28,12 @@ def sweep() -> list[uuid.UUID]:
     dated.record_due()
     for plan in Plan.objects.current().select_related("study"):
         cause = why_stale(plan)
-        if cause and settled(plan):
+        if not cause:
+            continue
+        if wait := settling.seconds_to_wait(plan):
+            ring("analysis.sweep", countdown=wait)  # look again when the burst may be over
+        else:
             runs.request(plan, cause=cause)
-        elif cause:
-            nudge()  # a burst that lasts: look again when it may be over
     return list(Run.objects.claimable().in_turn().values_list("pk", flat=True))
 
 
@@ -60,19 +61,6 @@ def why_stale(plan: Plan) -> str:
 def has_values(plan: Plan) -> bool:
     """Whether any assay table of the study may be used: before that nothing is owed."""
     return AssayBatch.objects.usable(clock.today()).filter(site__study=plan.study).exists()
-
-
-def settled(plan: Plan) -> bool:
-    """Whether a burst of changes is over, or has lasted long enough."""
-    seen = Run.objects.filter(plan=plan).aggregate(n=Max("change_seen"))["n"] or 0
-    unseen = Change.objects.filter(study=plan.study, pk__gt=seen)
-    # On the database's clock, as the changes were recorded: a sweeper's own may be hours off.
-    lately = Now() - timedelta(seconds=settings.SETTLE_SECONDS)
-    long_ago = Now() - timedelta(seconds=settings.SETTLE_AT_MOST_SECONDS)
-    return bool(
-        not unseen.filter(recorded_at__gt=lately).exists()
-        or unseen.filter(recorded_at__lte=long_ago).exists()
-    )
 
 
 @transaction.atomic
