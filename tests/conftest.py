@@ -10,6 +10,7 @@ from django.db import connection
 from django.test import Client
 from rest_framework.test import APIClient
 
+from tests import sessions
 from tests.fixtures_worker import worker  # noqa: F401 - a fixture
 
 
@@ -55,8 +56,6 @@ def django_db_setup(django_db_setup, django_db_blocker):
     A thread of the live server may be answering a browser that has left already.
     """
     yield
-    with django_db_blocker.unblock(), connection.cursor() as cursor:
-        cursor.execute(
-            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
-            " WHERE datname = current_database() AND pid <> pg_backend_pid()"
-        )
+    with django_db_blocker.unblock():
+        connection.close()  # a fault test may have ended it
+        sessions.end_others()

@@ -11,7 +11,7 @@ from hikiproject import broker
 
 
 def app_with(**transport):
-    app = Celery("other", broker=settings.REDIS_URL)
+    app = Celery("other", broker=settings.REDIS_URL, set_as_current=False)
     app.conf.task_time_limit = 100
     app.conf.broker_transport_options = transport
     return app
@@ -41,7 +41,7 @@ def test_a_broker_that_throws_tasks_away_stops_the_worker(evicting):
 
 
 def test_a_broker_that_is_away_is_waited_for(caplog):
-    app = Celery("other", broker="redis://127.0.0.1:1/0")
+    app = Celery("other", broker="redis://127.0.0.1:1/0", set_as_current=False)
     app.conf.task_time_limit = 1
     broker.refuse_a_wrong_broker(SimpleNamespace(app=app))
     assert "the broker does not answer yet" in caplog.text

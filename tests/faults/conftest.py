@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import pytest
-from django.db import connection
 
 from analysis.services import bell
 from hikiproject.processes import Processes
+from tests import sessions
 from tests.analysis.conftest import consortium, plan  # noqa: F401 - fixtures
 from tests.fixtures_worker import worker_environment
 
@@ -30,11 +30,7 @@ def _nothing_of_an_earlier_fault(request, monkeypatch):
         return
     request.getfixturevalue("transactional_db")
     yield
-    with connection.cursor() as cursor:
-        cursor.execute(
-            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
-            "WHERE datname = current_database() AND pid <> pg_backend_pid()"
-        )
+    sessions.end_others()
 
 
 @pytest.fixture

@@ -24,7 +24,7 @@ PARENT_EVERY = 7  # a dead parent is started anew by its supervisor, which waits
 
 
 @pytest.fixture(scope="module")
-def running(django_db_setup, django_db_blocker):
+def supervised(django_db_setup, django_db_blocker):
     """Worker and sweeper for all these tests: to start them costs more than to kill them."""
     log = (Path(settings.STATE_DIR) / "kills.log").open("w")
     with django_db_blocker.unblock():
@@ -38,6 +38,24 @@ def running(django_db_setup, django_db_blocker):
     ):
         processes.wait_until_ready()
         yield processes
+        _signal(processes, signal.SIGCONT)
+
+
+def _signal(processes, number):
+    for name in ("sweeper", "worker"):
+        os.killpg(processes.pid(name), number)
+
+
+@pytest.fixture
+def running(transactional_db, supervised):
+    """The processes, which stand still while the tables are emptied between two tests.
+
+    What one of them reads just then would wait for the emptying and the emptying for it.
+    """
+    _signal(supervised, signal.SIGCONT)
+    yield supervised
+    supervised.wait_until_ready()
+    _signal(supervised, signal.SIGSTOP)
 
 
 def owed(plan, number):

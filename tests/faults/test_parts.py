@@ -55,11 +55,14 @@ def test_a_helper_killed_in_the_middle_of_a_part_does_not_end_the_run_of_the_liv
         helper.wait_until_ready()
         asked = runs.request(plan, cause="test")
         holder = children.fork(lambda: runs.execute(asked.pk))
-        wait_for(lambda: RunPart.objects.filter(attempts=1, output=None).count() == 2)
-        token = Run.objects.get(pk=asked.pk).token
-        os.killpg(os.getpgid(helper.pid("worker")), signal.SIGKILL)
-        wait_for(lambda: RunPart.objects.filter(attempts=2).exists())
-        assert children.wait(holder) == 0
+        try:
+            wait_for(lambda: RunPart.objects.filter(attempts=1, output=None).count() == 2)
+            token = Run.objects.get(pk=asked.pk).token
+            os.killpg(os.getpgid(helper.pid("worker")), signal.SIGKILL)
+            wait_for(lambda: RunPart.objects.filter(attempts=2).exists())
+        finally:
+            ended = children.wait(holder)
+        assert ended == 0
     run = Run.objects.select_related("plan__study", "snapshot").get(pk=asked.pk)
     assert (run.state, run.attempts, run.token) == (Run.State.PUBLISHED, 1, token)
     assert reproduction.reproduce(run).differences == ()
