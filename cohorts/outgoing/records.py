@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import date, datetime
 
+from cohorts.outgoing.assay_records import OutBatch
+
 
 @dataclass(frozen=True)
 class OutPerson:
@@ -34,7 +36,10 @@ class OutSample:
 
 @dataclass(frozen=True)
 class OutSite:
-    """A site's records without anybody who stopped further use."""
+    """A site's records without anybody who stopped further use.
+
+    ``batches`` are there for the formats of assay values alone.
+    """
 
     study: str
     title: str
@@ -43,3 +48,5 @@ class OutSite:
     country: str
     people: tuple[OutPerson, ...]
     samples: tuple[OutSample, ...]
+    written_on: date
+    batches: tuple[OutBatch, ...] = ()

@@ -3,25 +3,29 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from typing import Final
 
 from django.db import transaction
-from django.utils import timezone
 
 from cohorts import access
 from cohorts.errors import NoSuchSite, NotAllowed, UnusableRequest
-from cohorts.models import Consent, Participant, RecordExport, Sample, Site, User, Withdrawal
-from cohorts.outgoing import fhir, fhir_r4, miabis, redcap
-from cohorts.outgoing.records import OutPerson, OutSample, OutSite
+from cohorts.models import RecordExport, Site, User
+from cohorts.outgoing import fhir, fhir_r4, isa_tab, miabis, mwtab, mztab_m, redcap
+from cohorts.outgoing.assay_records import Unwritable
+from cohorts.outgoing.records import OutSite
+from cohorts.services import leaving
 
 
 @dataclass(frozen=True)
 class Format:
-    write: Callable[[OutSite], str]
+    """``of_assays``: it holds values of assay batches, and of their samples alone."""
+
+    write: Callable[[OutSite], str | bytes]
     suffix: str
     media_type: str
+    of_assays: bool = False
 
 
 FORMATS: Final[dict[str, Format]] = {
@@ -29,6 +33,9 @@ FORMATS: Final[dict[str, Format]] = {
     "fhir-r4": Format(fhir_r4.write, "json", "application/fhir+json"),
     "redcap": Format(redcap.write, "csv", "text/csv; charset=utf-8"),
     "miabis": Format(miabis.write, "json", "application/json"),
+    "mwtab": Format(mwtab.write, "zip", "application/zip", of_assays=True),
+    "mztab-m": Format(mztab_m.write, "zip", "application/zip", of_assays=True),
+    "isa-tab": Format(isa_tab.write, "zip", "application/zip", of_assays=True),
 }
 
 
@@ -56,22 +63,46 @@ def site_for(user: User, site_code: str) -> Site:
 
 
 @transaction.atomic
-def export(site: Site, form: str, *, reason: str, by: User | None) -> Exported:
+def export(
+    site: Site, form: str, *, reason: str, by: User | None, batches: Collection[int] = ()
+) -> Exported:
     """The site's records in one format. Raises UnusableRequest in words."""
+    refuse_unusable(form, reason, batches)
+    records = leaving.records_of(site)
+    if not records.people:
+        raise UnusableRequest(f"{site.code} has nobody whose records may be exported.")
+    if FORMATS[form].of_assays:
+        records = leaving.with_batches(records, site, batches)
+    return recorded(site, form, records, reason=reason, by=by)
+
+
+def refuse_unusable(form: str, reason: str, batches: Collection[int]) -> None:
+    """Raises UnusableRequest for a format that is none, no reason, or batches that do not fit."""
     if form not in FORMATS:
         raise UnusableRequest(f"{form!r} is not a format; choose one of {', '.join(FORMATS)}.")
     if not reason.strip():
         raise UnusableRequest("Say why the records are exported.")
-    chosen, records = FORMATS[form], records_of(site)
-    if not records.people:
-        raise UnusableRequest(f"{site.code} has nobody whose records may be exported.")
-    content = chosen.write(records).encode()
+    if batches and not FORMATS[form].of_assays:
+        raise UnusableRequest(
+            f"{form} holds no assay values, so no batch is chosen for it; leave the batches out."
+        )
+
+
+def recorded(site: Site, form: str, records: OutSite, *, reason: str, by: User | None) -> Exported:
+    """The file and the record of it, which is written before the first byte leaves."""
+    chosen = FORMATS[form]
+    try:
+        written = chosen.write(records)
+    except Unwritable as error:
+        raise UnusableRequest(str(error)) from error
+    content = written if isinstance(written, bytes) else written.encode()
+    n_participants, n_samples = _counted(records, of_assays=chosen.of_assays)
     record = RecordExport.objects.create(
         site=site,
         format=form,
         reason=reason.strip()[:300],
-        n_participants=len(records.people),
-        n_samples=len(records.samples),
+        n_participants=n_participants,
+        n_samples=n_samples,
         sha256=hashlib.sha256(content).hexdigest(),
         exported_by=by,
     )
@@ -79,46 +110,9 @@ def export(site: Site, form: str, *, reason: str, by: User | None) -> Exported:
     return Exported(name, chosen.media_type, content, record)
 
 
-def records_of(site: Site) -> OutSite:
-    """People and samples of the site, without those who stopped further use."""
-    today = timezone.localdate()
-    stopped = Withdrawal.objects.effective(today).stopping_use().values("participant")
-    people = Participant.objects.filter(site=site).exclude(pk__in=stopped).order_by("code")
-    consents = {
-        consent.participant_id: consent
-        for consent in Consent.objects.filter(participant__in=people).in_force(today)
-    }
-    samples = Sample.objects.filter(participant__in=people).order_by("code")
-    return OutSite(
-        study=site.study.code,
-        title=site.study.title,
-        site=site.code,
-        name=site.name,
-        country=site.country,
-        people=tuple(_person(person, consents.get(person.pk)) for person in people),
-        samples=tuple(
-            OutSample(
-                sample.code,
-                sample.participant.code,
-                sample.material,
-                sample.tube,
-                sample.collected_at,
-                sample.parent.code if sample.parent else "",
-            )
-            for sample in samples.select_related("participant", "parent")
-        ),
-    )
-
-
-def _person(person: Participant, consent: Consent | None) -> OutPerson:
-    return OutPerson(
-        code=person.code,
-        sex=person.sex,
-        group=person.group,
-        enrolled_on=person.enrolled_on,
-        birth_year=person.birth_year,
-        age_years=person.age_at_enrolment,
-        consented_on=consent.signed_on if consent else None,
-        scopes=tuple(consent.scopes) if consent else (),
-        variables=person.variables,
-    )
+def _counted(records: OutSite, *, of_assays: bool) -> tuple[int, int]:
+    """Participants and samples that are in the file."""
+    if not of_assays:
+        return len(records.people), len(records.samples)
+    assayed = {each for batch in records.batches for each in batch.samples}
+    return len({each.participant for each in assayed}), len({each.sample for each in assayed})

@@ -5,8 +5,11 @@ from __future__ import annotations
 import csv
 import io
 import json
+import re
+import zipfile
 from datetime import UTC, datetime
 
+import numpy as np
 import pytest
 from django.core.management import call_command
 from fhir.resources.bundle import Bundle
@@ -14,9 +17,18 @@ from fhir.resources.R4B.bundle import Bundle as BundleOfR4
 from pydantic import ValidationError
 
 from cohorts.errors import NoSuchSite, NotAllowed, UnusableRequest
-from cohorts.models import RecordExport
+from cohorts.models import AssayBatch, AssayRow, BatchFeature, RecordExport
+from cohorts.models.assay import pack_flags, pack_values
 from cohorts.services import consent, record_exports
-from tests.factories import SCOPES, ConsentFactory, SampleFactory, SiteFactory, user_with
+from tests.factories import (
+    SCOPES,
+    AssayBatchFactory,
+    ConsentFactory,
+    FeatureFactory,
+    SampleFactory,
+    SiteFactory,
+    user_with,
+)
 
 pytestmark = pytest.mark.django_db
 
@@ -39,13 +51,29 @@ def site():
         collected_at=datetime(2024, 4, 1, 0, 30, tzinfo=UTC),
     )
     SampleFactory(participant=tube.participant, code="T-1", parent=tube, material="serum")
-    SampleFactory(participant=here.participants.get(code="F003"), code="T3")
+    gone = SampleFactory(participant=here.participants.get(code="F003"), code="T3")
+    batch = AssayBatchFactory(site=here, platform="LC-MS")
+    BatchFeature.objects.create(
+        batch=batch, position=0, feature=FeatureFactory(), source_name="Arg", unit="umol/L"
+    )
+    for sample in (tube, gone):
+        AssayRow.objects.create(
+            batch=batch,
+            sample=sample,
+            label=sample.code,
+            packed_values=pack_values(np.array([82.5])),
+            packed_flags=pack_flags(np.zeros(1, dtype=np.uint8)),
+        )
     consent.withdraw(here.participants.get(code="F003").pk, level=3, by=None)
     return here
 
 
 def exported(site, form):
-    return record_exports.export(site, form, reason="hand-over", by=None).content.decode()
+    content = record_exports.export(site, form, reason="hand-over", by=None).content
+    if not record_exports.FORMATS[form].of_assays:
+        return content.decode()
+    with zipfile.ZipFile(io.BytesIO(content)) as archive:
+        return "\n".join(archive.read(name).decode() for name in archive.namelist())
 
 
 def test_a_fhir_bundle_is_valid_and_says_what_the_books_say(site):
@@ -126,12 +154,44 @@ def test_an_export_is_on_record_with_its_reason(site):
     ("form", "reason", "sentence"),
     [
         ("fhir", " ", "Say why the records are exported"),
-        ("xml", "x", "'xml' is not a format; choose one of fhir, fhir-r4, redcap, miabis"),
+        (
+            "xml",
+            "x",
+            "'xml' is not a format; choose one of fhir, .*, mwtab, mztab-m, isa-tab",
+        ),
     ],
 )
 def test_an_export_that_cannot_be_is_refused(site, form, reason, sentence):
     with pytest.raises(UnusableRequest, match=sentence):
         record_exports.export(site, form, reason=reason, by=None)
+    assert not RecordExport.objects.exists()
+
+
+@pytest.mark.parametrize("form", ["mwtab", "mztab-m", "isa-tab"])
+def test_values_leave_with_their_sample_and_are_counted(site, form):
+    assert {"T/1", "82.5"} <= set(re.split(r"[\t\n\[\]]", exported(site, form)))
+    kept = RecordExport.objects.get()
+    assert (kept.n_participants, kept.n_samples) == (1, 1)
+
+
+def test_the_batches_of_an_export_are_chosen_by_their_number(site):
+    batch = site.assay_batches.get()
+    other = AssayBatchFactory()
+    for wrong in (other.pk, 999_999):
+        with pytest.raises(UnusableRequest, match=f"FUK has no batch {wrong} that may be exported"):
+            record_exports.export(site, "mwtab", reason="x", by=None, batches=[wrong])
+    with pytest.raises(UnusableRequest, match="redcap holds no assay values, so no batch"):
+        record_exports.export(site, "redcap", reason="x", by=None, batches=[batch.pk])
+    AssayBatch.objects.update(status="voided", void_reason="wrong plate")
+    with pytest.raises(UnusableRequest, match="FUK has no assay values that may be exported"):
+        record_exports.export(site, "mwtab", reason="x", by=None)
+    assert not RecordExport.objects.exists()
+
+
+def test_a_batch_that_the_format_cannot_tell_of_is_refused_in_words(site):
+    AssayBatch.objects.update(platform="clinical chemistry")
+    with pytest.raises(UnusableRequest, match="export it as ISA-Tab"):
+        record_exports.export(site, "mwtab", reason="x", by=None)
     assert not RecordExport.objects.exists()
 
 

@@ -35,6 +35,8 @@ _UNITS = {
     "nanomolar": "nmol/L",
     "picomolar": "pmol/L",
 }
+# Our own files say in such a column of an assay what a null abundance is below.
+BELOW_DETECTION = "below_detection"
 _COPIED = {"inchi": "inchi", "smiles": "smiles", "chemical_formula": "formula"}
 
 
@@ -135,7 +137,10 @@ def _molecule(line: int, row: Mapping[str, str], assays: tuple[str, ...]) -> Mol
         row["SML_ID"],
         row.get("chemical_name", "") or accession,
         _identifiers(row, accession),
-        tuple(row[f"abundance_{assay}"] for assay in assays),
+        tuple(
+            row[f"abundance_{assay}"] or row.get(f"opt_{assay}_{BELOW_DETECTION}", "")
+            for assay in assays
+        ),
     )
 
 

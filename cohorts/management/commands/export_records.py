@@ -1,4 +1,4 @@
-"""export_records --format F --site CODE --to FOLDER: a site's records for another program."""
+"""export_records --format F --site CODE --to FOLDER --reason WHY: records for another program."""
 
 from __future__ import annotations
 
@@ -20,12 +20,26 @@ class Command(StudyCommand):
         parser.add_argument("--site", required=True, metavar="CODE")
         parser.add_argument("--to", required=True, type=Path, metavar="FOLDER")
         parser.add_argument("--reason", default="", help="why they are exported; needed")
+        parser.add_argument(
+            "--batch",
+            type=int,
+            action="append",
+            default=[],
+            metavar="N",
+            help="of the formats of assay values: this batch alone; may be given again",
+        )
 
     def work(self, **options: Any) -> None:
         site = Site.objects.select_related("study").filter(code=options["site"]).first()
         if site is None:
             self.refuse(f"There is no site {options['site']!r}.")
-        made = record_exports.export(site, options["format"], reason=options["reason"], by=None)
+        made = record_exports.export(
+            site,
+            options["format"],
+            reason=options["reason"],
+            by=None,
+            batches=options["batch"],
+        )
         try:
             options["to"].mkdir(parents=True, exist_ok=True)
             (options["to"] / made.name).write_bytes(made.content)

@@ -1,0 +1,148 @@
+"""What of a site's books may leave it, as plain data: nobody who stopped further use."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable
+from dataclasses import replace
+
+import numpy as np
+from django.db.models import QuerySet
+from django.utils import timezone
+
+from cohorts.errors import UnusableRequest
+from cohorts.models import AssayBatch, AssayRow, Consent, Participant, Sample, Site, Withdrawal
+from cohorts.outgoing.assay_records import OutAssayed, OutBatch, OutFeature
+from cohorts.outgoing.records import OutPerson, OutSample, OutSite
+
+
+def records_of(site: Site, *, scopes: Collection[str] = ()) -> OutSite:
+    """People and samples as of now; with ``scopes``, only those whose consent grants them all."""
+    today = timezone.localdate()
+    people = people_of(site, scopes=scopes)
+    consents = {
+        consent.participant_id: consent
+        for consent in Consent.objects.filter(participant__in=people).in_force(today)
+    }
+    samples = Sample.objects.filter(participant__in=people).order_by("code")
+    return OutSite(
+        study=site.study.code,
+        title=site.study.title,
+        site=site.code,
+        name=site.name,
+        country=site.country,
+        people=tuple(_person(person, consents.get(person.pk)) for person in people),
+        samples=tuple(_sample(each) for each in samples.select_related("participant", "parent")),
+        written_on=today,
+    )
+
+
+def people_of(site: Site, *, scopes: Collection[str] = ()) -> QuerySet[Participant]:
+    """Who did not stop further use and, with ``scopes``, whose consent in force grants them."""
+    today = timezone.localdate()
+    stopped = Withdrawal.objects.effective(today).stopping_use().values("participant")
+    people = Participant.objects.filter(site=site).exclude(pk__in=stopped).order_by("code")
+    if scopes:
+        granted = Consent.objects.in_force(today).granting(scopes).values("participant")
+        people = people.filter(pk__in=granted)
+    return people
+
+
+def with_batches(
+    records: OutSite, site: Site, numbers: Collection[int], *, free_only: bool = False
+) -> OutSite:
+    """The records with the accepted batches of those numbers; all of the site's without numbers.
+
+    ``free_only`` leaves out what an embargo holds. Raises UnusableRequest naming a number that
+    is not there.
+    """
+    batches = AssayBatch.objects.filter(site=site).accepted().order_by("pk")
+    if free_only:
+        batches = batches.usable(timezone.localdate())
+    if numbers:
+        batches = batches.filter(pk__in=numbers)
+        missing = sorted(set(numbers) - set(batches.values_list("pk", flat=True)))
+        if missing:
+            raise UnusableRequest(
+                f"{site.code} has no batch {missing[0]} that may be exported: it is voided, held "
+                "back or another site's."
+            )
+    made = tuple(batch for batch in _batches(batches, records.people) if batch.samples)
+    if not made:
+        raise UnusableRequest(f"{site.code} has no assay values that may be exported.")
+    return replace(records, batches=made)
+
+
+def _batches(batches: Iterable[AssayBatch], people: Iterable[OutPerson]) -> Iterable[OutBatch]:
+    by_code = {person.code: person for person in people}
+    for batch in batches:
+        study = AssayRow.objects.filter(batch=batch, sample_type=AssayRow.Type.STUDY)
+        rows = [
+            (row, row.sample)
+            for row in study.select_related("sample__participant").order_by("pk")
+            if row.sample is not None and row.sample.participant.code in by_code
+        ]
+        columns = batch.columns.select_related("feature").order_by("position")
+        features = tuple(
+            OutFeature(
+                name=column.feature.name,
+                source_name=column.source_name,
+                unit=column.unit,
+                hmdb=column.feature.hmdb,
+                chebi=column.feature.chebi,
+                inchikey=column.feature.inchikey,
+            )
+            for column in columns
+        )
+        yield _batch(batch, features, rows, by_code)
+
+
+def _batch(
+    batch: AssayBatch,
+    features: tuple[OutFeature, ...],
+    rows: list[tuple[AssayRow, Sample]],
+    people: dict[str, OutPerson],
+) -> OutBatch:
+    shape = (len(rows), len(features))
+    values, flags = np.empty(shape), np.empty(shape, dtype=np.uint8)
+    samples = []
+    for n, (row, sample) in enumerate(rows):
+        values[n], flags[n] = row.values, row.flags
+        person = people[sample.participant.code]
+        samples.append(OutAssayed(sample.code, person.code, person.group, person.sex))
+    return OutBatch(
+        key=batch.pk,
+        label=batch.label,
+        platform=batch.platform,
+        matrix=batch.matrix,
+        scale=batch.scale,
+        run_date=batch.run_date,
+        features=features,
+        samples=tuple(samples),
+        values=values,
+        flags=flags,
+    )
+
+
+def _sample(sample: Sample) -> OutSample:
+    return OutSample(
+        sample.code,
+        sample.participant.code,
+        sample.material,
+        sample.tube,
+        sample.collected_at,
+        sample.parent.code if sample.parent else "",
+    )
+
+
+def _person(person: Participant, consent: Consent | None) -> OutPerson:
+    return OutPerson(
+        code=person.code,
+        sex=person.sex,
+        group=person.group,
+        enrolled_on=person.enrolled_on,
+        birth_year=person.birth_year,
+        age_years=person.age_at_enrolment,
+        consented_on=consent.signed_on if consent else None,
+        scopes=tuple(consent.scopes) if consent else (),
+        variables=person.variables,
+    )
