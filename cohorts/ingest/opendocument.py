@@ -8,16 +8,12 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from xml.etree import ElementTree as ET
 
-import python_calamine
-
 from cohorts.ingest.workbook import (
-    CONTROL,
     DAMAGE,
     MAX_CELLS,
     UnreadableFile,
-    as_text,
+    first_sheet,
     open_archive,
-    put,
     refuse_bombs,
 )
 
@@ -46,23 +42,9 @@ def read_opendocument(content: bytes, name: str) -> tuple[list[list[str]], str]:
     As in `read_workbook`, a formula that was never computed, or that ended in an error, is
     shown as text: calamine alone would give both as empty.
     """
-    try:
-        hidden = _hidden_cells(_checked_content(content, name), name)
-        book = python_calamine.CalamineWorkbook.from_filelike(io.BytesIO(content))
-        rows = [
-            [as_text(cell) for cell in row]
-            for row in book.get_sheet_by_index(0).to_python(skip_empty_area=False)
-        ]
-        for i, j, shown in hidden:
-            put(rows, i, j, shown, name)
-    except DAMAGE as error:
-        raise UnreadableFile(f"{name} is not a readable .ods workbook; save it again.") from error
-    for i, row in enumerate(rows, start=1):
-        if CONTROL.search("".join(row)):
-            raise UnreadableFile(f"{name}: row {i} has a control character; type the row anew.")
-    others = len(book.sheet_names) - 1
-    note = f'Read sheet "{book.sheet_names[0]}"; {others} other sheets left out.' if others else ""
-    return rows, note
+    return first_sheet(
+        content, name, ".ods", lambda: _hidden_cells(_checked_content(content, name), name)
+    )
 
 
 def _checked_content(content: bytes, name: str) -> bytes:

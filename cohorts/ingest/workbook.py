@@ -7,7 +7,7 @@ import lzma
 import re
 import zipfile
 import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from datetime import date, datetime, time, timedelta
 from xml.etree import ElementTree as ET
 
@@ -54,17 +54,28 @@ def read_workbook(content: bytes, name: str) -> tuple[list[list[str]], str]:
     Dates become ISO text. A formula that was never computed, or that ended in an error, is
     shown as text (``=`` or ``#N/A``): calamine alone would give both as empty.
     """
+    return first_sheet(
+        content, name, ".xlsx", lambda: _hidden_cells(_checked_first_sheet(content, name))
+    )
+
+
+def first_sheet(
+    content: bytes, name: str, ending: str, hidden: Callable[[], Iterable[tuple[int, int, str]]]
+) -> tuple[list[list[str]], str]:
+    """What calamine reads of a checked workbook, with what it hides: (row, column, shown)."""
     try:
-        sheet_xml = _checked_first_sheet(content, name)
+        put_in = list(hidden())
         book = python_calamine.CalamineWorkbook.from_filelike(io.BytesIO(content))
         rows = [
             [as_text(cell) for cell in row]
             for row in book.get_sheet_by_index(0).to_python(skip_empty_area=False)
         ]
-        for i, j, shown in _hidden_cells(sheet_xml):
+        for i, j, shown in put_in:
             put(rows, i, j, shown, name)
     except DAMAGE as error:
-        raise UnreadableFile(f"{name} is not a readable .xlsx workbook; save it again.") from error
+        raise UnreadableFile(
+            f"{name} is not a readable {ending} workbook; save it again."
+        ) from error
     for i, row in enumerate(rows, start=1):
         if CONTROL.search("".join(row)):
             raise UnreadableFile(f"{name}: row {i} has a control character; type the row anew.")

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from cohorts.ingest.cells import quoted
 from cohorts.ingest.columns import checkbox_column, is_personal
+from cohorts.ingest.facts import ContextVariable
 from cohorts.ingest.reading import Table, UnreadableFile, read_table
 
 _HEADERS = {
@@ -41,27 +42,15 @@ _PERSONAL_VALIDATION = re.compile(
 _NO_VALUES = frozenset({"notes", "file", "descriptive", "sql"})
 
 
-@dataclass(frozen=True)
-class Variable:
-    """One field of a form; ``branching``, ``minimum`` and ``maximum`` as REDCap writes them.
+@dataclass(frozen=True, kw_only=True)
+class Variable(ContextVariable):
+    """One field of a form, as a dictionary's ``row`` declares it; it may be marked as identifying.
 
-    ``choices`` are (code, label); ``calculation`` is the formula of a ``calc`` field.
+    ``calculation`` is the formula of a ``calc`` field.
     """
 
     row: int
-    name: str
-    form: str
-    kind: str
-    label: str
-    choices: tuple[tuple[str, str], ...] = ()
-    calculation: str = ""
-    validation: str = ""
-    minimum: str = ""
-    maximum: str = ""
     identifier: bool = False
-    branching: str = ""
-    required: bool = False
-    annotation: str = ""
 
     @property
     def is_personal(self) -> bool:
