@@ -53,6 +53,8 @@ TABLE: Final[dict[str, dict[str, str]]] = {
     "upload": {"SC": "CR", "SD": "CR", "LT": "CR", "CD": "R", "AU": "R"},
     # X exports the own site's with a reason; A would be the second person for all sites.
     "record_export": {"SD": "RX", "CD": "AR", "AU": "R"},
+    # Who read people's records in bulk.
+    "reading_log": {"SD": "R", "CD": "R", "AU": "R"},
     "raw_file": {"SD": "RX", "LT": "RX", "CD": "RX", "AU": "R"},
     "query": {"SC": "CR", "SD": "CR", "LT": "R", "CD": "CR", "AU": "CR"},
     "dictionary": {"SC": "R", "SD": "R", "LT": "R", "CA": "R", "CD": "CRU", "AU": "R"},

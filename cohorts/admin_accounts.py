@@ -98,3 +98,13 @@ class RecordExportAdmin(ScopedAdmin):
     list_display = ["exported_at", "site", "format", "reason", "exported_by", "n_participants"]
     list_filter = ["site", "format"]
     list_select_related = ["site", "exported_by"]
+
+
+@admin.register(models.RecordReading, site=site)
+class RecordReadingAdmin(ScopedAdmin):
+    """Who read people's records in bulk: whole lists, and the values of a batch."""
+
+    list_display = ["read_at", "read_by", "site", "what", "n_rows"]
+    list_filter = ["site", "read_at"]
+    search_fields = ["read_by__username", "what"]
+    list_select_related = ["site", "read_by"]

@@ -16,12 +16,13 @@ from rest_framework.response import Response
 from rest_framework.routers import SimpleRouter
 from rest_framework.views import APIView
 
-from cohorts import access, conditional
+from cohorts import access, conditional, whole_lists
 from cohorts.api_schema import ProblemSchema
 from cohorts.models import ApiToken
 from cohorts.models.account import SCOPES
 from cohorts.renderers import TABLE_RENDERERS
 from cohorts.repeatable import Repeatable
+from cohorts.views import user_of
 
 logger = logging.getLogger(__name__)
 
@@ -111,6 +112,8 @@ class RecordViewSet(ScopedViewSet):
 
     def list(self, request: Request, *args: Any, **kwargs: Any) -> HttpResponseBase:
         rows = self.filter_queryset(self.get_queryset())
+        if whole_lists.asked_for(request):
+            return self._whole(rows)
         page = self.paginate_queryset(rows) or []
         links = self.paginator.get_paginated_response([]).data  # type: ignore[union-attr]  # lists have pages
         etag = self._version([*conditional.page_version(page), links["next"], links["previous"]])
@@ -122,6 +125,24 @@ class RecordViewSet(ScopedViewSet):
         if links["next"]:
             answer["Link"] = f'<{links["next"]}>; rel="next"'
         return answer
+
+    def _whole(self, rows: QuerySet[Any]) -> HttpResponseBase:
+        user, what = user_of(self.request), self.queryset.model._meta.verbose_name_plural
+        etag = self._version(conditional.version_of(rows))
+        if conditional.not_modified(self.request, etag):
+            return conditional.unchanged(etag)
+        # What is sent long after the request is judged by what held when it began.
+        access.hold_to(user, access.standing_of(user))
+        form = self.request.accepted_renderer.format
+        pieces = whole_lists.table(
+            rows.order_by(*getattr(self, "page_ordering", ("pk",))),
+            form,
+            lambda piece: self.get_serializer(piece, many=True).data,
+            fields=getattr(self.get_serializer(), "fields", {}),
+            prefetched=self.prefetched,
+        )
+        whole_lists.note(user, f"{what}: {self.request.get_full_path()}", rows.count())
+        return whole_lists.streamed(pieces, form, str(what), etag)
 
     def retrieve(self, request: Request, *args: Any, **kwargs: Any) -> HttpResponseBase:
         row = self.get_object()

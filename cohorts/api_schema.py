@@ -50,6 +50,12 @@ IDEMPOTENCY_KEY = {
     "schema": {"type": "string", "minLength": 1, "maxLength": 200},
     "description": "Sent again with the same key, the request is carried out once (24 hours).",
 }
+ROWS = {
+    "in": "query",
+    "name": "rows",
+    "schema": {"type": "string", "enum": ["all"]},
+    "description": "With CSV or Parquet: the whole list, as a stream, instead of a page.",
+}
 
 
 class ProblemSchema(AutoSchema):
@@ -79,6 +85,8 @@ class ProblemSchema(AutoSchema):
             operation.setdefault("parameters", []).append(IDEMPOTENCY_KEY)
             for status, words in REPEATED.items():
                 answers.setdefault(status, {"description": words})
+        if self._is_list_view() and getattr(self.view, "pagination_class", None):
+            operation.setdefault("parameters", []).append(ROWS)
         if getattr(self.view, "action", "") in getattr(self.view, "conditional_actions", ()):
             operation["parameters"].append(preconditions.IF_MATCH)
             for status, words in preconditions.ANSWERS.items():

@@ -69,10 +69,11 @@ def frame_of(data: Any) -> pd.DataFrame:
         return data
     rows = data["results"] if isinstance(data, Mapping) and "results" in data else data
     rows = [rows] if isinstance(rows, Mapping) else rows
-    return pd.DataFrame([{name: _cell(value) for name, value in row.items()} for row in rows])
+    return pd.DataFrame([{name: cell_of(value) for name, value in row.items()} for row in rows])
 
 
-def _cell(value: Any) -> Any:
+def cell_of(value: Any) -> Any:
+    """A value as one cell: lists and dicts become text."""
     if isinstance(value, list) and all(isinstance(item, str) for item in value):
         return ";".join(value)
     if isinstance(value, list | dict):
@@ -87,11 +88,12 @@ def neutralised(frame: pd.DataFrame) -> pd.DataFrame:
         if not (
             pd.api.types.is_numeric_dtype(shown[name]) or pd.api.types.is_bool_dtype(shown[name])
         ):
-            shown[name] = shown[name].astype(object).map(_text_only, na_action="ignore")
+            shown[name] = shown[name].astype(object).map(text_only, na_action="ignore")
     return shown
 
 
-def _text_only(value: Any) -> Any:
+def text_only(value: Any) -> Any:
+    """A text that a spreadsheet would compute, with an apostrophe before it."""
     return f"'{value}" if isinstance(value, str) and value.startswith(LIVE) else value
 
 

@@ -2,7 +2,6 @@
 
 from cohorts import (
     api,
-    api_batches,
     api_entries,
     api_erasures,
     api_features,
@@ -10,6 +9,7 @@ from cohorts import (
     api_queries,
     api_renewals,
     api_samples,
+    api_values,
 )
 from cohorts.api_base import EitherSlashRouter
 
@@ -25,7 +25,7 @@ for prefix, viewset in {
     "assessments": api_entries.AssessmentsViewSet,
     "uploads": api.UploadViewSet,
     "features": api_features.DictionaryViewSet,
-    "assay-batches": api_batches.BatchesViewSet,
+    "assay-batches": api_values.BatchValuesViewSet,
     "queries": api_queries.QueryViewSet,
     "boxes": api_samples.BoxViewSet,
     "shipments": api_samples.ShipmentViewSet,

@@ -149,6 +149,8 @@ ACTIONS |= {"api-claims-history"}
 ACTIONS |= {f"api-features-{verb}" for verb in ("review", "decide", "lineage")}
 ACTIONS |= {f"api-features-{verb}" for verb in ("rename", "merge", "split")}
 ACTIONS |= {"api-assay-batches-void", "api-assay-batches-decide-void", "api-assay-quality-qc"}
+ACTIONS |= {"api-assay-batches-values"}
+VALUE_READERS = "SD CD AU"
 VOID_ASKERS, VOID_DECIDERS = "SD LT", "SD CD"
 NAME_READERS, NAME_DECIDERS, DICTIONARY_KEEPERS = "SD LT CD AU", "SD CD", "CD"
 ACTIONS |= {"api-participants-correct", "api-participants-history"}
@@ -669,6 +671,8 @@ def test_batches_are_judged_and_voided_by_those_who_may(who, place, world, brows
     caller, key = api_of(who, world), world.keys["assay-batches"][place]
     path, readers = f"/api/v1/assay-batches/{key}", READERS["assay-batches"]
     assert caller.get(f"{path}/qc").status_code == outcome(who, readers, place)
+    values = caller.get(f"{path}/values?format=csv").status_code
+    assert values == outcome(who, VALUE_READERS, place)
     for verb, roles in (("void", VOID_ASKERS), ("decide-void", VOID_DECIDERS)):
         expected = outcome(who, roles, place)
         status = caller.post(f"{path}/{verb}", {}, format="json").status_code

@@ -21,6 +21,7 @@ from cohorts.models.history import EVENTS
 from cohorts.models.interview import Interview, ProtocolVisit
 from cohorts.models.participant import Participant, Visit
 from cohorts.models.query import Query, QueryEvent
+from cohorts.models.reading_log import RecordReading
 from cohorts.models.record_export import RecordExport
 from cohorts.models.reference_range import ReferenceRange
 from cohorts.models.repeat import SentRequest
@@ -63,6 +64,7 @@ __all__ = [
     "QueryEvent",
     "Receipt",
     "RecordExport",
+    "RecordReading",
     "ReferenceRange",
     "Sample",
     "SecondEntry",

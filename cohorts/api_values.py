@@ -1,0 +1,53 @@
+"""The values of a batch over HTTP, as a stream."""
+
+from __future__ import annotations
+
+from django.http import HttpResponseBase
+from drf_spectacular.types import OpenApiTypes
+from drf_spectacular.utils import extend_schema
+from rest_framework.decorators import action
+from rest_framework.request import Request
+
+from cohorts import conditional
+from cohorts.api_batches import BatchesViewSet
+from cohorts.models import AssayRow
+from cohorts.renderers import CsvRenderer, ParquetRenderer
+from cohorts.services import batch_values
+from cohorts.streaming import csv_of_batches, parquet_of_batches
+from cohorts.views import user_of
+from cohorts.whole_lists import streamed
+
+FORMS = {
+    (200, renderer.media_type): OpenApiTypes.BINARY for renderer in (CsvRenderer, ParquetRenderer)
+}
+
+
+class BatchValuesViewSet(BatchesViewSet):
+    """What was measured together: one run of a platform at a site."""
+
+    verbs = {**BatchesViewSet.verbs, "values": "R"}
+
+    def resource_of(self, action: str) -> str:
+        return "row_values" if action == "values" else super().resource_of(action)
+
+    @extend_schema(responses=FORMS)
+    @action(detail=True, renderer_classes=[CsvRenderer, ParquetRenderer])
+    def values(self, request: Request, pk: str) -> HttpResponseBase:
+        """Every value as the site sent it, a row a sample: CSV or Parquet, of any size.
+
+        Who reads them is written down.
+        """
+        batch = self.get_object()
+        rows = AssayRow.objects.visible_to(request.user).filter(batch=batch)
+        etag = self._version([*conditional.page_version([batch]), conditional.version_of(rows)])
+        if conditional.not_modified(request, etag):
+            return conditional.unchanged(etag)
+        found, form = (
+            batch_values.read(batch, by=user_of(request)),
+            request.accepted_renderer.format,
+        )
+        if form == "csv":
+            pieces = csv_of_batches(found.names, found.for_csv())
+        else:
+            pieces = parquet_of_batches(found.schema, found.for_parquet())
+        return streamed(pieces, form, f"batch-{batch.pk}", etag)

@@ -1,0 +1,35 @@
+"""Who took people's records out of the platform by reading them in bulk."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from django.db import models
+
+from cohorts.models.account import User
+from cohorts.models.scoping import ScopedQuerySet
+from cohorts.models.site import Site
+
+
+class RecordReadingQuerySet(ScopedQuerySet["RecordReading"]):
+    resource = "reading_log"
+
+
+class RecordReading(models.Model):
+    """Written before the first byte leaves; it names what was read and nobody who is in it."""
+
+    read_by = models.ForeignKey(User, on_delete=models.PROTECT, related_name="readings")
+    site = models.ForeignKey(
+        Site, on_delete=models.PROTECT, null=True, blank=True, help_text="Empty: of every site."
+    )
+    what = models.CharField(max_length=200)
+    n_rows = models.PositiveIntegerField("rows")
+    read_at = models.DateTimeField(auto_now_add=True)
+
+    objects: ClassVar = RecordReadingQuerySet.as_manager()
+
+    class Meta:
+        ordering = ["-id"]
+
+    def __str__(self) -> str:
+        return f"{self.what}, {self.n_rows} rows, by {self.read_by}"
