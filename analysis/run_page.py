@@ -190,15 +190,17 @@ def records(frame: pd.DataFrame) -> list[dict[str, Any]]:
     return [{str(k): None if _nan(v) else v for k, v in row.items()} for row in rows]
 
 
-def forest_of(effects: pd.DataFrame, pooled: pd.DataFrame, feature: str, stratum: str) -> Forest:
-    """The drawing of a feature in a stratum, and its numbers by site."""
+def forest_of(
+    effects: pd.DataFrame, pooled: pd.DataFrame, feature: str, stratum: str, *, drawn: bool = True
+) -> Forest:
+    """The numbers of a feature in a stratum by site, and their drawing."""
     here = records(effects[(effects["feature"] == feature) & (effects["stratum"] == stratum)])
     together = records(pooled[(pooled["feature"] == feature) & (pooled["stratum"] == stratum)])
     rows = [row | _interval(row) for row in here]
-    drawn = [row for row in rows if row["low"] is not None]
+    able = [row for row in rows if row["low"] is not None]
     total = together[0] if together and together[0]["estimate"] is not None else None
     where = STRATUM_WORDS.get(stratum, stratum)
-    drawing = _draw(drawn, total, feature, where) if drawn else None
+    drawing = _draw(able, total, feature, where) if able and drawn else None
     return Forest(feature, stratum, where, drawing, rows, total)
 
 

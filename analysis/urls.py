@@ -2,10 +2,11 @@
 
 from django.urls import path
 
-from analysis import views, views_batches, views_claims, views_dictionary, views_plots
+from analysis import views, views_batches, views_claims, views_dictionary, views_plots, views_sites
 
 urlpatterns = [
     path("", views.home, name="home"),
+    path("sites/<str:code>/", views_sites.site, name="site"),
     path("runs/", views.run_list, name="runs"),
     path("runs/ask/", views.ask, name="run-ask"),
     path("runs/<uuid:run_id>/cancel/", views.cancel, name="run-cancel"),

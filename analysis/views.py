@@ -18,10 +18,12 @@ from django.views.decorators.http import require_POST
 from analysis import plots, run_page
 from analysis.models import LARGEST_PRIORITY, Plan, Run
 from analysis.services import changes, freshness, progress, queue, release, results, runs, staleness
+from analysis.views_sites import place_of
 from cohorts import access
 from cohorts.errors import DomainError
 from cohorts.models import Site, User
 from cohorts.overview import counts_of, kinds_for, uploads_of
+from cohorts.site_home import home_of
 from cohorts.views import user_of, zone_of
 
 PAGE = 25
@@ -36,8 +38,15 @@ def home(request: HttpRequest) -> HttpResponse:
     sites = Site.objects.visible_to(user).select_related("study")
     own = list(sites.filter(pk__in=access.reach(user, "upload", "R").site_ids))
     everywhere = bool(access.roles_of(user) & access.CONSORTIUM_ROLES)
+    only = own[0] if len(own) == 1 else None
     context = {
-        "places": [_place(site, user) for site in own],
+        "only": only,
+        **(
+            place_of(only, user) | {"uploads": uploads_of(only, user)[:RECENT_UPLOADS]}
+            if only
+            else {}
+        ),
+        "places": [] if only else [_place(site, user) for site in own],
         "sites": [counts_of(site, user) for site in sites] if everywhere else [],
         "newest": _newest_runs(user),
         "roles": access.roles_of(user),
@@ -47,7 +56,8 @@ def home(request: HttpRequest) -> HttpResponse:
 
 def _place(site: Site, user: User) -> dict[str, Any]:
     return {
-        "counts": counts_of(site, user),
+        "site": site,
+        "home": home_of(site, user),
         "zone": zone_of(site),
         "uploads": uploads_of(site, user)[:RECENT_UPLOADS],
         "may_send": bool(kinds_for(user, site, "C")) and access.may(user, "upload", "C", site.pk),

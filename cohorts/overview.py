@@ -8,13 +8,12 @@ from dataclasses import dataclass
 from typing import Any
 
 from django.db.models import Count
-from django.utils import timezone
 
-from cohorts import access
+from cohorts import access, clock
+from cohorts.consent_state import ConsentState, state_of
 from cohorts.models import (
     AssayBatch,
     Assessment,
-    Consent,
     Participant,
     Query,
     Sample,
@@ -22,25 +21,8 @@ from cohorts.models import (
     Site,
     Upload,
     User,
-    Withdrawal,
 )
 from cohorts.models.upload import UploadQuerySet
-
-# What an analysis needs at least; a plan may name more.
-NEEDED_SCOPES = ("metabolomics", "share_consortium", "store_samples")
-
-
-@dataclass(frozen=True)
-class ConsentGaps:
-    """People whose data no analysis may use, by reason; codes only for those who may read them."""
-
-    without: tuple[str, ...]  # no consent on record
-    lacking: tuple[str, ...]  # the consent lacks a scope
-    withdrawn: int
-
-    @property
-    def n(self) -> int:
-        return len(self.without) + len(self.lacking) + self.withdrawn
 
 
 @dataclass(frozen=True)
@@ -49,7 +31,7 @@ class SiteCounts:
 
     site: Site
     groups: tuple[tuple[str, int], ...] | None
-    gaps: ConsentGaps | None
+    gaps: ConsentState | None
     n_samples: int | None
     n_batches: int | None
     n_queries: int | None
@@ -69,7 +51,7 @@ def counts_of(site: Site, user: User) -> SiteCounts:
     return SiteCounts(
         site=site,
         groups=_groups(site) if reads("participant") else None,
-        gaps=_gaps(site) if reads("participant") and reads("consent") else None,
+        gaps=state_of(site, clock.today()) if reads("participant") and reads("consent") else None,
         n_samples=Sample.objects.filter(site=site).count() if reads("sample") else None,
         n_batches=AssayBatch.objects.filter(site=site).accepted().count()
         if reads("assay")
@@ -90,23 +72,6 @@ def _groups(site: Site) -> tuple[tuple[str, int], ...]:
         .order_by("-n", "group")
     )
     return tuple((group.replace("_", " "), n) for group, n in found)
-
-
-def _gaps(site: Site) -> ConsentGaps:
-    today = timezone.localdate()
-    people = Participant.objects.filter(site=site).counted()
-    stopped = Withdrawal.objects.effective(today).stopping_use().values("participant")
-    staying = people.exclude(pk__in=stopped).order_by("code").values_list("pk", "code")
-    # Of this site alone: which consent is in force is looked up person by person.
-    signed = Consent.objects.filter(participant__site=site).in_force(today)
-    scopes = dict(signed.values_list("participant_id", "scopes"))
-    needed = set(NEEDED_SCOPES)
-    known = list(staying)
-    return ConsentGaps(
-        without=tuple(code for pk, code in known if pk not in scopes),
-        lacking=tuple(code for pk, code in known if not needed <= set(scopes.get(pk, needed))),
-        withdrawn=people.filter(pk__in=stopped).count(),
-    )
 
 
 def uploads_of(site: Site, user: User) -> UploadQuerySet:

@@ -27,7 +27,6 @@ urlpatterns = [
         name="invitation-withdraw",
     ),
     path("invitations/<str:key>/", views_staff.invitation, name="invitation"),
-    path("sites/<str:code>/", views.site, name="site"),
     path("sites/<str:code>/upload/", views.upload, name="upload"),
     path("sites/<str:code>/consent/", views_consent.consent, name="consent"),
     path("sites/<str:code>/withdrawal/", views_consent.withdrawal, name="withdrawal"),

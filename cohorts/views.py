@@ -9,7 +9,6 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
 from django.core.exceptions import PermissionDenied
-from django.core.paginator import Paginator
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.utils import timezone
@@ -21,8 +20,8 @@ from cohorts.errors import DomainError, NoSuchSite
 from cohorts.forms import KIND_WORDS, TokenForm, UploadForm
 from cohorts.ingest.child import client as child
 from cohorts.ingest.columns import ASSAYS_LONG, SPECS
-from cohorts.models import ApiToken, AssayBatch, Erasure, Site, Upload, User
-from cohorts.overview import counts_of, kinds_for, uploads_of
+from cohorts.models import ApiToken, AssayBatch, Site, Upload, User
+from cohorts.overview import kinds_for
 from cohorts.services import two_steps, uploads
 
 PAGE = 25
@@ -48,26 +47,6 @@ def zone_of(site: Site) -> ZoneInfo:
         return ZoneInfo(site.time_zone)
     except (ZoneInfoNotFoundError, ValueError):
         return ZoneInfo("UTC")
-
-
-@login_required
-def site(request: HttpRequest, code: str) -> HttpResponse:
-    """What stands in the books of a site, and what was sent."""
-    here, user = site_of(request, code), user_of(request)
-    sent = Paginator(uploads_of(here, user), PAGE).get_page(request.GET.get("page"))
-    context = {
-        "site": here,
-        "zone": zone_of(here),
-        "counts": counts_of(here, user),
-        "uploads": sent,
-        "may_send": bool(kinds_for(user, here, "C")) and access.may(user, "upload", "C", here.pk),
-        "may_read_uploads": access.may(user, "upload", "R", here.pk),
-        "n_erasures": Erasure.objects.visible_to(user).filter(site=here).open().count(),
-        "may_see_people": access.may(user, "participant", "R", here.pk),
-        "may_record_consent": access.may(user, "consent", "C", here.pk),
-        "may_withdraw": access.may(user, "withdrawal", "C", here.pk),
-    }
-    return render(request, "cohorts/site.html", context)
 
 
 @login_required

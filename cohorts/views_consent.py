@@ -8,17 +8,18 @@ from django import forms
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
 from django.core.exceptions import PermissionDenied, ValidationError
+from django.core.paginator import Paginator
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 
-from cohorts import access
+from cohorts import access, clock
 from cohorts.errors import DomainError
 from cohorts.forms import ConsentForm, WithdrawalForm
 from cohorts.models import Participant, Site, User, Withdrawal
 from cohorts.services import consent as service
 from cohorts.services import erasure
 from cohorts.services import renewals as renewing
-from cohorts.views import site_of, user_of
+from cohorts.views import PAGE, site_of, user_of
 
 
 @login_required
@@ -80,9 +81,13 @@ def renewals(request: HttpRequest, code: str) -> HttpResponse:
     here, user = site_of(request, code), user_of(request)
     if not access.may(user, "consent", "R", here.pk):
         raise PermissionDenied
+    today = clock.today()
+    ending = renewing.ending(user, today, site=here.code)
+    page = Paginator(ending, PAGE).get_page(request.GET.get("page"))
     context = {
         "site": here,
-        "rows": renewing.due(user, site=here.code),
+        "page": page,
+        "rows": [renewing.told(consent, today) for consent in page],
         "may_record_consent": access.may(user, "consent", "C", here.pk),
     }
     return render(request, "cohorts/renewals.html", context)

@@ -9,7 +9,8 @@ from django.core.paginator import Paginator
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 
-from cohorts import access
+from cohorts import access, clock
+from cohorts.consent_state import GAPS, in_gap
 from cohorts.errors import DomainError
 from cohorts.forms_people import CorrectionForm
 from cohorts.models import (
@@ -28,15 +29,25 @@ from cohorts.views import PAGE, site_of, user_of, zone_of
 
 @login_required
 def people(request: HttpRequest, code: str) -> HttpResponse:
-    """The site's participants; ``?q=`` finds those whose code begins with it."""
+    """The site's participants; ``?q=`` finds codes that begin so, ``?consent=`` those of a gap."""
     here, user = site_of(request, code), user_of(request)
     if not access.may(user, "participant", "R", here.pk):
         raise PermissionDenied
     asked = request.GET.get("q", "").strip()
     found = Participant.objects.visible_to(user).filter(site=here, code__istartswith=asked)
+    gap = request.GET.get("consent", "")
+    if gap in GAPS and access.may(user, "consent", "R", here.pk):
+        found = in_gap(found, gap, here, clock.today())
     page = Paginator(found.order_by("code"), PAGE).get_page(request.GET.get("page"))
     coming = Transfer.objects.visible_to(user).open().filter(to_site=here)
-    context = {"site": here, "page": page, "asked": asked, "coming": coming}
+    context = {
+        "site": here,
+        "page": page,
+        "asked": asked,
+        "gap": gap if gap in GAPS else "",
+        "coming": coming,
+        "may_record_consent": access.may(user, "consent", "C", here.pk),
+    }
     return render(request, "cohorts/people.html", context)
 
 

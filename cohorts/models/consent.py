@@ -98,6 +98,9 @@ class Consent(models.Model):
 
     class Meta:
         ordering = ["id"]
+        indexes = [
+            models.Index(name="consent_newest_first", fields=["participant", "-signed_on", "-id"])
+        ]
         constraints = [
             models.CheckConstraint(
                 name="consent_scopes_known",

@@ -10,7 +10,7 @@ from django.contrib.postgres.fields import ArrayField
 from django.core.exceptions import ValidationError
 from django.core.validators import RegexValidator
 from django.db import models
-from django.db.models import Q
+from django.db.models import F, Q
 
 from cohorts import access
 from cohorts.models.account import User
@@ -90,11 +90,35 @@ class Site(models.Model):
     languages = ArrayField(models.CharField(max_length=16), default=list, blank=True)
     ethics_approval = models.CharField(max_length=200, blank=True)
     ethics_expires_on = models.DateField(null=True, blank=True)
+    target_participants = models.PositiveIntegerField(
+        "participants to enrol", null=True, blank=True, help_text="With both dates, or empty."
+    )
+    target_from = models.DateField("enrolment from", null=True, blank=True)
+    target_until = models.DateField("enrolment until", null=True, blank=True)
 
     objects: ClassVar = SiteQuerySet.as_manager()
 
     class Meta:
         ordering = ["code"]
+        constraints = [
+            models.CheckConstraint(
+                name="site_target_whole",
+                condition=Q(target_participants=None, target_from=None, target_until=None)
+                | Q(
+                    target_participants__isnull=False,
+                    target_participants__gte=1,
+                    target_from__isnull=False,
+                    target_until__isnull=False,
+                ),
+                violation_error_message="A target is a number of participants, 1 or more, with "
+                "the day it begins and the day it ends: write all three, or none.",
+            ),
+            models.CheckConstraint(
+                name="site_target_ends_after_begin",
+                condition=Q(target_until=None) | Q(target_until__gt=F("target_from")),
+                violation_error_message="The target ends before it begins: check both dates.",
+            ),
+        ]
 
     def __str__(self) -> str:
         return f"{self.code} {self.name}"
@@ -141,7 +165,7 @@ class Membership(models.Model):
             ),
             models.CheckConstraint(
                 name="membership_until_after_from",
-                condition=Q(until_date=None) | Q(until_date__gte=models.F("from_date")),
+                condition=Q(until_date=None) | Q(until_date__gte=F("from_date")),
                 violation_error_message="Ends before it begins: check both dates.",
             ),
             models.UniqueConstraint(

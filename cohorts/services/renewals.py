@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import date, timedelta
 
-from django.db.models import OuterRef, Subquery
+from django.db.models import OuterRef, QuerySet, Subquery
 
 from cohorts import clock
 from cohorts.models import Consent, Participant, User, Withdrawal
@@ -27,15 +27,20 @@ class Renewal:
 
 
 def due(user: User, *, site: str = "") -> list[Renewal]:
-    """The renewals that this user may see, the first to lapse first.
+    """The renewals that this user may see, the first to lapse first."""
+    today = clock.today()
+    return [told(consent, today) for consent in ending(user, today, site=site)]
+
+
+def ending(user: User, today: date, *, site: str = "") -> QuerySet[Consent]:
+    """The newest consents on a form that has lapsed or lapses soon, the first to lapse first.
 
     Nobody who has withdrawn from giving data, has moved or is kept under another code is asked.
     """
-    today = clock.today()
     stopped = Withdrawal.objects.effective(today).stopping_new_data().values("participant")
     people = Participant.objects.counted().filter(left_on=None).exclude(pk__in=stopped)
     latest = Consent.objects.filter(participant=OuterRef("participant"), signed_on__lte=today)
-    found = Consent.objects.visible_to(user).filter(
+    found: QuerySet[Consent] = Consent.objects.visible_to(user).filter(
         pk=Subquery(latest.order_by("-signed_on", "-id").values("pk")[:1]),
         participant__in=people,
         form__valid_until__lt=today + AHEAD,
@@ -43,12 +48,11 @@ def due(user: User, *, site: str = "") -> list[Renewal]:
     if site:
         found = found.filter(participant__site__code=site)
     ordered = found.order_by("form__valid_until", "participant__code")
-    return [
-        _renewal(consent, today) for consent in ordered.select_related("form", "participant__site")
-    ]
+    return ordered.select_related("form", "participant__site")
 
 
-def _renewal(consent: Consent, today: date) -> Renewal:
+def told(consent: Consent, today: date) -> Renewal:
+    """What is shown of one of them."""
     form, person = consent.form, consent.participant
     assert form is not None  # noqa: S101 - the filter asks for its window
     assert form.valid_until is not None  # noqa: S101 - as above
