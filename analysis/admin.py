@@ -5,6 +5,7 @@ from __future__ import annotations
 from django.contrib import admin, messages
 from django.urls import reverse
 from django.utils.html import format_html
+from django.utils.translation import gettext_lazy as _
 
 from analysis import admin_plans, models
 from analysis.services import queue
@@ -40,17 +41,17 @@ class RunAdmin(ScopedAdmin):
     def has_place_permission(self, request):
         return self._may(request, "U")
 
-    @admin.action(description="Cancel the selected runs", permissions=["place"])
+    @admin.action(description=_("Cancel the selected runs"), permissions=["place"])
     def cancel(self, request, queryset):
         self._each(
             request, queryset, "cancelled", lambda run: queue.cancel(run.pk, by=request.user)
         )
 
-    @admin.action(description="Put the selected runs first", permissions=["place"])
+    @admin.action(description=_("Put the selected runs first"), permissions=["place"])
     def put_first(self, request, queryset):
         self._place(request, queryset, models.LARGEST_PRIORITY, "put first")
 
-    @admin.action(description="Put the selected runs last", permissions=["place"])
+    @admin.action(description=_("Put the selected runs last"), permissions=["place"])
     def put_last(self, request, queryset):
         self._place(request, queryset, -models.LARGEST_PRIORITY, "put last")
 
@@ -74,11 +75,11 @@ class RunAdmin(ScopedAdmin):
     def get_queryset(self, request):
         return with_staleness(super().get_queryset(request))
 
-    @admin.display(boolean=True, description="stale")
+    @admin.display(boolean=True, description=_("stale"))
     def stale(self, run):
         return run.stale
 
-    @admin.display(description="run")
+    @admin.display(description=_("run"))
     def short(self, run):
         return str(run.pk)[:8]
 
@@ -130,7 +131,7 @@ class ResultAdmin(ScopedAdmin):
 
     has_module_permission = has_view_permission
 
-    @admin.display(description="page")
+    @admin.display(description=_("page"))
     def page(self, result):
         return format_html('<a href="{}">open</a>', reverse("run", args=[result.run_id]))
 

@@ -10,6 +10,7 @@ from django.db.models import Max
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import render
 from django.urls import URLPattern, path, reverse
+from django.utils.translation import gettext_lazy as _
 
 from analysis.models import Plan
 from analysis.services import plan_locks
@@ -30,7 +31,7 @@ class PlanAdmin(ScopedAdmin):
     list_select_related = ["study"]
     readonly_fields = ["version", "created_at", "registration"]
 
-    @admin.display(description="preregistration")
+    @admin.display(description=_("preregistration"))
     def registration(self, plan: Plan) -> str:
         told = plan_locks.registration_of(plan)
         return str(told["words"]) if told else "Not locked."

@@ -12,6 +12,7 @@ from django.core.exceptions import PermissionDenied
 from django.core.paginator import Paginator
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
+from django.utils.translation import gettext as _
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_POST
 
@@ -136,7 +137,7 @@ def cancel(request: HttpRequest, run_id: uuid.UUID) -> HttpResponse:
     except DomainError as error:
         messages.error(request, error.message)
     else:
-        messages.success(request, "The run is cancelled; it publishes nothing.")
+        messages.success(request, _("The run is cancelled; it publishes nothing."))
     return redirect("runs")
 
 
@@ -153,7 +154,9 @@ def put_first(request: HttpRequest, run_id: uuid.UUID) -> HttpResponse:
     except DomainError as error:
         messages.error(request, error.message)
     else:
-        messages.success(request, f"The run of {one.plan} goes first when a worker is free.")
+        messages.success(
+            request, _("The run of %(plan)s goes first when a worker is free.") % {"plan": one.plan}
+        )
     return redirect("runs")
 
 
@@ -169,9 +172,11 @@ def ask(request: HttpRequest) -> HttpResponse:
     )
     asked = runs.request(plan, cause=f"asked for by {user.get_username()}", by=user)
     if freshness.ring("analysis.execute", str(asked.pk)):
-        words = f"A run of {plan.name} is queued."
+        words = _("A run of %(plan)s is queued.") % {"plan": plan.name}
     else:
-        words = f"A run of {plan.name} is noted; it starts when the queue answers again."
+        words = _("A run of %(plan)s is noted; it starts when the queue answers again.") % {
+            "plan": plan.name
+        }
     messages.success(request, words)
     if Run.objects.visible_to(user).filter(pk=asked.pk).exists():
         return redirect("run", asked.pk)

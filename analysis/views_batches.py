@@ -8,6 +8,7 @@ from django.core.exceptions import PermissionDenied, ValidationError
 from django.core.paginator import Paginator
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
+from django.utils.translation import gettext as _
 
 from analysis import quality
 from analysis.drift_figure import drift
@@ -65,7 +66,7 @@ def _done(request: HttpRequest, found: AssayBatch, user: User, form: ReasonForm)
     try:
         if "ask" not in request.POST:
             voiding.decide(found.pk, approve="approve" in request.POST, by=user)
-            messages.success(request, "Decided.")
+            messages.success(request, _("Decided."))
             return True
         if not form.is_valid():
             return False
@@ -77,5 +78,5 @@ def _done(request: HttpRequest, found: AssayBatch, user: User, form: ReasonForm)
     except ValidationError as error:
         form.add_error(None, error.messages)
         return False
-    messages.success(request, "Asked; the batch is in use until somebody else decides.")
+    messages.success(request, _("Asked; the batch is in use until somebody else decides."))
     return True

@@ -10,6 +10,7 @@ from django.contrib.auth.decorators import login_required
 from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
+from django.utils.translation import gettext_lazy as _
 
 from analysis.services.dictionary_plans import touched_by
 from cohorts import access
@@ -26,7 +27,7 @@ LARGEST = 2_000_000
 class DictionaryForm(PlainForm):
     """A file to look at, or the text of the one that was looked at."""
 
-    file = forms.FileField(label="Data dictionary (CSV) as REDCap exports it", required=False)
+    file = forms.FileField(label=_("Data dictionary (CSV) as REDCap exports it"), required=False)
     content = forms.CharField(widget=forms.HiddenInput, required=False, strip=False)
     filename = forms.CharField(widget=forms.HiddenInput, required=False, max_length=255)
     after = forms.IntegerField(widget=forms.HiddenInput, required=False)
@@ -35,9 +36,9 @@ class DictionaryForm(PlainForm):
         said = super().clean() or {}
         file = said.get("file")
         if file is None and not said.get("content"):
-            raise forms.ValidationError("Choose the file of the data dictionary.")
+            raise forms.ValidationError(_("Choose the file of the data dictionary."))
         if file is not None and file.size > LARGEST:
-            raise forms.ValidationError("The file is larger than 2 MB: is it the dictionary?")
+            raise forms.ValidationError(_("The file is larger than 2 MB: is it the dictionary?"))
         return said
 
 
@@ -114,7 +115,11 @@ def _take(
         after=said["after"],
         filename=sent["filename"],
     )
-    messages.success(request, f"Version {made.version} is what tables are checked by from now on.")
+    messages.success(
+        request,
+        _("Version %(version)s is what tables are checked by from now on.")
+        % {"version": made.version},
+    )
     return redirect("dictionary", study.code)
 
 

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, TypeGuard
 
 from django.utils import timezone
+from django.utils.translation import gettext_lazy as _
 
 if TYPE_CHECKING:
     from django.contrib.auth.models import AnonymousUser
@@ -19,13 +20,13 @@ if TYPE_CHECKING:
     from cohorts.models import User
 
 ROLES: Final = {
-    "SC": "site coordinator",
-    "SD": "site data manager",
-    "LT": "lab technician",
-    "CA": "consortium analyst",
-    "CD": "consortium data manager",
-    "AU": "auditor",
-    "AD": "administrator",
+    "SC": _("site coordinator"),
+    "SD": _("site data manager"),
+    "LT": _("lab technician"),
+    "CA": _("consortium analyst"),
+    "CD": _("consortium data manager"),
+    "AU": _("auditor"),
+    "AD": _("administrator"),
 }
 CONSORTIUM_ROLES: Final = frozenset({"CA", "CD", "AD"})  # hold at every site, so they name none
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from django import forms
 from django.contrib import admin, messages
 from django.utils.html import format_html
+from django.utils.translation import gettext_lazy as _
 
 from cohorts import access, admin_accounts, admin_people, admin_samples, models
 from cohorts.admin_site import ScopedAdmin, roles_in, site
@@ -103,14 +104,14 @@ class ErasureAdmin(ScopedAdmin):
     list_select_related = ["site", "participant", "requested_by", "approved_by"]
     actions = ["approve"]
 
-    @admin.display(description="carried out after")
+    @admin.display(description=_("carried out after"))
     def due(self, erasure):
         return service.due_at(erasure)
 
     def has_approve_permission(self, request):
         return self._may(request, "A")
 
-    @admin.action(description="Approve the selected erasures", permissions=["approve"])
+    @admin.action(description=_("Approve the selected erasures"), permissions=["approve"])
     def approve(self, request, queryset):
         for erasure in queryset.order_by("pk"):
             try:
@@ -222,7 +223,7 @@ class AssayRowAdmin(ScopedAdmin):
     def get_queryset(self, request):
         return super().get_queryset(request).defer("packed_values")
 
-    @admin.display(description="values")
+    @admin.display(description=_("values"))
     def n_values(self, row):
         return len(row.packed_flags)
 
@@ -234,7 +235,7 @@ class UploadAdmin(ScopedAdmin):
     search_fields = ["filename", "sha256"]
     list_select_related = ["site", "sent_by"]
 
-    @admin.display(description="report")
+    @admin.display(description=_("report"))
     def page(self, upload):
         return format_html('<a href="/uploads/{}/">open</a>', upload.pk)
 
@@ -314,6 +315,6 @@ class InstrumentAdmin(ReferenceAdmin):
         # The rule may have been edited: what it has scored follows.
         phenotyping.rescore(form.instance)
 
-    @admin.display(boolean=True, description="facts confirmed")
+    @admin.display(boolean=True, description=_("facts confirmed"))
     def to_confirm(self, instrument):
         return not instrument.to_be_confirmed

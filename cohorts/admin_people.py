@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from django.contrib import admin
+from django.utils.translation import gettext_lazy as _
 
 from cohorts import models
 from cohorts.admin_site import ScopedAdmin, site
@@ -26,7 +27,7 @@ class InterviewAdmin(ScopedAdmin):
     list_display = ["participant", "interviewed_on", "months", "days_out_a_week", "told"]
     list_select_related = ["participant"]
 
-    @admin.display(description="grades")
+    @admin.display(description=_("grades"))
     def told(self, interview):
         return "; ".join(
             f"{grade.criteria}: {grade.state} {grade.severity}" for grade in interview.grades
@@ -46,7 +47,7 @@ class VariableDictionaryAdmin(ScopedAdmin):
     list_display = ["study", "version", "n_variables", "filename", "added_by", "added_at"]
     list_select_related = ["study", "added_by"]
 
-    @admin.display(description="variables")
+    @admin.display(description=_("variables"))
     def n_variables(self, dictionary):
         return len(dictionary.variables)
 
@@ -61,13 +62,13 @@ class EventAdmin(ScopedAdmin):
     list_filter = ["pgh_label"]
     ordering = ["-pgh_id"]
 
-    @admin.display(description="by")
+    @admin.display(description=_("by"))
     def who(self, event):
         said = event.pgh_context or {}
         user = models.User.objects.filter(pk=said.get("user")).first()
         return user or said.get("source", "")
 
-    @admin.display(description="reason")
+    @admin.display(description=_("reason"))
     def why(self, event):
         return (event.pgh_context or {}).get("reason", "")
 

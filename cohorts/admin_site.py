@@ -10,6 +10,7 @@ from django.contrib.auth.views import redirect_to_login
 from django.core.exceptions import PermissionDenied
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
+from django.utils.translation import gettext_lazy as _
 
 from cohorts import access
 from cohorts.models import User
@@ -39,7 +40,7 @@ def roles_in(request: HttpRequest) -> frozenset[str]:
 class HikiAdminSite(AdminSite):
     site_header = "hikiproject administration"
     site_title = "hikiproject"
-    index_title = "Records and reference data"
+    index_title = _("Records and reference data")
     enable_nav_sidebar = True
 
     def has_permission(self, request: HttpRequest) -> bool:

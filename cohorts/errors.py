@@ -2,15 +2,26 @@
 
 from __future__ import annotations
 
+from cohorts.sentences import say
+from cohorts.told import told
+
 
 class DomainError(Exception):
-    """A rule of the study forbids what was asked. Subclasses carry a stable ``code``."""
+    """A rule of the study forbids what was asked. Subclasses carry a stable ``code``.
+
+    ``sentence`` (and ``str`` of it) is English, for what is stored; ``message`` is in the language
+    of who reads it now.
+    """
 
     code = "refused"
 
-    def __init__(self, message: str) -> None:
-        super().__init__(message)
-        self.message = message
+    def __init__(self, sentence: str) -> None:
+        super().__init__(sentence)
+        self.sentence = sentence
+
+    @property
+    def message(self) -> str:
+        return told(self.sentence)
 
 
 class NotAllowed(DomainError):
@@ -25,7 +36,9 @@ class NoSuchSite(DomainError):
     code = "no_such_site"
 
     def __init__(self, site_code: str) -> None:
-        super().__init__(f"There is no site {site_code!r} that you can send tables for.")
+        super().__init__(
+            say("There is no site %(site)s that you can send tables for.", site=repr(site_code))
+        )
 
 
 class UnusableRequest(DomainError):

@@ -18,22 +18,22 @@ from cohorts.overview import kinds_for
 from cohorts.services import uploads
 
 KIND_WORDS = {
-    "participants": "Participants and their consent",
-    "samples": "Samples",
-    "assessments": "Questionnaires and interviews",
-    "assays": "Laboratory values (assays)",
+    "participants": _("Participants and their consent"),
+    "samples": _("Samples"),
+    "assessments": _("Questionnaires and interviews"),
+    "assays": _("Laboratory values (assays)"),
 }
 SCALE_WORDS = {
-    "raw": "as measured",
-    "log2": "log, base 2",
-    "ln": "natural log",
-    "log10": "log, base 10",
-    "standardised": "standardised (z scores)",
+    "raw": _("as measured"),
+    "log2": _("log, base 2"),
+    "ln": _("natural log"),
+    "log10": _("log, base 10"),
+    "standardised": _("standardised (z scores)"),
 }
 ZERO_WORDS = {
-    "zero": "really zero",
-    "below_lod": "below the detection limit",
-    "missing": "not measured",
+    "zero": _("really zero"),
+    "below_lod": _("below the detection limit"),
+    "missing": _("not measured"),
 }
 
 
@@ -55,7 +55,7 @@ class UploadForm(PlainForm):
     file = forms.FileField(
         label=_("File"),
         help_text=_("CSV, TSV or Excel (.xlsx); the first row holds the column names."),
-        error_messages={"required": "Choose a file.", "empty": "This file is empty: check it."},
+        error_messages={"required": "Choose a file.", "empty": _("This file is empty: check it.")},
     )
     platform = forms.CharField(
         label=_("Platform"),
@@ -133,12 +133,12 @@ class TokenForm(PlainForm):
 
 
 SCOPE_WORDS = {
-    "store_samples": "Keep blood samples",
-    "metabolomics": "Measure substances in them",
-    "share_consortium": "Share the data with the sites of this study",
-    "share_abroad": "Share the data with other countries",
-    "recontact": "Contact the participant again",
-    "commercial": "Commercial use",
+    "store_samples": _("Keep blood samples"),
+    "metabolomics": _("Measure substances in them"),
+    "share_consortium": _("Share the data with the sites of this study"),
+    "share_abroad": _("Share the data with other countries"),
+    "recontact": _("Contact the participant again"),
+    "commercial": _("Commercial use"),
 }
 
 
@@ -152,7 +152,7 @@ class ConsentForm(PlainForm):
         models.ConsentForm.objects.none(),
         label=_("Signed form"),
         required=False,
-        empty_label="not listed: say on what basis below",
+        empty_label=_("not listed: say on what basis below"),
     )
     basis = forms.CharField(
         label=_("Basis"),
@@ -163,7 +163,7 @@ class ConsentForm(PlainForm):
     signed_on = forms.DateField(
         label=_("Signed on"),
         widget=forms.DateInput(attrs={"type": "date"}, format="%Y-%m-%d"),
-        error_messages={"invalid": "Not a date; write YYYY-MM-DD."},
+        error_messages={"invalid": _("Not a date; write YYYY-MM-DD.")},
     )
     scopes = forms.MultipleChoiceField(
         label=_("What the participant agreed to"),
@@ -181,7 +181,7 @@ class ConsentForm(PlainForm):
         """Nobody has signed tomorrow."""
         signed: date = self.cleaned_data["signed_on"]
         if signed > timezone.localdate() + timedelta(days=1):
-            raise forms.ValidationError("This day is still to come: check the date.")
+            raise forms.ValidationError(_("This day is still to come: check the date."))
         return signed
 
 
@@ -195,10 +195,10 @@ class WithdrawalForm(PlainForm):
         label=_("What the participant no longer wants"),
         coerce=int,
         choices=[
-            (Withdrawal.Level.NO_CONTACT, "No contact; what is there may be used"),
-            (Withdrawal.Level.NO_FURTHER_DATA, "No further data; what is there may be used"),
-            (Withdrawal.Level.NO_FURTHER_USE, "No further use in any new analysis"),
-            (Withdrawal.Level.ERASE, "Erase what is there (a second person approves)"),
+            (Withdrawal.Level.NO_CONTACT, _("No contact; what is there may be used")),
+            (Withdrawal.Level.NO_FURTHER_DATA, _("No further data; what is there may be used")),
+            (Withdrawal.Level.NO_FURTHER_USE, _("No further use in any new analysis")),
+            (Withdrawal.Level.ERASE, _("Erase what is there (a second person approves)")),
         ],
         widget=forms.RadioSelect(attrs={"class": "form-check-input"}),
     )

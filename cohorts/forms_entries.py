@@ -6,6 +6,8 @@ from typing import Any
 
 from django import forms
 from django.forms import BoundField
+from django.utils.functional import Promise
+from django.utils.translation import gettext_lazy as _
 
 from cohorts.forms import PlainForm
 from cohorts.forms_people import day_field
@@ -37,25 +39,25 @@ class ItemsForm(PlainForm):
 class ScaleForm(ItemsForm):
     """A questionnaire of one participant, typed in for the first time."""
 
-    on = day_field("Answered on")
-    language = forms.ChoiceField(label="Language of the paper form", required=False)
-    visit = forms.ChoiceField(label="Visit", required=False)
+    on = day_field(_("Answered on"))
+    language = forms.ChoiceField(label=_("Language of the paper form"), required=False)
+    visit = forms.ChoiceField(label=_("Visit"), required=False)
 
     def __init__(
         self, *args: Any, instrument: Instrument, person: Participant, **kwargs: Any
     ) -> None:
         super().__init__(*args, instrument=instrument, **kwargs)
         visits = Visit.objects.filter(participant=person).values_list("label", flat=True)
-        _offer(self, "visit", [("", "none"), *((label, label) for label in visits)])
+        _offer(self, "visit", [("", _("none")), *((label, label) for label in visits)])
         spoken = instrument.languages
-        _offer(self, "language", [(code, code) for code in spoken] or [("", "not recorded")])
+        _offer(self, "language", [(code, code) for code in spoken] or [("", _("not recorded"))])
 
 
 class VisitForm(PlainForm):
     """The day of a visit; the labels are the protocol's where there is one."""
 
-    label = forms.CharField(label="Visit", max_length=40)
-    on = day_field("Day of the visit")
+    label = forms.CharField(label=_("Visit"), max_length=40)
+    on = day_field(_("Day of the visit"))
 
     def __init__(self, *args: Any, person: Participant, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -63,14 +65,16 @@ class VisitForm(PlainForm):
         labels = [(label, label) for label in planned.values_list("label", flat=True)]
         if labels:
             select = forms.Select(attrs={"class": "form-select"})
-            self.fields["label"] = forms.ChoiceField(label="Visit", choices=labels, widget=select)
+            self.fields["label"] = forms.ChoiceField(
+                label=_("Visit"), choices=labels, widget=select
+            )
 
 
 class SettleForm(PlainForm):
     """Which of two answers the paper has, item by item."""
 
     reason = forms.CharField(
-        label="How it was settled", max_length=300, help_text="Such as: read again on paper."
+        label=_("How it was settled"), max_length=300, help_text=_("Such as: read again on paper.")
     )
 
     def __init__(self, *args: Any, differ: tuple[Difference, ...], **kwargs: Any) -> None:
@@ -78,7 +82,7 @@ class SettleForm(PlainForm):
         self.differ = differ
         for each in differ:
             self.fields[f"item_{each.item}"] = forms.ChoiceField(
-                label=f"Item {each.item}",
+                label=_("Item %(number)s") % {"number": each.item},
                 choices=[("first", _shown(each.first)), ("second", _shown(each.second))],
                 widget=forms.RadioSelect,
             )
@@ -101,23 +105,26 @@ def _item_field(instrument: Instrument, number: int) -> forms.Field:
     low, high = instrument.item_min, instrument.item_max
     if high - low >= MOST_RADIOS:
         return forms.IntegerField(
-            label=f"Item {number}", required=False, min_value=low, max_value=high
+            label=_("Item %(number)s") % {"number": number},
+            required=False,
+            min_value=low,
+            max_value=high,
         )
     return forms.TypedChoiceField(
-        label=f"Item {number}",
+        label=_("Item %(number)s") % {"number": number},
         required=False,
         coerce=int,
         empty_value=None,
-        choices=[(str(value), str(value)) for value in range(low, high + 1)] + [("", "none")],
+        choices=[(str(value), str(value)) for value in range(low, high + 1)] + [("", _("none"))],
         widget=forms.RadioSelect,
     )
 
 
-def _offer(form: forms.Form, name: str, choices: list[tuple[str, str]]) -> None:
+def _offer(form: forms.Form, name: str, choices: list[tuple[str, str | Promise]]) -> None:
     field = form.fields[name]
     assert isinstance(field, forms.ChoiceField)  # noqa: S101 - declared above
     field.choices = choices
 
 
-def _shown(answer: int | None) -> str:
-    return "no answer" if answer is None else str(answer)
+def _shown(answer: int | None) -> str | Promise:
+    return _("no answer") if answer is None else str(answer)

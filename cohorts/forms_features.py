@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from django import forms
+from django.utils.translation import gettext_lazy as _
 
 from cohorts import access
 from cohorts.forms import PlainForm
@@ -14,26 +15,26 @@ EVERYWHERE = ""
 
 
 class ReasonForm(PlainForm):
-    reason = forms.CharField(label="Why", max_length=300)
+    reason = forms.CharField(label=_("Why"), max_length=300)
 
 
 class DecisionForm(ReasonForm):
     """What a waiting name is; a site's data manager says of the own site's names only."""
 
-    decision = forms.ChoiceField(label="This name is")
+    decision = forms.ChoiceField(label=_("This name is"))
     of = forms.ModelChoiceField(
         Feature.objects.filter(reviewed=True, merged_into=None),
-        label="of the feature",
+        label=_("of the feature"),
         to_field_name="name",
         required=False,
-        empty_label="choose",
+        empty_label=_("choose"),
     )
     site = forms.ModelChoiceField(
-        Site.objects.none(), label="at", to_field_name="code", required=False
+        Site.objects.none(), label=_("at"), to_field_name="code", required=False
     )
-    name = forms.CharField(label="Name in the dictionary", max_length=200, required=False)
-    canonical_unit = forms.CharField(label="Canonical unit", max_length=20, required=False)
-    molar_mass = forms.FloatField(label="Molar mass (g/mol)", min_value=0, required=False)
+    name = forms.CharField(label=_("Name in the dictionary"), max_length=200, required=False)
+    canonical_unit = forms.CharField(label=_("Canonical unit"), max_length=20, required=False)
+    molar_mass = forms.FloatField(label=_("Molar mass (g/mol)"), min_value=0, required=False)
     hmdb = forms.CharField(label="HMDB", max_length=11, required=False)
     field_order = ("decision", "of", "site", "name", "canonical_unit", "molar_mass", "hmdb")
 
@@ -44,11 +45,15 @@ class DecisionForm(ReasonForm):
         decision, site = self.fields["decision"], self.fields["site"]
         assert isinstance(decision, forms.ChoiceField)  # noqa: S101 - declared above
         assert isinstance(site, forms.ModelChoiceField)  # noqa: S101 - declared above
-        words = [("alias", "another name"), ("new", "a new feature"), ("ignore", "not analysed")]
+        words = [
+            ("alias", _("another name")),
+            ("new", _("a new feature")),
+            ("ignore", _("not analysed")),
+        ]
         decision.choices = words if for_all else words[:1]
         sites = Site.objects.order_by("code")
         site.queryset = sites if own.everywhere else sites.filter(pk__in=own.site_ids)
-        site.empty_label = "every site" if for_all else "choose"
+        site.empty_label = _("every site") if for_all else _("choose")
         site.required = not for_all
         if not for_all:
             for only_for_all in ("name", "canonical_unit", "molar_mass", "hmdb"):
@@ -58,28 +63,28 @@ class DecisionForm(ReasonForm):
         """An alias names its feature."""
         said = super().clean() or {}
         if said.get("decision") == "alias" and not said.get("of") and "of" not in self.errors:
-            self.add_error("of", "Choose the feature that is meant.")
+            self.add_error("of", _("Choose the feature that is meant."))
         return said
 
 
 class RenameForm(ReasonForm):
-    name = forms.CharField(label="New name", max_length=200)
+    name = forms.CharField(label=_("New name"), max_length=200)
     field_order = ("name", "reason")
 
 
 class MergeForm(ReasonForm):
     into = forms.ModelChoiceField(
         Feature.objects.filter(merged_into=None),
-        label="The feature that stays",
+        label=_("The feature that stays"),
         to_field_name="name",
-        empty_label="choose",
+        empty_label=_("choose"),
     )
     field_order = ("into", "reason")
 
 
 class SplitForm(ReasonForm):
-    name = forms.CharField(label="Name of the new feature", max_length=200)
+    name = forms.CharField(label=_("Name of the new feature"), max_length=200)
     sites = forms.ModelMultipleChoiceField(
-        Site.objects.order_by("code"), label="Sites that measure it", to_field_name="code"
+        Site.objects.order_by("code"), label=_("Sites that measure it"), to_field_name="code"
     )
     field_order = ("name", "sites", "reason")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from django import forms
 from django.utils.translation import gettext_lazy as _
@@ -11,15 +11,18 @@ from cohorts.forms import PlainForm
 from cohorts.models import Participant
 from cohorts.services.enrolment import CORRECTABLE
 
-YES_NO = [("", "not recorded"), ("true", "yes"), ("false", "no")]
+if TYPE_CHECKING:
+    from django_stubs_ext import StrOrPromise
+
+YES_NO = [("", _("not recorded")), ("true", _("yes")), ("false", _("no"))]
 
 
-def day_field(label: str, **more: Any) -> forms.DateField:
+def day_field(label: StrOrPromise, **more: Any) -> forms.DateField:
     """A day, picked or written."""
     return forms.DateField(
         label=label,
         widget=forms.DateInput(attrs={"type": "date"}, format="%Y-%m-%d"),
-        error_messages={"invalid": "Not a date; write YYYY-MM-DD."},
+        error_messages={"invalid": _("Not a date; write YYYY-MM-DD.")},
         **more,
     )
 
@@ -29,7 +32,7 @@ class CorrectionForm(PlainForm):
 
     sex = forms.ChoiceField(label=_("Sex"), choices=Participant.Sex.choices)
     group = forms.ChoiceField(label=_("Group"))
-    enrolled_on = day_field("Enrolled on")
+    enrolled_on = day_field(_("Enrolled on"))
     birth_year = forms.IntegerField(label=_("Year of birth"), required=False)
     age_years = forms.FloatField(label=_("Age at enrolment (years)"), required=False)
     drug_free = forms.TypedChoiceField(
@@ -39,12 +42,12 @@ class CorrectionForm(PlainForm):
         empty_value=None,
         required=False,
     )
-    washout_on = day_field("Drug-free since", required=False)
+    washout_on = day_field(_("Drug-free since"), required=False)
     reason = forms.CharField(
         label=_("Why it is corrected"),
         max_length=300,
         help_text=_("Such as: read from the wrong line. No names."),
-        error_messages={"required": "Say why the record is corrected."},
+        error_messages={"required": _("Say why the record is corrected.")},
     )
     version = forms.IntegerField(widget=forms.HiddenInput)
 
@@ -96,4 +99,4 @@ class TakeOverForm(PlainForm):
     """A participant who comes from another site."""
 
     code = forms.CharField(label=_("Code at this site"), max_length=64)
-    on = day_field("Day of the move")
+    on = day_field(_("Day of the move"))

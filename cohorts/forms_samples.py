@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from django import forms
 from django.core.validators import RegexValidator
@@ -15,13 +15,16 @@ from cohorts.models import Site, User
 from cohorts.models.participant import CODE_PATTERN
 from cohorts.models.query import SUBJECTS
 
+if TYPE_CHECKING:
+    from django_stubs_ext import StrOrPromise
+
 SUBJECT_WORDS = {
-    "participant": "Participant (its code)",
-    "sample": "Sample (its code)",
-    "upload": "Table that was sent (its id)",
-    "batch": "Assay batch (its number)",
-    "assessment": "Assessment (its number)",
-    "shipment": "Shipment (its number)",
+    "participant": _("Participant (its code)"),
+    "sample": _("Sample (its code)"),
+    "upload": _("Table that was sent (its id)"),
+    "batch": _("Assay batch (its number)"),
+    "assessment": _("Assessment (its number)"),
+    "shipment": _("Shipment (its number)"),
 }
 
 
@@ -57,10 +60,10 @@ class TubeForm(PlainForm):
     verb = forms.ChoiceField(
         label=_("What is done"),
         choices=[
-            ("divide", "Divide: take a volume into a new tube"),
-            ("thaw", "Thaw once"),
-            ("move", "Put into a box"),
-            ("measure", "Record the volume"),
+            ("divide", _("Divide: take a volume into a new tube")),
+            ("thaw", _("Thaw once")),
+            ("move", _("Put into a box")),
+            ("measure", _("Record the volume")),
         ],
     )
     code = forms.CharField(
@@ -68,7 +71,7 @@ class TubeForm(PlainForm):
         required=False,
         max_length=64,
         validators=[
-            RegexValidator(CODE_PATTERN, "Letters, digits, dot, dash and underscore only.")
+            RegexValidator(CODE_PATTERN, _("Letters, digits, dot, dash and underscore only."))
         ],
     )
     volume_ul = forms.DecimalField(
@@ -89,15 +92,15 @@ class TubeForm(PlainForm):
         said: dict[str, Any] = super().clean() or {}
         for name in self.NEEDED.get(said.get("verb", ""), ()):
             if said.get(name) in (None, "") and name not in self.errors:
-                self.add_error(name, "This is needed here.")
+                self.add_error(name, _("This is needed here."))
         return said
 
 
-def _moment(label: str) -> forms.DateTimeField:
+def _moment(label: StrOrPromise) -> forms.DateTimeField:
     return forms.DateTimeField(
         label=label,
         widget=forms.DateTimeInput(attrs={"type": "datetime-local"}, format="%Y-%m-%dT%H:%M"),
-        error_messages={"invalid": "Not a time; write YYYY-MM-DDTHH:MM."},
+        error_messages={"invalid": _("Not a time; write YYYY-MM-DDTHH:MM.")},
     )
 
 
@@ -108,7 +111,7 @@ class ShipmentForm(PlainForm):
     courier = forms.CharField(label=_("Courier"), max_length=80)
     reference = forms.CharField(label=_("Courier's number"), required=False, max_length=80)
     most_celsius = forms.FloatField(label=_("Warmest allowed (°C)"), initial=-60)
-    sent_at = _moment("Handed over (UTC)")
+    sent_at = _moment(_("Handed over (UTC)"))
     samples = forms.CharField(
         label=_("Tubes"),
         widget=forms.Textarea(attrs={"rows": 6}),
@@ -136,7 +139,7 @@ def _code_of(text: str) -> str:
 class ReceiptForm(PlainForm):
     """What was unpacked, and the courier's log."""
 
-    received_at = _moment("Received (UTC)")
+    received_at = _moment(_("Received (UTC)"))
     tubes = forms.CharField(
         label=_("Tubes that arrived"),
         required=False,
@@ -170,8 +173,11 @@ class ReceiptForm(PlainForm):
                 found.append((datetime.fromisoformat(when).replace(tzinfo=UTC), float(celsius)))
             except ValueError as error:
                 raise forms.ValidationError(
-                    f"line {number}: {line.strip()[:60]!r} is not a time and a temperature; "
-                    "write 2026-05-01T09:30 -71.5."
+                    _(
+                        "line %(number)s: %(line)s is not a time and a temperature; write "
+                        "2026-05-01T09:30 -71.5."
+                    )
+                    % {"number": number, "line": repr(line.strip()[:60])}
                 ) from error
         return found
 
@@ -179,9 +185,9 @@ class ReceiptForm(PlainForm):
 class DestructionForm(PlainForm):
     """The laboratory's record of one tube, or the data manager's approval."""
 
-    verb = forms.ChoiceField(choices=[("record", "Record"), ("approve", "Approve")])
+    verb = forms.ChoiceField(choices=[("record", _("Record")), ("approve", _("Approve"))])
     order = forms.IntegerField(label=_("Order"))
-    destroyed_at = _moment("Destroyed (UTC)")
+    destroyed_at = _moment(_("Destroyed (UTC)"))
     method = forms.CharField(label=_("How and where"), max_length=120)
     witness = forms.ModelChoiceField(User.objects.none(), label=_("Witness"))
 

@@ -25,7 +25,7 @@ class InvitationForm(PlainForm):
         Site.objects.none(),
         label=_("Site"),
         required=False,
-        empty_label="none: a role in the whole consortium",
+        empty_label=_("none: a role in the whole consortium"),
     )
 
     def __init__(self, *args: Any, by: User, **kwargs: Any) -> None:

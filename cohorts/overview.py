@@ -71,7 +71,7 @@ def _groups(site: Site) -> tuple[tuple[str, int], ...]:
         .annotate(n=Count("pk"))
         .order_by("-n", "group")
     )
-    return tuple((group.replace("_", " "), n) for group, n in found)
+    return tuple((group, n) for group, n in found)
 
 
 def uploads_of(site: Site, user: User) -> UploadQuerySet:

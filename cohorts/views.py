@@ -12,6 +12,7 @@ from django.core.exceptions import PermissionDenied
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.utils import timezone
+from django.utils.translation import gettext as _
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_POST
 
@@ -76,7 +77,7 @@ def _send(request: HttpRequest, user: User, code: str, form: UploadForm) -> Http
     allowed = uploads.site_for(user, code, form.cleaned_data["kind"], verbs="CU")
     sent = two_steps.check(allowed, form.sent, by=user)
     if sent.status == Upload.Status.ACCEPTED:
-        messages.info(request, "This file was sent before and is in the books; nothing changed.")
+        messages.info(request, _("This file was sent before and is in the books; nothing changed."))
     return redirect("upload-report", sent.pk)
 
 
@@ -89,7 +90,9 @@ def _column_help(user: User, here: Site) -> list[dict[str, Any]]:
     allowed = kinds_for(user, here, "CU")
     return [
         {
-            "title": KIND_WORDS[spec.kind] + (", one row a value" if spec is ASSAYS_LONG else ""),
+            "title": _("Laboratory values, one row a value")
+            if spec is ASSAYS_LONG
+            else KIND_WORDS[spec.kind],
             "kind": spec.kind,
             "required": spec.required,
             "optional": spec.optional,
@@ -133,5 +136,5 @@ def revoke_token(request: HttpRequest, token_id: int) -> HttpResponse:
     if token.revoked_at is None:
         token.revoked_at = timezone.now()
         token.save(update_fields=["revoked_at"])
-    messages.success(request, f"The token “{token.name}” no longer works.")
+    messages.success(request, _("The token “%(token)s” no longer works.") % {"token": token.name})
     return redirect("tokens")

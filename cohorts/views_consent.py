@@ -11,6 +11,7 @@ from django.core.exceptions import PermissionDenied, ValidationError
 from django.core.paginator import Paginator
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
+from django.utils.translation import gettext as _
 
 from cohorts import access, clock
 from cohorts.errors import DomainError
@@ -40,7 +41,10 @@ def consent(request: HttpRequest, code: str) -> HttpResponse:
             scopes=said["scopes"],
             by=user,
         )
-        return f"Recorded for {person.code}: the consent signed on {done.signed_on:%Y-%m-%d}."
+        return _("Recorded for %(person)s: the consent signed on %(signed_on)s.") % {
+            "person": person.code,
+            "signed_on": format(done.signed_on, "%Y-%m-%d"),
+        }
 
     return _recorded(request, here, form, record) or render(
         request, "cohorts/consent.html", {"site": here, "form": form}, status=_status(form)
@@ -57,10 +61,10 @@ def withdrawal(request: HttpRequest, code: str) -> HttpResponse:
         said = form.cleaned_data
         if said["level"] == Withdrawal.Level.ERASE:
             erasure.request(person.pk, by=user, note=said["note"])
-            return (
-                f"Recorded for {person.code}: erase. Every use stops now; the removal waits for "
-                "the approval of a data manager."
-            )
+            return _(
+                "Recorded for %(person)s: erase. Every use stops now; the removal waits "
+                "for the approval of a data manager."
+            ) % {"person": person.code}
         done = service.withdraw(
             person.pk,
             level=said["level"],
@@ -68,7 +72,10 @@ def withdrawal(request: HttpRequest, code: str) -> HttpResponse:
             note=said["note"],
             destroy_samples=said["destroy_samples"],
         )
-        return f"Recorded for {person.code}: {done.get_level_display()}, in force now."
+        return _("Recorded for %(person)s: %(level)s, in force now.") % {
+            "person": person.code,
+            "level": done.get_level_display(),
+        }
 
     return _recorded(request, here, form, record) or render(
         request, "cohorts/withdrawal.html", {"site": here, "form": form}, status=_status(form)
@@ -109,7 +116,7 @@ def _recorded(
     code = form.cleaned_data["participant"].strip()
     person = Participant.objects.visible_to(request.user).filter(site=here, code=code).first()
     if person is None:
-        form.add_error("participant", "This site has no participant with that code: check it.")
+        form.add_error("participant", _("This site has no participant with that code: check it."))
         return None
     try:
         words = record(person)

@@ -7,6 +7,7 @@ from django.contrib.auth.decorators import login_required
 from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
+from django.utils.translation import gettext as _
 
 from cohorts import access
 from cohorts.errors import DomainError
@@ -45,7 +46,9 @@ def scale(request: HttpRequest, participant_id: int, instrument_id: int) -> Http
             except DomainError as error:
                 form.add_error(None, error.message)
             else:
-                messages.success(request, f"{instrument.code} is recorded.")
+                messages.success(
+                    request, _("%(instrument)s is recorded.") % {"instrument": instrument.code}
+                )
                 return redirect("person", person.pk)
     context = {"person": person, "site": person.site, "instrument": instrument, "form": form}
     context |= {"title": instrument.title, "progress": progress, "first": True}
@@ -71,7 +74,13 @@ def second_entry(request: HttpRequest, assessment_id: int) -> HttpResponse:
                 return redirect("entry-comparison", found.pk)
     context = {"person": found.participant, "site": found.participant.site, "form": form}
     context |= {"instrument": found.instrument, "progress": progress, "assessment": found}
-    context |= {"title": f"Second entry of {found.instrument.code}, {found.assessed_on:%Y-%m-%d}"}
+    context |= {
+        "title": _("Second entry of %(instrument)s, %(assessed_on)s")
+        % {
+            "instrument": found.instrument.code,
+            "assessed_on": format(found.assessed_on, "%Y-%m-%d"),
+        }
+    }
     return render(request, "cohorts/scale.html", context, status=422 if form.errors else 200)
 
 
@@ -92,7 +101,7 @@ def comparison(request: HttpRequest, assessment_id: int) -> HttpResponse:
             except DomainError as error:
                 form.add_error(None, error.message)
             else:
-                messages.success(request, "Settled; the question about it is closed.")
+                messages.success(request, _("Settled; the question about it is closed."))
                 return redirect("entry-comparison", found.pk)
     second = SecondEntry.objects.filter(assessment=found).select_related("entered_by").first()
     apart = {each.item for each in differ}
@@ -128,10 +137,14 @@ def visit(request: HttpRequest, participant_id: int) -> HttpResponse:
         except DomainError as error:
             form.add_error(None, error.message)
         else:
-            messages.success(request, f"{said['label']} is recorded.")
+            messages.success(request, _("%(label)s is recorded.") % {"label": said["label"]})
             return redirect("person", person.pk)
-    context = {"site": person.site, "form": form, "title": f"A visit of {person.code}"}
-    context |= {"words": "One outside its window is taken, and asked about.", "button": "Record"}
+    context = {
+        "site": person.site,
+        "form": form,
+        "title": _("A visit of %(person)s") % {"person": person.code},
+    }
+    context |= {"words": _("One outside its window is taken, and asked about."), "button": "Record"}
     return render(request, "cohorts/ask.html", context, status=422 if form.errors else 200)
 
 

@@ -7,6 +7,7 @@ from django.contrib.auth.decorators import login_required
 from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
+from django.utils.translation import gettext as _
 from django.views.decorators.http import require_POST
 
 from cohorts import access
@@ -51,11 +52,13 @@ def decide(request: HttpRequest, erasure_id: int) -> HttpResponse:
         if "approve" in request.POST:
             due = erasure.due_at(erasure.approve(found.pk, by=user))
             messages.success(
-                request, f"Approved; it is carried out after {due:%Y-%m-%d %H:%M} UTC."
+                request,
+                _("Approved; it is carried out after %(due)s UTC.")
+                % {"due": format(due, "%Y-%m-%d %H:%M")},
             )
         else:
             erasure.stop(found.pk, by=user, reason=request.POST.get("reason", ""))
-            messages.success(request, "Stopped. The withdrawal stands until a new consent.")
+            messages.success(request, _("Stopped. The withdrawal stands until a new consent."))
     except DomainError as error:
         messages.error(request, error.message)
     return redirect("erasures", found.site.code)

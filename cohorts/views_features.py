@@ -11,6 +11,8 @@ from django.core.exceptions import PermissionDenied, ValidationError
 from django.core.paginator import Paginator
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
+from django.utils.functional import Promise
+from django.utils.translation import gettext_lazy as _
 
 from cohorts import access
 from cohorts.errors import DomainError
@@ -20,10 +22,10 @@ from cohorts.models import Feature, FeatureDecision, ReferenceRange, User
 from cohorts.services import dictionary, name_review
 from cohorts.views import PAGE, user_of
 
-EDITS: dict[str, tuple[str, type[PlainForm]]] = {
-    "rename": ("Rename", RenameForm),
-    "merge": ("Merge into another feature", MergeForm),
-    "split": ("Split off what some sites measure", SplitForm),
+EDITS: dict[str, tuple[str | Promise, type[PlainForm]]] = {
+    "rename": (_("Rename"), RenameForm),
+    "merge": (_("Merge into another feature"), MergeForm),
+    "split": (_("Split off what some sites measure"), SplitForm),
 }
 
 
@@ -61,7 +63,7 @@ def feature(request: HttpRequest, feature_id: int) -> HttpResponse:
         "aliases": found.aliases.filter(site=None),
         "ranges": ranges,
         "decisions": decisions.select_related("site", "decided_by", "into", "feature"),
-        "forms": [(verb, EDITS.get(verb, ("Decide", None))[0], f) for verb, f in forms.items()],
+        "forms": [(verb, EDITS.get(verb, (_("Decide"), None))[0], f) for verb, f in forms.items()],
     }
     refused = asked is not None and bool(asked.errors)
     return render(request, "cohorts/feature.html", context, status=422 if refused else 200)
@@ -93,7 +95,7 @@ def _done(request: HttpRequest, user: User, found: Feature, form: PlainForm) -> 
     except ValidationError as error:
         form.add_error(None, error.messages)
         return False
-    messages.success(request, "Decided; the analyses that it touches run again.")
+    messages.success(request, _("Decided; the analyses that it touches run again."))
     return True
 
 

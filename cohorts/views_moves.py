@@ -11,11 +11,13 @@ from django.contrib.auth.decorators import login_required
 from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
+from django.utils.translation import gettext as _
 
 from cohorts import access
 from cohorts.errors import DomainError, UnusableRequest
 from cohorts.forms_people import MergeForm, MoveForm, TakeOverForm
 from cohorts.models import Participant, Site, Transfer
+from cohorts.sentences import say
 from cohorts.services import identity, transfers
 from cohorts.views import user_of
 from cohorts.views_people import person_of
@@ -40,7 +42,7 @@ def _page(
         except DomainError as error:
             form.add_error(None, error.message)
         else:
-            messages.success(request, f"Done: {asked.title}.")
+            messages.success(request, _("Done: %(title)s.") % {"title": asked.title})
             return redirect("person", person.pk)
     context = {"site": site, "form": form, **asdict(asked)}
     return render(request, "cohorts/ask.html", context, status=422 if form.errors else 200)
@@ -59,14 +61,16 @@ def merge(request: HttpRequest, participant_id: int) -> HttpResponse:
         known = Participant.objects.visible_to(user).filter(site=kept.site, code=said["other"])
         other = known.first()
         if other is None:
-            raise UnusableRequest("This site has no participant with that code: check it.")
+            raise UnusableRequest(say("This site has no participant with that code: check it."))
         return identity.merge(kept.pk, other.pk, reason=said["reason"], by=user)
 
-    words = (
-        "Visits, samples, questionnaires, consents and withdrawals of the second record move to "
-        "this one. The strictest wish holds."
+    words = _(
+        "Visits, samples, questionnaires, consents and withdrawals of the second "
+        "record move to this one. The strictest wish holds."
     )
-    asked = Asked(f"Merge a second record into {kept.code}", words, "Merge them")
+    asked = Asked(
+        _("Merge a second record into %(kept)s") % {"kept": kept.code}, words, _("Merge them")
+    )
     return _page(request, kept.site, asked, form, act)
 
 
@@ -82,11 +86,12 @@ def offer(request: HttpRequest, participant_id: int) -> HttpResponse:
         transfers.offer(person.pk, **form.cleaned_data, by=user)
         return person
 
-    words = (
-        "The other site takes the person over under a code of its own, and asks for a consent of "
-        "its own. What was collected here stays here, with its consent."
+    words = _(
+        "The other site takes the person over under a code of its own, and asks "
+        "for a consent of its own. What was collected here stays here, with its "
+        "consent."
     )
-    asked = Asked(f"Move {person.code} to another site", words, "Offer")
+    asked = Asked(_("Move %(person)s to another site") % {"person": person.code}, words, _("Offer"))
     return _page(request, person.site, asked, form, act)
 
 
@@ -104,6 +109,8 @@ def take_over(request: HttpRequest, transfer_id: int) -> HttpResponse:
         return transfers.accept(transfer.pk, **form.cleaned_data, by=user)
 
     coming = f"{transfer.participant.site.code} {transfer.participant.code}"
-    words = "Enrolled here under your code; record a consent on your own form before samples come."
-    asked = Asked(f"Take over {coming}", words, "Take over")
+    words = _(
+        "Enrolled here under your code; record a consent on your own form before samples come."
+    )
+    asked = Asked(_("Take over %(coming)s") % {"coming": coming}, words, _("Take over"))
     return _page(request, transfer.to_site, asked, form, act)

@@ -8,6 +8,7 @@ from django.core.exceptions import PermissionDenied
 from django.core.paginator import Paginator
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
+from django.utils.translation import gettext as _
 
 from cohorts import access, clock
 from cohorts.consent_state import GAPS, in_gap
@@ -111,7 +112,11 @@ def correct(request: HttpRequest, participant_id: int) -> HttpResponse:
         except DomainError as error:
             form.add_error(None, error.message)
         else:
-            messages.success(request, f"{done.code} is corrected: this is version {done.version}.")
+            messages.success(
+                request,
+                _("%(done)s is corrected: this is version %(version)s.")
+                % {"done": done.code, "version": done.version},
+            )
             return redirect("person", done.pk)
     context = {"person": one, "site": one.site, "form": form}
     return render(request, "cohorts/correct.html", context, status=422 if form.errors else 200)

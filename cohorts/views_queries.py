@@ -8,6 +8,7 @@ from django.core.exceptions import PermissionDenied, ValidationError
 from django.core.paginator import Paginator
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
+from django.utils.translation import gettext_lazy as _
 
 from cohorts import access
 from cohorts.errors import DomainError
@@ -19,7 +20,7 @@ from cohorts.services import queries as service
 from cohorts.views import PAGE, site_of, user_of, zone_of
 
 VERBS = {"answer": service.answer, "ask_again": service.ask_again, "close": service.close}
-STATES = {"": "To do", "open": "Open", "answered": "Answered", "closed": "Closed"}
+STATES = {"": _("To do"), "open": _("Open"), "answered": _("Answered"), "closed": _("Closed")}
 
 
 @login_required
@@ -53,14 +54,14 @@ def _asked(request: HttpRequest, here: Site, user: User, form: NewQueryForm) -> 
     said = form.cleaned_data
     about = record_of(user, here.code, said["about_kind"], said["about"].strip())
     if about is None:
-        form.add_error("about", "There is no such record at this site: check the code.")
+        form.add_error("about", _("There is no such record at this site: check the code."))
         return False
     try:
         service.ask(about, text=said["text"], by=user)
     except DomainError as error:
         form.add_error(None, error.message)
         return False
-    messages.success(request, "Asked; the answer appears with the query.")
+    messages.success(request, _("Asked; the answer appears with the query."))
     return True
 
 

@@ -13,6 +13,7 @@ from django.core.paginator import Paginator
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.utils.safestring import SafeString, mark_safe
+from django.utils.translation import gettext as _
 
 from cohorts import access, forms_samples
 from cohorts.errors import DomainError
@@ -64,7 +65,9 @@ def samples(request: HttpRequest, code: str) -> HttpResponse:
             known = Sample.objects.visible_to(user).filter(site__code=site_code)
             if found := known.filter(code=sample_code).first():
                 return redirect("sample", found.pk)
-            fault = f"There is no sample {sample_code!r} that you can see."
+            fault = _("There is no sample %(sample_code)s that you can see.") % {
+                "sample_code": repr(sample_code)
+            }
     context = {
         "site": here,
         "zone": zone_of(here),
@@ -108,16 +111,28 @@ def sample(request: HttpRequest, sample_id: int) -> HttpResponse:
 def _done(tube: Sample, said: dict[str, Any], user: User) -> str:
     if said["verb"] == "divide":
         child = custody.divide(tube.pk, code=said["code"], volume_ul=said["volume_ul"], by=user)
-        return f"{child.code} holds {child.volume_ul} µL of {tube.code}."
+        return _("%(child)s holds %(volume_ul)s µL of %(tube)s.") % {
+            "child": child.code,
+            "volume_ul": child.volume_ul,
+            "tube": tube.code,
+        }
     if said["verb"] == "measure":
         custody.measure(tube.pk, volume_ul=said["volume_ul"], by=user)
-        return f"{tube.code} holds {said['volume_ul']} µL."
+        return _("%(tube)s holds %(volume_ul)s µL.") % {
+            "tube": tube.code,
+            "volume_ul": said["volume_ul"],
+        }
     if said["verb"] == "thaw":
         custody.thaw(tube.pk, by=user)
-        return f"{tube.code} was thawed."
+        return _("%(tube)s was thawed.") % {"tube": tube.code}
     row, column = said["row"], said["column"]
     custody.move(tube.pk, box_code=said["box"], row=row, column=column, by=user)
-    return f"{tube.code} is in {said['box']} {row}/{column}."
+    return _("%(tube)s is in %(box)s %(row)s/%(column)s.") % {
+        "tube": tube.code,
+        "box": said["box"],
+        "row": row,
+        "column": column,
+    }
 
 
 @login_required
@@ -184,7 +199,11 @@ def _sent(here: Site, form: forms_samples.ShipmentForm, user: User) -> str:
         sent_at=said["sent_at"],
         by=user,
     )
-    return f"Recorded: {made} to {said['to_site'].code}, {len(said['samples'])} tubes."
+    return _("Recorded: %(made)s to %(code)s, %(n_samples)s tubes.") % {
+        "made": made,
+        "code": said["to_site"].code,
+        "n_samples": len(said["samples"]),
+    }
 
 
 @login_required
@@ -222,7 +241,10 @@ def _received(found: Shipment, form: forms_samples.ReceiptForm, user: User) -> s
         note=said["note"],
         by=user,
     )
-    return f"Recorded: {found} is received; what differs is asked at {found.from_site.code}."
+    return _("Recorded: %(found)s is received; what differs is asked at %(from_site)s.") % {
+        "found": found,
+        "from_site": found.from_site.code,
+    }
 
 
 # --- destruction
@@ -258,7 +280,7 @@ def _destroyed(here: Site, form: forms_samples.DestructionForm, user: User) -> s
         raise Http404
     if said["verb"] == "approve":
         destruction.approve(order.pk, by=user)
-        return "The destruction is approved."
+        return _("The destruction is approved.")
     destruction.record(
         order.pk,
         at=said["destroyed_at"],
@@ -266,4 +288,6 @@ def _destroyed(here: Site, form: forms_samples.DestructionForm, user: User) -> s
         witness=said["witness"],
         by=user,
     )
-    return f"Recorded: {order.tube} is destroyed; the data manager approves it."
+    return _("Recorded: %(tube)s is destroyed; the data manager approves it.") % {
+        "tube": order.tube
+    }

@@ -15,6 +15,7 @@ from django.shortcuts import get_object_or_404, redirect, render
 from django.template.loader import render_to_string
 from django.urls import reverse
 from django.utils import timezone
+from django.utils.translation import gettext as _
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_POST
 
@@ -79,12 +80,16 @@ def _invite(request: HttpRequest, form: InvitationForm) -> str:
     except (SMTPException, OSError) as error:
         messages.error(
             request,
-            f"The mail to {invitation.email} could not be sent ({error}). Pass the link on.",
+            _("The mail to %(email)s could not be sent (%(error)s). Pass the link on.")
+            % {"email": invitation.email, "error": error},
         )
         return link
     if settings.EMAIL_BACKEND.endswith("filebased.EmailBackend"):
         return link
-    messages.success(request, f"Invited: {invitation.email} has a link that holds for seven days.")
+    messages.success(
+        request,
+        _("Invited: %(email)s has a link that holds for seven days.") % {"email": invitation.email},
+    )
     return ""
 
 
@@ -95,7 +100,9 @@ def withdraw_invitation(request: HttpRequest, invitation_id: int) -> HttpRespons
     user = user_of(request)
     found = get_object_or_404(Invitation.objects.visible_to(user), pk=invitation_id)
     _or_denied(lambda: invitations.withdraw(found.pk, by=user))
-    messages.success(request, f"The invitation of {found.email} no longer holds.")
+    messages.success(
+        request, _("The invitation of %(email)s no longer holds.") % {"email": found.email}
+    )
     return redirect("staff")
 
 
@@ -106,7 +113,7 @@ def end_role(request: HttpRequest, membership_id: int) -> HttpResponse:
     user = user_of(request)
     found = get_object_or_404(Membership.objects.visible_to(user), pk=membership_id)
     _or_denied(lambda: invitations.end_role(found.pk, by=user))
-    messages.success(request, f"Ended: {found}.")
+    messages.success(request, _("Ended: %(role)s.") % {"role": found})
     return redirect("staff")
 
 
@@ -134,7 +141,7 @@ def invitation(request: HttpRequest, key: str) -> HttpResponse:
                 raise PermissionDenied(error.message) from error
             form.add_error(None, error.message)
         else:
-            messages.success(request, f"Welcome: you are {found}.")
+            messages.success(request, _("Welcome: you are %(found)s.") % {"found": found})
             return redirect("home")
     context = {"invitation": found, "form": form, "key": key}
     failed = form is not None and form.errors

@@ -9,6 +9,7 @@ from django.contrib.auth.decorators import login_required
 from django.core.exceptions import PermissionDenied
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
+from django.utils.translation import gettext as _
 from django.views.decorators.http import require_GET, require_POST
 
 from cohorts import access
@@ -86,7 +87,7 @@ def discard(request: HttpRequest, upload_id: str) -> HttpResponse:
     sent = _upload(request, upload_id)
     if refused := _refused(request, sent, lambda: two_steps.discard(sent.pk, by=user_of(request))):
         return refused
-    messages.success(request, "The table is discarded; nothing of it was stored.")
+    messages.success(request, _("The table is discarded; nothing of it was stored."))
     return redirect("site", sent.site.code)
 
 

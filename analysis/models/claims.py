@@ -7,6 +7,7 @@ from typing import ClassVar
 from django.contrib.postgres.fields import ArrayField
 from django.db import models
 from django.db.models import Q
+from django.utils.translation import gettext_lazy as _
 
 from analysis.models.results import ResultQuerySet
 from analysis.models.run import Run
@@ -36,7 +37,7 @@ class Claim(models.Model):
     markers = ArrayField(
         models.CharField(max_length=200),
         default=list,
-        help_text="Canonical features that stand for the marker, the preferred one first.",
+        help_text=_("Canonical features that stand for the marker, the preferred one first."),
     )
     matrix = models.CharField(max_length=40)
     stratum = models.CharField(max_length=20)
@@ -48,7 +49,7 @@ class Claim(models.Model):
     published_effect = models.FloatField(
         null=True,
         blank=True,
-        help_text="Hedges g as published, where it is known: the power to see it is shown.",
+        help_text=_("Hedges g as published, where it is known: the power to see it is shown."),
     )
     doi = models.CharField(max_length=100)
     citation = models.TextField()
@@ -63,14 +64,14 @@ class Claim(models.Model):
                 name="claim_of_a_marker_has_a_direction",
                 condition=~Q(kind__in=["feature", "class"]) | ~Q(direction="none"),
                 violation_error_message=(
-                    "A claim on a marker says higher or lower in cases: choose one."
+                    _("A claim on a marker says higher or lower in cases: choose one.")
                 ),
             ),
             models.CheckConstraint(
                 name="claim_published_effect_is_not_zero",
                 condition=Q(published_effect=None) | ~Q(published_effect=0),
                 violation_error_message=(
-                    "A published effect of 0 is no effect: leave it empty where it is not known."
+                    _("A published effect of 0 is no effect: leave it empty where it is not known.")
                 ),
             ),
         ]
@@ -86,7 +87,7 @@ class Verdict(models.Model):
         REPLICATED = "replicated"
         OPPOSITE = "opposite"
         UNDECIDED = "undecided"
-        NOT_TESTABLE = "not_testable", "not testable"
+        NOT_TESTABLE = "not_testable", _("not testable")
 
     run = models.ForeignKey(Run, on_delete=models.CASCADE, related_name="verdicts")
     claim = models.ForeignKey(Claim, on_delete=models.PROTECT, related_name="verdicts")
@@ -97,8 +98,8 @@ class Verdict(models.Model):
     estimate = models.FloatField(null=True)
     ci_low = models.FloatField(null=True)
     ci_high = models.FloatField(null=True)
-    always_low = models.FloatField("low end over all looks", null=True)
-    always_high = models.FloatField("high end over all looks", null=True)
+    always_low = models.FloatField(_("low end over all looks"), null=True)
+    always_high = models.FloatField(_("high end over all looks"), null=True)
     n_sites = models.PositiveIntegerField(default=0)
     n_case = models.PositiveIntegerField(default=0)
     n_control = models.PositiveIntegerField(default=0)

@@ -12,6 +12,7 @@ from django.db import models, transaction
 from django.db.models import F, Q
 from django.db.models.functions import Now
 from django.utils import timezone
+from django.utils.translation import gettext_lazy as _
 
 from cohorts.models import Study, Withdrawal
 from cohorts.models.scoping import ScopedQuerySet
@@ -42,7 +43,7 @@ class StepResult(models.Model):
 
     study = models.ForeignKey(Study, on_delete=models.CASCADE)
     digest = models.CharField(
-        max_length=64, unique=True, help_text="Of function, code, libraries and all inputs."
+        max_length=64, unique=True, help_text=_("Of function, code, libraries and all inputs.")
     )
     kind = models.CharField(max_length=40)
     payload = models.BinaryField()
@@ -100,15 +101,19 @@ class RunPart(models.Model):
     """Some pieces of a running run that any worker may compute; gone when the run ends."""
 
     run = models.ForeignKey("analysis.Run", on_delete=models.CASCADE, related_name="parts")
-    token = models.UUIDField(help_text="The token under which the run asked for it.")
+    token = models.UUIDField(help_text=_("The token under which the run asked for it."))
     ordinal = models.PositiveIntegerField()
-    inputs = models.JSONField(help_text="The pieces; arrays and frames by their artefacts' names.")
+    inputs = models.JSONField(
+        help_text=_("The pieces; arrays and frames by their artefacts' names.")
+    )
     output = models.BinaryField(null=True)
     claim = models.UUIDField(null=True)
     lease_until = models.DateTimeField(null=True)
     attempts = models.PositiveSmallIntegerField(default=0)
     failure = models.TextField(blank=True)
-    unusable = models.BooleanField(default=False, help_text="The data do not allow it: no retry.")
+    unusable = models.BooleanField(
+        default=False, help_text=_("The data do not allow it: no retry.")
+    )
 
     objects: ClassVar = RunPartQuerySet.as_manager()
 

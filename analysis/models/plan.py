@@ -9,6 +9,7 @@ from typing import ClassVar, Self
 import pgtrigger
 from django.db import models
 from django.db.models import Q
+from django.utils.translation import gettext_lazy as _
 
 from analysis import plans
 from cohorts.models import Study, User
@@ -42,7 +43,7 @@ class Plan(models.Model):
     name = models.SlugField()
     version = models.PositiveIntegerField(default=1)
     data = models.JSONField(validators=[plans.validate])
-    followed = models.BooleanField(default=True, help_text="Re-run whenever its inputs change.")
+    followed = models.BooleanField(default=True, help_text=_("Re-run whenever its inputs change."))
     created_at = models.DateTimeField(auto_now_add=True)
     locked_at = models.DateTimeField(null=True, editable=False)
     locked_by = models.ForeignKey(
@@ -59,7 +60,7 @@ class Plan(models.Model):
             models.UniqueConstraint(
                 name="plan_version_once",
                 fields=["name", "version"],
-                violation_error_message="This plan has that version already: raise the number.",
+                violation_error_message=_("This plan has that version already: raise the number."),
             ),
             models.CheckConstraint(
                 name="plan_lock_is_whole",
@@ -72,7 +73,9 @@ class Plan(models.Model):
                     locked_digest__regex="^[0-9a-f]{64}$",
                     tables_before_lock__isnull=False,
                 ),
-                violation_error_message="A lock has a time, a person, a digest and what had come.",
+                violation_error_message=_(
+                    "A lock has a time, a person, a digest and what had come."
+                ),
             ),
         ]
         # What was registered stays as it was, whoever writes; only whether it is followed may turn.

@@ -11,6 +11,7 @@ from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models
 from django.db.models import F, Q
 from django.db.models.functions import Coalesce, Now
+from django.utils.translation import gettext_lazy as _
 
 from analysis.models.plan import Plan
 from analysis.models.snapshot import Snapshot
@@ -106,7 +107,7 @@ class Run(models.Model):
     plan = models.ForeignKey(Plan, on_delete=models.PROTECT, related_name="runs")
     snapshot = models.ForeignKey(Snapshot, on_delete=models.PROTECT, null=True, related_name="runs")
     key = models.CharField(
-        max_length=64, blank=True, help_text="Digest of plan, snapshot, code and seed."
+        max_length=64, blank=True, help_text=_("Digest of plan, snapshot, code and seed.")
     )
     same_as = models.ForeignKey("self", on_delete=models.SET_NULL, null=True, blank=True)
     state = models.CharField(max_length=10, choices=State, default=State.QUEUED)
@@ -121,10 +122,10 @@ class Run(models.Model):
     priority = models.SmallIntegerField(
         default=0,
         validators=[MinValueValidator(-LARGEST_PRIORITY), MaxValueValidator(LARGEST_PRIORITY)],
-        help_text="Of the runs that wait, the one with the highest starts first.",
+        help_text=_("Of the runs that wait, the one with the highest starts first."),
     )
     steps = models.JSONField(
-        default=list, help_text="Each step with the seconds from the start to its beginning."
+        default=list, help_text=_("Each step with the seconds from the start to its beginning.")
     )
     cancelled_by = models.ForeignKey(
         User, on_delete=models.SET_NULL, null=True, blank=True, related_name="cancelled_runs"
@@ -140,7 +141,7 @@ class Run(models.Model):
     released_at = models.DateTimeField(null=True)
     held_because = models.TextField(blank=True)
     pruned_at = models.DateTimeField(
-        null=True, editable=False, help_text="When its result tables were deleted, being old."
+        null=True, editable=False, help_text=_("When its result tables were deleted, being old.")
     )
 
     objects: ClassVar = RunQuerySet.as_manager()

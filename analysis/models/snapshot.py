@@ -6,6 +6,7 @@ from typing import ClassVar
 
 from django.contrib.postgres.fields import ArrayField
 from django.db import models
+from django.utils.translation import gettext_lazy as _
 
 from cohorts.models import Study
 from cohorts.models.scoping import ScopedQuerySet
@@ -21,15 +22,15 @@ class Snapshot(models.Model):
 
     study = models.ForeignKey(Study, on_delete=models.PROTECT)
     digest = models.CharField(max_length=64, unique=True)
-    change_seen = models.BigIntegerField(help_text="Newest change when it was taken.")
+    change_seen = models.BigIntegerField(help_text=_("Newest change when it was taken."))
     participant_ids = ArrayField(models.BigIntegerField())
     assay_row_ids = ArrayField(models.BigIntegerField())
     assessment_ids = ArrayField(models.BigIntegerField())
     left_out = models.JSONField(
-        default=list, help_text="Who is enrolled and not in it, counted by reason."
+        default=list, help_text=_("Who is enrolled and not in it, counted by reason.")
     )
     later_erased = models.PositiveIntegerField(
-        default=0, help_text="People whose row numbers were taken out of it after an erasure."
+        default=0, help_text=_("People whose row numbers were taken out of it after an erasure.")
     )
     taken_at = models.DateTimeField(auto_now_add=True)
 

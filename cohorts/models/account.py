@@ -12,6 +12,7 @@ from django.contrib.auth.models import AbstractUser
 from django.contrib.postgres.fields import ArrayField
 from django.db import models, transaction
 from django.utils import timezone
+from django.utils.translation import gettext_lazy as _
 
 from cohorts import access
 
@@ -23,9 +24,9 @@ TOKEN_LIFE = timedelta(days=365)
 # Scope -> verbs of the permission table. A token never does more than its owner may.
 SCOPES = {"read": "RX", "write": "CUWA", "start": "S"}
 SCOPE_WORDS = {
-    "read": "Read records and results",
-    "write": "Send tables, record and correct",
-    "start": "Start runs",
+    "read": _("Read records and results"),
+    "write": _("Send tables, record and correct"),
+    "start": _("Start runs"),
 }
 
 
@@ -82,12 +83,14 @@ class ApiTokenQuerySet(models.QuerySet["ApiToken"]):
 class ApiToken(models.Model):
     user = models.ForeignKey(User, on_delete=models.CASCADE, related_name="tokens")
     name = models.CharField(
-        max_length=80, help_text="What it is for, such as 'notebook on my laptop'."
+        max_length=80, help_text=_("What it is for, such as 'notebook on my laptop'.")
     )
     digest = models.CharField(max_length=64, unique=True, editable=False)
     scopes = ArrayField(models.CharField(max_length=10), default=every_scope)
     sites = models.ManyToManyField(
-        "cohorts.Site", blank=True, help_text="Records of these sites only; of all where empty."
+        "cohorts.Site",
+        blank=True,
+        help_text=_("Records of these sites only; of all where empty."),
     )
     created_at = models.DateTimeField(auto_now_add=True)
     expires_at = models.DateTimeField()
@@ -102,7 +105,7 @@ class ApiToken(models.Model):
             models.CheckConstraint(
                 name="token_scopes_known",
                 condition=models.Q(scopes__contained_by=list(SCOPES), scopes__len__gt=0),
-                violation_error_message="A token has one or more of: read, write, start.",
+                violation_error_message=_("A token has one or more of: read, write, start."),
             )
         ]
 
@@ -116,4 +119,4 @@ class ApiToken(models.Model):
     @property
     def scope_words(self) -> list[str]:
         """Its scopes as the page says them."""
-        return [SCOPE_WORDS[scope] for scope in self.scopes]
+        return [str(SCOPE_WORDS[scope]) for scope in self.scopes]

@@ -10,6 +10,7 @@ import numpy as np
 from django.core.validators import RegexValidator
 from django.db import models
 from django.db.models import F, Q
+from django.utils.translation import gettext_lazy as _
 from numpy.typing import NDArray
 
 from cohorts.models.sample import Sample
@@ -44,19 +45,21 @@ class Feature(models.Model):
     hmdb = models.CharField(
         max_length=11,
         blank=True,
-        validators=[RegexValidator(r"^HMDB\d{7}$", "HMDB and seven digits, such as HMDB0000517.")],
+        validators=[
+            RegexValidator(r"^HMDB\d{7}$", _("HMDB and seven digits, such as HMDB0000517."))
+        ],
     )
     chebi = models.CharField(max_length=16, blank=True)
     inchikey = models.CharField(max_length=27, blank=True)
-    molar_mass = models.FloatField("molar mass (g/mol)", null=True, blank=True)
+    molar_mass = models.FloatField(_("molar mass (g/mol)"), null=True, blank=True)
     canonical_unit = models.CharField(max_length=20, blank=True)
     chemical_class = models.CharField(max_length=80, blank=True)
     kind = models.CharField(max_length=20, default="concentration")
     reviewed = models.BooleanField(
-        default=False, help_text="Somebody has confirmed the identity of this name."
+        default=False, help_text=_("Somebody has confirmed the identity of this name.")
     )
     ignored = models.BooleanField(
-        default=False, help_text="Stored as sent, and read by no analysis."
+        default=False, help_text=_("Stored as sent, and read by no analysis.")
     )
     merged_into = models.ForeignKey(
         "self", on_delete=models.PROTECT, null=True, blank=True, related_name="merged"
@@ -71,12 +74,12 @@ class Feature(models.Model):
                 name="feature_hmdb_once",
                 fields=["hmdb"],
                 condition=~Q(hmdb="") & Q(kind="concentration") & Q(merged_into=None),
-                violation_error_message="Another feature has that HMDB identifier.",
+                violation_error_message=_("Another feature has that HMDB identifier."),
             ),
             models.CheckConstraint(
                 name="feature_not_merged_into_itself",
                 condition=Q(merged_into=None) | ~Q(merged_into=F("id")),
-                violation_error_message="A feature cannot be merged into itself.",
+                violation_error_message=_("A feature cannot be merged into itself."),
             ),
         ]
 
@@ -100,13 +103,13 @@ class FeatureAlias(models.Model):
 
     class Meta:
         ordering = ["name"]
-        verbose_name_plural = "feature aliases"
+        verbose_name_plural = _("feature aliases")
         constraints = [
             models.UniqueConstraint(
                 name="alias_once",
                 fields=["site", "name"],
                 nulls_distinct=False,
-                violation_error_message="This name leads to another feature already.",
+                violation_error_message=_("This name leads to another feature already."),
             )
         ]
 
@@ -151,7 +154,10 @@ class AssayBatch(models.Model):
     status = models.CharField(max_length=8, choices=Status, default=Status.ACCEPTED)
     void_reason = models.CharField(max_length=300, blank=True)
     embargo_until = models.DateField(
-        "not before", null=True, blank=True, help_text="No run uses the batch before this day."
+        _("not before"),
+        null=True,
+        blank=True,
+        help_text=_("No run uses the batch before this day."),
     )
     replaces = models.OneToOneField(
         "self", on_delete=models.PROTECT, null=True, blank=True, related_name="replaced_by"
@@ -162,12 +168,12 @@ class AssayBatch(models.Model):
 
     class Meta:
         ordering = ["id"]
-        verbose_name_plural = "assay batches"
+        verbose_name_plural = _("assay batches")
         constraints = [
             models.CheckConstraint(
                 name="assay_void_has_reason",
                 condition=~Q(status="voided") | ~Q(void_reason=""),
-                violation_error_message="Say why the batch is voided.",
+                violation_error_message=_("Say why the batch is voided."),
             )
         ]
 
@@ -187,11 +193,14 @@ class BatchFeature(models.Model):
     position = models.PositiveIntegerField()
     feature = models.ForeignKey(Feature, on_delete=models.PROTECT)
     source_name = models.CharField(max_length=200)
-    unit = models.CharField("reported unit", max_length=20)
+    unit = models.CharField(_("reported unit"), max_length=20)
     factor = models.FloatField(
-        "factor to the canonical unit", null=True, blank=True, help_text="Empty: never converted."
+        _("factor to the canonical unit"),
+        null=True,
+        blank=True,
+        help_text=_("Empty: never converted."),
     )
-    lod = models.FloatField("limit of detection, reported unit", null=True, blank=True)
+    lod = models.FloatField(_("limit of detection, reported unit"), null=True, blank=True)
 
     objects: ClassVar = BatchFeatureQuerySet.as_manager()
 
@@ -202,7 +211,7 @@ class BatchFeature(models.Model):
             models.UniqueConstraint(
                 name="batch_feature_once",
                 fields=["batch", "feature"],
-                violation_error_message="Two columns of this batch are the same feature.",
+                violation_error_message=_("Two columns of this batch are the same feature."),
             ),
         ]
 
@@ -241,12 +250,12 @@ class AssayRow(models.Model):
             models.CheckConstraint(
                 name="study_row_names_its_sample",
                 condition=~Q(sample_type="study") | Q(sample__isnull=False),
-                violation_error_message="A study sample's row names the sample.",
+                violation_error_message=_("A study sample's row names the sample."),
             ),
             models.UniqueConstraint(
                 name="sample_once_a_batch",
                 fields=["batch", "sample"],
-                violation_error_message="This batch has values of that sample already.",
+                violation_error_message=_("This batch has values of that sample already."),
             ),
         ]
 

@@ -7,6 +7,7 @@ from typing import ClassVar
 from django.contrib.postgres.fields import ArrayField
 from django.db import models
 from django.db.models import Q
+from django.utils.translation import gettext_lazy as _
 
 from cohorts.models.participant import Participant, Visit
 from cohorts.models.scoping import ScopedQuerySet
@@ -31,10 +32,10 @@ class Instrument(models.Model):
     languages = ArrayField(models.CharField(max_length=16), default=list, blank=True)
     reversed_items = ArrayField(models.PositiveSmallIntegerField(), default=list, blank=True)
     subscales = models.JSONField(default=dict, blank=True)
-    cut_offs = models.JSONField("cut-off per language", default=dict, blank=True)
+    cut_offs = models.JSONField(_("cut-off per language"), default=dict, blank=True)
     max_missing_items = models.PositiveSmallIntegerField(default=0)
     to_be_confirmed = models.TextField(
-        blank=True, help_text="Facts recalled and not yet checked at the source."
+        blank=True, help_text=_("Facts recalled and not yet checked at the source.")
     )
     source = models.TextField(blank=True)
 
@@ -46,12 +47,12 @@ class Instrument(models.Model):
             models.UniqueConstraint(
                 name="instrument_version_once",
                 fields=["code", "version"],
-                violation_error_message="This instrument has that version already.",
+                violation_error_message=_("This instrument has that version already."),
             ),
             models.CheckConstraint(
                 name="instrument_item_range",
                 condition=Q(item_max__gt=models.F("item_min")),
-                violation_error_message="The highest item score lies above the lowest.",
+                violation_error_message=_("The highest item score lies above the lowest."),
             ),
         ]
 
@@ -73,11 +74,11 @@ class Assessment(models.Model):
     language = models.CharField(max_length=16, blank=True)
     assessed_on = models.DateField()
     items = ArrayField(models.SmallIntegerField(null=True), default=list, blank=True)
-    sent_total = models.FloatField("total as the site sent it", null=True, blank=True)
+    sent_total = models.FloatField(_("total as the site sent it"), null=True, blank=True)
     score = models.FloatField(null=True, blank=True, editable=False)
     scoring_version = models.CharField(max_length=20, blank=True, editable=False, db_index=True)
     variables = models.JSONField(
-        default=dict, blank=True, help_text="Context variables of that day, by the dictionary."
+        default=dict, blank=True, help_text=_("Context variables of that day, by the dictionary.")
     )
 
     objects: ClassVar = AssessmentQuerySet.as_manager()
@@ -88,7 +89,7 @@ class Assessment(models.Model):
             models.UniqueConstraint(
                 name="assessment_once_a_day",
                 fields=["participant", "instrument", "assessed_on"],
-                violation_error_message="That instrument was answered on that day already.",
+                violation_error_message=_("That instrument was answered on that day already."),
             )
         ]
 

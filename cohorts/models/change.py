@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, ClassVar, Self
 from django.db import connection, models, transaction
 from django.db.models.functions import Now
 from django.dispatch import Signal
+from django.utils.translation import gettext_lazy as _
 
 from cohorts import access
 from cohorts.models.scoping import ScopedQuerySet
@@ -85,7 +86,7 @@ class Change(models.Model):
     counts = models.JSONField(default=dict)
     cause = models.CharField(max_length=200)
     event = models.CharField(
-        max_length=120, blank=True, default="", help_text="What happened by date alone: once."
+        max_length=120, blank=True, default="", help_text=_("What happened by date alone: once.")
     )
     # The database's clock: a burst is over when it says so, whatever a web server's clock says.
     recorded_at = models.DateTimeField(db_default=Now(), editable=False)
@@ -99,7 +100,7 @@ class Change(models.Model):
                 name="dated_event_once",
                 fields=["study", "event"],
                 condition=~models.Q(event=""),
-                violation_error_message="This event has been recorded already.",
+                violation_error_message=_("This event has been recorded already."),
             )
         ]
         indexes = [

@@ -10,6 +10,8 @@ from django.contrib.postgres.fields import ArrayField
 from django.db import models
 from django.db.models import Q
 from django.utils import timezone
+from django.utils.text import format_lazy
+from django.utils.translation import gettext_lazy as _
 
 from cohorts.models.account import User
 from cohorts.models.participant import Participant
@@ -51,7 +53,7 @@ class ConsentForm(models.Model):
             models.UniqueConstraint(
                 name="consent_form_version_once",
                 fields=["site", "version", "language"],
-                violation_error_message="This site has that version and language already.",
+                violation_error_message=_("This site has that version and language already."),
             )
         ]
 
@@ -89,7 +91,9 @@ class Consent(models.Model):
     signed_on = models.DateField()
     scopes = ArrayField(models.CharField(max_length=32))
     basis = models.CharField(
-        max_length=200, blank=True, help_text="Where no form was signed: why the data may be used."
+        max_length=200,
+        blank=True,
+        help_text=_("Where no form was signed: why the data may be used."),
     )
     recorded_by = models.ForeignKey(User, on_delete=models.PROTECT, null=True, blank=True)
     recorded_at = models.DateTimeField(default=timezone.now, editable=False)
@@ -105,14 +109,17 @@ class Consent(models.Model):
             models.CheckConstraint(
                 name="consent_scopes_known",
                 condition=Q(scopes__contained_by=sorted(SCOPES)),
-                violation_error_message="A scope that the study does not know; the six are "
-                + ", ".join(SCOPES)
-                + ".",
+                violation_error_message=format_lazy(
+                    _("A scope that the study does not know; the six are {scopes}."),
+                    scopes=", ".join(SCOPES),
+                ),
             ),
             models.CheckConstraint(
                 name="consent_has_form_or_basis",
                 condition=Q(form__isnull=False) | ~Q(basis=""),
-                violation_error_message="Name the signed form, or on what basis data may be used.",
+                violation_error_message=_(
+                    "Name the signed form, or on what basis data may be used."
+                ),
             ),
         ]
 
@@ -143,10 +150,10 @@ class Withdrawal(models.Model):
     """What a participant no longer wants; a level is raised by another row and never lowered."""
 
     class Level(models.IntegerChoices):
-        NO_CONTACT = 1, "no contact"
-        NO_FURTHER_DATA = 2, "no further data"
-        NO_FURTHER_USE = 3, "no further use"
-        ERASE = 4, "erase"
+        NO_CONTACT = 1, _("no contact")
+        NO_FURTHER_DATA = 2, _("no further data")
+        NO_FURTHER_USE = 3, _("no further use")
+        ERASE = 4, _("erase")
 
     participant = models.ForeignKey(
         Participant, on_delete=models.CASCADE, related_name="withdrawals"
@@ -165,7 +172,7 @@ class Withdrawal(models.Model):
             models.CheckConstraint(
                 name="withdrawal_level_known",
                 condition=Q(level__gte=1, level__lte=4),
-                violation_error_message="The level is 1 (no contact) to 4 (erase).",
+                violation_error_message=_("The level is 1 (no contact) to 4 (erase)."),
             ),
         ]
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import ClassVar, Self
 
 from django.db import models
+from django.utils.translation import gettext_lazy as _
 
 from cohorts.models.account import User
 from cohorts.models.scoping import ScopedQuerySet
@@ -27,7 +28,7 @@ class VariableDictionary(models.Model):
     version = models.PositiveIntegerField()
     variables = models.JSONField()
     left_out = models.JSONField(
-        default=list, blank=True, help_text="Fields of the file that are never taken, with why."
+        default=list, blank=True, help_text=_("Fields of the file that are never taken, with why.")
     )
     filename = models.CharField(max_length=255, blank=True)
     added_by = models.ForeignKey(User, on_delete=models.PROTECT, null=True, blank=True)
@@ -37,12 +38,12 @@ class VariableDictionary(models.Model):
 
     class Meta:
         ordering = ["study_id", "-version"]
-        verbose_name_plural = "variable dictionaries"
+        verbose_name_plural = _("variable dictionaries")
         constraints = [
             models.UniqueConstraint(
                 name="dictionary_version_once",
                 fields=["study", "version"],
-                violation_error_message="The study has that version of its dictionary already.",
+                violation_error_message=_("The study has that version of its dictionary already."),
             )
         ]
 

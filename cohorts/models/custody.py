@@ -7,6 +7,7 @@ from typing import ClassVar, Self
 from django.db import models
 from django.db.models import F, Q
 from django.utils import timezone
+from django.utils.translation import gettext_lazy as _
 
 from cohorts.models.account import User
 from cohorts.models.sample import Sample
@@ -23,15 +24,15 @@ class CustodyEvent(models.Model):
     """One step; numbered, so that two steps recorded at once keep an order."""
 
     class Kind(models.TextChoices):
-        DIVIDED = "divided"
-        MADE = "made"
-        THAWED = "thawed"
-        MOVED = "moved"
-        SENT = "sent"
-        RECEIVED = "received"
-        BLOCKED = "blocked"
-        RELEASED = "released"
-        DESTROYED = "destroyed"
+        DIVIDED = "divided", _("Divided")
+        MADE = "made", _("Made")
+        THAWED = "thawed", _("Thawed")
+        MOVED = "moved", _("Moved")
+        SENT = "sent", _("Sent")
+        RECEIVED = "received", _("Received")
+        BLOCKED = "blocked", _("Blocked")
+        RELEASED = "released", _("Released")
+        DESTROYED = "destroyed", _("Destroyed")
 
     sample = models.ForeignKey(Sample, on_delete=models.CASCADE, related_name="custody")
     number = models.PositiveSmallIntegerField()
@@ -83,7 +84,7 @@ class Destruction(models.Model):
     )
     recorded_at = models.DateTimeField(null=True, blank=True)
     destroyed_at = models.DateTimeField(null=True, blank=True)
-    method = models.CharField("how and where", max_length=120, blank=True)
+    method = models.CharField(_("how and where"), max_length=120, blank=True)
     witness = models.ForeignKey(
         User, on_delete=models.PROTECT, null=True, blank=True, related_name="+"
     )
@@ -100,7 +101,7 @@ class Destruction(models.Model):
             models.CheckConstraint(
                 name="destruction_has_cause",
                 condition=~Q(cause=""),
-                violation_error_message="Say why the tube is to be destroyed.",
+                violation_error_message=_("Say why the tube is to be destroyed."),
             ),
             models.CheckConstraint(
                 name="destruction_record_whole",
@@ -116,18 +117,22 @@ class Destruction(models.Model):
                     )
                     & ~Q(method="")
                 ),
-                violation_error_message="The record of a destruction has a person, a time, how and "
-                "where, and a witness.",
+                violation_error_message=_(
+                    "The record of a destruction has a person, a time, how and where, and a "
+                    "witness."
+                ),
             ),
             models.CheckConstraint(
                 name="destruction_witnessed_by_another",
                 condition=Q(witness=None) | ~Q(witness=F("recorded_by")),
-                violation_error_message="The witness is somebody else than who destroyed the tube.",
+                violation_error_message=_(
+                    "The witness is somebody else than who destroyed the tube."
+                ),
             ),
             models.CheckConstraint(
                 name="destruction_not_before_order",
                 condition=Q(destroyed_at=None) | Q(destroyed_at__lte=F("recorded_at")),
-                violation_error_message="A destruction is recorded when it is done, not before.",
+                violation_error_message=_("A destruction is recorded when it is done, not before."),
             ),
             models.CheckConstraint(
                 name="destruction_four_eyes",
@@ -137,7 +142,7 @@ class Destruction(models.Model):
                     & Q(recorded_by__isnull=False)
                     & ~Q(approved_by=F("recorded_by"))
                 ),
-                violation_error_message="Whoever recorded a destruction does not approve it.",
+                violation_error_message=_("Whoever recorded a destruction does not approve it."),
             ),
         ]
 

@@ -8,6 +8,7 @@ from django.conf import settings
 from django.db import models
 from django.db.models import Q
 from django.db.models.functions import Now
+from django.utils.translation import gettext_lazy as _
 
 from cohorts import access
 from cohorts.models.assay import Feature
@@ -41,12 +42,12 @@ class FeatureDecision(models.Model):
     """One decision: by whom, why, and the names as they were before and after."""
 
     class Kind(models.TextChoices):
-        ALIAS = "alias", "is another name of"
-        NEW = "new", "is a feature of its own"
-        IGNORE = "ignore", "is not analysed"
-        RENAME = "rename", "is called anew"
-        MERGE = "merge", "is one with"
-        SPLIT = "split", "is split: one part is"
+        ALIAS = "alias", _("is another name of")
+        NEW = "new", _("is a feature of its own")
+        IGNORE = "ignore", _("is not analysed")
+        RENAME = "rename", _("is called anew")
+        MERGE = "merge", _("is one with")
+        SPLIT = "split", _("is split: one part is")
 
     kind = models.CharField(max_length=6, choices=Kind)
     feature = models.ForeignKey(Feature, on_delete=models.PROTECT, related_name="decisions")
@@ -58,7 +59,7 @@ class FeatureDecision(models.Model):
     )
     old_name = models.CharField(max_length=200)
     new_name = models.CharField(max_length=200)
-    n_columns = models.PositiveIntegerField("columns of batches that moved", default=0)
+    n_columns = models.PositiveIntegerField(_("columns of batches that moved"), default=0)
     reason = models.CharField(max_length=300)
     decided_by = models.ForeignKey(
         settings.AUTH_USER_MODEL, on_delete=models.SET_NULL, null=True, related_name="+"

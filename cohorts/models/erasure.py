@@ -9,6 +9,7 @@ from typing import ClassVar, Self
 from django.db import models
 from django.db.models import F, Q
 from django.utils import timezone
+from django.utils.translation import gettext_lazy as _
 
 from cohorts.models.account import User
 from cohorts.models.participant import Participant
@@ -55,17 +56,17 @@ class Erasure(models.Model):
         User, on_delete=models.PROTECT, null=True, blank=True, related_name="erasures_stopped"
     )
     stopped_at = models.DateTimeField(null=True, blank=True)
-    reason = models.CharField("why it was stopped", max_length=300, blank=True)
+    reason = models.CharField(_("why it was stopped"), max_length=300, blank=True)
     executed_at = models.DateTimeField(null=True, blank=True)
     files_removed_at = models.DateTimeField(null=True, blank=True)
     replayed = models.BooleanField(
-        default=False, help_text="Carried out again from the ledger, after a restore."
+        default=False, help_text=_("Carried out again from the ledger, after a restore.")
     )
     proof = models.JSONField(
-        default=dict, blank=True, help_text="The wish: dates, levels and scopes, without a code."
+        default=dict, blank=True, help_text=_("The wish: dates, levels and scopes, without a code.")
     )
     receipt = models.JSONField(
-        default=dict, blank=True, help_text="What was done: rows by kind, files by SHA-256."
+        default=dict, blank=True, help_text=_("What was done: rows by kind, files by SHA-256.")
     )
 
     objects: ClassVar = ErasureQuerySet.as_manager()
@@ -76,36 +77,38 @@ class Erasure(models.Model):
             models.CheckConstraint(
                 name="erasure_four_eyes",
                 condition=Q(approved_by=None) | ~Q(approved_by=F("requested_by")),
-                violation_error_message="Whoever asked for an erasure does not approve it.",
+                violation_error_message=_("Whoever asked for an erasure does not approve it."),
             ),
             models.CheckConstraint(
                 name="erasure_approval_whole",
                 condition=Q(approved_by=None, approved_at=None)
                 | Q(approved_by__isnull=False, approved_at__isnull=False)
                 | Q(replayed=True, approved_at__isnull=False),
-                violation_error_message="An approval has a person and a time.",
+                violation_error_message=_("An approval has a person and a time."),
             ),
             models.CheckConstraint(
                 name="erasure_has_an_asker",
                 condition=Q(requested_by__isnull=False) | Q(replayed=True),
-                violation_error_message="Somebody asks for an erasure.",
+                violation_error_message=_("Somebody asks for an erasure."),
             ),
             models.CheckConstraint(
                 name="erasure_executed_when_approved",
                 condition=Q(executed_at=None)
                 | Q(approved_at__isnull=False, approved_at__lte=F("executed_at"), stopped_at=None),
-                violation_error_message="Only what was approved, and not stopped, is carried out.",
+                violation_error_message=_(
+                    "Only what was approved, and not stopped, is carried out."
+                ),
             ),
             models.CheckConstraint(
                 name="erasure_stop_has_reason",
                 condition=Q(stopped_at=None) | ~Q(reason=""),
-                violation_error_message="Say why the erasure is stopped.",
+                violation_error_message=_("Say why the erasure is stopped."),
             ),
             models.UniqueConstraint(
                 name="one_open_erasure_a_participant",
                 fields=["participant"],
                 condition=Q(stopped_at=None, executed_at=None),
-                violation_error_message="An erasure of this participant is open already.",
+                violation_error_message=_("An erasure of this participant is open already."),
             ),
         ]
 
@@ -135,12 +138,14 @@ class Tombstone(models.Model):
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     site = models.ForeignKey(Site, on_delete=models.PROTECT, related_name="tombstones")
     key = models.CharField(
-        "keyed hash of study, site and code",
+        _("keyed hash of study, site and code"),
         max_length=64,
         blank=True,
         editable=False,
         db_index=True,
-        help_text="Knows a code again that is sent or restored; leads back to nobody without it.",
+        help_text=_(
+            "Knows a code again that is sent or restored; leads back to nobody without it."
+        ),
     )
     level = models.PositiveSmallIntegerField()
     on = models.DateField()

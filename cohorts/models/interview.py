@@ -6,6 +6,7 @@ from typing import ClassVar
 
 from django.db import models
 from django.db.models import Q
+from django.utils.translation import gettext_lazy as _
 
 from cohorts.models.participant import Participant
 from cohorts.models.scoping import ScopedQuerySet
@@ -34,8 +35,8 @@ class ProtocolVisit(models.Model):
     study = models.ForeignKey(Study, on_delete=models.CASCADE, related_name="protocol_visits")
     label = models.CharField(max_length=40)
     target_day = models.PositiveSmallIntegerField()
-    days_before = models.PositiveSmallIntegerField("days that it may be early", default=0)
-    days_after = models.PositiveSmallIntegerField("days that it may be late", default=0)
+    days_before = models.PositiveSmallIntegerField(_("days that it may be early"), default=0)
+    days_after = models.PositiveSmallIntegerField(_("days that it may be late"), default=0)
 
     objects: ClassVar = ProtocolVisitQuerySet.as_manager()
 
@@ -45,7 +46,7 @@ class ProtocolVisit(models.Model):
             models.UniqueConstraint(
                 name="protocol_visit_once",
                 fields=["study", "label"],
-                violation_error_message="The protocol has a visit with that label already.",
+                violation_error_message=_("The protocol has a visit with that label already."),
             )
         ]
 
@@ -65,13 +66,13 @@ class Interview(models.Model):
         Participant, on_delete=models.CASCADE, related_name="interviews"
     )
     interviewed_on = models.DateField()
-    isolated_at_home = models.BooleanField("marked isolation at home", null=True, blank=True)
-    months = models.FloatField("for how many months", null=True, blank=True)
+    isolated_at_home = models.BooleanField(_("marked isolation at home"), null=True, blank=True)
+    months = models.FloatField(_("for how many months"), null=True, blank=True)
     impaired_or_distressed = models.BooleanField(null=True, blank=True)
     days_out_a_week = models.PositiveSmallIntegerField(null=True, blank=True)
-    rarely_leaves_room = models.BooleanField("rarely leaves one room", null=True, blank=True)
+    rarely_leaves_room = models.BooleanField(_("rarely leaves one room"), null=True, blank=True)
     avoids_school_or_work = models.BooleanField(null=True, blank=True)
-    avoids_contact = models.BooleanField("avoids friends and family", null=True, blank=True)
+    avoids_contact = models.BooleanField(_("avoids friends and family"), null=True, blank=True)
 
     objects: ClassVar = InterviewQuerySet.as_manager()
 
@@ -81,17 +82,17 @@ class Interview(models.Model):
             models.UniqueConstraint(
                 name="interview_once_a_day",
                 fields=["participant", "interviewed_on"],
-                violation_error_message="This participant was interviewed on that day already.",
+                violation_error_message=_("This participant was interviewed on that day already."),
             ),
             models.CheckConstraint(
                 name="interview_days_of_a_week",
                 condition=Q(days_out_a_week=None) | Q(days_out_a_week__lte=7),
-                violation_error_message="A week has 7 days: check the days out.",
+                violation_error_message=_("A week has 7 days: check the days out."),
             ),
             models.CheckConstraint(
                 name="interview_months_plausible",
                 condition=Q(months=None) | Q(months__gte=0, months__lte=1200),
-                violation_error_message="Months are 0 to 1200: check the duration.",
+                violation_error_message=_("Months are 0 to 1200: check the duration."),
             ),
         ]
 

@@ -9,6 +9,7 @@ from typing import ClassVar, Self
 from django.core.validators import RegexValidator
 from django.db import models
 from django.db.models import F, Q
+from django.utils.translation import gettext_lazy as _
 
 from cohorts.models.scoping import ScopedQuerySet
 from cohorts.models.site import Site
@@ -39,41 +40,41 @@ class Participant(models.Model):
     """Nothing here names a person: a study code, and what the analyses need."""
 
     class Sex(models.TextChoices):
-        FEMALE = "female"
-        MALE = "male"
-        INTERSEX = "intersex"
-        UNKNOWN = "unknown"
+        FEMALE = "female", _("Female")
+        MALE = "male", _("Male")
+        INTERSEX = "intersex", _("Intersex")
+        UNKNOWN = "unknown", _("Unknown")
 
     site = models.ForeignKey(Site, on_delete=models.PROTECT, related_name="participants")
     code = models.CharField(
         max_length=64,
         validators=[
-            RegexValidator(CODE_PATTERN, "Letters, digits, dot, dash and underscore only.")
+            RegexValidator(CODE_PATTERN, _("Letters, digits, dot, dash and underscore only."))
         ],
     )
     sex = models.CharField(max_length=8, choices=Sex)
     group = models.SlugField()
     enrolled_on = models.DateField()
     birth_year = models.PositiveSmallIntegerField(null=True, blank=True)
-    age_years = models.FloatField("age at enrolment (years)", null=True, blank=True)
+    age_years = models.FloatField(_("age at enrolment (years)"), null=True, blank=True)
     drug_free = models.BooleanField(null=True, blank=True)
-    washout_on = models.DateField("drug-free since", null=True, blank=True)
+    washout_on = models.DateField(_("drug-free since"), null=True, blank=True)
     variables = models.JSONField(
         default=dict,
         blank=True,
-        help_text="Further numbers of this study, such as a severity grade.",
+        help_text=_("Further numbers of this study, such as a severity grade."),
     )
     version = models.PositiveIntegerField(default=1, editable=False)
     person = models.UUIDField(
         null=True,
         blank=True,
         editable=False,
-        help_text="The same in every record of one person; empty where there is one record.",
+        help_text=_("The same in every record of one person; empty where there is one record."),
     )
     merged_into = models.ForeignKey(
         "self", on_delete=models.CASCADE, null=True, blank=True, related_name="merged"
     )
-    left_on = models.DateField("moved to another site on", null=True, blank=True)
+    left_on = models.DateField(_("moved to another site on"), null=True, blank=True)
 
     objects: ClassVar = ParticipantQuerySet.as_manager()
 
@@ -89,22 +90,22 @@ class Participant(models.Model):
             models.UniqueConstraint(
                 name="participant_code_once_a_site",
                 fields=["site", "code"],
-                violation_error_message="This site has a participant with that code already.",
+                violation_error_message=_("This site has a participant with that code already."),
             ),
             models.CheckConstraint(
                 name="participant_age_plausible",
                 condition=Q(age_years=None) | Q(age_years__gte=0, age_years__lte=120),
-                violation_error_message="Age is in years, 0 to 120.",
+                violation_error_message=_("Age is in years, 0 to 120."),
             ),
             models.CheckConstraint(
                 name="participant_sex_known_word",
                 condition=Q(sex__in=["female", "male", "intersex", "unknown"]),
-                violation_error_message="Sex is female, male, intersex or unknown.",
+                violation_error_message=_("Sex is female, male, intersex or unknown."),
             ),
             models.CheckConstraint(
                 name="participant_merged_into_another",
                 condition=Q(merged_into=None) | ~Q(merged_into=F("id")),
-                violation_error_message="A record is not merged into itself.",
+                violation_error_message=_("A record is not merged into itself."),
             ),
             models.CheckConstraint(
                 name="participant_birth_year_plausible",
@@ -113,14 +114,17 @@ class Participant(models.Model):
                     enrolled_on__year__gte=F("birth_year"),
                     enrolled_on__year__lte=F("birth_year") + 120,
                 ),
-                violation_error_message="The birth year makes an age at enrolment outside 0 to 120 "
-                "years: check both years.",
+                violation_error_message=_(
+                    "The birth year makes an age at enrolment outside 0 to 120 years: check "
+                    "both years."
+                ),
             ),
             models.CheckConstraint(
                 name="participant_washout_when_drug_free",
                 condition=Q(washout_on=None) | Q(drug_free__isnull=False, drug_free=True),
-                violation_error_message="A washout date belongs to somebody who is drug-free: "
-                "correct one of the two.",
+                violation_error_message=_(
+                    "A washout date belongs to somebody who is drug-free: correct one of the two."
+                ),
             ),
         ]
 
@@ -153,7 +157,7 @@ class Visit(models.Model):
             models.UniqueConstraint(
                 name="visit_label_once",
                 fields=["participant", "label"],
-                violation_error_message="This participant has a visit with that label already.",
+                violation_error_message=_("This participant has a visit with that label already."),
             )
         ]
 

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, ClassVar, Self
 from django.db import models
 from django.db.models import Q
 from django.utils import timezone
+from django.utils.text import format_lazy
+from django.utils.translation import gettext_lazy as _
 
 from cohorts import access
 from cohorts.models.account import User
@@ -58,9 +60,9 @@ class Query(models.Model):
     """Asked by a person, or by a rule, which also closes it once its cause is gone."""
 
     class State(models.TextChoices):
-        OPEN = "open"
-        ANSWERED = "answered"
-        CLOSED = "closed"
+        OPEN = "open", _("Open")
+        ANSWERED = "answered", _("Answered")
+        CLOSED = "closed", _("Closed")
 
     site = models.ForeignKey(Site, on_delete=models.PROTECT, related_name="queries")
     participant = models.ForeignKey(
@@ -81,9 +83,11 @@ class Query(models.Model):
     shipment = models.ForeignKey(
         Shipment, on_delete=models.CASCADE, null=True, blank=True, related_name="queries"
     )
-    rule = models.SlugField(max_length=40, blank=True, help_text="Empty: a person asked.")
+    rule = models.SlugField(max_length=40, blank=True, help_text=_("Empty: a person asked."))
     cause = models.CharField(
-        max_length=200, blank=True, help_text="What the rule found, for programs: one query each."
+        max_length=200,
+        blank=True,
+        help_text=_("What the rule found, for programs: one query each."),
     )
     text = models.CharField(max_length=1000)
     state = models.CharField(max_length=8, choices=State, default=State.OPEN)
@@ -100,39 +104,40 @@ class Query(models.Model):
 
     class Meta:
         ordering = ["-id"]
-        verbose_name_plural = "queries"
+        verbose_name_plural = _("queries")
         indexes = [models.Index(fields=["site", "state", "-id"], name="query_by_site_and_state")]
         constraints = [
             models.CheckConstraint(
                 name="query_about_one_record",
                 condition=_exactly_one(SUBJECTS),
-                violation_error_message="A query is about exactly one record: "
-                + ", ".join(SUBJECTS)
-                + ".",
+                violation_error_message=format_lazy(
+                    _("A query is about exactly one record: {names}."),
+                    names=", ".join(SUBJECTS),
+                ),
             ),
             models.CheckConstraint(
                 name="query_asked_by_rule_or_person",
                 condition=(Q(rule="") & Q(raised_by__isnull=False))
                 | (~Q(rule="") & Q(raised_by=None)),
-                violation_error_message="A query is asked by a rule or by a person.",
+                violation_error_message=_("A query is asked by a rule or by a person."),
             ),
             models.CheckConstraint(
                 name="query_has_text",
                 condition=~Q(text=""),
-                violation_error_message="Write what you want to know.",
+                violation_error_message=_("Write what you want to know."),
             ),
             models.CheckConstraint(
                 name="query_closed_at_a_time",
                 condition=(Q(state="closed") & Q(closed_at__isnull=False))
                 | (~Q(state="closed") & Q(closed_at=None, closed_by=None)),
-                violation_error_message="A closed query, and no other, has the time of closing.",
+                violation_error_message=_("A closed query, and no other, has the time of closing."),
             ),
             models.UniqueConstraint(
                 name="one_query_a_cause",
                 fields=["rule", "cause", *SUBJECTS],
                 condition=~Q(rule="") & ~Q(state="closed"),
                 nulls_distinct=False,
-                violation_error_message="This rule has asked this already.",
+                violation_error_message=_("This rule has asked this already."),
             ),
         ]
 
@@ -164,9 +169,9 @@ class QueryEvent(models.Model):
     """One thing that was said or done about a query; never changed afterwards."""
 
     class Kind(models.TextChoices):
-        ANSWERED = "answered"
-        ASKED_AGAIN = "asked_again", "asked again"
-        CLOSED = "closed"
+        ANSWERED = "answered", _("Answered")
+        ASKED_AGAIN = "asked_again", _("asked again")
+        CLOSED = "closed", _("Closed")
 
     query = models.ForeignKey(Query, on_delete=models.CASCADE, related_name="events")
     kind = models.CharField(max_length=11, choices=Kind)
@@ -182,7 +187,9 @@ class QueryEvent(models.Model):
             models.CheckConstraint(
                 name="query_event_has_text",
                 condition=~Q(text=""),
-                violation_error_message="Say it in words: an answer without text answers nothing.",
+                violation_error_message=_(
+                    "Say it in words: an answer without text answers nothing."
+                ),
             )
         ]
 

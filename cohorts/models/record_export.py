@@ -6,6 +6,7 @@ from typing import ClassVar
 
 from django.db import models
 from django.db.models import Q
+from django.utils.translation import gettext_lazy as _
 
 from cohorts.models.account import User
 from cohorts.models.scoping import ScopedQuerySet
@@ -36,7 +37,7 @@ class RecordExport(models.Model):
             models.CheckConstraint(
                 name="record_export_has_reason",
                 condition=~Q(reason=""),
-                violation_error_message="Say why the records are exported.",
+                violation_error_message=_("Say why the records are exported."),
             )
         ]
 

@@ -6,6 +6,7 @@ from typing import ClassVar, Self
 
 from django.db import models
 from django.db.models import F, Q
+from django.utils.translation import gettext_lazy as _
 
 from cohorts.models.assay import Feature
 from cohorts.models.scoping import ScopedQuerySet
@@ -53,18 +54,18 @@ class ReferenceRange(models.Model):
             models.CheckConstraint(
                 name="range_low_below_high",
                 condition=Q(low__gte=0, low__lt=F("high")),
-                violation_error_message="The low end of a range is below its high end.",
+                violation_error_message=_("The low end of a range is below its high end."),
             ),
             models.CheckConstraint(
                 name="range_sex_known",
                 condition=Q(sex__in=["", "female", "male"]),
-                violation_error_message="A range is for female, for male, or for all (empty).",
+                violation_error_message=_("A range is for female, for male, or for all (empty)."),
             ),
             models.UniqueConstraint(
                 name="range_once",
                 fields=["feature", "matrix", "sex", "age_from", "age_until"],
                 nulls_distinct=False,
-                violation_error_message="This range is listed already: edit it.",
+                violation_error_message=_("This range is listed already: edit it."),
             ),
         ]
 

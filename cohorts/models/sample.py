@@ -7,6 +7,7 @@ from typing import ClassVar, Self
 
 from django.db import models
 from django.db.models import F, Q
+from django.utils.translation import gettext_lazy as _
 
 from cohorts.models.participant import Participant, Visit
 from cohorts.models.scoping import ScopedQuerySet
@@ -22,25 +23,25 @@ class Box(models.Model):
 
     site = models.ForeignKey(Site, on_delete=models.PROTECT, related_name="boxes")
     code = models.CharField(max_length=40)
-    place = models.CharField(max_length=80, blank=True, help_text="Freezer and shelf.")
-    n_rows = models.PositiveSmallIntegerField("rows", default=9)
-    n_columns = models.PositiveSmallIntegerField("columns", default=9)
+    place = models.CharField(max_length=80, blank=True, help_text=_("Freezer and shelf."))
+    n_rows = models.PositiveSmallIntegerField(_("rows"), default=9)
+    n_columns = models.PositiveSmallIntegerField(_("columns"), default=9)
 
     objects: ClassVar = BoxQuerySet.as_manager()
 
     class Meta:
         ordering = ["site_id", "code"]
-        verbose_name_plural = "boxes"
+        verbose_name_plural = _("boxes")
         constraints = [
             models.UniqueConstraint(
                 name="box_code_once_a_site",
                 fields=["site", "code"],
-                violation_error_message="This site has a box with that code already.",
+                violation_error_message=_("This site has a box with that code already."),
             ),
             models.CheckConstraint(
                 name="box_size_plausible",
                 condition=Q(n_rows__range=(1, 50), n_columns__range=(1, 50)),
-                violation_error_message="A box has 1 to 50 rows and 1 to 50 columns.",
+                violation_error_message=_("A box has 1 to 50 rows and 1 to 50 columns."),
             ),
         ]
 
@@ -60,11 +61,11 @@ class Sample(models.Model):
     """Handling is recorded because delay, light and haemolysis imitate the published signature."""
 
     class Status(models.TextChoices):
-        STORED = "stored"
-        IN_TRANSIT = "in_transit"
-        USED_UP = "used_up"
-        BLOCKED = "blocked"
-        DESTROYED = "destroyed"
+        STORED = "stored", _("Stored")
+        IN_TRANSIT = "in_transit", _("In Transit")
+        USED_UP = "used_up", _("Used Up")
+        BLOCKED = "blocked", _("Blocked")
+        DESTROYED = "destroyed", _("Destroyed")
 
     # The site stands here too: codes are unique within it, and lists filter by it without a join.
     site = models.ForeignKey(Site, on_delete=models.PROTECT, related_name="samples")
@@ -84,7 +85,7 @@ class Sample(models.Model):
     light_protected = models.BooleanField(null=True, blank=True)
     freeze_thaws = models.PositiveSmallIntegerField(null=True, blank=True)
     volume_ul = models.DecimalField(
-        "volume (µL)", max_digits=10, decimal_places=2, null=True, blank=True
+        _("volume (µL)"), max_digits=10, decimal_places=2, null=True, blank=True
     )
     box = models.ForeignKey(
         Box, on_delete=models.PROTECT, null=True, blank=True, related_name="samples"
@@ -97,7 +98,7 @@ class Sample(models.Model):
         null=True,
         blank=True,
         related_name="samples_held",
-        help_text="The site that received it; empty where it never left its own.",
+        help_text=_("The site that received it; empty where it never left its own."),
     )
     status = models.CharField(max_length=10, choices=Status, default=Status.STORED)
 
@@ -110,38 +111,38 @@ class Sample(models.Model):
             models.UniqueConstraint(
                 name="sample_code_once_a_site",
                 fields=["site", "code"],
-                violation_error_message="This site has a sample with that code already.",
+                violation_error_message=_("This site has a sample with that code already."),
             ),
             models.CheckConstraint(
                 name="sample_volume_not_negative",
                 condition=Q(volume_ul=None) | Q(volume_ul__gte=0),
-                violation_error_message="A tube holds no less than nothing: check the volumes.",
+                violation_error_message=_("A tube holds no less than nothing: check the volumes."),
             ),
             models.UniqueConstraint(
                 name="one_tube_a_place",
                 fields=["box", "box_row", "box_column"],
                 condition=Q(box__isnull=False),
-                violation_error_message="Another tube is in that place of the box.",
+                violation_error_message=_("Another tube is in that place of the box."),
             ),
             models.CheckConstraint(
                 name="sample_place_whole",
                 condition=Q(box=None, box_row=None, box_column=None)
                 | Q(box__isnull=False, box_row__gte=1, box_column__gte=1),
-                violation_error_message="A place is a box, a row and a column, from 1.",
+                violation_error_message=_("A place is a box, a row and a column, from 1."),
             ),
             models.CheckConstraint(
                 name="sample_spun_after_collected",
                 condition=Q(spun_at=None)
                 | Q(collected_at=None)
                 | Q(spun_at__gte=F("collected_at")),
-                violation_error_message="Spun before it was collected: check both times.",
+                violation_error_message=_("Spun before it was collected: check both times."),
             ),
             models.CheckConstraint(
                 name="sample_frozen_after_collected",
                 condition=Q(frozen_at=None)
                 | Q(collected_at=None)
                 | Q(frozen_at__gte=F("collected_at")),
-                violation_error_message="Frozen before it was collected: check both times.",
+                violation_error_message=_("Frozen before it was collected: check both times."),
             ),
         ]
 

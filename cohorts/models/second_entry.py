@@ -8,6 +8,7 @@ from django.contrib.postgres.fields import ArrayField
 from django.db import models
 from django.db.models import Q
 from django.utils import timezone
+from django.utils.translation import gettext_lazy as _
 
 from cohorts.models.account import User
 from cohorts.models.assessment import Assessment
@@ -37,13 +38,13 @@ class SecondEntry(models.Model):
 
     class Meta:
         ordering = ["id"]
-        verbose_name_plural = "second entries"
+        verbose_name_plural = _("second entries")
         constraints = [
             models.CheckConstraint(
                 name="second_entry_settled_by_somebody",
                 condition=Q(settled_at=None, settled_by=None)
                 | Q(settled_at__isnull=False, settled_by__isnull=False),
-                violation_error_message="Differences are settled by a person, at a time.",
+                violation_error_message=_("Differences are settled by a person, at a time."),
             )
         ]
 

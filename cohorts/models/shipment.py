@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, ClassVar, Self, TypeVar
 
 from django.db import models
 from django.db.models import F, Q
+from django.utils.translation import gettext_lazy as _
 
 from cohorts import access
 from cohorts.models.account import User
@@ -48,9 +49,9 @@ class Shipment(models.Model):
     from_site = models.ForeignKey(Site, on_delete=models.PROTECT, related_name="shipments_out")
     to_site = models.ForeignKey(Site, on_delete=models.PROTECT, related_name="shipments_in")
     courier = models.CharField(max_length=80)
-    reference = models.CharField("courier's number", max_length=80, blank=True)
+    reference = models.CharField(_("courier's number"), max_length=80, blank=True)
     most_celsius = models.FloatField(
-        "warmest allowed (°C)", default=-60.0, help_text="On dry ice: -60."
+        _("warmest allowed (°C)"), default=-60.0, help_text=_("On dry ice: -60.")
     )
     sent_at = models.DateTimeField()
     sent_by = models.ForeignKey(
@@ -65,7 +66,7 @@ class Shipment(models.Model):
             models.CheckConstraint(
                 name="shipment_between_two_sites",
                 condition=~Q(from_site=F("to_site")),
-                violation_error_message="A shipment goes to another site.",
+                violation_error_message=_("A shipment goes to another site."),
             )
         ]
 
@@ -93,10 +94,10 @@ class ShippedTube(models.Model):
     """A line of the manifest; ``condition`` is what the receiver says of it."""
 
     class Condition(models.TextChoices):
-        GOOD = "good"
-        DAMAGED = "damaged"
-        THAWED = "thawed"
-        MISSING = "missing"
+        GOOD = "good", _("Good")
+        DAMAGED = "damaged", _("Damaged")
+        THAWED = "thawed", _("Thawed")
+        MISSING = "missing", _("Missing")
 
     shipment = models.ForeignKey(Shipment, on_delete=models.CASCADE, related_name="tubes")
     sample = models.ForeignKey(Sample, on_delete=models.CASCADE, related_name="shipped")
@@ -110,7 +111,7 @@ class ShippedTube(models.Model):
             models.UniqueConstraint(
                 name="tube_once_a_manifest",
                 fields=["shipment", "sample"],
-                violation_error_message="The manifest names a tube twice.",
+                violation_error_message=_("The manifest names a tube twice."),
             )
         ]
 
@@ -137,12 +138,12 @@ class TemperatureReading(models.Model):
             models.UniqueConstraint(
                 name="temperature_once_a_time",
                 fields=["shipment", "at"],
-                violation_error_message="The log has two temperatures of one time.",
+                violation_error_message=_("The log has two temperatures of one time."),
             ),
             models.CheckConstraint(
                 name="temperature_possible",
                 condition=Q(celsius__gte=-273.15, celsius__lte=100),
-                violation_error_message="Temperatures are in °C, -273 to 100.",
+                violation_error_message=_("Temperatures are in °C, -273 to 100."),
             ),
         ]
 

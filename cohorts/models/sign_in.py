@@ -8,6 +8,7 @@ from typing import ClassVar, Self
 from django.db import models
 from django.db.models import Q
 from django.utils import timezone
+from django.utils.translation import gettext_lazy as _
 
 from cohorts import access
 from cohorts.models.account import User
@@ -41,7 +42,7 @@ class SignInAttempt(models.Model):
     )
     address = models.GenericIPAddressField()
     at = models.DateTimeField(auto_now_add=True, db_index=True)
-    passed = models.BooleanField(default=False, help_text="Whether the password was right.")
+    passed = models.BooleanField(default=False, help_text=_("Whether the password was right."))
 
     objects: ClassVar = SignInAttemptQuerySet.as_manager()
 
@@ -88,15 +89,19 @@ class Invitation(models.Model):
                 name="invitation_site_fits_role",
                 condition=Q(role__in=sorted(access.CONSORTIUM_ROLES), site=None)
                 | (~Q(role__in=sorted(access.CONSORTIUM_ROLES)) & Q(site__isnull=False)),
-                violation_error_message="A site role needs its site; a consortium role names none.",
+                violation_error_message=_(
+                    "A site role needs its site; a consortium role names none."
+                ),
             ),
             models.UniqueConstraint(
                 name="one_open_invitation",
                 fields=["email", "site", "role"],
                 condition=Q(accepted_at=None, withdrawn_at=None),
                 nulls_distinct=False,
-                violation_error_message="This address is invited to that role already: "
-                "take that invitation back to send another.",
+                violation_error_message=_(
+                    "This address is invited to that role already: take that invitation back "
+                    "to send another."
+                ),
             ),
         ]
 

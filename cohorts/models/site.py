@@ -11,6 +11,7 @@ from django.core.exceptions import ValidationError
 from django.core.validators import RegexValidator
 from django.db import models
 from django.db.models import F, Q
+from django.utils.translation import gettext_lazy as _
 
 from cohorts import access
 from cohorts.models.account import User
@@ -40,20 +41,20 @@ class Study(models.Model):
     title = models.CharField(max_length=200)
     more_groups = ArrayField(models.SlugField(), default=list, blank=True)
     # What a batch is held against: a feature over a limit is named on the batch's page.
-    qc_rsd_percent = models.FloatField("RSD of QC pools, at most (%)", default=30.0)
-    qc_blank_percent = models.FloatField("blank against QC pools, at most (%)", default=30.0)
-    qc_missing_percent = models.FloatField("missing values, at most (%)", default=30.0)
+    qc_rsd_percent = models.FloatField(_("RSD of QC pools, at most (%)"), default=30.0)
+    qc_blank_percent = models.FloatField(_("blank against QC pools, at most (%)"), default=30.0)
+    qc_missing_percent = models.FloatField(_("missing values, at most (%)"), default=30.0)
 
     objects: ClassVar = StudyQuerySet.as_manager()
 
     class Meta:
         ordering = ["code"]
-        verbose_name_plural = "studies"
+        verbose_name_plural = _("studies")
         constraints = [
             models.CheckConstraint(
                 name="study_qc_limits_above_zero",
                 condition=Q(qc_rsd_percent__gt=0, qc_blank_percent__gt=0, qc_missing_percent__gt=0),
-                violation_error_message="An acceptance limit is a percentage above 0.",
+                violation_error_message=_("An acceptance limit is a percentage above 0."),
             )
         ]
 
@@ -77,14 +78,16 @@ class Site(models.Model):
         max_length=12,
         unique=True,
         validators=[
-            RegexValidator(r"^[A-Z][A-Z0-9_-]{1,11}$", "2 to 12 capitals or digits, such as FUK.")
+            RegexValidator(
+                r"^[A-Z][A-Z0-9_-]{1,11}$", _("2 to 12 capitals or digits, such as FUK.")
+            )
         ],
     )
     name = models.CharField(max_length=200)
     country = models.CharField(
         max_length=2,
         blank=True,
-        validators=[RegexValidator(r"^[A-Z]{2}$", "Two capitals, such as JP.")],
+        validators=[RegexValidator(r"^[A-Z]{2}$", _("Two capitals, such as JP."))],
     )
     time_zone = models.CharField(max_length=64, default="UTC", validators=[validate_time_zone])
     languages = ArrayField(models.CharField(max_length=16), default=list, blank=True)
@@ -148,8 +151,8 @@ class Membership(models.Model):
         Site, on_delete=models.PROTECT, related_name="memberships", null=True, blank=True
     )
     role = models.CharField(max_length=2, choices=list(access.ROLES.items()))
-    from_date = models.DateField("from", default=date.today)
-    until_date = models.DateField("until", null=True, blank=True)
+    from_date = models.DateField(_("from"), default=date.today)
+    until_date = models.DateField(_("until"), null=True, blank=True)
     recorded_on = models.DateField(default=date.today, editable=False)
 
     objects: ClassVar = MembershipManager()
@@ -161,18 +164,22 @@ class Membership(models.Model):
                 name="membership_site_fits_role",
                 condition=Q(role__in=sorted(access.CONSORTIUM_ROLES), site=None)
                 | (~Q(role__in=sorted(access.CONSORTIUM_ROLES)) & Q(site__isnull=False)),
-                violation_error_message="A site role needs its site; a consortium role names none.",
+                violation_error_message=_(
+                    "A site role needs its site; a consortium role names none."
+                ),
             ),
             models.CheckConstraint(
                 name="membership_until_after_from",
                 condition=Q(until_date=None) | Q(until_date__gte=F("from_date")),
-                violation_error_message="Ends before it begins: check both dates.",
+                violation_error_message=_("Ends before it begins: check both dates."),
             ),
             models.UniqueConstraint(
                 name="membership_once",
                 fields=["user", "site", "role", "from_date"],
                 nulls_distinct=False,
-                violation_error_message="This person holds that role there from that day already.",
+                violation_error_message=_(
+                    "This person holds that role there from that day already."
+                ),
             ),
         ]
 

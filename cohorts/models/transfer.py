@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, ClassVar, Self
 from django.db import models
 from django.db.models import Q
 from django.utils import timezone
+from django.utils.translation import gettext_lazy as _
 
 from cohorts import access
 from cohorts.models.account import User
@@ -52,7 +53,7 @@ class Transfer(models.Model):
     ended_by = models.ForeignKey(
         User, on_delete=models.PROTECT, null=True, blank=True, related_name="+"
     )
-    ended_at = models.DateTimeField("called off", null=True, blank=True)
+    ended_at = models.DateTimeField(_("called off"), null=True, blank=True)
 
     objects: ClassVar = TransferQuerySet.as_manager()
 
@@ -63,12 +64,12 @@ class Transfer(models.Model):
                 name="one_open_transfer_a_participant",
                 fields=["participant"],
                 condition=Q(accepted_at=None, ended_at=None),
-                violation_error_message="A transfer of this participant is open already.",
+                violation_error_message=_("A transfer of this participant is open already."),
             ),
             models.CheckConstraint(
                 name="transfer_accepted_or_called_off",
                 condition=Q(accepted_at=None) | Q(ended_at=None, arrived_as__isnull=False),
-                violation_error_message="A transfer is taken over or called off, not both.",
+                violation_error_message=_("A transfer is taken over or called off, not both."),
             ),
         ]
 

@@ -6,6 +6,7 @@ import uuid
 from typing import ClassVar
 
 from django.db import models
+from django.utils.translation import gettext_lazy as _
 
 from cohorts import access
 from cohorts.models.account import User
@@ -21,10 +22,10 @@ class UploadQuerySet(ScopedQuerySet["Upload"]):
 
 class Upload(models.Model):
     class Status(models.TextChoices):
-        RECEIVED = "received"
-        REJECTED = "rejected"
-        CHECKED = "checked"
-        ACCEPTED = "accepted"
+        RECEIVED = "received", _("Received")
+        REJECTED = "rejected", _("Rejected")
+        CHECKED = "checked", _("Checked")
+        ACCEPTED = "accepted", _("Accepted")
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     site = models.ForeignKey(Site, on_delete=models.PROTECT, related_name="uploads")
@@ -41,7 +42,7 @@ class Upload(models.Model):
     accepted_by = models.ForeignKey(
         User, on_delete=models.PROTECT, null=True, blank=True, related_name="uploads_accepted"
     )
-    reason = models.CharField("why the books were corrected", max_length=300, blank=True)
+    reason = models.CharField(_("why the books were corrected"), max_length=300, blank=True)
 
     objects: ClassVar = UploadQuerySet.as_manager()
 
@@ -55,7 +56,7 @@ class Upload(models.Model):
             models.UniqueConstraint(
                 name="same_file_same_upload",
                 fields=["site", "kind", "sha256"],
-                violation_error_message="This file was sent already.",
+                violation_error_message=_("This file was sent already."),
             )
         ]
 
@@ -82,7 +83,9 @@ class ColumnMapping(models.Model):
             models.UniqueConstraint(
                 name="mapping_once_a_kind",
                 fields=["site", "kind"],
-                violation_error_message="This site has a mapping for that kind already: edit it.",
+                violation_error_message=_(
+                    "This site has a mapping for that kind already: edit it."
+                ),
             )
         ]
 

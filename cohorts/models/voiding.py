@@ -8,6 +8,7 @@ from django.conf import settings
 from django.db import models
 from django.db.models import F, Q
 from django.db.models.functions import Now
+from django.utils.translation import gettext_lazy as _
 
 from cohorts.models.assay import AssayBatch
 from cohorts.models.scoping import ScopedQuerySet
@@ -43,18 +44,20 @@ class BatchVoid(models.Model):
             models.CheckConstraint(
                 name="batch_void_has_reason",
                 condition=~Q(reason=""),
-                violation_error_message="Say why the batch is voided.",
+                violation_error_message=_("Say why the batch is voided."),
             ),
             models.CheckConstraint(
                 name="batch_void_takes_two",
                 condition=Q(decided_by=None) | ~Q(decided_by=F("asked_by")),
-                violation_error_message="Somebody else than who asked decides.",
+                violation_error_message=_("Somebody else than who asked decides."),
             ),
             models.UniqueConstraint(
                 name="batch_void_asked_once",
                 fields=["batch"],
                 condition=Q(approved=None),
-                violation_error_message="This has been asked for already: somebody else decides.",
+                violation_error_message=_(
+                    "This has been asked for already: somebody else decides."
+                ),
             ),
         ]
 

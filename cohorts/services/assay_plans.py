@@ -16,6 +16,7 @@ from cohorts.ingest.comparison import Preview
 from cohorts.ingest.facts import FeatureFacts
 from cohorts.ingest.report import Fault
 from cohorts.models import AssayBatch, AssayRow, Site
+from cohorts.sentences import say
 
 
 @dataclass(frozen=True)
@@ -82,9 +83,14 @@ def _unclear(
         codes = set(held.values_list("sample__code", flat=True))
         if each.scale != options.scale:
             first = min(codes, key=lambda code: where[code])
-            words = (
-                f"{first} has values of {each.platform} in {each.matrix} that were sent as "
-                f"{each.scale}, and this table is sent as {options.scale}; choose the same."
+            words = say(
+                "%(first)s has values of %(platform)s in %(matrix)s that were sent as "
+                "%(scale)s, and this table is sent as %(sent_as)s; choose the same.",
+                first=first,
+                platform=each.platform,
+                matrix=each.matrix,
+                scale=each.scale,
+                sent_as=options.scale,
             )
             faults.append(Fault(where[first], "sample", "another_scale", words))
         faults += [
@@ -92,8 +98,13 @@ def _unclear(
                 where[code],
                 "sample",
                 "in_two_batches",
-                f"{code} has values in two batches of {each.platform} in {each.matrix}; "
-                "have one of them voided first.",
+                say(
+                    "%(code)s has values in two batches of %(platform)s in %(matrix)s; have "
+                    "one of them voided first.",
+                    code=code,
+                    platform=each.platform,
+                    matrix=each.matrix,
+                ),
             )
             for code in sorted(codes & holder)
         ]

@@ -11,6 +11,7 @@ from cohorts import clock
 from cohorts.errors import AlreadyWithdrawn, UnusableRequest
 from cohorts.models import Change, Consent, ConsentForm, Participant, User, Withdrawal
 from cohorts.retrying import retried
+from cohorts.sentences import say
 from cohorts.services import destruction
 from cohorts.services.identity import refuse_merged
 
@@ -80,8 +81,12 @@ def withdraw(
     if level <= highest:
         words = Withdrawal.Level(highest).label
         raise AlreadyWithdrawn(
-            f"{participant.code} has withdrawn already ({words}); a level can be raised, "
-            "and lowering it is a new consent."
+            say(
+                "%(participant)s has withdrawn already (%(words)s); a level can be "
+                "raised, and lowering it is a new consent.",
+                participant=participant.code,
+                words=words,
+            )
         )
     withdrawal = Withdrawal(
         participant=participant, level=level, effective_on=today, recorded_by=by, note=note
@@ -97,31 +102,42 @@ def _hold_to_its_form(consent: Consent) -> None:
     """Raises UnusableRequest where that form was not there to be signed so, on that day."""
     form, signed = consent.form, consent.signed_on
     if signed > clock.today():
-        raise UnusableRequest(f"{signed:%Y-%m-%d} is still to come: check the day.")
+        raise UnusableRequest(
+            say("%(signed)s is still to come: check the day.", signed=format(signed, "%Y-%m-%d"))
+        )
     if form is None:
         return
     if form.site_id != consent.participant.site_id:
-        raise UnusableRequest("This form is another site's; name the one that was signed.")
+        raise UnusableRequest(say("This form is another site's; name the one that was signed."))
     if not (form.valid_from or signed) <= signed <= (form.valid_until or signed):
         window = " to ".join(
             f"{day:%Y-%m-%d}" for day in (form.valid_from, form.valid_until) if day
         )
         raise UnusableRequest(
-            f"Form {form.version} is valid {window}; it was not signed on {signed:%Y-%m-%d}: check "
-            "the day, or name the form that was signed."
+            say(
+                "Form %(version)s is valid %(window)s; it was not signed on "
+                "%(signed)s: check the day, or name the form that was signed.",
+                version=form.version,
+                window=window,
+                signed=format(signed, "%Y-%m-%d"),
+            )
         )
     beyond = sorted(set(consent.scopes) - set(form.offered_scopes))
     # A form that a table opened, without its document, offers what nobody has checked.
     if beyond and form.document_sha256:
         raise UnusableRequest(
-            f"Form {form.version} does not offer {', '.join(beyond)}; tick what was signed."
+            say(
+                "Form %(version)s does not offer %(beyond)s; tick what was signed.",
+                version=form.version,
+                beyond=", ".join(beyond),
+            )
         )
 
 
 def _stop_samples(withdrawal: Withdrawal, *, destroy: bool) -> None:
     stops_use = withdrawal.level >= Withdrawal.Level.NO_FURTHER_USE
     if destroy and not stops_use:
-        raise UnusableRequest("Tubes are destroyed from level 3 (no further use) on.")
+        raise UnusableRequest(say("Tubes are destroyed from level 3 (no further use) on."))
     if destroy:
         destruction.order_destruction(
             withdrawal.participant, "a withdrawal", by=withdrawal.recorded_by

@@ -16,6 +16,7 @@ from cohorts.ingest.report import Fault
 from cohorts.ingest.samples import CheckedSamples, SampleRow
 from cohorts.models import Assessment, Consent, Participant, Sample, SecondEntry, Site, Upload
 from cohorts.scoring import SCORING_VERSION
+from cohorts.sentences import say
 from cohorts.services import entries
 from cohorts.services.biobank import visits_of
 from cohorts.services.phenotyping import score_of
@@ -93,8 +94,12 @@ def _changed_consents(
             row.row,
             "consent_scopes",
             "consent_not_corrected",
-            f"{row.participant} has no such consent on record, and a table does not change the "
-            "consent of somebody enrolled; record it on the consent page, or empty these cells.",
+            say(
+                "%(participant)s has no such consent on record, and a table does not "
+                "change the consent of somebody enrolled; record it on the consent page, "
+                "or empty these cells.",
+                participant=row.participant,
+            ),
         )
         for row in rows
         if row.row not in comparison.new
@@ -118,8 +123,11 @@ def _left_derivatives(site: Site, rows: Sequence[SampleRow], comparison: Compari
             moved[parent].row,
             "participant",
             "derivative_left",
-            f'"{code}" was made of this sample; send it in this table too, with the same '
-            "participant.",
+            say(
+                '"%(code)s" was made of this sample; send it in this table too, with '
+                "the same participant.",
+                code=code,
+            ),
         )
         for code, parent, person in derived.values_list("code", "parent__code", "participant__code")
         if sent.get(code, person) != moved[parent].participant

@@ -11,6 +11,7 @@ from django.utils import timezone
 from cohorts import access
 from cohorts.errors import NotAllowed, RefusedHandling
 from cohorts.models import Box, CustodyEvent, Sample, Site, User, Withdrawal
+from cohorts.sentences import say
 
 # Clocks of freezers and of people differ by that much.
 CLOCK_SLACK = timedelta(minutes=10)
@@ -30,14 +31,27 @@ def divide(
     """Take a volume out of a tube into a new one; the tube keeps the rest."""
     parent = _held(parent_id, by, "C")
     if volume_ul <= 0:
-        raise RefusedHandling(f"Take more than nothing out of {parent.code}: write a volume in µL.")
+        raise RefusedHandling(
+            say(
+                "Take more than nothing out of %(parent)s: write a volume in µL.",
+                parent=parent.code,
+            )
+        )
     if parent.volume_ul is None:
         raise RefusedHandling(
-            f"The volume of {parent.code} is not recorded: record it, then divide the tube."
+            say(
+                "The volume of %(parent)s is not recorded: record it, then divide the tube.",
+                parent=parent.code,
+            )
         )
     if volume_ul > parent.volume_ul:
         raise RefusedHandling(
-            f"{parent.code} holds {parent.volume_ul} µL; {volume_ul} µL cannot be taken out."
+            say(
+                "%(parent)s holds %(volume_ul)s µL; %(asked)s µL cannot be taken out.",
+                parent=parent.code,
+                volume_ul=parent.volume_ul,
+                asked=volume_ul,
+            )
         )
     child = _copy(parent, code=code, material=material or parent.material, volume_ul=volume_ul)
     step(parent, Kind.DIVIDED, by=by, at=at, note=f"{volume_ul} µL to {code}")
@@ -69,7 +83,11 @@ def measure(sample_id: int, *, volume_ul: Decimal, by: User) -> Sample:
     sample = _held(sample_id, by, "U")
     if sample.volume_ul is not None:
         raise RefusedHandling(
-            f"{sample.code} holds {sample.volume_ul} µL by the books; only dividing changes that."
+            say(
+                "%(sample)s holds %(volume_ul)s µL by the books; only dividing changes that.",
+                sample=sample.code,
+                volume_ul=sample.volume_ul,
+            )
         )
     sample.volume_ul = volume_ul
     sample.full_clean()
@@ -84,15 +102,34 @@ def move(sample_id: int, *, box_code: str, row: int, column: int, by: User) -> S
     # The box's row orders those who fill it.
     box = Box.objects.select_for_update().filter(site=sample.site_id, code=box_code).first()
     if box is None:
-        raise RefusedHandling(f"{sample.site.code} has no box {box_code!r}: check its code.")
+        raise RefusedHandling(
+            say(
+                "%(site)s has no box %(box_code)s: check its code.",
+                site=sample.site.code,
+                box_code=repr(box_code),
+            )
+        )
     if not (1 <= row <= box.n_rows and 1 <= column <= box.n_columns):
         raise RefusedHandling(
-            f"Box {box.code} has {box.n_rows} rows and {box.n_columns} columns; "
-            f"there is no place {row}/{column}."
+            say(
+                "Box %(box)s has %(n_rows)s rows and %(n_columns)s columns; there is no "
+                "place %(row)s/%(column)s.",
+                box=box.code,
+                n_rows=box.n_rows,
+                n_columns=box.n_columns,
+                row=row,
+                column=column,
+            )
         )
     there = box.samples.filter(box_row=row, box_column=column).exclude(pk=sample.pk).first()
     if there is not None:
-        raise RefusedHandling(f"{there.code} is in {there.place}: choose a free place.")
+        raise RefusedHandling(
+            say(
+                "%(there)s is in %(place)s: choose a free place.",
+                there=there.code,
+                place=there.place,
+            )
+        )
     before = sample.place
     sample.box, sample.box_row, sample.box_column = box, row, column
     step(sample, Kind.MOVED, by=by, note=f"{before or 'no place'} to {sample.place}")
@@ -105,7 +142,7 @@ def move(sample_id: int, *, box_code: str, row: int, column: int, by: User) -> S
 def add_box(site: Site, *, code: str, place: str, n_rows: int, n_columns: int, by: User) -> Box:
     """A new box in a freezer of the site."""
     if not access.may(by, "sample", "C", site.pk):
-        raise NotAllowed(f"Your role at {site.code} does not handle samples.")
+        raise NotAllowed(say("Your role at %(site)s does not handle samples.", site=site.code))
     box = Box(site=site, code=code, place=place, n_rows=n_rows, n_columns=n_columns)
     box.full_clean()
     box.save()
@@ -119,11 +156,22 @@ def step(
     now = timezone.now()
     last = sample.custody.last()
     if at is not None and at > now + CLOCK_SLACK:
-        raise RefusedHandling(f"{sample.code}: {at:%Y-%m-%d %H:%M} is still to come.")
+        raise RefusedHandling(
+            say(
+                "%(sample)s: %(at)s is still to come.",
+                sample=sample.code,
+                at=format(at, "%Y-%m-%d %H:%M"),
+            )
+        )
     if at is not None and last is not None and at < last.at:
         raise RefusedHandling(
-            f"{sample.code} was {last.kind} on {last.at:%Y-%m-%d %H:%M}; a step is recorded in "
-            "the order in which it happened."
+            say(
+                "%(sample)s was %(kind)s on %(at)s; a step is recorded in the order in "
+                "which it happened.",
+                sample=sample.code,
+                kind=last.kind,
+                at=format(last.at, "%Y-%m-%d %H:%M"),
+            )
         )
     number = last.number + 1 if last else 1
     event: CustodyEvent = CustodyEvent.objects.create(
@@ -136,11 +184,20 @@ def usable(sample: Sample) -> None:
     """Raises RefusedHandling for a tube that is not there, or whose participant said stop."""
     if sample.status != Sample.Status.STORED:
         words = sample.get_status_display().lower()
-        raise RefusedHandling(f"{sample.code} is {words}; nothing more is done with it.")
+        raise RefusedHandling(
+            say(
+                "%(sample)s is %(words)s; nothing more is done with it.",
+                sample=sample.code,
+                words=words,
+            )
+        )
     person = Withdrawal.objects.filter(participant=sample.participant_id)
     if person.effective(timezone.localdate()).stopping_new_data().exists():
         raise RefusedHandling(
-            f"{sample.code}: its participant has withdrawn; the tube is neither used nor sent."
+            say(
+                "%(sample)s: its participant has withdrawn; the tube is neither used nor sent.",
+                sample=sample.code,
+            )
         )
 
 
@@ -157,7 +214,9 @@ def held(sample_id: int) -> Sample:
 def _held(sample_id: int, by: User, verb: str) -> Sample:
     sample = held(sample_id)
     if not access.may(by, "sample", verb, sample.site_id):
-        raise NotAllowed(f"Your role at {sample.site.code} does not handle samples.")
+        raise NotAllowed(
+            say("Your role at %(site)s does not handle samples.", site=sample.site.code)
+        )
     usable(sample)
     return sample
 

@@ -15,6 +15,7 @@ from django.db.models import F, Q
 from cohorts import clock
 from cohorts.models import AssayBatch, Change, ConsentForm, Membership, Site, Study, Withdrawal
 from cohorts.models.change import hold_order_lock
+from cohorts.sentences import say
 
 ONE_DAY = timedelta(days=1)
 
@@ -66,7 +67,11 @@ def _consent_windows(today: date) -> Iterator[Event]:
     """The first and the last day on which a form's consents count."""
     reached = Q(valid_from__lte=today) | Q(valid_until__lt=today)
     for form in ConsentForm.objects.filter(reached).select_related("site__study"):
-        name = f"consent form {form.version} of {form.site.code}"
+        name = say(
+            "consent form %(version)s of %(site)s",
+            version=form.version,
+            site=form.site.code,
+        )
         if form.valid_from is not None and form.valid_from <= today:
             yield _of_site(
                 form.site,
@@ -93,7 +98,7 @@ def _withdrawals(today: date) -> Iterator[Event]:
             withdrawal.participant.site,
             "withdrawal",
             f"withdrawal:{withdrawal.pk}:from:{withdrawal.effective_on}",
-            f"a withdrawal takes effect {withdrawal.effective_on}",
+            say("a withdrawal takes effect %(effective_on)s", effective_on=withdrawal.effective_on),
         )
 
 
@@ -105,7 +110,7 @@ def _ethics(today: date) -> Iterator[Event]:
             site,
             "ethics",
             f"ethics:{site.pk}:until:{last}",
-            f"ethics approval of {site.code} ends {last}",
+            say("ethics approval of %(site)s ends %(last)s", site=site.code, last=last),
         )
 
 
@@ -118,7 +123,12 @@ def _embargoes(today: date) -> Iterator[Event]:
             batch.site,
             "assays",
             f"embargo:{batch.pk}:until:{first}",
-            f"embargo of a {batch.platform} batch of {batch.site.code} ends {first}",
+            say(
+                "embargo of a %(platform)s batch of %(site)s ends %(first)s",
+                platform=batch.platform,
+                site=batch.site.code,
+                first=first,
+            ),
         )
 
 

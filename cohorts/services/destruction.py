@@ -10,6 +10,7 @@ from django.utils import timezone
 from cohorts import access, history
 from cohorts.errors import NotAllowed, RefusedHandling
 from cohorts.models import CustodyEvent, Destruction, Participant, Sample, User
+from cohorts.sentences import say
 from cohorts.services.custody import step
 
 
@@ -64,11 +65,21 @@ def record(
     """What the laboratory did with one tube: when, how and where, and who saw it."""
     order = _order(destruction_id)
     if not access.may(by, "destruction", "C", order.site_id):
-        raise NotAllowed(f"Your role at {order.site.code} does not record destructions.")
+        raise NotAllowed(
+            say("Your role at %(site)s does not record destructions.", site=order.site.code)
+        )
     if order.recorded_at is not None:
-        raise RefusedHandling(f"The destruction of {order.tube} is recorded already.")
+        raise RefusedHandling(
+            say("The destruction of %(tube)s is recorded already.", tube=order.tube)
+        )
     if not access.may(witness, "destruction", "R", order.site_id):
-        raise RefusedHandling(f"{witness} is nobody at {order.site.code}: name who was there.")
+        raise RefusedHandling(
+            say(
+                "%(witness)s is nobody at %(site)s: name who was there.",
+                witness=witness,
+                site=order.site.code,
+            )
+        )
     order.recorded_by, order.recorded_at = by, timezone.now()
     order.destroyed_at, order.method, order.witness = at, method.strip(), witness
     order.full_clean()
@@ -81,13 +92,17 @@ def approve(destruction_id: int, *, by: User) -> Destruction:
     """The data manager's yes; from then on the tube is gone from the books."""
     order = _order(destruction_id)
     if not access.may(by, "destruction", "A", order.site_id):
-        raise NotAllowed(f"Your role at {order.site.code} does not approve destructions.")
+        raise NotAllowed(
+            say("Your role at %(site)s does not approve destructions.", site=order.site.code)
+        )
     if order.recorded_at is None:
-        raise RefusedHandling(f"Nobody has recorded the destruction of {order.tube} yet.")
+        raise RefusedHandling(
+            say("Nobody has recorded the destruction of %(tube)s yet.", tube=order.tube)
+        )
     if order.approved_at is not None:
-        raise RefusedHandling("This destruction is approved already.")
+        raise RefusedHandling(say("This destruction is approved already."))
     if order.recorded_by_id == by.pk:
-        raise RefusedHandling("You recorded this destruction; somebody else must approve it.")
+        raise RefusedHandling(say("You recorded this destruction; somebody else must approve it."))
     order.approved_by, order.approved_at = by, timezone.now()
     if order.sample is None:
         # Its participant is erased: now nobody needs to find the tube any more.

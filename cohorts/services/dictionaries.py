@@ -17,6 +17,7 @@ from cohorts.ingest.facts import ContextVariable
 from cohorts.ingest.formats.redcap_dictionary import Variable, read_dictionary
 from cohorts.ingest.reading import UnreadableFile
 from cohorts.models import Study, User, VariableDictionary
+from cohorts.sentences import say
 
 _KEPT = tuple(ContextVariable.__dataclass_fields__)
 _STANDARD = frozenset(
@@ -62,7 +63,9 @@ def draft(study: Study, content: bytes, *, filename: str = "dictionary") -> Draf
         else:
             kept.append(_plain(variable))
     if not kept:
-        raise UnusableRequest(f"{filename} has no variable that may be taken.")
+        raise UnusableRequest(
+            say("%(filename)s has no variable that may be taken.", filename=filename)
+        )
     newest = VariableDictionary.objects.current(study).first()
     unjudged = [v.name for v in kept if v.branching and not is_understood(v.branching)]
     return Draft(
@@ -86,16 +89,24 @@ def add(
     study = Study.objects.select_for_update().get(pk=study_id)
     if not access.may(by, "dictionary", "C"):
         raise NotAllowed(
-            "Your role does not change the study's dictionary; ask the consortium data manager."
+            say(
+                "Your role does not change the study's dictionary; ask the consortium data manager."
+            )
         )
     made = draft(study, content, filename=filename)
     if made.after != after:
         raise ChangedMeanwhile(
-            f"The dictionary is version {made.after} by now, and you have seen {after}: look at "
-            "what this file changes again, then take it."
+            say(
+                "The dictionary is version %(after)s by now, and you have seen "
+                "%(seen)s: look at what this file changes again, then take it.",
+                after=made.after,
+                seen=after,
+            )
         )
     if not made.changes.names:
-        raise UnusableRequest(f"This file says what version {after} says; nothing would change.")
+        raise UnusableRequest(
+            say("This file says what version %(after)s says; nothing would change.", after=after)
+        )
     version = VariableDictionary(
         study=study,
         version=after + 1,
@@ -118,11 +129,11 @@ def changes_of(version: VariableDictionary) -> DictionaryChanges:
 
 def _why_left_out(variable: Variable) -> str:
     if variable.is_personal:
-        return "it names a person"
+        return say("it names a person")
     if not variable.holds_values:
-        return "free text and files are not taken"
+        return say("free text and files are not taken")
     clash = {heading(each.name) for each in columns_of([_plain(variable)])} & _STANDARD
-    return "the tables have a column of that name already" if clash else ""
+    return say("the tables have a column of that name already") if clash else ""
 
 
 def _plain(variable: Variable) -> ContextVariable:

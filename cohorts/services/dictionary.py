@@ -10,6 +10,7 @@ from cohorts import access
 from cohorts.errors import NotAllowed, RefusedDecision, UnusableRequest
 from cohorts.ingest.facts import normalise
 from cohorts.models import Feature, FeatureAlias, FeatureDecision, Site, User
+from cohorts.sentences import say
 from cohorts.services import feature_columns
 from cohorts.services.feature_columns import columns_of, hold_sites, keep_names, lead_to
 
@@ -37,10 +38,10 @@ def merge(feature_id: int, *, into: int, reason: str, by: User) -> Feature:
     """Two features are one: the columns and names of the first lead to the second."""
     feature, kept = _held(feature_id, by), _held(into, by)
     if feature == kept:
-        raise UnusableRequest("A feature cannot be merged into itself: name the other one.")
+        raise UnusableRequest(say("A feature cannot be merged into itself: name the other one."))
     n = merge_into(feature, kept)
     note(Kind.MERGE, feature, into=kept, reason=reason, by=by, n_columns=n)
-    cause = f"{feature.name} is one with {kept.name}"
+    cause = say("%(feature)s is one with %(kept)s", feature=feature.name, kept=kept.name)
     feature_columns.record_change(None, n_columns=n, cause=cause, by=by)
     return kept
 
@@ -65,8 +66,11 @@ def split(feature_id: int, *, name: str, sites: Collection[str], reason: str, by
     unknown = sorted(set(sites) - {column.batch.site.code for column in columns})
     if unknown or not columns:
         raise RefusedDecision(
-            f"No accepted batch of {', '.join(unknown) or 'a site'} has {feature.name}: name sites "
-            "that send it."
+            say(
+                "No accepted batch of %(unknown)s has %(feature)s: name sites that send it.",
+                unknown=", ".join(unknown) or "a site",
+                feature=feature.name,
+            )
         )
     part = Feature(
         name=name,
@@ -81,7 +85,7 @@ def split(feature_id: int, *, name: str, sites: Collection[str], reason: str, by
     n = lead_to(part, columns)
     keep_names(part, columns)
     note(Kind.SPLIT, feature, into=part, reason=reason, by=by, n_columns=n)
-    cause = f"{name} is split from {feature.name}"
+    cause = say("%(name)s is split from %(feature)s", name=name, feature=feature.name)
     feature_columns.record_change(None, n_columns=n, cause=cause, by=by)
     return part
 
@@ -117,22 +121,34 @@ def note(
 def refuse_taken_name(name: str, *, but: Feature | None = None) -> None:
     """Raises RefusedDecision for a name that leads to another feature already."""
     if not name:
-        raise UnusableRequest("Give the new name.")
+        raise UnusableRequest(say("Give the new name."))
     wanted = normalise(name)
     for taken in Feature.objects.all():
         if normalise(taken.name) == wanted and taken != but:
-            raise RefusedDecision(f"{taken.name} is a feature already: merge the two, or choose.")
+            raise RefusedDecision(
+                say("%(taken)s is a feature already: merge the two, or choose.", taken=taken.name)
+            )
     for alias in FeatureAlias.objects.filter(site=None).select_related("feature"):
         if normalise(alias.name) == wanted and alias.feature != but:
-            raise RefusedDecision(f"{name} is another name of {alias.feature.name} already.")
+            raise RefusedDecision(
+                say(
+                    "%(name)s is another name of %(feature)s already.",
+                    name=name,
+                    feature=alias.feature.name,
+                )
+            )
 
 
 def _held(feature_id: int, by: User) -> Feature:
     if not access.may(by, "dictionary", "U"):
-        raise NotAllowed("The consortium's data managers keep the dictionary.")
+        raise NotAllowed(say("The consortium's data managers keep the dictionary."))
     feature: Feature = Feature.objects.select_for_update(of=("self",)).get(pk=feature_id)
     if feature.merged_into_id is not None:
         raise RefusedDecision(
-            f"{feature.name} was merged into {feature.merged_into}: decide on that one."
+            say(
+                "%(feature)s was merged into %(merged_into)s: decide on that one.",
+                feature=feature.name,
+                merged_into=feature.merged_into,
+            )
         )
     return feature

@@ -9,6 +9,7 @@ from django.db import transaction
 from cohorts import clock
 from cohorts.errors import UnusableRequest
 from cohorts.models import AssayBatch, Change, User
+from cohorts.sentences import say
 
 
 @transaction.atomic
@@ -27,7 +28,7 @@ def set_embargo(batch_id: int, *, until: date | None, by: User | None) -> AssayB
     check_day(batch, until)
     batch.embargo_until = until
     batch.save(update_fields=["embargo_until"])
-    words = f"not used before {until}" if until else "embargo lifted"
+    words = say("not used before %(until)s", until=until) if until else "embargo lifted"
     who = f" by {by.get_username()}" if by else ""
     Change.objects.record(
         study=batch.site.study,
@@ -42,8 +43,13 @@ def set_embargo(batch_id: int, *, until: date | None, by: User | None) -> AssayB
 def check_day(batch: AssayBatch, until: date | None) -> None:
     """Raises UnusableRequest for a day that has come already, and for a batch that is voided."""
     if batch.status == AssayBatch.Status.VOIDED:
-        raise UnusableRequest(f"Batch {batch.pk} is voided: no run uses it, embargo or not.")
+        raise UnusableRequest(
+            say("Batch %(batch)s is voided: no run uses it, embargo or not.", batch=batch.pk)
+        )
     if until is not None and until <= clock.today():
         raise UnusableRequest(
-            f"{until} has come already: name a later day, or none to lift the embargo."
+            say(
+                "%(until)s has come already: name a later day, or none to lift the embargo.",
+                until=until,
+            )
         )

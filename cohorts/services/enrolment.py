@@ -12,6 +12,7 @@ from cohorts import access, history
 from cohorts.errors import ChangedMeanwhile, NotAllowed, UnusableRequest
 from cohorts.ingest.participants import ParticipantRow
 from cohorts.models import Change, Consent, ConsentForm, Participant, Site, User, Withdrawal
+from cohorts.sentences import say
 from cohorts.services.identity import refuse_merged
 from cohorts.services.rules import hold_to_its_rules
 
@@ -50,7 +51,7 @@ def enrol(site: Site, rows: Sequence[ParticipantRow], *, by: User | None, basis:
         Consent(
             participant=participant,
             form=forms.get(row.consent_version),
-            basis="" if row.consent_version else (basis or "as the site's table states"),
+            basis="" if row.consent_version else (basis or say("as the site's table states")),
             signed_on=row.consent_signed_on,
             scopes=sorted(row.consent_scopes),
             recorded_by=by,
@@ -104,7 +105,7 @@ def correct(
         site=person.site,
         kind="participants",
         counts={"corrected": 1},
-        cause="a participant was corrected",
+        cause=say("a participant was corrected"),
     )
     return person
 
@@ -113,39 +114,63 @@ def _refuse_correction(
     person: Participant, changes: Mapping[str, Any], reason: str, by: User, version: int
 ) -> None:
     if not access.may(by, "participant", "U", person.site_id):
-        raise NotAllowed(f"Your role at {person.site.code} does not correct participants.")
+        raise NotAllowed(
+            say("Your role at %(site)s does not correct participants.", site=person.site.code)
+        )
     standing = Withdrawal.objects.filter(participant=person).effective(timezone.localdate())
     if standing.filter(level=Withdrawal.Level.ERASE).exists():
-        raise UnusableRequest(f"{person.code} has asked to be erased; nothing is corrected.")
+        raise UnusableRequest(
+            say("%(person)s has asked to be erased; nothing is corrected.", person=person.code)
+        )
     if not reason.strip():
-        raise UnusableRequest("Say why the record is corrected.")
+        raise UnusableRequest(say("Say why the record is corrected."))
     if "code" in changes:
         raise UnusableRequest(
-            "A code is not corrected, since the files that were sent carry it: enrol under the "
-            "right code and merge the two."
+            say(
+                "A code is not corrected, since the files that were sent carry it: enrol "
+                "under the right code and merge the two."
+            )
         )
     if strange := sorted(set(changes) - set(CORRECTABLE)):
         raise UnusableRequest(
-            f"{strange[0]!r} is not corrected here; what can be is {', '.join(CORRECTABLE)}."
+            say(
+                "%(strange)s is not corrected here; what can be is %(correctable)s.",
+                strange=repr(strange[0]),
+                correctable=", ".join(CORRECTABLE),
+            )
         )
     if version != person.version:
         raise ChangedMeanwhile(
-            f"{person.code} was changed meanwhile (it is version {person.version}, you have seen "
-            f"{version}): look at it again, then correct it."
+            say(
+                "%(person)s was changed meanwhile (it is version %(now)s, you "
+                "have seen %(version)s): look at it again, then correct it.",
+                person=person.code,
+                now=person.version,
+                version=version,
+            )
         )
     if all(getattr(person, name) == value for name, value in changes.items()):
-        raise UnusableRequest("Nothing would change: give a value that differs.")
+        raise UnusableRequest(say("Nothing would change: give a value that differs."))
 
 
 def _hold_to_its_rules(person: Participant) -> None:
     today = timezone.localdate()
-    for name, words in (("enrolled_on", "day of enrolment"), ("washout_on", "washout date")):
+    for name, words in (("enrolled_on", say("day of enrolment")), ("washout_on", "washout date")):
         if (day := getattr(person, name)) is not None and day > today:
-            raise UnusableRequest(f"The {words} {day:%Y-%m-%d} is still to come: check it.")
+            raise UnusableRequest(
+                say(
+                    "The %(words)s %(day)s is still to come: check it.",
+                    words=words,
+                    day=format(day, "%Y-%m-%d"),
+                )
+            )
     groups = person.site.study.groups
     if person.group not in groups:
         raise UnusableRequest(
-            f"{person.group!r} is not a group of this study; the groups are "
-            f"{', '.join(sorted(groups))}."
+            say(
+                "%(group)s is not a group of this study; the groups are %(groups)s.",
+                group=repr(person.group),
+                groups=", ".join(sorted(groups)),
+            )
         )
     hold_to_its_rules(person)

@@ -22,6 +22,7 @@ from cohorts.models import (
     Visit,
 )
 from cohorts.scoring import SCORING_VERSION, Scores, score
+from cohorts.sentences import say
 from cohorts.services import queries
 from cohorts.services.identity import refuse_merged
 from cohorts.services.phenotyping import rule_of, score_of
@@ -71,14 +72,21 @@ def record(
     person = willing(participant_id, by)
     if not person.enrolled_on <= on <= clock.today():
         raise UnusableRequest(
-            f"{on:%Y-%m-%d} is before the enrolment ({person.enrolled_on:%Y-%m-%d}) or still to "
-            "come: check the day."
+            say(
+                "%(on)s is before the enrolment (%(enrolled_on)s) or still to come: check the day.",
+                on=format(on, "%Y-%m-%d"),
+                enrolled_on=format(person.enrolled_on, "%Y-%m-%d"),
+            )
         )
     _hold_to_the_scale(instrument, items)
     if instrument.languages and language not in instrument.languages:
         raise UnusableRequest(
-            f"{language or 'No language'!r} is not a language of {instrument}; choose one of "
-            f"{', '.join(instrument.languages)}."
+            say(
+                "%(language)s is not a language of %(instrument)s; choose one of %(languages)s.",
+                language=repr(language or "No language"),
+                instrument=instrument,
+                languages=", ".join(instrument.languages),
+            )
         )
     assessment = Assessment(
         participant=person,
@@ -91,7 +99,7 @@ def record(
         scoring_version=SCORING_VERSION,
     )
     hold_to_its_rules(assessment)
-    with history.because("typed in from paper", user=by.pk):
+    with history.because(say("typed in from paper"), user=by.pk):
         assessment.save()
     _note(person, "assessments")
     return assessment
@@ -106,12 +114,14 @@ def enter_again(assessment_id: int, items: Items, *, by: User) -> SecondEntry:
     first = _held(assessment_id)
     site = first.participant.site
     if not any(access.may(by, "assessment", verb, site.pk) for verb in "CU"):
-        raise NotAllowed(f"Your role at {site.code} does not type in questionnaires.")
+        raise NotAllowed(
+            say("Your role at %(site)s does not type in questionnaires.", site=site.code)
+        )
     refuse_merged(first.participant)
     if not first.items:
-        raise UnusableRequest("Only its total is on record: there is no item to compare.")
+        raise UnusableRequest(say("Only its total is on record: there is no item to compare."))
     if by.pk == first_entered_by(first):
-        raise NotAllowed("The first entry is yours; somebody else makes the second.")
+        raise NotAllowed(say("The first entry is yours; somebody else makes the second."))
     _hold_to_the_scale(first.instrument, items)
     now = {"items": list(items), "entered_by": by, "entered_at": timezone.now()}
     open_again = {"settled_by": None, "settled_at": None}
@@ -132,15 +142,19 @@ def settle(
     first = _held(assessment_id)
     person = first.participant
     if not access.may(by, "assessment", "U", person.site_id):
-        raise NotAllowed(f"Your role at {person.site.code} does not correct questionnaires.")
+        raise NotAllowed(
+            say("Your role at %(site)s does not correct questionnaires.", site=person.site.code)
+        )
     if not reason.strip():
-        raise UnusableRequest("Say how the differences were settled.")
+        raise UnusableRequest(say("Say how the differences were settled."))
     differ = {each.item for each in differences(first)}
     if not differ:
-        raise UnusableRequest("The two entries agree: nothing is to be settled.")
+        raise UnusableRequest(say("The two entries agree: nothing is to be settled."))
     if set(answers) != differ:
         listed = ", ".join(map(str, sorted(differ)))
-        raise UnusableRequest(f"Decide exactly the items that differ: {listed}.")
+        raise UnusableRequest(
+            say("Decide exactly the items that differ: %(listed)s.", listed=listed)
+        )
     items = [answers.get(n, was) for n, was in enumerate(first.items, start=1)]
     _hold_to_the_scale(first.instrument, items)
     second = first.second_entry
@@ -188,10 +202,19 @@ def _cause(differ: Sequence[Difference]) -> str:
 
 def _words(assessment: Assessment, differ: Sequence[Difference]) -> str:
     listed = ", ".join(str(each.item) for each in differ)
-    plural = "s" if len(differ) > 1 else ""
-    return (
-        f"{assessment.instrument.code} of {assessment.assessed_on:%Y-%m-%d} was typed in twice and "
-        f"differs in item{plural} {listed}: look at the paper and settle each."
+    named = {"instrument": assessment.instrument.code, "on": assessment.assessed_on}
+    if len(differ) == 1:
+        return say(
+            "%(instrument)s of %(on)s was typed in twice and differs in item %(listed)s: "
+            "look at the paper and settle each.",
+            **named,
+            listed=listed,
+        )
+    return say(
+        "%(instrument)s of %(on)s was typed in twice and differs in items %(listed)s: "
+        "look at the paper and settle each.",
+        **named,
+        listed=listed,
     )
 
 
@@ -207,17 +230,35 @@ def _held(assessment_id: int) -> Assessment:
 def _hold_to_the_scale(instrument: Instrument, items: Items) -> None:
     n_items = instrument.n_items or 0
     if not n_items:
-        raise UnusableRequest(f"{instrument} is taken as a total alone; send it in a table.")
+        raise UnusableRequest(
+            say(
+                "%(instrument)s is taken as a total alone; send it in a table.",
+                instrument=instrument,
+            )
+        )
     if len(items) != n_items:
-        raise UnusableRequest(f"{instrument} has {n_items} items, and {len(items)} were given.")
+        raise UnusableRequest(
+            say(
+                "%(instrument)s has %(n_items)s items, and %(given)s were given.",
+                instrument=instrument,
+                n_items=n_items,
+                given=len(items),
+            )
+        )
     for number, answer in enumerate(items, start=1):
         if answer is not None and not instrument.item_min <= answer <= instrument.item_max:
             raise UnusableRequest(
-                f"Item {number} is answered {answer}; the range is {instrument.item_min} to "
-                f"{instrument.item_max}."
+                say(
+                    "Item %(number)s is answered %(answer)s; the range is %(item_min)s to "
+                    "%(item_max)s.",
+                    number=number,
+                    answer=answer,
+                    item_min=instrument.item_min,
+                    item_max=instrument.item_max,
+                )
             )
     if all(answer is None for answer in items):
-        raise UnusableRequest("No item is answered; answer at least one.")
+        raise UnusableRequest(say("No item is answered; answer at least one."))
 
 
 def _visit(person: Participant, label: str) -> Visit | None:
@@ -225,7 +266,13 @@ def _visit(person: Participant, label: str) -> Visit | None:
         return None
     found: Visit | None = Visit.objects.filter(participant=person, label=label).first()
     if found is None:
-        raise UnusableRequest(f"{person.code} has no visit {label!r}; record the visit first.")
+        raise UnusableRequest(
+            say(
+                "%(person)s has no visit %(label)s; record the visit first.",
+                person=person.code,
+                label=repr(label),
+            )
+        )
     return found
 
 

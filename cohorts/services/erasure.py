@@ -31,6 +31,7 @@ from cohorts.models import (
     User,
     Withdrawal,
 )
+from cohorts.sentences import say
 from cohorts.services import consent, destruction, history, ledger, redactions
 from cohorts.services.identity import refuse_merged
 from cohorts.services.ledger import Stone
@@ -65,9 +66,13 @@ def request(participant_id: int, *, by: User, note: str = "") -> Erasure:
     refuse_merged(person)
     asks = [("erasure", "C"), ("withdrawal", "C")]
     if not any(access.may(by, resource, verb, person.site_id) for resource, verb in asks):
-        raise NotAllowed(f"Your role at {person.site.code} does not ask for an erasure.")
+        raise NotAllowed(
+            say("Your role at %(site)s does not ask for an erasure.", site=person.site.code)
+        )
     if Erasure.objects.open().filter(participant=person).exists():
-        raise RefusedErasure(f"An erasure of {person.code} is open already; approve or stop it.")
+        raise RefusedErasure(
+            say("An erasure of %(person)s is open already; approve or stop it.", person=person.code)
+        )
     if _standing_level(person) < ERASE:
         consent.withdraw(person.pk, level=ERASE, by=by, note=note)
     erasure = Erasure(site=person.site, participant=person, requested_by=by)
@@ -81,12 +86,17 @@ def approve(erasure_id: int, *, by: User) -> Erasure:
     """The second pair of eyes; carried out when the wait is over (HIKI_ERASURE_GRACE_HOURS)."""
     erasure = _open(erasure_id)
     if erasure.requested_by_id == by.pk:
-        raise RefusedErasure("You asked for this erasure; somebody else must approve it.")
+        raise RefusedErasure(say("You asked for this erasure; somebody else must approve it."))
     if not access.may(by, "erasure", "A", erasure.site_id):
-        raise NotAllowed(f"Your role at {erasure.site.code} does not approve an erasure.")
+        raise NotAllowed(
+            say("Your role at %(site)s does not approve an erasure.", site=erasure.site.code)
+        )
     if erasure.approved_at is not None:
         raise RefusedErasure(
-            f"It is approved already, and is carried out {due_at(erasure):%Y-%m-%d %H:%M} UTC."
+            say(
+                "It is approved already, and is carried out %(due_at)s UTC.",
+                due_at=format(due_at(erasure), "%Y-%m-%d %H:%M"),
+            )
         )
     erasure.approved_by, erasure.approved_at = by, timezone.now()
     erasure.full_clean()
@@ -99,9 +109,11 @@ def stop(erasure_id: int, *, by: User, reason: str) -> Erasure:
     """Stop an erasure before it is carried out; the withdrawal stands until a new consent."""
     erasure = _open(erasure_id)
     if not any(access.may(by, "erasure", verb, erasure.site_id) for verb in "CA"):
-        raise NotAllowed(f"Your role at {erasure.site.code} does not stop an erasure.")
+        raise NotAllowed(
+            say("Your role at %(site)s does not stop an erasure.", site=erasure.site.code)
+        )
     if not reason.strip():
-        raise UnusableRequest("Say why the erasure is stopped.")
+        raise UnusableRequest(say("Say why the erasure is stopped."))
     return _stop(erasure, by=by, reason=reason.strip()[:300], at=timezone.now())
 
 
@@ -132,7 +144,7 @@ def execute(erasure_id: int, *, at: datetime) -> Removed | None:
     site = Site.objects.select_for_update().select_related("study").get(pk=erasure.site_id)
     person = Participant.objects.select_for_update().get(pk=person_id)
     if _standing_level(person) < ERASE:
-        _stop(erasure, by=None, reason="A consent was signed after the request.", at=at)
+        _stop(erasure, by=None, reason=say("A consent was signed after the request."), at=at)
         return None
     return _remove(erasure, person, site, at=at)
 
@@ -143,7 +155,7 @@ def again(person_id: int, stone: Stone, *, at: datetime) -> Removed:
     person = Participant.objects.select_for_update().get(pk=person_id)
     site = Site.objects.select_for_update().select_related("study").get(pk=person.site_id)
     for still in Erasure.objects.open().filter(participant=person):
-        _stop(still, by=None, reason="Carried out again from the ledger.", at=at)
+        _stop(still, by=None, reason=say("Carried out again from the ledger."), at=at)
     erasure = Erasure.objects.create(
         site=site, participant=person, replayed=True, requested_at=at, approved_at=at
     )
@@ -175,7 +187,7 @@ def _remove(
     erasure.full_clean()
     erasure.save()
     Change.objects.record(
-        study=site.study, site=site, kind="erasure", counts=rows, cause="erasure carried out"
+        study=site.study, site=site, kind="erasure", counts=rows, cause=say("erasure carried out")
     )
     return removed
 
@@ -183,7 +195,9 @@ def _remove(
 def _open(erasure_id: int) -> Erasure:
     erasure: Erasure = Erasure.objects.select_for_update(of=("self",)).get(pk=erasure_id)
     if erasure.state in ("stopped", "executed"):
-        raise RefusedErasure(f"This erasure is {erasure.state}; nothing more can be done with it.")
+        raise RefusedErasure(
+            say("This erasure is %(state)s; nothing more can be done with it.", state=erasure.state)
+        )
     return erasure
 
 

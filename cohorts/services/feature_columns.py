@@ -19,6 +19,7 @@ from cohorts.models import (
     Study,
     User,
 )
+from cohorts.sentences import say
 from cohorts.services import suspicions
 from cohorts.services.books import feature_facts
 
@@ -50,8 +51,13 @@ def lead_to(feature: Feature, columns: Iterable[BatchFeature]) -> int:
             column.factor = conversion(column.unit, feature_facts(feature), column.batch.scale)
         except UnitMismatch as mismatch:
             raise RefusedDecision(
-                f"Batch {column.batch_id} of {column.batch.site.code}, column "
-                f"{column.source_name}: {mismatch.message}"
+                say(
+                    "Batch %(batch_id)s of %(site)s, column %(source_name)s: %(message)s",
+                    batch_id=column.batch_id,
+                    site=column.batch.site.code,
+                    source_name=column.source_name,
+                    message=mismatch.message,
+                )
             ) from mismatch
     BatchFeature.objects.bulk_update(moved, ["feature", "factor"], batch_size=500)
     for batch in {column.batch_id: column.batch for column in moved}.values():
@@ -66,9 +72,15 @@ def _refuse_a_second_column(feature: Feature, moved: list[BatchFeature]) -> None
     first = taken.select_related("batch__site").first()
     if first is not None:
         raise RefusedDecision(
-            f"Batch {first.batch_id} of {first.batch.site.code} has {feature.name} already, in its "
-            f"column {first.source_name}: have one of the two columns taken out by a corrected "
-            "table, or name the other feature."
+            say(
+                "Batch %(batch_id)s of %(site)s has %(feature)s already, in its column "
+                "%(source_name)s: have one of the two columns taken out by a corrected "
+                "table, or name the other feature.",
+                batch_id=first.batch_id,
+                site=first.batch.site.code,
+                feature=feature.name,
+                source_name=first.source_name,
+            )
         )
 
 

@@ -19,6 +19,7 @@ from cohorts.models import (
     Visit,
     Withdrawal,
 )
+from cohorts.sentences import say
 
 FACTS = ("sex", "birth_year", "group")
 
@@ -27,7 +28,11 @@ def refuse_merged(person: Participant) -> None:
     """Raises UnusableRequest for a record that is kept under another code."""
     if person.merged_into is not None:
         raise UnusableRequest(
-            f"{person.code} was merged into {person.merged_into.code}; use that code."
+            say(
+                "%(person)s was merged into %(merged_into)s; use that code.",
+                person=person.code,
+                merged_into=person.merged_into.code,
+            )
         )
 
 
@@ -41,12 +46,18 @@ def merge(kept_id: int, other_id: int, *, reason: str, by: User) -> Participant:
     kept, other = _pair(kept_id, other_id, reason)
     site = kept.site
     if not access.may(by, "participant", "U", site.pk) or other.site_id != site.pk:
-        raise NotAllowed(f"Your role at {site.code} does not merge these two participants.")
+        raise NotAllowed(
+            say("Your role at %(site)s does not merge these two participants.", site=site.code)
+        )
     if Erasure.objects.open().filter(participant__in=[kept, other]).exists():
-        raise UnusableRequest("An erasure of one of them is open: carry it out or stop it first.")
+        raise UnusableRequest(
+            say("An erasure of one of them is open: carry it out or stop it first.")
+        )
     level = max(_level(kept), _level(other))
     if level == Withdrawal.Level.ERASE:
-        raise UnusableRequest("One of them has asked to be erased: erase each record by itself.")
+        raise UnusableRequest(
+            say("One of them has asked to be erased: erase each record by itself.")
+        )
     with history.because(reason.strip(), user=by.pk):
         _move_visits(kept, other)
         _move_assessments(kept, other)
@@ -54,14 +65,14 @@ def merge(kept_id: int, other_id: int, *, reason: str, by: User) -> Participant:
         if _level(kept) < level:
             Withdrawal.objects.create(
                 participant=kept, level=level, effective_on=clock.today(), recorded_by=by,
-                note="It stood for one of two merged records.",
+                note=say("It stood for one of two merged records."),
             )  # fmt: skip
         other.merged_into = kept
         _new_version(other, "merged_into")
         _new_version(kept)
     Change.objects.record(
         study=site.study, site=site, kind="participants", counts={"merged": 1},
-        cause="two records of one participant were merged",
+        cause=say("two records of one participant were merged"),
     )  # fmt: skip
     return kept
 
@@ -75,13 +86,21 @@ def declare_same(one_id: int, other_id: int, *, reason: str, by: User) -> uuid.U
     one, other = _pair(one_id, other_id, reason)
     for site_id in (one.site_id, other.site_id):
         if not access.may(by, "same_person", "C", site_id):
-            raise NotAllowed("Only the consortium's data manager sees both sites and links them.")
+            raise NotAllowed(
+                say("Only the consortium's data manager sees both sites and links them.")
+            )
     if one.site_id == other.site_id:
-        raise UnusableRequest(f"Both are of {one.site.code}: merge them there.")
+        raise UnusableRequest(say("Both are of %(site)s: merge them there.", site=one.site.code))
     if one.site.study_id != other.site.study_id:
-        raise UnusableRequest("They are of two studies, which are analysed apart.")
+        raise UnusableRequest(say("They are of two studies, which are analysed apart."))
     if one.person is not None and one.person == other.person:
-        raise UnusableRequest(f"{one.code} and {other.code} are declared one person already.")
+        raise UnusableRequest(
+            say(
+                "%(one)s and %(other)s are declared one person already.",
+                one=one.code,
+                other=other.code,
+            )
+        )
     person = one.person or other.person or uuid.uuid4()
     held = {each.person for each in (one, other)} - {None}
     together = Participant.objects.select_for_update(of=("self",)).select_related("site__study")
@@ -91,7 +110,7 @@ def declare_same(one_id: int, other_id: int, *, reason: str, by: User) -> uuid.U
         for each in linked.values():
             each.person = person
             _new_version(each, "person")
-            _note(each, "a participant has a record at another site")
+            _note(each, say("a participant has a record at another site"))
     return person
 
 
@@ -100,23 +119,23 @@ def declare_different(participant_id: int, *, reason: str, by: User) -> Particip
     """Take back that a record is of the same person as others."""
     one = _locked(participant_id)
     if not access.may(by, "same_person", "W", one.site_id):
-        raise NotAllowed("Only the consortium's data manager takes such a link back.")
+        raise NotAllowed(say("Only the consortium's data manager takes such a link back."))
     if not reason.strip():
-        raise UnusableRequest("Say why the records are of different people.")
+        raise UnusableRequest(say("Say why the records are of different people."))
     if one.person is None:
-        raise UnusableRequest(f"{one.code} is linked with no other record.")
+        raise UnusableRequest(say("%(one)s is linked with no other record.", one=one.code))
     with history.because(reason.strip(), user=by.pk):
         one.person = None
         _new_version(one, "person")
-    _note(one, "a participant is no longer linked with another record")
+    _note(one, say("a participant is no longer linked with another record"))
     return one
 
 
 def _pair(one_id: int, other_id: int, reason: str) -> tuple[Participant, Participant]:
     if one_id == other_id:
-        raise UnusableRequest("These are one record; name two.")
+        raise UnusableRequest(say("These are one record; name two."))
     if not reason.strip():
-        raise UnusableRequest("Say how you know that they are one person.")
+        raise UnusableRequest(say("Say how you know that they are one person."))
     # In one order, so that two people who link the same two do not wait for each other.
     found = {pk: _locked(pk) for pk in sorted((one_id, other_id))}
     one, other = found[one_id], found[other_id]
@@ -126,8 +145,13 @@ def _pair(one_id: int, other_id: int, reason: str) -> tuple[Participant, Partici
         said = {getattr(one, name), getattr(other, name)} - {None, "unknown"}
         if len(said) > 1 and not (name == "group" and one.site_id != other.site_id):
             raise UnusableRequest(
-                f"{one.code} and {other.code} differ in {name.replace('_', ' ')}: correct the "
-                "record that is wrong first, or leave them two."
+                say(
+                    "%(one)s and %(other)s differ in %(what)s: correct the record that is "
+                    "wrong first, or leave them two.",
+                    one=one.code,
+                    other=other.code,
+                    what=name.replace("_", " "),
+                )
             )
     return one, other
 
@@ -169,7 +193,10 @@ def _move_visits(kept: Participant, other: Participant) -> None:
             continue
         if same.visited_on and visit.visited_on and same.visited_on != visit.visited_on:
             raise UnusableRequest(
-                f"Both have a visit {visit.label!r}, on different days: correct one first."
+                say(
+                    "Both have a visit %(visit)s, on different days: correct one first.",
+                    visit=repr(visit.label),
+                )
             )
         if same.visited_on is None:
             same.visited_on = visit.visited_on
@@ -192,8 +219,12 @@ def _move_assessments(kept: Participant, other: Participant) -> None:
             theirs.delete()
         else:
             raise UnusableRequest(
-                f"Both answered {theirs.instrument.code} on {theirs.assessed_on:%Y-%m-%d}, and "
-                "differently: clear that up first."
+                say(
+                    "Both answered %(instrument)s on %(assessed_on)s, and differently: clear "
+                    "that up first.",
+                    instrument=theirs.instrument.code,
+                    assessed_on=format(theirs.assessed_on, "%Y-%m-%d"),
+                )
             )
 
 

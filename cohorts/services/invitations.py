@@ -12,6 +12,7 @@ from cohorts import access
 from cohorts.errors import NotAllowed, UnusableRequest
 from cohorts.models import Invitation, Membership, Site, User
 from cohorts.models.account import digest_of
+from cohorts.sentences import say
 from cohorts.services.rules import hold_to_its_rules
 
 LIFE = timedelta(days=7)
@@ -21,7 +22,7 @@ class NoSuchInvitation(UnusableRequest):
     """The same words for a key that never was, was used, taken back, or has run out."""
 
     def __init__(self) -> None:
-        super().__init__("This invitation no longer holds: ask whoever sent it for a new one.")
+        super().__init__(say("This invitation no longer holds: ask whoever sent it for a new one."))
 
 
 def may_give(user: User, role: str, site: Site | None) -> bool:
@@ -35,7 +36,7 @@ def may_give(user: User, role: str, site: Site | None) -> bool:
 def invite(email: str, role: str, site: Site | None, *, by: User) -> tuple[Invitation, str]:
     """An invitation and its key, which is kept nowhere. NotAllowed, UnusableRequest."""
     if not may_give(by, role, site):
-        raise NotAllowed("Your roles do not give that one away there.")
+        raise NotAllowed(say("Your roles do not give that one away there."))
     key = secrets.token_urlsafe(32)
     invitation = Invitation(
         email=email.strip().lower(),
@@ -63,7 +64,7 @@ def withdraw(invitation_id: int, *, by: User) -> None:
     """Take an open invitation back. NotAllowed for somebody who could not have sent it."""
     invitation = _open_one(pk=invitation_id)
     if not may_give(by, invitation.role, invitation.site):
-        raise NotAllowed("Your roles do not take that invitation back.")
+        raise NotAllowed(say("Your roles do not take that invitation back."))
     invitation.withdrawn_at = timezone.now()
     invitation.save(update_fields=["withdrawn_at"])
 
@@ -108,9 +109,9 @@ def end_role(membership_id: int, *, by: User) -> Membership:
         pk=membership_id
     )
     if membership.user_id == by.pk:
-        raise NotAllowed("Nobody ends a role of their own: ask another administrator.")
+        raise NotAllowed(say("Nobody ends a role of their own: ask another administrator."))
     if not may_give(by, membership.role, membership.site):
-        raise NotAllowed("Your roles do not end that one.")
+        raise NotAllowed(say("Your roles do not end that one."))
     today = timezone.localdate()
     if membership.until_date is None or membership.until_date > today:
         membership.until_date = max(today, membership.from_date)

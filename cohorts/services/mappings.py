@@ -12,6 +12,7 @@ from cohorts.ingest.child import client as child
 from cohorts.ingest.proposals import propose, standard_names
 from cohorts.ingest.reading import UnreadableFile
 from cohorts.models import ColumnMapping, Upload, User
+from cohorts.sentences import say
 from cohorts.services import files, two_steps
 
 
@@ -50,12 +51,24 @@ def confirm(upload_id: UUID | str, columns: Mapping[str, str], *, by: User | Non
 
 def _refuse_unknown(upload: Upload, chosen: Mapping[str, str]) -> None:
     if not chosen:
-        raise UnusableRequest("Choose a column for at least one of the names.")
+        raise UnusableRequest(say("Choose a column for at least one of the names."))
     names, headers = standard_names(upload.kind), headers_of(upload)
     for name, header in chosen.items():
         if name not in names:
-            raise UnusableRequest(f"{name!r} is not a column of {upload.kind} tables.")
+            raise UnusableRequest(
+                say(
+                    "%(name)s is not a column of %(kind)s tables.",
+                    name=repr(name),
+                    kind=upload.kind,
+                )
+            )
         if header not in headers:
-            raise UnusableRequest(f"{header!r} is not a column of {upload.filename}.")
+            raise UnusableRequest(
+                say(
+                    "%(header)s is not a column of %(filename)s.",
+                    header=repr(header),
+                    filename=upload.filename,
+                )
+            )
     if len(set(chosen.values())) < len(chosen):
-        raise UnusableRequest("One column of the table stands for two names; choose one.")
+        raise UnusableRequest(say("One column of the table stands for two names; choose one."))

@@ -13,6 +13,7 @@ from cohorts import access
 from cohorts.errors import NotAllowed, RefusedDecision
 from cohorts.models import AssayBatch, BatchFeature, Feature, FeatureAlias, FeatureDecision, Site
 from cohorts.models import User as Person
+from cohorts.sentences import say
 from cohorts.services import feature_columns
 from cohorts.services.dictionary import merge_into, note, refuse_taken_name
 from cohorts.services.feature_columns import columns_of, hold_sites, keep_names, lead_to
@@ -65,7 +66,9 @@ def decide_alias(
     name, known = _waiting(feature_id), _known(of)
     columns = list(columns_of(name, held))
     if not columns:
-        raise RefusedDecision(f"No accepted batch there has {name.name}: nothing is to be decided.")
+        raise RefusedDecision(
+            say("No accepted batch there has %(name)s: nothing is to be decided.", name=name.name)
+        )
     if site is None:
         n = merge_into(name, known)
     else:
@@ -111,7 +114,7 @@ def ignore(feature_id: int, *, reason: str, by: Person) -> Feature:
     feature.save(update_fields=["ignored"])
     n = columns_of(feature, held).count()
     note(Kind.IGNORE, feature, reason=reason, by=by, n_columns=n)
-    cause = f"{feature.name} is not analysed"
+    cause = say("%(feature)s is not analysed", feature=feature.name)
     feature_columns.record_change(None, n_columns=n, cause=cause, by=by)
     return feature
 
@@ -142,15 +145,15 @@ def _refuse_others(by: Person, site: Site | None) -> None:
     if access.may(by, "source_name", "A"):
         return
     if site is None:
-        raise NotAllowed("The consortium's data managers decide for every site.")
+        raise NotAllowed(say("The consortium's data managers decide for every site."))
     if not access.may(by, "source_name", "C", site.pk):
-        raise NotAllowed(f"Your role at {site.code} does not decide on names.")
+        raise NotAllowed(say("Your role at %(site)s does not decide on names.", site=site.code))
 
 
 def _waiting(feature_id: int) -> Feature:
     feature: Feature = Feature.objects.select_for_update(of=("self",)).get(pk=feature_id)
     if feature.reviewed or feature.ignored or feature.merged_into_id is not None:
-        raise RefusedDecision(f"{feature.name} has been decided on already.")
+        raise RefusedDecision(say("%(feature)s has been decided on already.", feature=feature.name))
     return feature
 
 
@@ -158,6 +161,9 @@ def _known(feature_id: int) -> Feature:
     feature: Feature = Feature.objects.get(pk=feature_id)
     if not feature.reviewed or feature.merged_into_id is not None:
         raise RefusedDecision(
-            f"{feature.name} is itself no reviewed feature: choose one of the dictionary."
+            say(
+                "%(feature)s is itself no reviewed feature: choose one of the dictionary.",
+                feature=feature.name,
+            )
         )
     return feature

@@ -11,6 +11,7 @@ from cohorts import history
 from cohorts.ingest.assessments import AssessmentRow
 from cohorts.models import Assessment, Change, Instrument, Participant, Site
 from cohorts.scoring import SCORING_VERSION, ScoringRule, score
+from cohorts.sentences import say
 from cohorts.services.biobank import visits_of
 
 
@@ -87,7 +88,9 @@ def rescore(instrument: Instrument | None = None) -> int:
         moved[each.participant.site] += now != each.score
         each.score, each.scoring_version = now, SCORING_VERSION
         done.append(each)
-    why = f"scored again by version {SCORING_VERSION} of the rules"
+    why = say(
+        "scored again by version %(scoring_version)s of the rules", scoring_version=SCORING_VERSION
+    )
     with history.because(why):
         Assessment.objects.bulk_update(done, ["score", "scoring_version"], batch_size=500)
     for site, n in moved.items():

@@ -23,6 +23,7 @@ from cohorts.models import (
     Upload,
     User,
 )
+from cohorts.sentences import say
 
 Subject = Participant | Sample | Upload | AssayBatch | Assessment | Shipment
 GONE = "The cause is gone; closed by the rule that asked."
@@ -69,7 +70,7 @@ def ask(about: Subject, *, text: str, by: User) -> Query:
     """A person's question about one record."""
     site = site_of(about)
     if not access.may(by, "query", "C", site.pk):
-        raise NotAllowed(f"Your role at {site.code} does not ask data queries.")
+        raise NotAllowed(say("Your role at %(site)s does not ask data queries.", site=site.code))
     query = Query(site=site, text=text.strip(), raised_by=by, **{_name_of(about): about})
     query.full_clean()
     query.save()
@@ -81,7 +82,7 @@ def answer(query_id: int, *, text: str, by: User) -> Query:
     """Answer a query; whoever asked, or its rule, closes it or asks again."""
     query = _held(query_id, by)
     if query.raised_by_id == by.pk:
-        raise RefusedQuery("You asked this query; somebody else answers it.")
+        raise RefusedQuery(say("You asked this query; somebody else answers it."))
     _note(query, QueryEvent.Kind.ANSWERED, by=by, text=text)
     return _move(query, Query.State.ANSWERED)
 
@@ -91,8 +92,8 @@ def ask_again(query_id: int, *, text: str, by: User) -> Query:
     """The answer does not settle it: say what is still open."""
     query = _held(query_id, by)
     if query.state != Query.State.ANSWERED:
-        raise RefusedQuery("This query has no answer yet: wait for one, or close it.")
-    _refuse_own_answer(query, by, "asks again")
+        raise RefusedQuery(say("This query has no answer yet: wait for one, or close it."))
+    _refuse_own_answer(query, by)
     _note(query, QueryEvent.Kind.ASKED_AGAIN, by=by, text=text)
     return _move(query, Query.State.OPEN)
 
@@ -101,9 +102,9 @@ def ask_again(query_id: int, *, text: str, by: User) -> Query:
 def close(query_id: int, *, text: str, by: User) -> Query:
     """Close a query with the reason; not by the person whose answer it is."""
     query = _held(query_id, by)
-    _refuse_own_answer(query, by, "closes it")
+    _refuse_own_answer(query, by)
     if not text.strip():
-        raise UnusableRequest("Say why the query is closed.")
+        raise UnusableRequest(say("Say why the query is closed."))
     _end(query, by=by, text=text.strip())
     return query
 
@@ -137,16 +138,18 @@ def _held(query_id: int, by: User) -> Query:
         Query.objects.select_for_update(of=("self",)).select_related("site").get(pk=query_id)
     )
     if not access.may(by, "query", "C", query.site_id):
-        raise NotAllowed(f"Your role at {query.site.code} reads data queries and answers none.")
+        raise NotAllowed(
+            say("Your role at %(site)s reads data queries and answers none.", site=query.site.code)
+        )
     if query.state == Query.State.CLOSED:
-        raise RefusedQuery("This query is closed; ask a new one.")
+        raise RefusedQuery(say("This query is closed; ask a new one."))
     return query
 
 
-def _refuse_own_answer(query: Query, by: User, what: str) -> None:
+def _refuse_own_answer(query: Query, by: User) -> None:
     last = query.events.filter(kind=QueryEvent.Kind.ANSWERED).last()
     if last is not None and last.by_id == by.pk:
-        raise RefusedQuery(f"The answer is yours; somebody else {what}.")
+        raise RefusedQuery(say("The answer is yours; somebody else closes it or asks again."))
 
 
 def _note(query: Query, kind: str, *, by: User | None, text: str) -> None:

@@ -15,6 +15,7 @@ from cohorts.models import RecordExport, Site, User
 from cohorts.outgoing import fhir, fhir_r4, isa_tab, miabis, mwtab, mztab_m, redcap
 from cohorts.outgoing.assay_records import Unwritable
 from cohorts.outgoing.records import OutSite
+from cohorts.sentences import say
 from cohorts.services import leaving
 
 
@@ -56,10 +57,12 @@ def site_for(user: User, site_code: str) -> Site:
         return site
     if access.may(user, "record_export", "A", site.pk):
         raise NotAllowed(
-            "Records of all sites are exported by two people, and that second approval is not "
-            "offered yet: ask the site's data manager to export them."
+            say(
+                "Records of all sites are exported by two people, and that second "
+                "approval is not offered yet: ask the site's data manager to export them."
+            )
         )
-    raise NotAllowed("Your role does not export records; ask the site's data manager.")
+    raise NotAllowed(say("Your role does not export records; ask the site's data manager."))
 
 
 @transaction.atomic
@@ -70,7 +73,9 @@ def export(
     refuse_unusable(form, reason, batches)
     records = leaving.records_of(site)
     if not records.people:
-        raise UnusableRequest(f"{site.code} has nobody whose records may be exported.")
+        raise UnusableRequest(
+            say("%(site)s has nobody whose records may be exported.", site=site.code)
+        )
     if FORMATS[form].of_assays:
         records = leaving.with_batches(records, site, batches)
     return recorded(site, form, records, reason=reason, by=by)
@@ -79,12 +84,22 @@ def export(
 def refuse_unusable(form: str, reason: str, batches: Collection[int]) -> None:
     """Raises UnusableRequest for a format that is none, no reason, or batches that do not fit."""
     if form not in FORMATS:
-        raise UnusableRequest(f"{form!r} is not a format; choose one of {', '.join(FORMATS)}.")
+        raise UnusableRequest(
+            say(
+                "%(form)s is not a format; choose one of %(formats)s.",
+                form=repr(form),
+                formats=", ".join(FORMATS),
+            )
+        )
     if not reason.strip():
-        raise UnusableRequest("Say why the records are exported.")
+        raise UnusableRequest(say("Say why the records are exported."))
     if batches and not FORMATS[form].of_assays:
         raise UnusableRequest(
-            f"{form} holds no assay values, so no batch is chosen for it; leave the batches out."
+            say(
+                "%(form)s holds no assay values, so no batch is chosen for it; leave the "
+                "batches out.",
+                form=form,
+            )
         )
 
 

@@ -11,6 +11,7 @@ from cohorts.ingest.child import client as child
 from cohorts.ingest.reading import UnreadableFile
 from cohorts.ingest.remarks import as_csv, as_xlsx, rows_with_remarks
 from cohorts.models import Upload, User
+from cohorts.sentences import say
 from cohorts.services import files
 
 FORMATS = {
@@ -38,9 +39,15 @@ def may_fetch(upload: Upload, user: User) -> bool:
 def file_of(upload: Upload, *, to: User, form: str) -> RemarkedFile:
     """The table with a column of remarks. Raises NotAllowed, and UnusableRequest in words."""
     if not may_fetch(upload, to):
-        raise NotAllowed("Your role does not fetch the tables that others have sent.")
+        raise NotAllowed(say("Your role does not fetch the tables that others have sent."))
     if form not in FORMATS:
-        raise UnusableRequest(f"{form!r} is not a form of table; choose {', '.join(FORMATS)}.")
+        raise UnusableRequest(
+            say(
+                "%(form)s is not a form of table; choose %(formats)s.",
+                form=repr(form),
+                formats=", ".join(FORMATS),
+            )
+        )
     try:
         table = child.read_file(
             upload.kind,
@@ -49,7 +56,9 @@ def file_of(upload: Upload, *, to: User, form: str) -> RemarkedFile:
             str(upload.options.get("encoding", "")),
         )
     except (UnreadableFile, FileNotFoundError) as error:
-        raise UnusableRequest("There is no table in this file to write remarks into.") from error
+        raise UnusableRequest(
+            say("There is no table in this file to write remarks into.")
+        ) from error
     media_type, write = FORMATS[form]
     name = f"{PurePath(upload.filename).stem}-remarks.{form}"
     return RemarkedFile(name, media_type, write(rows_with_remarks(table, upload.report)))

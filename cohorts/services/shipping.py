@@ -19,6 +19,7 @@ from cohorts.models import (
     TemperatureReading,
     User,
 )
+from cohorts.sentences import say
 from cohorts.services import queries
 from cohorts.services.custody import step, usable
 from cohorts.services.queries import Finding
@@ -41,11 +42,13 @@ def send(
 ) -> Shipment:
     """Hand tubes to a courier. All of them, or none and the first that cannot go is named."""
     if not access.may(by, "shipment", "C", from_site.pk):
-        raise NotAllowed(f"Your role at {from_site.code} does not send samples.")
+        raise NotAllowed(
+            say("Your role at %(from_site)s does not send samples.", from_site=from_site.code)
+        )
     if not codes:
-        raise RefusedHandling("The manifest is empty: name the tubes.")
+        raise RefusedHandling(say("The manifest is empty: name the tubes."))
     if twice := next((code for code in codes if codes.count(code) > 1), None):
-        raise RefusedHandling(f"The manifest names {twice} twice.")
+        raise RefusedHandling(say("The manifest names %(twice)s twice.", twice=twice))
     shipment = Shipment(
         from_site=from_site,
         to_site=to_site,
@@ -112,14 +115,22 @@ def discrepancies(shipment: Shipment) -> list[Finding]:
     found = []
     warmest = max((r.celsius for r in shipment.temperatures.all()), default=None)
     if warmest is None:
-        found.append(Finding(shipment, "no log", "The courier's temperature log is missing."))
+        found.append(Finding(shipment, "no log", say("The courier's temperature log is missing.")))
     elif warmest > shipment.most_celsius:
-        text = f"The shipment was as warm as {warmest:g} °C; at most {shipment.most_celsius:g} °C."
+        text = say(
+            "The shipment was as warm as %(warmest)s °C; at most %(most_celsius)s °C.",
+            warmest=format(warmest, "g"),
+            most_celsius=format(shipment.most_celsius, "g"),
+        )
         found.append(Finding(shipment, f"warm:{warmest:g}", text))
     unexpected = shipment.receipt.unexpected
     if unexpected:
         n = len(unexpected)
-        text = f"{n} {'tube' if n == 1 else 'tubes'} arrived that the manifest does not name."
+        text = (
+            say("%(n)s tubes arrived that the manifest does not name.", n=n)
+            if n > 1
+            else say("1 tube arrived that the manifest does not name.")
+        )
         found.append(Finding(shipment, "unexpected", text))
     return found
 
@@ -129,16 +140,26 @@ def _refuse_receipt(
 ) -> None:
     to_site = shipment.to_site
     if not access.may(by, "shipment", "C", to_site.pk):
-        raise NotAllowed(f"Only a laboratory technician of {to_site.code} receives this shipment.")
+        raise NotAllowed(
+            say(
+                "Only a laboratory technician of %(to_site)s receives this shipment.",
+                to_site=to_site.code,
+            )
+        )
     if Receipt.objects.filter(shipment=shipment).exists():
-        raise RefusedHandling("This shipment is received already.")
+        raise RefusedHandling(say("This shipment is received already."))
     if received_at < shipment.sent_at:
-        raise RefusedHandling("Received before it was sent: check the time.")
+        raise RefusedHandling(say("Received before it was sent: check the time."))
     known = {Condition.GOOD, Condition.DAMAGED, Condition.THAWED, Condition.MISSING}
     for code, condition in conditions.items():
         if condition not in known:
             raise RefusedHandling(
-                f"{code}: {condition!r} is not a condition; write good, damaged, thawed or missing."
+                say(
+                    "%(code)s: %(condition)s is not a condition; write good, damaged, thawed "
+                    "or missing.",
+                    code=code,
+                    condition=repr(condition),
+                )
             )
 
 
@@ -147,7 +168,13 @@ def _tubes(site: Site, codes: Sequence[str]) -> list[Sample]:
     found = {sample.code: sample for sample in rows.select_related("site", "box").order_by("pk")}
     unknown = [code for code in codes if code not in found]
     if unknown:
-        raise RefusedHandling(f"{site.code} has no sample {unknown[0]!r}: check its code.")
+        raise RefusedHandling(
+            say(
+                "%(site)s has no sample %(unknown)s: check its code.",
+                site=site.code,
+                unknown=repr(unknown[0]),
+            )
+        )
     return list(found.values())
 
 
@@ -170,10 +197,10 @@ def _take_in(tube: ShippedTube, condition: str, at: datetime, by: User) -> None:
 def _about_tube(tube: ShippedTube) -> list[Finding]:
     if tube.condition == Condition.GOOD:
         return []
-    words = {
-        Condition.MISSING: "did not arrive",
-        Condition.DAMAGED: "arrived damaged",
-        Condition.THAWED: "arrived thawed",
+    named = {"sample": tube.sample.code, "shipment": tube.shipment}
+    text = {
+        Condition.MISSING: say("%(sample)s of %(shipment)s did not arrive.", **named),
+        Condition.DAMAGED: say("%(sample)s of %(shipment)s arrived damaged.", **named),
+        Condition.THAWED: say("%(sample)s of %(shipment)s arrived thawed.", **named),
     }[Condition(tube.condition)]
-    text = f"{tube.sample.code} of {tube.shipment} {words}."
     return [Finding(tube.sample, f"{tube.shipment_id}:{tube.condition}", text)]

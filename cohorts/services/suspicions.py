@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from cohorts.models import AssayBatch, AssayRow, BatchFeature, Query, ReferenceRange, ValueFlag
+from cohorts.sentences import say
 from cohorts.services import queries
 from cohorts.services.queries import Finding
 from cohorts.suspicion import other_unit
@@ -57,9 +58,17 @@ def _finding(
     )
     if suspicion is None:
         return None
-    text = (
-        f"{column.source_name}: {suspicion.n} of {suspicion.n_values} values, sent as "
-        f"{column.unit}, fit {low:g}-{high:g} {feature.canonical_unit} only if they are "
-        f"{suspicion.unit}. Which unit is right? No value was changed."
+    text = say(
+        "%(source_name)s: %(n)s of %(n_values)s values, sent as %(unit)s, fit "
+        "%(low)s-%(high)s %(canonical_unit)s only if they are %(other_unit)s. Which "
+        "unit is right? No value was changed.",
+        source_name=column.source_name,
+        n=suspicion.n,
+        n_values=suspicion.n_values,
+        unit=column.unit,
+        low=format(low, "g"),
+        high=format(high, "g"),
+        canonical_unit=feature.canonical_unit,
+        other_unit=suspicion.unit,
     )
     return Finding(batch, f"{feature.pk}:{column.unit}:{suspicion.unit}", text[:1000])

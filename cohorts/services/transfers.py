@@ -17,6 +17,7 @@ from django.utils import timezone
 from cohorts import access, clock, history
 from cohorts.errors import NotAllowed, UnusableRequest
 from cohorts.models import Change, Consent, Participant, Site, Transfer, User, Withdrawal
+from cohorts.sentences import say
 from cohorts.services.identity import refuse_merged
 from cohorts.services.rules import hold_to_its_rules
 
@@ -31,15 +32,24 @@ def offer(participant_id: int, *, to_site: str, reason: str, by: User) -> Transf
     """
     person = _locked(participant_id)
     if not access.may(by, "transfer", "C", person.site_id):
-        raise NotAllowed(f"Your role at {person.site.code} does not transfer participants.")
+        raise NotAllowed(
+            say("Your role at %(site)s does not transfer participants.", site=person.site.code)
+        )
     refuse_merged(person)
     if not reason.strip():
-        raise UnusableRequest("Say why the participant is transferred.")
+        raise UnusableRequest(say("Say why the participant is transferred."))
     there = Site.objects.filter(study=person.site.study, code=to_site.strip()).first()
     if there is None or there.pk == person.site_id:
-        raise UnusableRequest(f"{to_site!r} is not another site of this study; check the code.")
+        raise UnusableRequest(
+            say(
+                "%(to_site)s is not another site of this study; check the code.",
+                to_site=repr(to_site),
+            )
+        )
     if person.left_on:
-        raise UnusableRequest(f"{person.code} has moved to another site already.")
+        raise UnusableRequest(
+            say("%(person)s has moved to another site already.", person=person.code)
+        )
     _refuse_unwilling(person)
     transfer = Transfer(participant=person, to_site=there, reason=reason.strip()[:300], asked_by=by)
     hold_to_its_rules(transfer)
@@ -52,18 +62,30 @@ def accept(transfer_id: int, *, code: str, on: date, by: User) -> Participant:
     """Take a participant over under a code of the new site; the old site takes no new data."""
     transfer = _open(transfer_id)
     if not access.may(by, "transfer", "U", transfer.to_site_id):
-        raise NotAllowed(f"Your role at {transfer.to_site.code} does not take participants over.")
+        raise NotAllowed(
+            say(
+                "Your role at %(to_site)s does not take participants over.",
+                to_site=transfer.to_site.code,
+            )
+        )
     person = _locked(transfer.participant_id)
     _refuse_unwilling(person)
     if not person.enrolled_on <= on <= clock.today():
         raise UnusableRequest(
-            f"{on:%Y-%m-%d} is before the enrolment or still to come; give the day of the move."
+            say(
+                "%(on)s is before the enrolment or still to come; give the day of the move.",
+                on=format(on, "%Y-%m-%d"),
+            )
         )
     last = transfer.to_site.ethics_expires_on
     if last and on > last:
         raise UnusableRequest(
-            f"The ethics approval of {transfer.to_site.code} ended {last:%Y-%m-%d}; nobody is "
-            "enrolled without one: have the renewed approval recorded first."
+            say(
+                "The ethics approval of %(to_site)s ended %(last)s; nobody is enrolled "
+                "without one: have the renewed approval recorded first.",
+                to_site=transfer.to_site.code,
+                last=format(last, "%Y-%m-%d"),
+            )
         )
     person.person = person.person or uuid.uuid4()
     years = (on - person.enrolled_on).days / 365.25
@@ -84,7 +106,7 @@ def accept(transfer_id: int, *, code: str, on: date, by: User) -> Participant:
     for each in (person, arrived):
         Change.objects.record(
             study=each.site.study, site=each.site, kind="participants",
-            counts={"transferred": 1}, cause="a participant moved between sites",
+            counts={"transferred": 1}, cause=say("a participant moved between sites"),
         )  # fmt: skip
     return arrived
 
@@ -95,7 +117,7 @@ def call_off(transfer_id: int, *, by: User) -> Transfer:
     transfer = _open(transfer_id)
     ends = (transfer.participant.site_id, transfer.to_site_id)
     if not any(access.may(by, "transfer", "U", site_id) for site_id in ends):
-        raise NotAllowed("Your role does not call a transfer off.")
+        raise NotAllowed(say("Your role does not call a transfer off."))
     transfer.ended_by, transfer.ended_at = by, timezone.now()
     transfer.save(update_fields=["ended_by", "ended_at"])
     return transfer
@@ -105,11 +127,20 @@ def _refuse_unwilling(person: Participant) -> None:
     today = clock.today()
     standing = Withdrawal.objects.filter(participant=person).effective(today)
     if (standing.aggregate(level=Max("level"))["level"] or 0) >= Withdrawal.Level.NO_FURTHER_DATA:
-        raise UnusableRequest(f"{person.code} has withdrawn; nobody is transferred against a wish.")
+        raise UnusableRequest(
+            say(
+                "%(person)s has withdrawn; nobody is transferred against a wish.",
+                person=person.code,
+            )
+        )
     if not Consent.objects.filter(participant=person).in_force(today).granting([SHARE]).exists():
         raise UnusableRequest(
-            f"{person.code} has no consent in force that covers {SHARE}: another site may not be "
-            "told of them."
+            say(
+                "%(person)s has no consent in force that covers %(share)s: another site "
+                "may not be told of them.",
+                person=person.code,
+                share=SHARE,
+            )
         )
 
 
@@ -120,7 +151,9 @@ def _open(transfer_id: int) -> Transfer:
         .get(pk=transfer_id)
     )
     if found.state != "offered":
-        raise UnusableRequest(f"This transfer is {found.state.replace('_', ' ')} already.")
+        raise UnusableRequest(
+            say("This transfer is %(state)s already.", state=found.state.replace("_", " "))
+        )
     return found
 
 

@@ -19,6 +19,7 @@ from cohorts.ingest.encodings import CODECS
 from cohorts.ingest.reading import UnreadableFile
 from cohorts.ingest.report import Fault, Report
 from cohorts.models import Change, Site, Upload, User
+from cohorts.sentences import say
 from cohorts.services import assay_plans, books, corrections, files, uploads
 from cohorts.services import assays as assay_store
 from cohorts.services.assay_plans import AssayPlan
@@ -67,10 +68,14 @@ def choose_encoding(upload_id: UUID | str, encoding: str, *, by: User | None) ->
         _, upload = _held(upload_id)
         refuse_outsiders(upload, by)
         if upload.status == Upload.Status.ACCEPTED:
-            raise UnusableRequest("This table is accepted; its encoding no longer matters.")
+            raise UnusableRequest(say("This table is accepted; its encoding no longer matters."))
         if encoding not in CODECS:
             raise UnusableRequest(
-                f"{encoding!r} is not an encoding; choose one of {', '.join(CODECS)}."
+                say(
+                    "%(encoding)s is not an encoding; choose one of %(codecs)s.",
+                    encoding=repr(encoding),
+                    codecs=", ".join(CODECS),
+                )
             )
         upload.options = upload.options | {"encoding": encoding}
         upload.save(update_fields=["options"])
@@ -83,7 +88,9 @@ def discard(upload_id: UUID | str, *, by: User | None) -> Upload:
     upload: Upload = Upload.objects.select_for_update(of=("self",)).get(pk=upload_id)
     refuse_outsiders(upload, by)
     if upload.status != Upload.Status.CHECKED:
-        raise UnusableRequest(f"This table is {upload.status}; only a checked one is discarded.")
+        raise UnusableRequest(
+            say("This table is %(status)s; only a checked one is discarded.", status=upload.status)
+        )
     upload.status = Upload.Status.REJECTED
     upload.report = upload.report | {"discarded_by": by.username if by else "system"}
     upload.save(update_fields=["status", "report"])
@@ -107,22 +114,27 @@ def _accept(upload_id: UUID | str, *, by: User | None, reason: str) -> tuple[Upl
         return upload, ""
     if upload.status != Upload.Status.CHECKED:
         raise UnusableRequest(
-            f"This table is {upload.status}; send it and look at its check first."
+            say(
+                "This table is %(status)s; send it and look at its check first.",
+                status=upload.status,
+            )
         )
     shown = upload.report.get("preview", {})
     seen = _look(site, upload)
     if seen.preview is None or seen.plan is None or seen.checked is None:
         _tell(upload, seen)
-        return upload, "The books have changed since this check, and the table now has faults."
+        return upload, say("The books have changed since this check, and the table now has faults.")
     if seen.preview.digest != shown.get("digest"):
         _tell(upload, seen)
         return upload, (
-            "The books have changed since this check: look at what the table would do now, "
-            "and accept it again."
+            say(
+                "The books have changed since this check: look at what the table would "
+                "do now, and accept it again."
+            )
         )
     _refuse_who_may_not(upload, seen.preview, by)
     if seen.preview.changed and not reason:
-        raise UnusableRequest("Say why the values on the books are corrected.")
+        raise UnusableRequest(say("Say why the values on the books are corrected."))
     upload.reason, upload.accepted_by = reason if seen.preview.changed else "", by
     _store(site, upload, seen)
     return upload, ""
@@ -171,7 +183,7 @@ def _tell(upload: Upload, seen: _Outcome) -> None:
 def refuse_outsiders(upload: Upload, by: User | None) -> None:
     """Whoever neither adds, nor corrects, nor approves such records has no say in the table."""
     if by is not None and not may_decide(upload, by):
-        raise NotAllowed(f"Your role at this site does not accept {upload.kind}.")
+        raise NotAllowed(say("Your role at this site does not accept %(kind)s.", kind=upload.kind))
 
 
 def may_decide(upload: Upload, user: User) -> bool:
@@ -190,16 +202,22 @@ def _refuse_who_may_not(upload: Upload, preview: Preview, by: User | None) -> No
     if preview.changed and upload.kind == "assays":
         if upload.sent_by_id == by.pk or not access.may(by, "assay_correction", "A", site):
             raise NotAllowed(
-                "A correction of laboratory values is accepted by a second person: ask the other "
-                "site data manager, or the consortium's."
+                say(
+                    "A correction of laboratory values is accepted by a second person: ask "
+                    "the other site data manager, or the consortium's."
+                )
             )
         return  # what a second person has looked at may also hold new rows
     if preview.changed and not access.may(by, resource, "U", site):
-        raise NotAllowed(f"Your role at this site does not correct {upload.kind}.")
+        raise NotAllowed(say("Your role at this site does not correct %(kind)s.", kind=upload.kind))
     if preview.new and not access.may(by, resource, "C", site):
         raise NotAllowed(
-            f"{preview.new} rows are new, and your role corrects {upload.kind} but does not add "
-            "any: leave these rows out, or have somebody accept it whose role does."
+            say(
+                "%(new)s rows are new, and your role corrects %(kind)s but does not add "
+                "any: leave these rows out, or have somebody accept it whose role does.",
+                new=preview.new,
+                kind=upload.kind,
+            )
         )
 
 

@@ -23,6 +23,7 @@ from cohorts.ingest.reading import Table, UnreadableFile
 from cohorts.ingest.report import Fault, Report
 from cohorts.models import Change, ColumnMapping, Erasure, Site, Upload, User
 from cohorts.retrying import retried
+from cohorts.sentences import say
 from cohorts.services import assays as assay_store
 from cohorts.services import biobank, books, enrolment, files, phenotyping
 
@@ -54,16 +55,28 @@ def site_for(user: User, site_code: str, kind: str, *, verbs: str = "C") -> Site
     check_kind(kind)
     if not any(access.may(user, access.UPLOAD_KINDS[kind], verb, site.pk) for verb in verbs):
         who = ", ".join(
-            access.ROLES[role] for role in sorted(access.roles_with(access.UPLOAD_KINDS[kind], "C"))
+            str(access.ROLES[role])
+            for role in sorted(access.roles_with(access.UPLOAD_KINDS[kind], "C"))
         )
-        raise NotAllowed(f"Your role at {site.code} does not send {kind}; ask a {who} there.")
+        raise NotAllowed(
+            say(
+                "Your role at %(site)s does not send %(kind)s; ask a %(who)s there.",
+                site=site.code,
+                kind=kind,
+                who=who,
+            )
+        )
     return site
 
 
 def check_kind(kind: str) -> None:
     if kind not in access.UPLOAD_KINDS:
         raise UnusableRequest(
-            f"{kind!r} is not a kind of table; send {', '.join(access.UPLOAD_KINDS)}."
+            say(
+                "%(kind)s is not a kind of table; send %(upload_kinds)s.",
+                kind=repr(kind),
+                upload_kinds=", ".join(access.UPLOAD_KINDS),
+            )
         )
 
 
@@ -84,14 +97,21 @@ def receive(site: Site, sent: SentTable, *, by: User | None) -> Upload:
     if len(sent.content) > settings.UPLOAD_MAX_BYTES:
         limit = settings.UPLOAD_MAX_BYTES // 1024**2
         raise UnusableRequest(
-            f"The file is larger than {limit} MB; split it by batch and send the parts."
+            say(
+                "The file is larger than %(limit)s MB; split it by batch and send the parts.",
+                limit=limit,
+            )
         )
     options = dict(sent.options)
     if sent.kind == "assays":
         assay_options(options)
     if options.get("encoding") and options["encoding"] not in CODECS:
         raise UnusableRequest(
-            f"{options['encoding']!r} is not an encoding; choose one of {', '.join(CODECS)}."
+            say(
+                "%(encoding)s is not an encoding; choose one of %(codecs)s.",
+                encoding=repr(options["encoding"]),
+                codecs=", ".join(CODECS),
+            )
         )
     files.hold_for_naming()
     refuse_replaced(site, hashlib.sha256(sent.content).hexdigest())
@@ -211,15 +231,29 @@ def assay_options(
     unknown = [key for key in options if key not in (*ASSAY_OPTIONS, "encoding")]
     if unknown:
         raise UnusableRequest(
-            f"Unknown option {unknown[0]!r}; an assay table takes {', '.join(ASSAY_OPTIONS)}."
+            say(
+                "Unknown option %(unknown)s; an assay table takes %(assay_options)s.",
+                unknown=repr(unknown[0]),
+                assay_options=", ".join(ASSAY_OPTIONS),
+            )
         )
     for key, allowed in (("scale", SCALES), ("zero_means", ZERO_MEANS)):
         if options.get(key) and options[key] not in allowed:
-            raise UnusableRequest(f"{key} is {options[key]!r}; choose one of {', '.join(allowed)}.")
+            raise UnusableRequest(
+                say(
+                    "%(key)s is %(value)s; choose one of %(allowed)s.",
+                    key=key,
+                    value=repr(options[key]),
+                    allowed=", ".join(allowed),
+                )
+            )
     for key in ("platform", "matrix"):
         if not options.get(key):
             raise UnusableRequest(
-                f"An assay table needs its {key}: say what was measured, and with what."
+                say(
+                    "An assay table needs its %(key)s: say what was measured, and with what.",
+                    key=key,
+                )
             )
     return assays.AssayOptions(
         platform=options["platform"],

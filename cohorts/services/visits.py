@@ -8,6 +8,7 @@ from datetime import date, timedelta
 from typing import Any
 
 from django.db import transaction
+from django.utils.translation import gettext_noop
 
 from cohorts import access, clock, history
 from cohorts.errors import NotAllowed, UnusableRequest
@@ -22,6 +23,7 @@ from cohorts.models import (
     Withdrawal,
 )
 from cohorts.models.interview import FACTS
+from cohorts.sentences import say
 from cohorts.services import queries
 from cohorts.services.identity import refuse_merged
 from cohorts.services.rules import hold_to_its_rules
@@ -60,18 +62,29 @@ def record_visit(participant_id: int, *, label: str, on: date, by: User) -> Visi
     )
     if protocol and label not in protocol:
         raise UnusableRequest(
-            f"{label!r} is not a visit of the protocol; the visits are {', '.join(protocol)}."
+            say(
+                "%(label)s is not a visit of the protocol; the visits are %(protocol)s.",
+                label=repr(label),
+                protocol=", ".join(protocol),
+            )
         )
     if not person.enrolled_on <= on <= clock.today():
         raise UnusableRequest(
-            f"{on:%Y-%m-%d} is before the enrolment ({person.enrolled_on:%Y-%m-%d}) or still to "
-            "come: check the day."
+            say(
+                "%(on)s is before the enrolment (%(enrolled_on)s) or still to come: check the day.",
+                on=format(on, "%Y-%m-%d"),
+                enrolled_on=format(person.enrolled_on, "%Y-%m-%d"),
+            )
         )
     known = Visit.objects.filter(participant=person, label=label).first()
     if known and known.visited_on not in (None, on):
         raise UnusableRequest(
-            f"{label} of {person.code} was on {known.visited_on:%Y-%m-%d} already; one visit has "
-            "one day."
+            say(
+                "%(label)s of %(person)s was on %(visited_on)s already; one visit has one day.",
+                label=label,
+                person=person.code,
+                visited_on=format(known.visited_on, "%Y-%m-%d"),
+            )
         )
     visit = known or Visit(participant=person, label=label)
     visit.visited_on = on
@@ -90,11 +103,19 @@ def record_interview(
     """Record what an interview found; the grades follow from it by each set of criteria."""
     person = willing(participant_id, by)
     if on > clock.today():
-        raise UnusableRequest(f"{on:%Y-%m-%d} is still to come: check the day.")
+        raise UnusableRequest(
+            say("%(on)s is still to come: check the day.", on=format(on, "%Y-%m-%d"))
+        )
     if strange := sorted(set(facts) - set(FACTS)):
-        raise UnusableRequest(f"{strange[0]!r} is not asked; what is: {', '.join(FACTS)}.")
+        raise UnusableRequest(
+            say(
+                "%(strange)s is not asked; what is: %(facts)s.",
+                strange=repr(strange[0]),
+                facts=", ".join(FACTS),
+            )
+        )
     if all(value is None for value in facts.values()):
-        raise UnusableRequest("Nothing was answered; record at least one criterion.")
+        raise UnusableRequest(say("Nothing was answered; record at least one criterion."))
     interview = Interview(participant=person, interviewed_on=on, **facts)
     hold_to_its_rules(interview)
     with history.because("interview recorded", user=by.pk):
@@ -122,24 +143,43 @@ def _planned(person: Participant, plan: ProtocolVisit, visit: Visit | None, toda
     return Planned(plan.label, first, last, on, state, words)
 
 
+_OUTSIDE = {
+    ("early", False): gettext_noop(
+        "%(label)s was on %(on)s, %(days)s day before its window (%(window)s): check the day, "
+        "or say why."
+    ),
+    ("early", True): gettext_noop(
+        "%(label)s was on %(on)s, %(days)s days before its window (%(window)s): check the day, "
+        "or say why."
+    ),
+    ("late", False): gettext_noop(
+        "%(label)s was on %(on)s, %(days)s day after its window (%(window)s): check the day, "
+        "or say why."
+    ),
+    ("late", True): gettext_noop(
+        "%(label)s was on %(on)s, %(days)s days after its window (%(window)s): check the day, "
+        "or say why."
+    ),
+}
+
+
 def _state(
     label: str, first: date, last: date, on: date | None, *, known: bool, today: date
 ) -> tuple[str, str]:
     window = f"{first:%Y-%m-%d} to {last:%Y-%m-%d}"
     if on is None:
         if known:
-            return "no_date", f"{label} has no date; its window is {window}."
+            return "no_date", say(
+                "%(label)s has no date; its window is %(window)s.", label=label, window=window
+            )
         missed = today > last
-        return ("missed" if missed else "planned"), f"{label} is planned for {window}."
+        return ("missed" if missed else "planned"), say(
+            "%(label)s is planned for %(window)s.", label=label, window=window
+        )
     if first <= on <= last:
         return "on_time", ""
     state, days = ("early", (first - on).days) if on < first else ("late", (on - last).days)
-    side = "before" if state == "early" else "after"
-    plural = "s" if days > 1 else ""
-    return state, (
-        f"{label} was on {on:%Y-%m-%d}, {days} day{plural} {side} its window ({window}): check "
-        "the day, or say why."
-    )
+    return state, say(_OUTSIDE[state, days > 1], label=label, on=on, days=days, window=window)
 
 
 def willing(participant_id: int, by: User) -> Participant:
@@ -150,13 +190,22 @@ def willing(participant_id: int, by: User) -> Participant:
         .get(pk=participant_id)
     )
     if not access.may(by, "assessment", "C", person.site_id):
-        raise NotAllowed(f"Your role at {person.site.code} does not record visits and interviews.")
+        raise NotAllowed(
+            say(
+                "Your role at %(site)s does not record visits and interviews.",
+                site=person.site.code,
+            )
+        )
     refuse_merged(person)
     standing = Withdrawal.objects.filter(participant=person).effective(clock.today())
     if standing.stopping_new_data().exists():
-        raise UnusableRequest(f"{person.code} has withdrawn; no further data are taken.")
+        raise UnusableRequest(
+            say("%(person)s has withdrawn; no further data are taken.", person=person.code)
+        )
     if person.left_on:
-        raise UnusableRequest(f"{person.code} moved to another site; new data are taken there.")
+        raise UnusableRequest(
+            say("%(person)s moved to another site; new data are taken there.", person=person.code)
+        )
     return person
 
 

@@ -10,6 +10,7 @@ from django.utils import timezone
 from cohorts import access
 from cohorts.errors import NotAllowed, RefusedHandling
 from cohorts.models import AssayBatch, AssayRow, BatchVoid, Change, Site, User
+from cohorts.sentences import say
 from cohorts.services import suspicions
 
 
@@ -18,7 +19,9 @@ def ask(batch_id: int, *, reason: str, by: User) -> BatchVoid:
     """Ask that a batch be voided; it stays in use until somebody else agrees."""
     batch = _held(batch_id)
     if not access.may(by, "assay_correction", "C", batch.site_id):
-        raise NotAllowed(f"Your role at {batch.site.code} does not correct assays.")
+        raise NotAllowed(
+            say("Your role at %(site)s does not correct assays.", site=batch.site.code)
+        )
     asked = BatchVoid(batch=batch, reason=reason.strip()[:300], asked_by=by)
     asked.full_clean(exclude={"asked_at", "decided_by", "decided_at"})
     asked.save()
@@ -30,12 +33,18 @@ def decide(batch_id: int, *, approve: bool, by: User) -> AssayBatch:
     """Agree, and no run reads the batch from now on; or refuse, and it stays in use."""
     batch = _held(batch_id)
     if not access.may(by, "assay_correction", "A", batch.site_id):
-        raise NotAllowed(f"Your role at {batch.site.code} does not decide on voiding.")
+        raise NotAllowed(
+            say("Your role at %(site)s does not decide on voiding.", site=batch.site.code)
+        )
     asked = BatchVoid.objects.open().filter(batch=batch).first()
     if asked is None:
-        raise RefusedHandling(f"Nobody has asked that batch {batch.pk} be voided.")
+        raise RefusedHandling(
+            say("Nobody has asked that batch %(batch)s be voided.", batch=batch.pk)
+        )
     if by.pk in (asked.asked_by_id, batch.upload.sent_by_id):
-        raise NotAllowed("You sent this batch or asked for it to be voided: somebody else decides.")
+        raise NotAllowed(
+            say("You sent this batch or asked for it to be voided: somebody else decides.")
+        )
     asked.approved, asked.decided_by, asked.decided_at = approve, by, timezone.now()
     asked.save(update_fields=["approved", "decided_by", "decided_at"])
     if approve:
@@ -52,7 +61,12 @@ def _void(batch: AssayBatch, asked: BatchVoid) -> None:
         site=batch.site,
         kind="assays",
         counts={"batches": 1},
-        cause=f"batch {batch.pk} ({batch.platform}) is voided: {asked.reason}"[:200],
+        cause=say(
+            "batch %(batch)s (%(platform)s) is voided: %(reason)s",
+            batch=batch.pk,
+            platform=batch.platform,
+            reason=asked.reason,
+        )[:200],
     )
 
 
@@ -88,5 +102,11 @@ def _held(batch_id: int) -> AssayBatch:
         .get(pk=batch_id)
     )
     if batch.status == AssayBatch.Status.VOIDED:
-        raise RefusedHandling(f"Batch {batch.pk} is voided already: {batch.void_reason}")
+        raise RefusedHandling(
+            say(
+                "Batch %(batch)s is voided already: %(void_reason)s",
+                batch=batch.pk,
+                void_reason=batch.void_reason,
+            )
+        )
     return batch

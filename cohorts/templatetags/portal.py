@@ -10,9 +10,10 @@ from django.utils import timezone
 from django.utils.translation import gettext
 from django.utils.translation import gettext_noop as _
 
-from cohorts import access
+from cohorts import access, vocabulary
 from cohorts.admin_site import may_enter
 from cohorts.models import Site, User
+from cohorts.told import told
 
 register = template.Library()
 
@@ -98,9 +99,15 @@ def _standing(user: User) -> Any:
 
 
 @register.filter
+def said(text: Any, kept: Any = None) -> str:
+    """A sentence, or a text and what was stored of it, in the language of the page."""
+    return told(text, kept)
+
+
+@register.filter
 def in_words(name: str) -> str:
-    """A field's name as a person writes it: ``zero_means`` -> Zero means."""
-    return name.replace("_", " ").capitalize()
+    """A field's or group's name as a person writes it: ``zero_means`` -> A zero means."""
+    return vocabulary.in_words(str(name))
 
 
 @register.filter

@@ -194,7 +194,7 @@ def test_the_api_tells_a_query_with_what_was_said(api, site, sample):
         "At ten.",
     )
     assert api.post(f"{path}/close", {"text": "x"}, format="json").json()["detail"] == (
-        "The answer is yours; somebody else closes it."
+        "The answer is yours; somebody else closes it or asks again."
     )
     listed = api.get("/api/v1/queries?about_kind=participant").json()["results"]
     assert listed == []

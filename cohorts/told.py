@@ -1,0 +1,37 @@
+"""A sentence in the language of who reads it now."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from django.utils.translation import gettext
+
+from cohorts.sentences import Sentence
+
+
+def told(said: Any, kept: Any = None) -> str:
+    """A sentence, or a text with what was stored beside it, in the active language.
+
+    What is no sentence, such as a text stored before sentences were kept, stays as it is.
+    """
+    if isinstance(said, Sentence):
+        return _filled(said.template, said.values)
+    if isinstance(kept, Mapping) and "template" in kept:
+        return _filled(kept["template"], kept.get("values", {}))
+    return str(said)
+
+
+def _filled(template: str, values: Mapping[str, Any]) -> str:
+    words = gettext(template)
+    if not values:
+        return words
+    filled = words % {name: _value(value) for name, value in values.items()}
+    # Japanese sets no space between sentences; `together` puts one.
+    return filled.replace("。 ", "。")
+
+
+def _value(value: Any) -> Any:
+    if isinstance(value, Sentence):
+        return told(value)
+    return told("", value) if isinstance(value, Mapping) else value

@@ -1,0 +1,85 @@
+"""Names that the study's tables and records use, as people read them; each has its translation."""
+
+from __future__ import annotations
+
+from django.utils.translation import gettext
+from django.utils.translation import gettext_noop as _
+
+# Keys of reports, options, fields and groups. What a study declares itself stays as declared.
+WORDS = {
+    "hikikomori": _("Hikikomori"),
+    "pre_hikikomori": _("Pre-hikikomori"),
+    "healthy_control": _("Healthy control"),
+    "other_control": _("Other control"),
+    "case": _("Case"),
+    "control": _("Control"),
+    "female": _("Female"),
+    "male": _("Male"),
+    "intersex": _("Intersex"),
+    "unknown": _("Unknown"),
+    "participants": _("Participants"),
+    "consents": _("Consents"),
+    "samples": _("Samples"),
+    "assessments": _("Assessments"),
+    "assays": _("Assays"),
+    "features": _("Features"),
+    "values": _("Values"),
+    "measured": _("Measured"),
+    "below_lod": _("Below detection limit"),
+    "missing": _("Missing"),
+    "excluded": _("Excluded"),
+    "batches": _("Batches"),
+    "new": _("New"),
+    "changed": _("Changed"),
+    "unchanged": _("Unchanged"),
+    "platform": _("Platform"),
+    "matrix": _("Material"),
+    "material": _("Material"),
+    "unit": _("Unit"),
+    "scale": _("Scale"),
+    "zero_means": _("A zero means"),
+    "encoding": _("Encoding"),
+    "sex": _("Sex"),
+    "group": _("Group"),
+    "enrolled_on": _("Enrolled on"),
+    "birth_year": _("Year of birth"),
+    "age_years": _("Age at enrolment (years)"),
+    "drug_free": _("Drug-free"),
+    "drug_free_since": _("Drug-free since"),
+    "washout_on": _("Drug-free since"),
+    "code": _("Code"),
+    "collected_at": _("Collected"),
+    "spun_at": _("Spun"),
+    "frozen_at": _("Frozen"),
+    "tube": _("Tube"),
+    "fasting_hours": _("Fasting hours"),
+    "haemolysis_index": _("Haemolysis index"),
+    "light_protected": _("Protected from light"),
+    "freeze_thaws": _("Freeze-thaw cycles"),
+    "on_time": _("On time"),
+    "planned": _("Planned"),
+    "early": _("Early"),
+    "late": _("Late"),
+    "missed": _("Missed"),
+    "no_date": _("No date"),
+    "mild": _("Mild"),
+    "moderate": _("Moderate"),
+    "severe": _("Severe"),
+    "none": _("None"),
+    "not_gradable": _("Not gradable"),
+    "excludes": _("Excluded"),
+    "store_samples": _("Keep blood samples"),
+    "metabolomics": _("Measure substances in them"),
+    "share_consortium": _("Share the data with the sites of this study"),
+    "share_abroad": _("Share the data with other countries"),
+    "recontact": _("Contact the participant again"),
+    "commercial": _("Commercial use"),
+    "plasma": _("Plasma"),
+    "serum": _("Serum"),
+}
+
+
+def in_words(name: str) -> str:
+    """``zero_means`` -> A zero means, in the reader's language; unknown names as they are."""
+    known = WORDS.get(name)
+    return gettext(known) if known else name.replace("_", " ").capitalize()
