@@ -39,6 +39,6 @@ def execute(run_id: str) -> None:
 
 @shared_task(name="analysis.part")
 def part(run_id: str) -> None:
-    # One part, then the next in the queue's order: other runs get their turn in between.
+    # For a second, then in the queue's order again: other runs get their turn in between.
     if parts.help_with(uuid.UUID(run_id)):
         freshness.ring("analysis.part", run_id, each=True)

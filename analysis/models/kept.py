@@ -77,10 +77,10 @@ class RunPartQuerySet(ScopedQuerySet["RunPart"]):
         idle = Q(lease_until=None) | Q(lease_until__lte=Now())
         return self.owed().filter(idle, unusable=False, attempts__lt=settings.RUN_ATTEMPTS)
 
-    def claim(self, run_id: uuid.UUID, seconds: float) -> RunPart | None:
-        """Take one free part of the run, on the database's clock; None where there is none."""
+    def claim(self, run_id: uuid.UUID, seconds: float, *, last: bool = False) -> RunPart | None:
+        """Take the first free part of the run, or the last, on the database's clock; or None."""
         with transaction.atomic():
-            free = self.free().filter(run=run_id).order_by("ordinal")
+            free = self.free().filter(run=run_id).order_by("-ordinal" if last else "ordinal")
             part: RunPart | None = free.select_for_update(of=("self",), skip_locked=True).first()
             if part is None:
                 return None

@@ -12,6 +12,7 @@ import time
 import uuid
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 
 from django.conf import settings
 from django.db.models import Q
@@ -29,12 +30,26 @@ logger = logging.getLogger(__name__)
 # Shared where what is left takes this long: below it the telling costs more than the help brings.
 SHARED_FROM_SECONDS = 0.5
 PART_SECONDS = 0.1  # no part takes less
-BELLS = 8  # helpers that are called; each that has done a part calls the next
+BELLS = 8  # helpers that are called; each that has helped for a while calls the next
+HELP_SECONDS = 1.0
 PAUSE_SECONDS = 0.02
+ASKED_EVERY_SECONDS = 0.5  # whether a run may go on: for thousands of people that is no light query
 
 
 class PartFailed(Exception):
     """A part was tried as often as we try; the message says how it ended."""
+
+
+class Seldom:
+    """Calls what raises when work must stop: at first, and when half a second has passed."""
+
+    def __init__(self, ask: Callable[[], None]) -> None:
+        self._ask, self._next = ask, 0.0
+
+    def __call__(self) -> None:
+        if time.monotonic() >= self._next:
+            self._ask()
+            self._next = time.monotonic() + ASKED_EVERY_SECONDS
 
 
 @dataclass
@@ -50,6 +65,7 @@ class Shared:
     def compute(self, pieces: Sequence[Piece]) -> list[bytes]:
         """The packed result of each piece; the first is timed, and says whether to share."""
         results: list[bytes] = []
+        check = Seldom(self.check)
         for at, piece in enumerate(pieces):
             started = time.monotonic()
             results.append(packed_result(piece, self.leaves))
@@ -58,7 +74,7 @@ class Shared:
                 n_a_part = math.ceil(PART_SECONDS / took)
                 return results + self._share(rest, n_a_part)
             if took >= PART_SECONDS:
-                self.check()
+                check()
         return results
 
     def _share(self, pieces: Sequence[Piece], n_a_part: int) -> list[bytes]:
@@ -97,8 +113,9 @@ class Shared:
 
     def _work_off(self, parts: dict[int, Sequence[Piece]]) -> None:
         """Compute what nobody has taken; wait for what others have, until all is stored."""
+        check = Seldom(self.check)
         while True:
-            self.check()
+            check()
             # Our own claim never runs out: when we die, the token of the run ends and all with it.
             part = RunPart.objects.claim(self.run.pk, settings.CELERY_TASK_TIME_LIMIT)
             if part is not None:
@@ -117,6 +134,7 @@ class Shared:
         failed = given_up.order_by("ordinal").first()
         if failed is None:
             return bool(owed.exists())
+        self.check()  # helpers also give back what they may not compute
         if failed.unusable:
             raise UnusableData(failed.failure)
         kinds = ", ".join(sorted({str(piece["kind"]) for piece in failed.inputs}))
@@ -137,35 +155,53 @@ class Shared:
 _read: dict[str, Tree] = {}
 
 
+class _NotAllowed(Exception):
+    """Somebody in the snapshot may no longer be used."""
+
+
 def help_with(run_id: uuid.UUID) -> bool:
-    """Compute one free part of the run, if there is one; whether there was."""
-    part = RunPart.objects.claim(run_id, settings.PART_LEASE_SECONDS)
-    if part is None:
-        _read.clear()
-        return False
-    run = Run.objects.select_related("plan", "snapshot").get(pk=run_id)
-    with lease.part_held(part), one_thread():
+    """Compute free parts of the run for about `HELP_SECONDS`; whether there was one."""
+    until, allowed = time.monotonic() + HELP_SECONDS, None
+    # From the end, the holder from the beginning: they mostly make other arrays ready.
+    while part := RunPart.objects.claim(run_id, settings.PART_LEASE_SECONDS, last=True):
+        allowed = allowed or Seldom(partial(_ask, run_id))
         try:
-            _compute(part, run)
-        except UnusableData as error:
-            _give_back(part, str(error), unusable=True)
-        except FileNotFoundError:
-            logger.info("run %s has ended or starts again; its part is dropped", run_id)
-        except Exception as error:
-            _give_back(part, f"{type(error).__name__} in a worker; its log says more")
-            raise
-    return True
+            with lease.part_held(part), one_thread():
+                _help_with(part, allowed)
+        except _NotAllowed:
+            _give_back(part, "")
+            break
+        if time.monotonic() >= until:
+            return True
+    _read.clear()
+    return allowed is not None
 
 
-def _compute(part: RunPart, run: Run) -> None:
+def _ask(run_id: uuid.UUID) -> None:
+    run = Run.objects.select_related("plan", "snapshot").get(pk=run_id)
+    if not run.snapshot or not snapshots.still_lawful(run.snapshot, run.plan.parsed.scopes):
+        raise _NotAllowed
+
+
+def _help_with(part: RunPart, allowed: Seldom) -> None:
+    try:
+        _compute(part, allowed)
+    except _NotAllowed:
+        raise
+    except UnusableData as error:
+        _give_back(part, str(error), unusable=True)
+    except FileNotFoundError:
+        logger.info("run %s has ended or starts again; its part is dropped", part.run_id)
+    except Exception as error:
+        _give_back(part, f"{type(error).__name__} in a worker; its log says more")
+        raise
+
+
+def _compute(part: RunPart, allowed: Seldom) -> None:
     """All pieces of a part; nothing is stored for a run that must not use its people any more."""
     results = []
     for piece in part.inputs:
-        lawful = run.snapshot and snapshots.still_lawful(run.snapshot, run.plan.parsed.scopes)
-        if not lawful or not RunPart.objects.held_by(part).exists():
-            _read.clear()
-            _give_back(part, "")
-            return
+        allowed()
         inputs = filled(piece["inputs"], lambda name: _leaf(name, part))
         results.append(unpack(compute_packed(piece["kind"], inputs)))
     _store(part, results)

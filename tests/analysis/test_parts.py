@@ -60,11 +60,11 @@ def claimed_part(plan, monkeypatch, meanwhile):
     """Executes a run whose first part is in another worker's hands when ``meanwhile`` is called."""
     claim, seen = RunPart.objects.claim, []
 
-    def claiming(run_id, seconds):
+    def claiming(run_id, seconds, **end):
         if not seen:
             seen.append(claim(run_id, 60))
             meanwhile(seen[0])
-        return claim(run_id, seconds)
+        return claim(run_id, seconds, **end)
 
     monkeypatch.setattr(RunPart.objects, "claim", claiming)
     return run_now(plan)
@@ -142,9 +142,10 @@ def test_a_part_of_a_run_that_was_taken_over_stores_nothing(plan, consortium, mo
 def test_a_withdrawal_while_parts_compute_stops_all_hands(plan, consortium, monkeypatch):
     def withdraws(part):
         consent.withdraw(Participant.objects.first().pk, level=3, by=None)
-        run = Run.objects.select_related("plan", "snapshot").get(pk=part.run_id)
-        parts._compute(part, run)
-        assert RunPart.objects.get(pk=part.pk).output is None
+        RunPart.objects.filter(pk=part.pk).update(lease_until=None, claim=None)
+        for _ in range(3):
+            parts.help_with(part.run_id)
+        assert set(RunPart.objects.values_list("output", "failure")) == {(None, "")}
 
     run = claimed_part(plan, monkeypatch, withdraws)
     assert run.state == Run.State.QUEUED
