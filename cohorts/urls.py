@@ -12,6 +12,7 @@ from cohorts import (
     views_people,
     views_queries,
     views_samples,
+    views_scan,
     views_staff,
     views_uploads,
 )
@@ -33,6 +34,7 @@ urlpatterns = [
     path("sites/<str:code>/renewals/", views_consent.renewals, name="renewals"),
     path("sites/<str:code>/queries/", views_queries.queries, name="queries"),
     path("sites/<str:code>/samples/", views_samples.samples, name="samples"),
+    path("sites/<str:code>/scan/", views_scan.scan, name="scan"),
     path("samples/<int:sample_id>/", views_samples.sample, name="sample"),
     path("sites/<str:code>/labels/", views_samples.labels, name="labels"),
     path("sites/<str:code>/shipments/", views_samples.shipments, name="shipments"),

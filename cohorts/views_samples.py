@@ -76,6 +76,7 @@ def samples(request: HttpRequest, code: str) -> HttpResponse:
         ),
         "asked": asked,
         "fault": fault,
+        "may_handle": access.may(user, "sample", "U", here.pk),
     }
     return render(request, "cohorts/samples.html", context, status=422 if fault else 200)
 
@@ -170,7 +171,8 @@ def shipments(request: HttpRequest, code: str) -> HttpResponse:
     """Shipments from and to the site; sending one."""
     here, user = _read_at(request, code, "shipment")
     may_send = access.may(user, "shipment", "C", here.pk)
-    form = forms_samples.ShipmentForm(request.POST or None, site=here)
+    filled = {"samples": request.GET.get("samples", "")}
+    form = forms_samples.ShipmentForm(request.POST or None, site=here, initial=filled)
     if request.method == "POST":
         if not may_send:
             raise PermissionDenied
@@ -214,7 +216,8 @@ def shipment(request: HttpRequest, shipment_id: int) -> HttpResponse:
     found = get_object_or_404(rows, pk=shipment_id)
     arrived = getattr(found, "receipt", None)
     may_receive = arrived is None and access.may(user, "shipment", "C", found.to_site_id)
-    form = forms_samples.ReceiptForm(request.POST or None)
+    filled = {"tubes": request.GET.get("tubes", "")}
+    form = forms_samples.ReceiptForm(request.POST or None, initial=filled)
     if request.method == "POST":
         if not may_receive:
             raise PermissionDenied

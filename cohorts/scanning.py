@@ -1,0 +1,72 @@
+"""Tubes read by a scanner, one after another: which they are, and whether they were misread."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from cohorts.labels import MisreadCode, read_label
+from cohorts.models import Sample, ShippedTube, Site, User
+
+MOST = 200  # tubes at once
+
+
+@dataclass(frozen=True)
+class ScannedTube:
+    """``name`` is ``SITE/code``; ``shipment`` the one with which it is on its way here."""
+
+    name: str
+    sample_id: int
+    code: str
+    material: str
+    place: str
+    status: str
+    shipment: int | None
+
+
+def name_of(text: str, here: Site) -> str:
+    """``SITE/code`` of what was scanned or typed. Raises MisreadCode for a wrong label.
+
+    A label says its site and is checked; a code that was typed is one of this site.
+    """
+    words = text.strip()
+    if "/" not in words:
+        return f"{here.code}/{words}"
+    return "/".join(read_label(words))
+
+
+def tubes_of(names: Sequence[str], here: Site, user: User) -> dict[str, ScannedTube]:
+    """The tubes of these names that this person sees: the site's own, and those on their way."""
+    own = [code for site, _, code in (name.partition("/") for name in names) if site == here.code]
+    mine = Sample.objects.visible_to(user).filter(site=here, code__in=own).select_related("box")
+    found = {f"{here.code}/{tube.code}": _told(here.code, tube, None) for tube in mine}
+    others = {code for site, _, code in (name.partition("/") for name in names)} - set(own)
+    if others:
+        coming = ShippedTube.objects.visible_to(user).filter(
+            shipment__to_site=here, shipment__receipt=None, sample__code__in=others
+        )
+        for line in coming.select_related("sample__site", "sample__box"):
+            tube = _told(line.sample.site.code, line.sample, line.shipment_id)
+            found[tube.name] = tube
+    return {name: found[name] for name in names if name in found}
+
+
+def _told(site: str, tube: Sample, shipment: int | None) -> ScannedTube:
+    return ScannedTube(
+        f"{site}/{tube.code}", tube.pk, tube.code, tube.material, tube.place, tube.status, shipment
+    )
+
+
+def read(text: str, names: Sequence[str], here: Site, user: User) -> str:
+    """The name of one more tube. Raises MisreadCode with what to do where it cannot be taken."""
+    name = name_of(text, here)
+    if name in names:
+        raise MisreadCode(f"{name} is in the list already.")
+    if len(names) >= MOST:
+        raise MisreadCode(f"{MOST} tubes are in the list: finish with these first.")
+    if name not in tubes_of([name], here, user):
+        raise MisreadCode(
+            f"{name} is no tube of {here.code}, and on no shipment that is on its way here: "
+            "check the label."
+        )
+    return name
