@@ -5,15 +5,17 @@ from __future__ import annotations
 from django_filters import rest_framework as filters
 from drf_spectacular.utils import extend_schema
 from rest_framework.decorators import action
+from rest_framework.request import Request
 from rest_framework.response import Response
 
 from analysis import serializers
 from analysis.models import Claim, Plan, Run
 from analysis.result_query import STRATUM, text_parameter
-from analysis.services import histories, results
+from analysis.services import histories, plan_locks, results
 from analysis.services.run_versions import marked, release_rules
 from cohorts import conditional
 from cohorts.api_base import RecordViewSet, ScopedViewSet
+from cohorts.views import user_of
 
 
 class PlanFilter(filters.FilterSet):
@@ -24,10 +26,19 @@ class PlanFilter(filters.FilterSet):
 class PlanViewSet(RecordViewSet):
     """Analysis plans; an edit is a new version."""
 
+    verbs = {**RecordViewSet.verbs, "lock": "A"}
+
     queryset = Plan.objects.none()
     serializer_class = serializers.PlanSerializer
     filterset_class = PlanFilter
     related = ("study",)
+
+    @extend_schema(request=None, responses=serializers.PlanSerializer)
+    @action(detail=True, methods=["post"], filterset_class=None, pagination_class=None)
+    def lock(self, request: Request, pk: str = "") -> Response:
+        """Preregister this version: its day and digest stay for ever, and it cannot change."""
+        plan = plan_locks.lock(self.get_object().pk, by=user_of(request))
+        return Response(self.get_serializer(plan).data)
 
 
 class ClaimViewSet(ScopedViewSet):

@@ -8,7 +8,7 @@ from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
 from analysis.models import LARGEST_PRIORITY, Plan, Run
-from analysis.services import waiting
+from analysis.services import plan_locks, waiting
 
 Fields = serializers.Serializer[Any]
 # A published run is told as one of the last three.
@@ -21,15 +21,23 @@ STANDINGS = [
 class PlanSerializer(serializers.ModelSerializer[Plan]):
     study = serializers.CharField(source="study.code", read_only=True)
     digest = serializers.SerializerMethodField(help_text="SHA-256 of all that the plan says.")
+    preregistered = serializers.SerializerMethodField(
+        help_text="When and as what it was locked, and whether data had come before, in words."
+    )
 
     class Meta:
         model = Plan
         fields = ["id", "name", "version", "study", "followed", "digest", "data", "created_at"]
-        fields += ["locked_at", "locked_digest", "tables_before_lock"]
+        fields += ["locked_at", "locked_digest", "tables_before_lock", "preregistered"]
 
     @extend_schema_field(serializers.CharField())
     def get_digest(self, plan: Plan) -> str:
         return plan.parsed.digest
+
+    @extend_schema_field(serializers.CharField(allow_null=True))
+    def get_preregistered(self, plan: Plan) -> str | None:
+        told = plan_locks.registration_of(plan)
+        return str(told["words"]) if told else None
 
 
 class PlanName(Fields):
@@ -166,7 +174,7 @@ class RunSerializer(RunStatusSerializer):
     libraries = serializers.DictField(child=serializers.CharField(), required=False)
 
 
-def _number(help_text: str = "") -> serializers.FloatField:
+def number(help_text: str = "") -> serializers.FloatField:
     return serializers.FloatField(allow_null=True, help_text=help_text)
 
 
@@ -176,14 +184,14 @@ class EffectRow(Fields):
     stratum = serializers.CharField()
     feature = serializers.CharField()
     site = serializers.CharField()
-    estimate = _number()
-    se = _number()
-    df = _number()
-    p = _number()
+    estimate = number()
+    se = number()
+    df = number()
+    p = number()
     n_case = serializers.IntegerField(allow_null=True)
     n_control = serializers.IntegerField(allow_null=True)
-    hedges_g = _number()
-    hedges_g_variance = _number()
+    hedges_g = number()
+    hedges_g_variance = number()
     adjusted_for = serializers.CharField(allow_blank=True)
     platform = serializers.CharField()
     matrix = serializers.CharField()
@@ -191,7 +199,7 @@ class EffectRow(Fields):
     unit = serializers.CharField(allow_null=True)
     source_name = serializers.CharField(allow_null=True)
     hmdb = serializers.CharField(allow_null=True)
-    n_below_lod = _number()
+    n_below_lod = number()
     reason = serializers.CharField(allow_blank=True)
 
 
@@ -200,20 +208,20 @@ class PooledRow(Fields):
 
     stratum = serializers.CharField()
     feature = serializers.CharField()
-    estimate = _number()
-    se = _number()
-    ci_low = _number()
-    ci_high = _number()
-    p = _number()
-    q = _number("p adjusted within the stratum")
-    p_permutation = _number("the feature's own p by permutations, if the plan asks for them")
-    p_max_t = _number("the same, adjusted for all features of the stratum")
-    tau2 = _number()
-    i2 = _number()
-    q_statistic = _number()
-    q_p = _number()
-    pi_low = _number("prediction interval")
-    pi_high = _number()
+    estimate = number()
+    se = number()
+    ci_low = number()
+    ci_high = number()
+    p = number()
+    q = number("p adjusted within the stratum")
+    p_permutation = number("the feature's own p by permutations, if the plan asks for them")
+    p_max_t = number("the same, adjusted for all features of the stratum")
+    tau2 = number()
+    i2 = number()
+    q_statistic = number()
+    q_p = number()
+    pi_low = number("prediction interval")
+    pi_high = number()
     n_sites = serializers.IntegerField(allow_null=True)
     n_case = serializers.IntegerField(allow_null=True)
     n_control = serializers.IntegerField(allow_null=True)
@@ -225,16 +233,16 @@ class OneStageRow(Fields):
 
     stratum = serializers.CharField()
     feature = serializers.CharField()
-    estimate = _number()
-    se = _number()
-    ci_low = _number()
-    ci_high = _number()
-    p = _number()
-    site_sd = _number("standard deviation between the sites' levels")
-    residual_sd = _number()
+    estimate = number()
+    se = number()
+    ci_low = number()
+    ci_high = number()
+    p = number()
+    site_sd = number("standard deviation between the sites' levels")
+    residual_sd = number()
     at_bound = serializers.BooleanField(allow_null=True)
-    pooled_estimate = _number("Hedges g, pooled in two stages")
-    pooled_se = _number()
+    pooled_estimate = number("Hedges g, pooled in two stages")
+    pooled_se = number()
     adjusted_for = serializers.CharField(allow_blank=True)
     n_sites = serializers.IntegerField(allow_null=True)
     n_case = serializers.IntegerField(allow_null=True)
@@ -250,11 +258,11 @@ class VerdictRow(Fields):
     stratum = serializers.CharField()
     verdict = serializers.CharField(allow_null=True)
     reason = serializers.CharField(allow_blank=True)
-    estimate = _number()
-    ci_low = _number("ordinary 95 % interval")
-    ci_high = _number()
-    always_low = _number("95 % interval over all looks, which the verdict rests on")
-    always_high = _number()
+    estimate = number()
+    ci_low = number("ordinary 95 % interval")
+    ci_high = number()
+    always_low = number("95 % interval over all looks, which the verdict rests on")
+    always_high = number()
     n_sites = serializers.IntegerField(allow_null=True)
     n_case = serializers.IntegerField(allow_null=True)
     n_control = serializers.IntegerField(allow_null=True)
@@ -284,7 +292,7 @@ class ClaimSerializer(Fields):
     stratum = serializers.CharField()
     direction = serializers.CharField()
     handling_sensitive = serializers.BooleanField()
-    published_effect = _number("Hedges g as published, where it is known")
+    published_effect = number("Hedges g as published, where it is known")
     other_readings = serializers.ListField(
         child=serializers.CharField(), help_text="Strata in which other sources read it."
     )
@@ -303,8 +311,8 @@ class HistoryRow(VerdictRow):
     verdict_rules = serializers.IntegerField(
         allow_null=True, help_text="Version of the rules that made the verdict."
     )
-    power = _number("chance that one look of this precision sees the effect of power_for")
-    power_for = _number("Hedges g: as published, or the plan's smallest effect of interest")
+    power = number("chance that one look of this precision sees the effect of power_for")
+    power_for = number("Hedges g: as published, or the plan's smallest effect of interest")
     power_of = serializers.CharField(allow_null=True, help_text="published or smallest")
     changed = serializers.BooleanField(help_text="Another verdict than the plan's run before.")
 
@@ -323,7 +331,7 @@ class WithoutSite(Fields):
     """What would have been found, had this site sent nothing new (leave one change out)."""
 
     site = serializers.CharField()
-    estimate = _number()
+    estimate = number()
     verdict = serializers.CharField(required=False)
     did_it = serializers.BooleanField(help_text="With its earlier data all would be as it was.")
 
@@ -358,5 +366,5 @@ class RunChanges(Fields):
     )
     participants = Comings(many=True)
     verdicts = Flip(many=True)
-    threshold = _number("move of a pooled g that is told: half the smallest effect of interest")
+    threshold = number("move of a pooled g that is told: half the smallest effect of interest")
     effects = MovedEffect(many=True)

@@ -146,7 +146,7 @@ ACTIONS = {
 ACTIONS |= {f"api-samples-{verb}" for verb in ("handling", "divide", "thaw", "measure", "move")}
 ACTIONS |= {"api-shipments-receive", "api-destructions-record", "api-destructions-approve"}
 ACTIONS |= {f"api-queries-{verb}" for verb in ("answer", "ask-again", "close")}
-ACTIONS |= {"api-claims-history"}
+ACTIONS |= {"api-claims-history", "api-plans-lock"}
 ACTIONS |= {f"api-features-{verb}" for verb in ("review", "decide", "lineage")}
 ACTIONS |= {f"api-features-{verb}" for verb in ("rename", "merge", "split")}
 ACTIONS |= {"api-assay-batches-void", "api-assay-batches-decide-void", "api-assay-quality-qc"}
@@ -810,6 +810,15 @@ def test_runs_are_started_by_those_who_may(who, world):
     expected = outcome(who, STARTERS, "shared")
     assert answer.status_code == (202 if expected == 200 else expected)
     assert Run.objects.filter(state="queued").exists() == (expected == 200)
+
+
+@pytest.mark.parametrize("who", EVERYBODY, ids=str)
+def test_plans_are_locked_by_the_data_manager(who, world):
+    plan = world.runs["released"].plan
+    answer = api_of(who, world).post(f"/api/v1/plans/{plan.pk}/lock", {}, format="json")
+    assert answer.status_code == outcome(who, PLACERS, "shared")
+    plan.refresh_from_db()
+    assert (plan.locked_at is not None) == (answer.status_code == 200)
 
 
 @pytest.mark.parametrize("who", EVERYBODY, ids=str)

@@ -7,6 +7,7 @@ import json
 import pytest
 from django.core.exceptions import ValidationError
 from django.db import IntegrityError, ProgrammingError, transaction
+from rest_framework.test import APIClient
 
 from analysis.models import Plan, Run
 from analysis.services import plan_locks, plans, results
@@ -134,6 +135,20 @@ def test_the_admin_previews_saves_versions_and_locks(client, plan, consortium):
     again = client.post(f"/admin/analysis/plan/{newest.pk}/lock/", follow=True).content.decode()
     assert "Save it as a new version" in again
     assert client.get(f"/admin/analysis/plan/{newest.pk}/lock/").status_code == 403
+
+
+def test_the_api_locks_as_the_admin_does_and_refuses_in_the_same_words(plan, consortium):
+    api = APIClient()
+    api.force_authenticate(user_with("CD"))
+    where = f"/api/v1/plans/{plan.pk}/lock"
+    told = api.post(where).json()
+    plan.refresh_from_db()
+    assert (told["locked_digest"], told["tables_before_lock"]) == (plan.parsed.digest, 3)
+    assert told["preregistered"] == plan_locks.registration_of(plan)["words"]
+    again = api.post(where)
+    assert again.status_code == 409
+    assert "Save it as a new version" in again.json()["detail"]
+    assert api.get(f"/api/v1/plans/{plan.pk}").json()["preregistered"] == told["preregistered"]
 
 
 def test_an_administrator_neither_sees_nor_locks_plans(client, unrun):
