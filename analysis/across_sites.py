@@ -8,16 +8,17 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from analysis.blocks import Block, Prepared, stacked
+from analysis.blocks import Block, Prepared
+from analysis.left_out_sites import forests, read, together
 from analysis.model_bins import calibration_groups, roc_steps, severity_groups
 from analysis.plans import AnalysisPlan
 from analysis.site_effects import covariate_of
-from analysis.stats.classify import SiteFold, gather_sites, judge_forest, site_seeds
+from analysis.stats.classify import gather_sites, site_seeds
 from analysis.stats.errors import UnusableData
 from analysis.stats.handling import Handling, judge_handling
 from analysis.stats.harmonise import harmoniser
 from analysis.stats.severity import fit_severity
-from analysis.stats.site_folds import SiteStudy, read_study, standardise_by_site
+from analysis.stats.site_folds import standardise_by_site
 from analysis.steps import Piece, Steps, work
 
 KNOWN_AT_SITE = 0.5  # share of a site's people with a value, for the site to count as measuring it
@@ -114,16 +115,6 @@ def one_sided(people: pd.DataFrame) -> list[str]:
     ]
 
 
-def together(prepared: Prepared) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """People x features that at least two sites measure, and those people."""
-    values = stacked([block.values for block in prepared.blocks])
-    if values.empty:
-        return values, prepared.people.loc[[]]
-    people = prepared.people.loc[values.index]
-    n_sites = values.notna().groupby(people["site"].to_numpy()).any().sum()
-    return values.loc[:, (n_sites >= 2).to_numpy()], people
-
-
 def _variance_explained(values: pd.DataFrame, people: pd.DataFrame) -> dict[str, float]:
     """Median over features of the share of variance between sites, and between case and control."""
     return {
@@ -145,13 +136,10 @@ def _median_eta_squared(values: pd.DataFrame, label: pd.Series) -> float:
 
 def classify(prepared: Prepared, plan: AnalysisPlan, steps: Steps) -> dict[str, Any]:
     """Random forest, each site left out in turn; the AUC counts pairs of one site only."""
-    values, people = together(prepared)
-    values = values.drop(columns=[name for name in plan.class_scores if name in values])
-    labels, sites = people["case"].to_numpy(dtype=float), people["site"].to_numpy(dtype=str)
     try:
-        study = read_study(values, labels, sites)
+        values, study = read(prepared, plan)
         seeds = site_seeds(study, np.random.default_rng(plan.seed))
-        result = gather_sites(study, _folds(study, seeds, plan.n_trees, values, steps))
+        result = gather_sites(study, forests(study, seeds, plan.n_trees, values, steps))
     except UnusableData as error:
         return {"method": "random forest, leave one site out", "refused": str(error)}
     top = pd.Series(result.importance, index=values.columns).sort_values(ascending=False).head(20)
@@ -175,42 +163,6 @@ def classify(prepared: Prepared, plan: AnalysisPlan, steps: Steps) -> dict[str, 
         "roc": roc_steps(result.scores, study.is_case, study.sites),
         "calibration": calibration_groups(result.scores, study.is_case),
     }
-
-
-def _folds(
-    study: SiteStudy, seeds: dict[str, int], n_trees: int, values: pd.DataFrame, steps: Steps
-) -> list[SiteFold]:
-    """A forest for each site that is left out, each of them a piece of work."""
-    shared = {
-        "names": np.array(study.names),
-        "values": study.values,
-        "is_case": study.is_case,
-        "sites": study.sites,
-    }
-    who = values.index.tolist()
-    found = steps.each(
-        [
-            Piece("forest", shared | {"site": code, "n_trees": n_trees, "seed": seeds[code]}, who)
-            for code in study.codes
-        ]
-    )
-    return [SiteFold(**fold) for fold in found]
-
-
-@work("forest")
-def _forest(
-    names: NDArray[np.str_],
-    values: NDArray[np.float64],
-    is_case: NDArray[np.bool_],
-    sites: NDArray[np.str_],
-    site: str,
-    n_trees: int,
-    seed: int,
-) -> dict[str, Any]:
-    codes = tuple(sorted(set(sites.tolist())))
-    study = SiteStudy(tuple(names.tolist()), values, is_case, sites, codes, None, "within_site")
-    fold: dict[str, Any] = vars(judge_forest(study, site, n_trees=n_trees, seed=seed))
-    return fold
 
 
 def _auc_words(area: Any) -> dict[str, float | None]:

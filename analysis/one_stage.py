@@ -12,8 +12,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from analysis.across_sites import together
 from analysis.blocks import Prepared
+from analysis.left_out_sites import together
 from analysis.plans import STRATA, AnalysisPlan
 from analysis.site_effects import covariate_of
 from analysis.stats.errors import UnusableData

@@ -252,6 +252,7 @@ COMPUTING = (
     "clean_samples.py",
     "site_effects.py",
     "pooling.py",
+    "left_out_sites.py",
     "one_stage.py",
     "model_bins.py",
     "permuting.py",
