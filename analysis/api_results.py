@@ -15,7 +15,7 @@ from rest_framework.generics import get_object_or_404
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from analysis import polling, serializers
+from analysis import polling, serializers, serializers_further
 from analysis.models import Run, RunDocument, RunTable
 from analysis.result_query import (
     CLASS,
@@ -167,6 +167,26 @@ class PublishedResults(RecordViewSet):
         return self._table("one_stage", serializers.OneStageRow)
 
     @extend_schema(
+        parameters=[FEATURE, CLASS, STRATUM, P_BELOW, FIELDS],
+        responses=serializers_further.SensitivityRow(many=True),
+        filters=False,
+    )
+    @action(detail=True, filterset_class=None, pagination_class=None)
+    def sensitivity(self, request: Request, pk: str = "") -> HttpResponseBase:
+        """Pooled effects under every combination of changes, where the plan asks for them."""
+        return self._table("sensitivity", serializers_further.SensitivityRow)
+
+    @extend_schema(
+        parameters=[FEATURE, CLASS, STRATUM, SITE, P_BELOW, Q_BELOW, FIELDS],
+        responses=serializers_further.ModeratedRow(many=True),
+        filters=False,
+    )
+    @action(detail=True, filterset_class=None, pagination_class=None)
+    def moderated(self, request: Request, pk: str = "") -> HttpResponseBase:
+        """The sites' effects with variances that borrow strength, where the plan asks for them."""
+        return self._table("moderated", serializers_further.ModeratedRow)
+
+    @extend_schema(
         parameters=[STRATUM, VERDICT, FIELDS],
         responses=serializers.VerdictRow(many=True),
         filters=False,
@@ -202,6 +222,24 @@ class PublishedResults(RecordViewSet):
     def severity(self, request: Request, pk: str = "") -> HttpResponseBase:
         """How well severity is predicted at sites that were left out."""
         return self._result(lambda run: results.document_for(run, "severity", request.user))
+
+    @extend_schema(responses=OpenApiTypes.OBJECT)
+    @action(detail=True, renderer_classes=JSON_ONLY)
+    def nested(self, request: Request, pk: str = "") -> HttpResponseBase:
+        """A tuned forest against penalised logistic regression, where the plan asks for them."""
+        return self._result(lambda run: results.document_for(run, "nested", request.user))
+
+    @extend_schema(responses=OpenApiTypes.OBJECT)
+    @action(detail=True, renderer_classes=JSON_ONLY)
+    def transport(self, request: Request, pk: str = "") -> HttpResponseBase:
+        """A model frozen without a site and taken there, where the plan asks for it."""
+        return self._result(lambda run: results.document_for(run, "transport", request.user))
+
+    @extend_schema(responses=OpenApiTypes.OBJECT)
+    @action(detail=True, renderer_classes=JSON_ONLY)
+    def languages(self, request: Request, pk: str = "") -> HttpResponseBase:
+        """Whether language versions of the outcome ask the same, where the plan asks."""
+        return self._result(lambda run: results.document_for(run, "languages", request.user))
 
     @extend_schema(responses=serializers.RunChanges)
     @action(detail=True, renderer_classes=JSON_ONLY)

@@ -64,6 +64,11 @@ class RunViewSet(PublishedResults):
         "changes": "R",
         "crate": "X",
         "one_stage": "R",
+        "sensitivity": "R",
+        "moderated": "R",
+        "nested": "R",
+        "transport": "R",
+        "languages": "R",
         "cancel": "W",
         "priority": "U",
     }

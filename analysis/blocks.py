@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 import pandas as pd
@@ -34,6 +34,7 @@ class Block:
     ``values``: (n_people, n_features), log2 of the canonical or reported unit, or standardised as
     the site sent it. ``raw``: the same before imputation and logarithm, NaN below detection.
     ``batch``: the batch of each person. ``sources``: indexed by feature; source_name, hmdb, unit.
+    ``samples``: of each person fasting_hours and handled_well, for plans with a sensitivity grid.
     """
 
     site: str
@@ -46,6 +47,7 @@ class Block:
     sources: pd.DataFrame
     n_below_lod: pd.Series
     spin_delay_hours: pd.Series
+    samples: pd.DataFrame = field(default_factory=pd.DataFrame)
 
 
 @dataclass(frozen=True)

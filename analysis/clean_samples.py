@@ -39,6 +39,23 @@ def without_faulty(
     return kept, [Note(site, "samples", n, why) for (site, why), n in sorted(counts.items()) if n]
 
 
+def facts_of_samples(batch: BatchFrame, people: pd.Index) -> pd.DataFrame:
+    """Of each sample the hours of fasting, and whether its records show no fault (1, 0, NaN).
+
+    Here a sample of which nothing is recorded is not known to be clean.
+    """
+    flags = flag_samples(records_of(batch))
+    clean = 1.0 - flags.eq(1).any(axis=1).to_numpy(dtype=float)
+    known = flags.notna().any(axis=1).to_numpy()
+    return pd.DataFrame(
+        {
+            "fasting_hours": batch.rows["fasting_hours"].to_numpy(dtype=float),
+            "handled_well": np.where(known, clean, np.nan),
+        },
+        index=people,
+    )
+
+
 def records_of(batch: BatchFrame) -> pd.DataFrame:
     """What is known of each sample's handling, in the words of `flag_samples`."""
     records = pd.DataFrame({"delay_hours": batch.rows["spin_delay_hours"].to_numpy()})

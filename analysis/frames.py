@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import NamedTuple
 
@@ -19,7 +19,7 @@ from cohorts.models import AssayBatch, AssayRow, Assessment, BatchFeature, Parti
 from cohorts.models.sample import hours_between
 
 HANDLING = ("haemolysis_index", "light_protected", "freeze_thaws")
-_OF_SAMPLE = ("participant_id", "collected_at", "spun_at", *HANDLING)
+_OF_SAMPLE = ("participant_id", "collected_at", "spun_at", "fasting_hours", *HANDLING)
 _PACKED = ("packed_values", "packed_flags")
 
 
@@ -29,8 +29,8 @@ class BatchFrame:
 
     ``values`` and ``flags``: shape (n_rows, n_features); values in the reported unit.
     ``columns``: one row a feature: feature, source_name, hmdb, unit, canonical_unit, factor, lod.
-    ``rows``: one row a sample: participant_id, spin_delay_hours, and what else is recorded of its
-    handling (`HANDLING`).
+    ``rows``: one row a sample: participant_id, spin_delay_hours, fasting_hours, and what else is
+    recorded of its handling (`HANDLING`).
     """
 
     batch_id: int
@@ -46,17 +46,25 @@ class BatchFrame:
 
 @dataclass(frozen=True)
 class StudyFrames:
-    """Everything that a run reads. ``people`` is indexed by participant id."""
+    """Everything that a run reads. ``people`` is indexed by participant id.
+
+    ``answers``: for plans that compare language versions, the first answers to the outcome's items
+    of each participant, scored as the instrument scores them, and the column ``language``.
+    """
 
     people: pd.DataFrame
     batches: tuple[BatchFrame, ...]
+    answers: pd.DataFrame = field(default_factory=pd.DataFrame)
 
 
 def read(snapshot: Snapshot, plan: AnalysisPlan) -> StudyFrames:
-    """The snapshot's rows as frames; the outcome of the plan is the column ``outcome``."""
+    """The snapshot's rows as frames; ``outcome`` and ``depression`` are columns of people."""
     people = _people(snapshot)
-    people["outcome"] = _outcome(snapshot, plan, people)
-    return StudyFrames(people=people, batches=tuple(batches_of(snapshot)))
+    people["outcome"] = _scores(snapshot, plan.outcome, people)
+    if plan.sensitivity:
+        people["depression"] = _scores(snapshot, plan.depression, people)
+    answers = _answers(snapshot, plan) if plan.language_check else pd.DataFrame()
+    return StudyFrames(people=people, batches=tuple(batches_of(snapshot)), answers=answers)
 
 
 def _people(snapshot: Snapshot) -> pd.DataFrame:
@@ -99,17 +107,47 @@ def _people(snapshot: Snapshot) -> pd.DataFrame:
     return frame.set_index("participant_id")
 
 
-def _outcome(snapshot: Snapshot, plan: AnalysisPlan, people: pd.DataFrame) -> pd.Series:
-    """The plan's outcome: a variable of participants, or an instrument's first score of each."""
-    variable = f"variable:{plan.outcome}"
+def _scores(snapshot: Snapshot, name: str, people: pd.DataFrame) -> pd.Series:
+    """A variable of participants, or an instrument's first score of each."""
+    variable = f"variable:{name}"
     if variable in people:
         return people[variable].astype(float)
     scores = Assessment.objects.filter(
-        pk__in=snapshot.assessment_ids, instrument__code=plan.outcome, score__isnull=False
+        pk__in=snapshot.assessment_ids, instrument__code=name, score__isnull=False
     ).order_by("-assessed_on", "-pk")
     # Later rows are overwritten by earlier ones: the first assessment is the one at baseline.
     first = dict(scores.values_list("participant_id", "score"))
     return pd.Series(people.index.map(first), index=people.index, dtype=float)
+
+
+LANGUAGE = "language"
+
+
+def _answers(snapshot: Snapshot, plan: AnalysisPlan) -> pd.DataFrame:
+    """First answers to the items of the plan's outcome, those of reversed items turned round."""
+    found = Assessment.objects.filter(
+        pk__in=snapshot.assessment_ids, instrument__code=plan.outcome, instrument__n_items__gt=0
+    ).exclude(items=[])
+    rows = {
+        row.participant_id: row
+        for row in found.select_related("instrument").order_by("-assessed_on", "-pk")
+    }
+    frame = pd.DataFrame.from_dict(
+        {who: _scored(row) for who, row in sorted(rows.items())}, orient="index"
+    )
+    return frame.rename_axis("participant_id")
+
+
+def _scored(row: Assessment) -> dict[str, object]:
+    scale, turned = row.instrument, set(row.instrument.reversed_items)
+    ends = scale.item_min + scale.item_max
+    answers: dict[str, object] = {
+        f"item {number}": np.nan
+        if answer is None
+        else float(ends - answer if number in turned else answer)
+        for number, answer in enumerate(row.items, start=1)
+    }
+    return answers | {LANGUAGE: row.language or "not stated"}
 
 
 def batches_of(snapshot: Snapshot) -> list[BatchFrame]:
@@ -129,6 +167,7 @@ class _Row(NamedTuple):
     participant_id: int
     collected_at: datetime | None
     spun_at: datetime | None
+    fasting_hours: float | None
     haemolysis_index: float | None
     light_protected: bool | None
     freeze_thaws: int | None
@@ -193,7 +232,7 @@ def _batch(batch: AssayBatch, columns: pd.DataFrame, rows: list[_Row]) -> BatchF
                 ),
                 **{
                     name: pd.Series([getattr(row, name) for row in rows], dtype=float)
-                    for name in HANDLING
+                    for name in ("fasting_hours", *HANDLING)
                 },
             }
         ),

@@ -12,14 +12,19 @@ from analysis import verdicts
 from analysis.across_sites import classify, harmonise, judge_site, predict_severity
 from analysis.blocks import Prepared
 from analysis.frames import StudyFrames
+from analysis.language_versions import check_languages, why_not_pooled
+from analysis.moderated_effects import moderated_effects
+from analysis.nested_models import nested_models
 from analysis.one_stage import one_stage
 from analysis.permuting import with_permutation_p
 from analysis.plans import AnalysisPlan
 from analysis.pooling import pool
 from analysis.prepare import prepare
+from analysis.sensitivity_grid import grid
 from analysis.site_effects import all_effects, site_effects
 from analysis.stats.errors import UnusableData
 from analysis.steps import Anew, Steps, one_thread
+from analysis.transported import transported
 
 OnStep = Callable[[str, float], None]
 
@@ -74,21 +79,22 @@ def _compute(
     effects, twice = all_effects(parts)
     handling = {site: judge_site(site, prepared) for site in _sites(prepared)}
     tables = {"effects": effects, "pooled": pooled}
-    if plan.one_stage:
-        on_step("one model over all sites", 0.38)
-        tables["one_stage"] = one_stage(prepared, pooled, plan, steps)
+    tables |= _further_tables(prepared, effects, pooled, plan, steps, on_step)
     on_step("harmonising", 0.4)
     harmonisation = harmonise(prepared, plan, steps)
     on_step("classifying, each site left out", 0.5)
     classifier = classify(prepared, plan, steps)
+    further = _further_documents(frames, prepared, plan, steps, on_step)
     on_step("predicting severity", 0.85)
-    severity = predict_severity(prepared, plan, steps)
+    why_not = why_not_pooled(further.get("languages", {}), plan)
+    severity = {"refused": why_not} if why_not else predict_severity(prepared, plan, steps)
     on_step("judging the claims", 0.95)
     documents = {
         "classifier": classifier,
         "severity": severity,
         "harmonisation": harmonisation,
         "handling": {site: asdict(verdict) for site, verdict in handling.items()},
+        **further,
     }
     findings = verdicts.judge_all(claims, effects, documents, handling, plan)
     return Results(
@@ -98,6 +104,45 @@ def _compute(
         left_out=[note.as_dict() for note in (*prepared.notes, *notes, *twice)],
         summary=_summary(prepared, pooled),
     )
+
+
+def _further_tables(
+    prepared: Prepared,
+    effects: pd.DataFrame,
+    pooled: pd.DataFrame,
+    plan: AnalysisPlan,
+    steps: Steps,
+    on_step: OnStep,
+) -> dict[str, pd.DataFrame]:
+    """Tables that only some plans ask for."""
+    tables = {}
+    if plan.moderated:
+        on_step("moderated effects", 0.37)
+        tables["moderated"] = moderated_effects(prepared, effects, plan, steps)
+    if plan.one_stage:
+        on_step("one model over all sites", 0.38)
+        tables["one_stage"] = one_stage(prepared, pooled, plan, steps)
+    if plan.sensitivity:
+        on_step("sensitivity grid", 0.39)
+        tables["sensitivity"] = grid(prepared, plan, steps)
+    return tables
+
+
+def _further_documents(
+    frames: StudyFrames, prepared: Prepared, plan: AnalysisPlan, steps: Steps, on_step: OnStep
+) -> dict[str, Mapping[str, Any]]:
+    """Documents that only some plans ask for."""
+    documents: dict[str, Mapping[str, Any]] = {}
+    if plan.nested:
+        on_step("classifiers, settings chosen inside", 0.6)
+        documents["nested"] = nested_models(prepared, plan, steps)
+    if plan.transport_to:
+        on_step("a frozen model at other sites", 0.8)
+        documents["transport"] = transported(prepared, plan, steps)
+    if plan.language_check:
+        on_step("comparing language versions", 0.84)
+        documents["languages"] = check_languages(frames, prepared, plan, steps)
+    return documents
 
 
 def _sites(prepared: Prepared) -> list[str]:

@@ -11,14 +11,25 @@ from typing import Any
 from django.core.exceptions import ValidationError
 
 from analysis.stats import harmonise, impute
+from analysis.stats.sensitivity import CHANGES
 
 STRATA = {"all": None, "men": "male", "women": "female"}
 TAU2 = ("REML", "DL", "PM", "ML", "HE", "HS", "SJ", "EB", "FE")
 TESTS = ("hksj", "hksj_plain", "z", "t")
 SEXES = ("", "male", "female")
+MODERATED = ("", "plain", "trend", "robust", "trend_robust")
+LANGUAGE_CHECKS = ("", "report", "refuse")
 MULTIPLICITY = ("bh", "by", "holm", "hochberg", "hommel", "bonferroni")
 
-CAME_LATER = frozenset({"permutations", "only_sex", "handling_clean", "one_stage"})
+CHANGES_BY_NAME = {change.name: change for change in CHANGES}
+
+CAME_LATER = frozenset(
+    {
+        *("permutations", "only_sex", "handling_clean", "one_stage"),
+        *("sensitivity", "depression", "bmi"),
+        *("nested", "partial_auc_from", "transport_to", "moderated", "language_check"),
+    }
+)
 
 
 @dataclass(frozen=True)
@@ -51,6 +62,14 @@ class AnalysisPlan:
     only_sex: str = ""  # male or female: the others are left out of everything
     handling_clean: bool = False  # leave out samples whose records show a handling fault
     one_stage: bool = False  # one mixed model over all sites beside the pooled effects
+    sensitivity: tuple[str, ...] = ()  # changes, of which every combination is pooled too
+    depression: str = "PHQ-9"  # instrument or variable that the grid adjusts for
+    bmi: str = "bmi"  # variable of participants that the grid adjusts for
+    nested: bool = False  # a tuned forest and penalised logistic regression, compared
+    partial_auc_from: float = 0.9  # specificity from which their partial AUC counts
+    transport_to: tuple[str, ...] = ()  # sites to which a model frozen without them is taken
+    moderated: str = ""  # effects of the sites with variances that borrow strength
+    language_check: str = ""  # of the outcome's items: report, or refuse the severity model
 
     @property
     def digest(self) -> str:
@@ -118,6 +137,8 @@ def _faults(data: Mapping[str, Any]) -> list[str]:
         "below_lod": impute.METHODS,
         "harmonisation": harmonise.METHODS,
         "only_sex": SEXES,
+        "moderated": MODERATED,
+        "language_check": LANGUAGE_CHECKS,
     }
     for key, allowed in choices.items():
         if key in data and data[key] not in allowed:
@@ -130,10 +151,12 @@ def _faults(data: Mapping[str, Any]) -> list[str]:
     ]
     found += [
         f"plan: {key} is {data[key]!r}; write true or false."
-        for key in ("drug_free_only", "handling_clean", "one_stage")
+        for key in ("drug_free_only", "handling_clean", "one_stage", "nested")
         if key in data and not isinstance(data[key], bool)
     ]
-    return found + _number_faults(data) + _sex_faults(data)
+    for each in (_number_faults, _sex_faults, _grid_faults, _model_faults):
+        found += each(data)
+    return found
 
 
 def _sex_faults(data: Mapping[str, Any]) -> list[str]:
@@ -146,6 +169,47 @@ def _sex_faults(data: Mapping[str, Any]) -> list[str]:
     ]
 
 
+def _grid_faults(data: Mapping[str, Any]) -> list[str]:
+    """Changes of the sensitivity grid that are none, are named twice, or would change nothing."""
+    asked = list(data.get("sensitivity", ()))
+    found = [
+        f"plan: sensitivity {name!r} is unknown; choose from {', '.join(CHANGES_BY_NAME)}."
+        for name in asked
+        if name not in CHANGES_BY_NAME
+    ]
+    if len(set(asked)) < len(asked):
+        found.append("plan: sensitivity names a change twice; name each once.")
+    if "drug-free" in asked and data.get("drug_free_only"):
+        found.append(
+            "plan: sensitivity 'drug-free' changes nothing where drug_free_only is true; "
+            "take one of them off."
+        )
+    return found + [
+        f"plan: {key} is {data[key]!r}; write the name of {what}."
+        for key, what in (("depression", "an instrument or variable"), ("bmi", "a variable"))
+        if key in data and not (isinstance(data[key], str) and data[key])
+    ]
+
+
+def _model_faults(data: Mapping[str, Any]) -> list[str]:
+    """Settings of the further models that lack what they are about."""
+    found = [
+        f"plan: transport_to {site!r} is no site's code; write codes such as FUK."
+        for site in data.get("transport_to", ())
+        if not isinstance(site, str) or not site
+    ]
+    if data.get("language_check") and not data.get("outcome"):
+        found.append(
+            "plan: language_check compares the items of the outcome, and there is none; "
+            "name an instrument in `outcome`."
+        )
+    if "partial_auc_from" in data and not data.get("nested"):
+        found.append(
+            "plan: partial_auc_from is of the nested classifiers; set `nested` to true or drop it."
+        )
+    return found
+
+
 def _number_faults(data: Mapping[str, Any]) -> list[str]:
     ranges = {
         "min_per_arm": (2, 10_000),
@@ -155,6 +219,7 @@ def _number_faults(data: Mapping[str, Any]) -> list[str]:
         "effect_of_interest": (0.05, 2),
         "permutations": (0, 100_000),
         "n_trees": (10, 5_000),
+        "partial_auc_from": (0, 0.99),
         "severity_components": (1, 20),
         "severity_permutations": (0, 100_000),
         "seed": (0, 2**63 - 1),

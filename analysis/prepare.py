@@ -14,7 +14,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from analysis.blocks import Block, Note, Prepared
-from analysis.clean_samples import without_faulty
+from analysis.clean_samples import facts_of_samples, without_faulty
 from analysis.frames import BatchFrame, StudyFrames
 from analysis.plans import AnalysisPlan
 from analysis.repeats import declared_once, without_repeats
@@ -116,6 +116,7 @@ def make_block(
         sources=sources.loc[kept],
         n_below_lod=below[kept].sum().astype(int),
         spin_delay_hours=pd.concat([part.delay for part in parts])[keep],
+        samples=pd.concat([part.samples for part in parts])[keep],
     )
     return block, notes + _scale_notes(batches)
 
@@ -143,6 +144,7 @@ class _Part:
     below: pd.DataFrame
     batch: pd.Series
     delay: pd.Series
+    samples: pd.DataFrame
 
 
 def _comparable(batch: BatchFrame, plan: AnalysisPlan) -> _Part:
@@ -164,6 +166,7 @@ def _comparable(batch: BatchFrame, plan: AnalysisPlan) -> _Part:
         below=below,
         batch=pd.Series(f"batch {batch.batch_id}", index=people),
         delay=pd.Series(batch.rows["spin_delay_hours"].to_numpy(), index=people),
+        samples=facts_of_samples(batch, people) if plan.sensitivity else pd.DataFrame(index=people),
     )
 
 

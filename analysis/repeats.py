@@ -113,4 +113,5 @@ def _without(block: Block, gone: list[int]) -> Block:
         raw=block.raw[keep],
         batch=block.batch[keep],
         spin_delay_hours=block.spin_delay_hours[keep],
+        samples=block.samples[keep] if len(block.samples) else block.samples,
     )

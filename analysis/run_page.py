@@ -17,7 +17,10 @@ from analysis.services import results
 from cohorts.models import User
 
 STRATUM_WORDS = {"all": "everybody", "men": "men", "women": "women"}
-DOCUMENTS = ("classifier", "severity", "harmonisation", "handling")
+DOCUMENTS = (
+    *("classifier", "severity", "harmonisation", "handling"),
+    *("nested", "transport", "languages"),
+)
 BAR = (6.0, 202.0)  # pixels of the small bar between which values are drawn
 TOP_FEATURES = 15
 SHORT_REASON = 220
@@ -270,6 +273,23 @@ def one_stage_of(
     by_key = {(row["stratum"], row["feature"]): row for row in records(table)}
     asked = [(row["stratum"], row["feature"]) for row in features]
     return [by_key[key] for key in asked if key in by_key]
+
+
+def moderated_of(table: pd.DataFrame, chosen: Forest) -> list[dict[str, Any]]:
+    """The sites of the chosen feature and stratum."""
+    here = (table["feature"] == chosen.feature) & (table["stratum"] == chosen.stratum)
+    return records(table[here])
+
+
+def cells_of(table: pd.DataFrame, chosen: Forest) -> dict[str, list[dict[str, Any]]]:
+    """The cells of the chosen feature and stratum: up to one change, and combinations."""
+    here = (table["feature"] == chosen.feature) & (table["stratum"] == chosen.stratum)
+    rows = records(table[here])
+    several = [" + " in row["changes"] for row in rows]
+    return {
+        "few": [row for row, many in zip(rows, several, strict=True) if not many],
+        "more": [row for row, many in zip(rows, several, strict=True) if many],
+    }
 
 
 def left_out_of(run: Run, user: User) -> list[dict[str, Any]]:

@@ -234,6 +234,12 @@ def _conclusions(request: HttpRequest, one: Run, user: User) -> dict[str, Any]:
         beside = run_page.table_of(one, "one_stage", user)
         if beside is not None:
             context["one_stage"] = run_page.one_stage_of(beside, context["strongest"])
+        moderated = run_page.table_of(one, "moderated", user)
+        if moderated is not None:
+            context["moderated"] = run_page.moderated_of(moderated, context["forest"])
+        cells = run_page.table_of(one, "sensitivity", user)
+        if cells is not None:
+            context["cells"] = run_page.cells_of(cells, context["forest"])
         within = access.reach(user, "run").site_ids
         own = Site.objects.visible_to(user).filter(pk__in=within)
         context["own_sites"] = set(own.values_list("code", flat=True))

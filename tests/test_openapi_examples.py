@@ -25,6 +25,12 @@ ONE_STAGE = pd.DataFrame(
         | dict.fromkeys(("residual_sd", "pooled_estimate", "pooled_se"), 0.5)
     ]
 )
+SENSITIVITY = ONE_STAGE.assign(
+    cell=0, changes="", tau2=0.0, i2=0.0, direction="undecided", side="same", by_site=""
+)
+MODERATED = ONE_STAGE.assign(
+    site="FUK", platform="LC-MS", t=1.0, df=30.0, q=0.5, df_prior=4.0, plain_se=0.5, plain_p=0.5
+)
 Example = tuple[str, str, dict[str, Any], Any]  # method, path, query, body
 
 
@@ -54,6 +60,8 @@ def keys() -> dict[str, str]:
     waiting = Run.objects.create(plan=plan, state="queued")
     released = str(a_run(plan, released=True).pk)
     RunTable.of(Run.objects.get(pk=released), "one_stage", ONE_STAGE).save()
+    RunTable.of(Run.objects.get(pk=released), "sensitivity", SENSITIVITY).save()
+    RunTable.of(Run.objects.get(pk=released), "moderated", MODERATED).save()
     found = {"participants": str(person.pk), "runs": released, "claims": "K1"}
     return found | {"priority": str(waiting.pk)}
 

@@ -55,13 +55,26 @@ STEPS: Mapping[str, StepFiles] = {
     "permuting within sites": StepFiles(
         kinds=["permutations"], reads=["effects.csv"], makes=["pooled.csv"]
     ),
+    "moderated effects": StepFiles(
+        kinds=["moderated effects"], reads=["effects.csv"], makes=["moderated.csv"]
+    ),
     "one model over all sites": StepFiles(
         kinds=["one stage"], reads=["pooled.csv"], makes=["one_stage.csv"]
+    ),
+    "sensitivity grid": StepFiles(
+        kinds=["sensitivity", "pooled sensitivity"], makes=["sensitivity.csv"]
     ),
     "harmonising": StepFiles(
         kinds=["harmonisation"], makes=["harmonisation.json", "handling.json"]
     ),
     "classifying, each site left out": StepFiles(kinds=["forest"], makes=["classifier.json"]),
+    "classifiers, settings chosen inside": StepFiles(
+        kinds=["inner fold", "judged site"], makes=["nested.json"]
+    ),
+    "a frozen model at other sites": StepFiles(
+        kinds=["frozen model", "transport"], makes=["transport.json"]
+    ),
+    "comparing language versions": StepFiles(kinds=["languages"], makes=["languages.json"]),
     "predicting severity": StepFiles(kinds=["severity"], makes=["severity.json"]),
     "judging the claims": StepFiles(
         reads=["effects.csv", "classifier.json", "severity.json", "handling.json"],

@@ -24,9 +24,10 @@ LEAST_DF = 10
 LARGEST_SHARE_OF_TWO = 0.9
 ARMS = ["n_case", "n_control"]
 THREE_DIGITS = frozenset({"estimate", "se", "ci_low", "ci_high", "hedges_g", "hedges_g_variance"})
+THREE_DIGITS |= {"t", "plain_se", "df_prior"}
 THREE_DIGITS |= {"site_sd", "residual_sd", "pooled_estimate", "pooled_se"}
 THREE_DIGITS |= {"tau2", "i2", "q_statistic", "pi_low", "pi_high", "always_low", "always_high"}
-TWO_DIGITS = frozenset({"p", "q", "q_p", "p_permutation", "p_max_t"})
+TWO_DIGITS = frozenset({"p", "q", "q_p", "p_permutation", "p_max_t", "plain_p"})
 
 Mask = npt.NDArray[np.bool_]
 

@@ -112,7 +112,7 @@ def _write_all(run: Run, folder: Path, form: str) -> None:
     for table in RunTable.objects.filter(run=run):
         WRITERS[form](table.frame, folder / f"{table.name}.{form}")
     stored = dict(RunDocument.objects.filter(run=run).values_list("name", "data"))
-    for name in DOCUMENTS:
+    for name in dict.fromkeys((*DOCUMENTS, *sorted(stored))):
         empty = dict.fromkeys(_FIELDS.get(name, ()))
         write_json({**empty, **stored.get(name, {})}, folder / f"{name}.json")
     write_json(verdict_rows(run), folder / "claims.json")

@@ -14,6 +14,7 @@ from analysis.blocks import Prepared
 from analysis.models import Plan
 from analysis.plans import STRATA, AnalysisPlan
 from analysis.prepare import prepare
+from analysis.sensitivity_grid import cells_left
 from analysis.services import snapshots
 from analysis.steps import Anew
 from cohorts import access
@@ -34,13 +35,15 @@ class Preview:
     """What a plan would do with what is lawful and accepted now.
 
     ``sites``: site, cases and controls. ``strata``: stratum, cases, controls, features of two sites
-    or more (each is one test). ``left_out``: what, how many, why.
+    or more (each is one test). ``left_out``: what, how many, why. ``cells`` of a sensitivity grid:
+    changes, sites with enough people left, cases and controls there.
     """
 
     digest: str
     sites: tuple[Mapping[str, Any], ...]
     strata: tuple[Mapping[str, Any], ...]
     left_out: tuple[Mapping[str, Any], ...]
+    cells: tuple[Mapping[str, Any], ...] = ()
 
     @property
     def n_tests(self) -> int:
@@ -61,6 +64,7 @@ def preview(study: Study, data: Mapping[str, Any]) -> Preview:
         sites=tuple(_sites(prepared)),
         strata=tuple(_stratum(name, prepared, parsed) for name in parsed.strata),
         left_out=(*snapshot.left_out, *notes),
+        cells=tuple(cells_left(prepared, parsed)) if parsed.sensitivity else (),
     )
 
 

@@ -19,6 +19,9 @@ PLANS = (
     "plan_drug-free.json",
     "plan_handling-clean.json",
     "plan_one-stage-mixed.json",
+    "plan_sensitivity-grid.json",
+    "plan_nested-classifiers.json",
+    "plan_second-estimates.json",
 )
 
 

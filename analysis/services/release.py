@@ -12,7 +12,12 @@ from django.conf import settings
 from django.utils import timezone
 
 from analysis.models import Run
-from analysis.services import released_documents, released_tables
+from analysis.services import (
+    released_documents,
+    released_further,
+    released_grid,
+    released_tables,
+)
 from analysis.services.disclosure import (
     HIDDEN,
     RELEASE_RULES_VERSION,
@@ -115,13 +120,27 @@ def judged_for(effects: pd.DataFrame, pooled: pd.DataFrame, user: User | Anonymo
     return released_tables.judge(effects, pooled, k=settings.DISCLOSURE_K, own=sites_of(user))
 
 
-def one_stage_for(
-    frame: pd.DataFrame, effects: pd.DataFrame, pooled: pd.DataFrame, user: User | AnonymousUser
+def further_for(
+    name: str,
+    frame: pd.DataFrame,
+    effects: pd.DataFrame,
+    pooled: pd.DataFrame,
+    user: User | AnonymousUser,
 ) -> pd.DataFrame:
-    """Models over all sites: told where the pooled effect of exactly the same people is told."""
+    """A table beside the effects, told where the pooled effects of the same people are told.
+
+    A table that no rule is written for says nothing.
+    """
     if sees_everything(user):
         return frame
-    return released_tables.one_stage_shown(frame, judged_for(effects, pooled, user))
+    judged = judged_for(effects, pooled, user)
+    if name == "one_stage":
+        return released_tables.one_stage_shown(frame, judged)
+    if name == "sensitivity":
+        return released_grid.grid_shown(frame, judged, settings.DISCLOSURE_K, sites_of(user))
+    if name == "moderated":
+        return released_further.moderated_shown(frame, judged)
+    return frame.iloc[:0]
 
 
 # --- verdicts
@@ -216,7 +235,8 @@ def document_for(
     if sees_everything(user):
         return data
     k, own = settings.DISCLOSURE_K, sites_of(user)
-    return released_documents.shown(name, data, sites or {}, k, own)
+    rule = (released_documents.RULES | released_further.RULES).get(name)
+    return released_documents.shown(rule, data, sites or {}, k, own)
 
 
 def facts_for(facts: dict[str, Any], user: User | AnonymousUser) -> dict[str, Any]:

@@ -21,20 +21,22 @@ from analysis.services.suppression import Arms
 
 Document = Mapping[str, Any]
 Sites = Mapping[str, Arms]
+Rule = Callable[[Document, Sites, int, Collection[str]], dict[str, Any]]
 AUC = ("auc", "ci_low", "ci_high")
 # A number that stands alone in a sentence counts people; K22-1 and x2 do not.
 COUNT = re.compile(r"(?<![\w.-])\d+(?![\w-])")
 COUNTS_PEOPLE = "It could not be computed from the data of this run."
 
 
-def shown(name: str, data: Document, sites: Sites, k: int, own: Collection[str]) -> dict[str, Any]:
-    """The document as a reader of the sites ``own`` may see it."""
-    rule = RULES.get(name)
+def shown(
+    rule: Rule | None, data: Document, sites: Sites, k: int, own: Collection[str]
+) -> dict[str, Any]:
+    """The document by its rule, as a reader of the sites ``own`` may see it."""
     if rule is None:
         return {"refused": HIDDEN}
     if data.get("refused"):
         return {"refused": without_counts(str(data["refused"]))} | {
-            key: data[key] for key in ("method", "outcome") if key in data
+            key: data[key] for key in ("method", "outcome", "instrument") if key in data
         }
     return rule(data, sites, k, own)
 
@@ -44,7 +46,7 @@ def without_counts(words: str) -> str:
     return COUNTS_PEOPLE if COUNT.search(words) else words
 
 
-def _about_shown(words: Collection[str], hidden: Collection[str]) -> list[str]:
+def about_shown(words: Collection[str], hidden: Collection[str]) -> list[str]:
     """Remarks that name none of the hidden sites."""
     return [each for each in words if not any(site in re.findall(r"\w+", each) for site in hidden)]
 
@@ -84,8 +86,8 @@ def _classifier(data: Document, sites: Sites, k: int, own: Collection[str]) -> d
     if not overall_hidden:
         hidden |= sites_to_hide(_tested(data), k)
     told = {name: part for name, part in data.items() if name not in released_groups.NAMES}
-    told["by_site"] = [_site_area(entry, entry["site"] in hidden, k) for entry in data["by_site"]]
-    told["warnings"] = _about_shown(data.get("warnings", ()), hidden)
+    told["by_site"] = [site_area(entry, entry["site"] in hidden, k) for entry in data["by_site"]]
+    told["warnings"] = about_shown(data.get("warnings", ()), hidden)
     if overall_hidden or classifier_hidden(data, k, own):
         return told | dict.fromkeys(AUC) | {"importance": {}, "reason": HIDDEN}
     told |= {name: _auc(data.get(name)) for name in AUC}
@@ -94,7 +96,7 @@ def _classifier(data: Document, sites: Sites, k: int, own: Collection[str]) -> d
     return told | {"importance": _coarse(data.get("importance", {}))}
 
 
-def _site_area(entry: Document, hide: bool, k: int) -> dict[str, Any]:
+def site_area(entry: Document, hide: bool, k: int) -> dict[str, Any]:
     if hide:
         none = dict.fromkeys((*AUC, "n_case", "n_control"))
         return {**entry, **none, "reason": HIDDEN}
@@ -168,7 +170,7 @@ def _harmonisation(data: Document, sites: Sites, k: int, own: Collection[str]) -
     told["sites"] = {
         site: None if site in hidden else count_or_none(arms[0], k) for site, arms in people.items()
     }
-    told["notes"] = _about_shown(data.get("notes", ()), hidden | few)
+    told["notes"] = about_shown(data.get("notes", ()), hidden | few)
     for name in ("variance_explained_before", "variance_explained_after"):
         if name in data:
             told[name] = _coarse(data[name])
@@ -193,7 +195,7 @@ def _handling(data: Document, sites: Sites, k: int, own: Collection[str]) -> dic
     return {site: {"verdict": facts["verdict"]} for site, facts in data.items()}
 
 
-RULES: dict[str, Callable[[Document, Sites, int, Collection[str]], dict[str, Any]]] = {
+RULES: dict[str, Rule] = {
     "classifier": _classifier,
     "severity": _severity,
     "harmonisation": _harmonisation,

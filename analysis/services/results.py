@@ -142,9 +142,9 @@ def table_for(run: Run, name: str, user: User | AnonymousUser) -> pd.DataFrame:
     frame = RunTable.objects.get(run=run, name=name).frame
     if release.sees_everything(user):
         return frame
-    if name == "one_stage":
+    if name not in BESIDE:
         stored = {each.name: each.frame for each in RunTable.objects.filter(run=run)}
-        return release.one_stage_for(frame, stored["effects"], stored["pooled"], user)
+        return release.further_for(name, frame, stored["effects"], stored["pooled"], user)
     # What is hidden of one table decides what may be told of the other.
     beside = RunTable.objects.filter(run=run, name=BESIDE[name]).first()
     return release.table_for(frame, user, name=name, beside=beside.frame if beside else None)

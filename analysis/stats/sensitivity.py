@@ -108,7 +108,7 @@ def sensitivity_grid(
         raise UnusableData(f"People have no column {', '.join(missing)}: drop it or supply it.")
     cells = [
         _cell(number, chosen, values, group, people, list(covariates))
-        for number, chosen in enumerate(_combinations(changes))
+        for number, chosen in enumerate(cells_of(changes))
     ]
     grid = pd.concat(cells, ignore_index=True)
     planned = grid.loc[grid["cell"] == 0].set_index("feature")["estimate"]
@@ -117,7 +117,7 @@ def sensitivity_grid(
     return grid[list(COLUMNS)]
 
 
-def _combinations(changes: Sequence[Change]) -> list[tuple[Change, ...]]:
+def cells_of(changes: Sequence[Change]) -> list[tuple[Change, ...]]:
     """Every subset, the fewest changes first."""
     subsets = [
         tuple(change for change, on in zip(changes, switches, strict=True) if on)
@@ -134,7 +134,7 @@ def _cell(
     people: pd.DataFrame,
     covariates: list[str],
 ) -> pd.DataFrame:
-    kept, reason = _who_stays(chosen, group, people)
+    kept, reason = who_stays(chosen, group, people)
     found = pd.DataFrame({"feature": [str(name) for name in values.columns]})
     found = found.assign(
         cell=number,
@@ -167,7 +167,7 @@ def _cell(
     )
 
 
-def _who_stays(chosen: tuple[Change, ...], group: Bools, people: pd.DataFrame) -> tuple[Bools, str]:
+def who_stays(chosen: tuple[Change, ...], group: Bools, people: pd.DataFrame) -> tuple[Bools, str]:
     """Who is kept, and why the cell cannot be computed (empty where it can)."""
     kept = np.ones(len(group), dtype=bool)
     for change in chosen:

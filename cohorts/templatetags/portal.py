@@ -47,6 +47,8 @@ STATES: dict[str, tuple[str, str, str]] = {
     "opposite": ("bad", "opposite", _("opposite")),
     "undecided": ("open", "open", _("undecided")),
     "not_testable": ("mute", "none", _("not testable")),
+    "higher": ("open", "info", _("higher")),
+    "lower": ("open", "info", _("lower")),
     "prompt": ("good", "check", _("prompt")),
     "suspect": ("bad", "warn", _("suspect")),
     "unknown": ("mute", "open", _("unknown")),

@@ -21,7 +21,11 @@ from tests.factories import user_with
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
-ONLY_WHERE_ASKED = ("permuting within sites", "one model over all sites")
+ONLY_WHERE_ASKED = (
+    *("permuting within sites", "moderated effects", "one model over all sites"),
+    *("sensitivity grid", "classifiers, settings chosen inside", "a frozen model at other sites"),
+    "comparing language versions",
+)
 
 
 def ended(plan):

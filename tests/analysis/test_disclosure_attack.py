@@ -16,6 +16,7 @@ from analysis.services import refusals, release, released_documents, released_ta
 from tests.analysis.test_api import at, client_of, study  # noqa: F401
 
 K = 10
+RULE = released_documents.RULES["classifier"]
 STRATA = ("all", "men", "women")
 SEEDS = range(40)
 EVERY_SITE_TELLS = 3  # people in an arm from which a site has an effect
@@ -246,7 +247,7 @@ def areas(*sizes):
 
 
 def test_the_area_of_one_small_site_is_not_the_whole_less_the_others():
-    told = released_documents.shown("classifier", areas(30, 20, 6, 25), {}, K, ())
+    told = released_documents.shown(RULE, areas(30, 20, 6, 25), {}, K, ())
     assert told["auc"] == 0.712
     hidden = [entry["site"] for entry in told["by_site"] if entry["auc"] is None]
     assert hidden == ["S1", "S2"]
@@ -255,7 +256,7 @@ def test_the_area_of_one_small_site_is_not_the_whole_less_the_others():
 
 def test_an_insider_of_the_hidden_pair_is_not_told_the_area_of_all():
     for site, told in (("S0", 0.712), ("S1", None), ("S2", 0.712)):
-        shown = released_documents.shown("classifier", areas(30, 20, 6, 25), {}, K, {site})
+        shown = released_documents.shown(RULE, areas(30, 20, 6, 25), {}, K, {site})
         assert shown["auc"] == (None if site == "S2" else told), site
 
 

@@ -35,6 +35,31 @@ def test_the_least_plan_has_defaults_for_the_rest():
         ),
         ({"one_stage": 1}, "plan: one_stage is 1; write true or false."),
         ({"handling_clean": "no"}, "plan: handling_clean is 'no'; write true or false."),
+        (
+            {"sensitivity": ["drugs"]},
+            "plan: sensitivity 'drugs' is unknown; choose from drug-free, fasting, handling,",
+        ),
+        ({"sensitivity": ["fasting", "fasting"]}, "plan: sensitivity names a change twice;"),
+        (
+            {"sensitivity": ["drug-free"], "drug_free_only": True},
+            "plan: sensitivity 'drug-free' changes nothing where drug_free_only is true;",
+        ),
+        ({"bmi": ""}, "plan: bmi is ''; write the name of a variable."),
+        ({"nested": "yes"}, "plan: nested is 'yes'; write true or false."),
+        (
+            {"partial_auc_from": 0.8},
+            "plan: partial_auc_from is of the nested classifiers; set `nested` to true or drop it.",
+        ),
+        (
+            {"nested": True, "partial_auc_from": 1},
+            "plan: partial_auc_from is 1; it lies between 0 and 0.99.",
+        ),
+        ({"transport_to": [3]}, "plan: transport_to 3 is no site's code; write codes such as FUK."),
+        ({"moderated": "limma"}, "plan: moderated is 'limma'; choose one of plain, trend,"),
+        (
+            {"language_check": "report"},
+            "plan: language_check compares the items of the outcome, and there is none;",
+        ),
         ({"seed": "x"}, "plan: seed is 'x'; it lies between 0 and"),
     ],
 )

@@ -107,6 +107,11 @@ OTHER = {
     "handling_clean": True,
     "seed": 3,
     "class_scores": {"both": ["arginine", "ornithine"]},
+    "sensitivity": ["fasting"],
+    "transport_to": ["MTL"],
+    "moderated": "plain",
+    "language_check": "report",
+    "nested": True,
 }
 
 

@@ -6,6 +6,10 @@ import pytest
 from sklearn.cross_decomposition import PLSRegression
 from sklearn.metrics import roc_auc_score
 
+from analysis.models import Plan
+from analysis.pipeline import compute
+from analysis.services.snapshots import look
+from tests.real.conftest import said_by
 from tests.real.independent import adjusted_difference, reml_hksj
 
 pytestmark = pytest.mark.django_db
@@ -134,3 +138,25 @@ def test_a_site_nearly_all_in_one_arm_is_named_beside_the_harmonisation(heart):
 
 def test_the_run_is_computed_again_bit_for_bit(heart):
     assert "equal" in heart.reproduced
+
+
+def test_further_settings_hold_on_real_hospitals(heart):
+    said_by("import_study", str(heart.raw), json=True)
+    first = Plan.objects.get(name=heart.first["plan"]["name"])
+    more = {"nested": True, "moderated": "robust", "transport_to": ["CLE"]}
+    plan = Plan(study=first.study, name="further", data=first.data | more | {"n_trees": 20})
+    _, read = look(plan)
+    found = compute(read, plan.parsed, [], on_step=lambda name, done: None)
+    effects, moderated = found.tables["effects"], found.tables["moderated"]
+    np.testing.assert_allclose(moderated["estimate"], effects["estimate"], rtol=1e-9)
+    tested = moderated["p"].notna()
+    assert (moderated["df"] >= effects["df"])[tested].all()
+    forest, linear = found.documents["nested"]["learners"]
+    # Cleveland's own papers report areas of about 0.8 and more from these measurements.
+    for learner in (forest, linear):
+        assert 0.7 < learner["auc"] < 0.95
+    (new,) = found.documents["transport"]["by_site"]
+    cle = next(one for one in forest["by_site"] if one["site"] == "CLE")
+    assert new["auc"] == pytest.approx(cle["auc"], abs=0.1)
+    assert new["trained_on"] == ["HUN", "SWI", "VAL"]
+    assert new["calibration"]["brier"] >= new["recalibrated"]["brier"] - 0.02
