@@ -9,6 +9,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from analysis.blocks import Block, Prepared
+from analysis.component_groups import sites_on_components
 from analysis.left_out_sites import forests, read, together
 from analysis.model_bins import calibration_groups, roc_steps, severity_groups
 from analysis.plans import AnalysisPlan
@@ -88,6 +89,7 @@ def _harmonised(
         "n_features": values.shape[1],
         "kept": list(covariates.columns),
         "variance_explained_before": _variance_explained(values, people),
+        "components_before": sites_on_components(values, people["site"]),
     }
     said = one_sided(people)
     sites = people["site"].to_numpy(dtype=str)
@@ -100,6 +102,7 @@ def _harmonised(
     return report | {
         "sites": dict(zip(model.sites, model.n_samples, strict=True)),
         "variance_explained_after": _variance_explained(after, people),
+        "components_after": sites_on_components(after, people["site"]),
         "notes": [*model.notes, *said],
     }
 

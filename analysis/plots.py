@@ -4,41 +4,20 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from typing import Any
 
 import pandas as pd
 from django.conf import settings
 
+from analysis import component_plots
 from analysis.models import Run
+from analysis.plot import Plot, address
 from analysis.run_page import STRATUM_WORDS, documents_of, records, table_of
 from analysis.services import release, released_groups
 from analysis.stats.influence import leave_one_out
 from cohorts.models import User
 
 SMALLEST_P = 1e-12  # what lies below is drawn there
-
-
-@dataclass(frozen=True)
-class Plot:
-    """One drawing: its kind and data for the script, the same as a table, and where it is from.
-
-    ``table``: the header, then rows. ``source``: the address of the same numbers in the API.
-    """
-
-    kind: str
-    name: str
-    title: str
-    words: str
-    data: Mapping[str, Any]
-    header: tuple[str, ...]
-    rows: list[tuple[Any, ...]] = field(default_factory=list)
-    source: str = ""
-
-    @property
-    def script_id(self) -> str:
-        """The id of the element that carries the data to the script."""
-        return f"data-{self.name}"
 
 
 def plots_of(run: Run, user: User, stratum: str) -> list[Plot]:
@@ -51,6 +30,8 @@ def plots_of(run: Run, user: User, stratum: str) -> list[Plot]:
         ("classifier", calibration),
         ("severity", severity),
         ("harmonisation", variance),
+        ("harmonisation", component_plots.before),
+        ("harmonisation", component_plots.after),
     ):
         document = documents.get(name)
         if document and not document.get("refused"):
@@ -74,10 +55,6 @@ def strata_of(pooled: pd.DataFrame | None) -> list[tuple[str, str]]:
     """(name, in words) of each stratum that has pooled effects."""
     names = [] if pooled is None else list(dict.fromkeys(pooled["stratum"]))
     return [(str(name), STRATUM_WORDS.get(str(name), str(name))) for name in names]
-
-
-def _address(run: Run, part: str) -> str:
-    return f"/api/v1/runs/{run.pk}/{part}"
 
 
 def volcano(run: Run, pooled: pd.DataFrame, stratum: str) -> Plot:
@@ -106,7 +83,7 @@ def volcano(run: Run, pooled: pd.DataFrame, stratum: str) -> Plot:
         data={"points": points},
         header=("Feature", "Hedges g", "p", "q", "Sites"),
         rows=[(p["name"], p["x"], p["p"], p["q"], p["sites"]) for p in points],
-        source=_address(run, f"pooled?stratum={stratum}"),
+        source=address(run, f"pooled?stratum={stratum}"),
     )
 
 
@@ -125,7 +102,7 @@ def left_out_sites(run: Run, classifier: Mapping[str, Any]) -> Plot:
         data={"rows": sites, "zero": 0.5, "low": 0.0, "high": 1.0, "label": "AUC"},
         header=("Left-out site", "AUC", "from", "to"),
         rows=[(s["name"], s["x"], s["low"], s["high"]) for s in sites],
-        source=_address(run, "classifier"),
+        source=address(run, "classifier"),
     )
 
 
@@ -140,7 +117,7 @@ def roc(run: Run, classifier: Mapping[str, Any]) -> Plot:
         data={"points": [[s["false_positive"], s["true_positive"]] for s in steps]},
         header=("False positive rate", "True positive rate"),
         rows=[(s["false_positive"], s["true_positive"]) for s in steps],
-        source=_address(run, "classifier"),
+        source=address(run, "classifier"),
     )
 
 
@@ -156,7 +133,7 @@ def calibration(run: Run, classifier: Mapping[str, Any]) -> Plot:
         data={"points": [[b["predicted"], b["observed"]] for b in bins]},
         header=("Mean score", "Share of cases", "People"),
         rows=[(b["predicted"], b["observed"], b["n"]) for b in bins],
-        source=_address(run, "classifier"),
+        source=address(run, "classifier"),
     )
 
 
@@ -171,7 +148,7 @@ def severity(run: Run, found: Mapping[str, Any]) -> Plot:
         data={"points": [[b["predicted"], b["observed"]] for b in bins]},
         header=("Predicted", "Recorded", "People"),
         rows=[(b["predicted"], b["observed"], b["n"]) for b in bins],
-        source=_address(run, "severity"),
+        source=address(run, "severity"),
     )
 
 
@@ -192,7 +169,7 @@ def variance(run: Run, harmonisation: Mapping[str, Any]) -> Plot:
         data={"rows": [list(row) for row in told]},
         header=("Share of variance due to", "Before", "After"),
         rows=told,
-        source=_address(run, "harmonisation"),
+        source=address(run, "harmonisation"),
     )
 
 

@@ -159,6 +159,8 @@ def _severity(data: Document, sites: Sites, k: int, own: Collection[str]) -> dic
 
 # --- harmonisation, handling
 
+COMPONENTS = ("components_before", "components_after")
+
 
 def _harmonisation(data: Document, sites: Sites, k: int, own: Collection[str]) -> dict[str, Any]:
     if "n_people" not in data:
@@ -174,11 +176,15 @@ def _harmonisation(data: Document, sites: Sites, k: int, own: Collection[str]) -
     for name in ("variance_explained_before", "variance_explained_after"):
         if name in data:
             told[name] = _coarse(data[name])
+    for name in COMPONENTS:
+        if name in data:
+            told[name] = _components(data[name], hidden | few, k)
     secret = [people[site] for site in hidden - set(own)]
     if data["n_people"] < k or tells_an_insider(people, own, k) or not sum_is_safe(secret, k):
         return (
             told
             | {"n_people": None}
+            | {name: {} for name in COMPONENTS if name in data}
             | {
                 name: dict.fromkeys(data[name])
                 for name in ("variance_explained_before", "variance_explained_after")
@@ -188,6 +194,28 @@ def _harmonisation(data: Document, sites: Sites, k: int, own: Collection[str]) -
     visible = [arms[0] for site, arms in people.items() if site not in hidden]
     others = int(data["n_people"]) - sum(visible)
     return told | {"n_people": sum(map(rounded, visible)) + rounded(others)}
+
+
+def _components(data: Document, hidden: Collection[str], k: int) -> dict[str, Any]:
+    """Centres and spreads of sites that may be told; the centres of all sites sum to nothing.
+
+    So the centre of one hidden site could be worked out: `sites_to_hide` never hides one alone.
+    """
+    return {
+        "explained": [significant(each, 3) for each in data.get("explained", ())],
+        "sites": [
+            {
+                "site": each["site"],
+                "n": count_or_none(each["n"], k),
+                "centre": [significant(part, 3) for part in each["centre"]],
+                "covariance": None
+                if each["covariance"] is None
+                else [significant(part, 3) for part in each["covariance"]],
+            }
+            for each in data.get("sites", ())
+            if each["site"] not in hidden and each["n"] >= k
+        ],
+    }
 
 
 def _handling(data: Document, sites: Sites, k: int, own: Collection[str]) -> dict[str, Any]:

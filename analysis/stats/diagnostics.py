@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
+from scipy.linalg import eigh
 from sklearn.metrics import silhouette_score
 
 from analysis.stats.errors import UnusableData
@@ -235,11 +236,27 @@ def principal_components(values: npt.ArrayLike, n_components: int = 2) -> Compon
             f"{n_components} components wanted of {len(table)} samples and {table.shape[1]} "
             f"features that vary: between 1 and {most} can be had."
         )
-    u, s, loadings = np.linalg.svd(table, full_matrices=False)
-    largest = np.abs(loadings).argmax(axis=1)
-    sign = np.sign(loadings[np.arange(len(loadings)), largest])
-    scores = (u * s * sign)[:, :n_components]
-    return Components(scores, (s**2 / (s**2).sum())[:n_components], table.shape[1])
+    scores, loadings = _strongest(table, n_components)
+    largest = np.abs(loadings).argmax(axis=0)
+    sign = np.sign(loadings[largest, np.arange(n_components)])
+    explained = (scores**2).sum(axis=0) / (table**2).sum()
+    return Components(scores * sign, explained, table.shape[1])
+
+
+def _strongest(table: Floats, n: int) -> tuple[Floats, Floats]:
+    """Scores (n_samples, n) and loadings (n_features, n) of the first components.
+
+    Of the smaller of the two squares, since only a few components of thousands are wanted.
+    """
+    wide = table.shape[1] > table.shape[0]
+    square = table @ table.T if wide else table.T @ table
+    size = len(square)
+    _, vectors = eigh(square, subset_by_index=[size - n, size - 1])
+    vectors = vectors[:, ::-1]
+    if not wide:
+        return np.asarray(table @ vectors), vectors
+    lengths = np.sqrt(np.maximum((vectors * (square @ vectors)).sum(axis=0), 0.0))
+    return np.asarray(vectors * lengths), np.asarray(table.T @ vectors)
 
 
 def _standardised(data: Floats) -> Floats:

@@ -104,6 +104,20 @@ DOCUMENTS = {
         "sites": {"FUK": 49, "TYO": 46},
         "variance_explained_before": {"site": 0.98, "group": 0.001},
         "variance_explained_after": {"site": 0.001, "group": 0.02},
+        "components_before": {
+            "explained": [0.41, 0.12],
+            "sites": [
+                {"site": "FUK", "n": 49, "centre": [-2.0, 0.1], "covariance": [1.0, 0.2, 0.8]},
+                {"site": "TYO", "n": 46, "centre": [2.1, -0.1], "covariance": [1.1, 0.0, 0.7]},
+            ],
+        },
+        "components_after": {
+            "explained": [0.2, 0.11],
+            "sites": [
+                {"site": "FUK", "n": 49, "centre": [0.0, 0.1], "covariance": [1.5, 0.2, 0.8]},
+                {"site": "TYO", "n": 46, "centre": [0.1, -0.1], "covariance": [1.4, 0.0, 0.7]},
+            ],
+        },
         "notes": [],
     },
     "handling": {

@@ -29,7 +29,7 @@ def test_each_plot_is_drawn_and_its_numbers_can_be_read(open_as, run, width, sch
     page.get_by_role("link", name="Plots").click()
     plots = page.locator("[data-plot]")
     kinds = [plot.get_attribute("data-plot") for plot in plots.all()]
-    assert kinds == ["volcano", "intervals", "roc", "calibration", "variance"]
+    assert kinds == ["volcano", "intervals", "roc", "calibration", "variance", *["components"] * 2]
     for n in range(plots.count()):
         expect(plots.nth(n).locator("svg path").first).to_be_attached()
     page.get_by_text("The numbers").first.click()

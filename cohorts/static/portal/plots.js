@@ -100,6 +100,22 @@ const KINDS = {
     };
   },
 
+  components({ sites, outlines, explained }) {
+    const share = (n) => (explained[n] == null ? "" : ` (${(explained[n] * 100).toFixed(0)} % of variance)`);
+    const marks = ["circle", "rect", "triangle", "diamond", "roundRect", "pin"];
+    return {
+      xAxis: axis(`PC 1${share(0)}`, { scale: true }), yAxis: axis(`PC 2${share(1)}`, { scale: true, nameGap: 34 }),
+      series: [
+        ...outlines.map(({ points }) => ({ type: "line", data: points, symbol: "none", silent: true, lineStyle: { color: link, width: 1.5, opacity: 0.7 } })),
+        {
+          type: "scatter", symbolSize: 10, itemStyle: { color: link }, labelLayout: { hideOverlap: true },
+          data: sites.map(({ name, at }, n) => ({ value: at, name, symbol: marks[n % marks.length], label: { show: true, formatter: name, color: ink, position: "right" } })),
+        },
+      ],
+      tooltip: { formatter: ({ name, value }) => `${name}\n${round(value[0])}, ${round(value[1])}` },
+    };
+  },
+
   variance({ rows }) {
     const bar = (name, n, style) => ({ type: "bar", name, data: rows.map((row) => row[n]), barMaxWidth: 26, itemStyle: style });
     return {
