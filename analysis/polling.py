@@ -9,22 +9,21 @@ from __future__ import annotations
 
 import re
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from functools import cache
 from typing import Any
 
 import psycopg
-from django.db import NotSupportedError, OperationalError, connection
+from django.conf import settings
+from django.db import Error, close_old_connections, connection
 from django.db.models import Subquery
-from django.http import HttpRequest, HttpResponseBase, QueryDict
+from django.http import HttpRequest, HttpResponseBase, HttpResponseNotModified, QueryDict
 from django.utils import timezone
-from django.utils.cache import patch_vary_headers
 from psycopg import sql
 
 from analysis.models import Run
-from analysis.services import waiting
 from analysis.services.run_versions import (
     is_working,
     marked,
@@ -36,7 +35,9 @@ from cohorts import access, bearer, conditional
 from cohorts.models.account import digest_of
 
 Answer = Callable[[HttpRequest], HttpResponseBase]
-POLL_SECONDS = "2"
+Application = Callable[[dict[str, Any], Any], Iterable[bytes]]
+POLL_SECONDS, VARY = "2", "Authorization, Cookie, Accept"
+REQUEST_ID = re.compile(r"[A-Za-z0-9_.-]{8,64}")  # as hikiproject/logs.py takes one
 POLLED = re.compile(
     r"/api/v1/runs/(?:latest|(?P<run>[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})"
     r"(?:/(?:effects|pooled|claims|harmonisation|classifier|severity))?)/?"
@@ -76,35 +77,71 @@ def unchanged_runs(answer: Answer) -> Answer:
     """Middleware: what has not moved is said at once."""
 
     def answered(request: HttpRequest) -> HttpResponseBase:
-        return _unchanged(request) or answer(request)
+        headers = unchanged(request.META)
+        return HttpResponseNotModified(headers=headers) if headers else answer(request)
 
     return answered
 
 
+def at_the_door(
+    application: Application, before: Callable[[], None] = close_old_connections
+) -> Application:
+    """The same before Django makes a request of it: most of what an empty view costs is saved.
+
+    Where plain HTTP is sent on to HTTPS, that stays Django's to do. ``before`` is what Django does
+    at the start of each request.
+    """
+
+    def answered(environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
+        headers = None
+        if "HTTP_IF_NONE_MATCH" in environ and _secure_enough(environ):
+            before()
+            headers = unchanged(environ)
+        if headers is None:
+            return application(environ, start_response)
+        given = environ.get("HTTP_X_REQUEST_ID", "")
+        headers["X-Request-ID"] = given if REQUEST_ID.fullmatch(given) else uuid.uuid4().hex
+        start_response("304 Not Modified", list(headers.items()))
+        return ()
+
+    return answered
+
+
+def _secure_enough(environ: dict[str, Any]) -> bool:
+    if not settings.SECURE_SSL_REDIRECT or environ["wsgi.url_scheme"] == "https":
+        return True
+    name, value = settings.SECURE_PROXY_SSL_HEADER or ("", "")
+    return bool(name) and environ.get(name, "").split(",")[0].strip() == value
+
+
 def etag(request: HttpRequest, standing: list[object], mark: str) -> str:
     """The ETag of an answer about a run, the same here and in the ordinary way."""
-    return conditional.etag_of(
-        conditional.question_of(request), standing, *release_rules(), mark.split(":")
-    )
+    return _etag(conditional.question_of(request), standing, mark)
 
 
-def _unchanged(request: HttpRequest) -> HttpResponseBase | None:
-    key = bearer.key_of(request.META.get("HTTP_AUTHORIZATION", ""))
-    if not key or "HTTP_IF_NONE_MATCH" not in request.META:
+def _etag(question: list[str], standing: list[object], mark: str) -> str:
+    return conditional.etag_of(question, standing, *release_rules(), mark.split(":"))
+
+
+def unchanged(meta: dict[str, Any]) -> dict[str, str] | None:
+    """Headers of a 304; None for everything that goes the ordinary way."""
+    held = meta.get("HTTP_IF_NONE_MATCH")
+    if held is None or meta["REQUEST_METHOD"] not in ("GET", "HEAD"):
         return None
-    asked = POLLED.fullmatch(request.path_info)
-    if asked is None:
+    asked = POLLED.fullmatch(meta["PATH_INFO"])
+    key = bearer.key_of(meta.get("HTTP_AUTHORIZATION", "")) if asked else None
+    if asked is None or not key:
         return None
     today = timezone.localdate()
     given = {DIGEST: digest_of(key), AT: timezone.now(), TODAY: today}
     try:
-        seen = _seen(request, asked["run"], given)
-    except (OperationalError, NotSupportedError):
-        # Gone, or its plan is of tables that a migration has changed since: the ordinary way makes
-        # a new connection, or says that there is none.
+        seen = _seen(meta.get("QUERY_STRING", ""), asked["run"], given)
+    except Error:
+        # The connection is gone, or its plan is of tables that a migration has changed since: the
+        # ordinary way makes a new one, or says that there is none.
         connection.close()
         return None
-    return _answer(request, today, seen) if seen is not None else None
+    return _headers(meta, held, today, seen) if seen is not None else None
 
 
 @dataclass(frozen=True)
@@ -117,11 +154,11 @@ class Seen:
     mark: str
 
 
-def _seen(request: HttpRequest, run: str | None, given: dict[Any, Any]) -> Seen | None:
+def _seen(query: str, run: str | None, given: dict[Any, Any]) -> Seen | None:
     if run is not None:
         row = _of_run().read(given | {RUN: uuid.UUID(run)})
     else:
-        plan = QueryDict(request.META.get("QUERY_STRING", "")).get("plan", "")
+        plan = QueryDict(query).get("plan", "")
         row = _of_latest().read(given | {PLAN: plan})
     if row is None:
         return None
@@ -132,19 +169,17 @@ def _seen(request: HttpRequest, run: str | None, given: dict[Any, Any]) -> Seen 
     return Seen(user_id, roles, last_used_at, mark) if mark else None
 
 
-def _answer(request: HttpRequest, today: date, seen: Seen) -> HttpResponseBase | None:
+def _headers(meta: dict[str, Any], held: str, today: date, seen: Seen) -> dict[str, str] | None:
     if bearer.due_for_writing(seen.last_used_at):
         return None
-    tag = etag(request, conditional.standing(seen.user_id, today, seen.roles), seen.mark)
+    question = conditional.question_in(meta, meta.get("SCRIPT_NAME", "") + meta["PATH_INFO"])
+    tag = _etag(question, conditional.standing(seen.user_id, today, seen.roles), seen.mark)
     working = is_working(seen.mark)
-    if not conditional.not_modified(request, tag) or (working and waiting.is_asked(request)):
+    waits = working and "wait=" in meta.get("QUERY_STRING", "")
+    if waits or not conditional.holds(held, tag):
         return None
-    answer = conditional.unchanged(tag)
-    answer["Cache-Control"] = "private, no-cache"
-    patch_vary_headers(answer, ("Authorization", "Cookie", "Accept"))
-    if working:
-        answer["Retry-After"] = POLL_SECONDS
-    return answer
+    told = {"ETag": tag, "Cache-Control": "private, no-cache", "Vary": VARY}
+    return told | ({"Retry-After": POLL_SECONDS} if working else {})
 
 
 @cache

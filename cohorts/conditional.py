@@ -36,17 +36,26 @@ def _key() -> bytes:
 
 def question_of(request: HttpRequest) -> list[str]:
     """What is asked, and in which form; how long to wait for it is no part of the answer."""
-    query = "&".join(
-        part for part in request.META.get("QUERY_STRING", "").split("&") if part[:5] != "wait="
-    )
-    return [request.path, query, request.META.get("HTTP_ACCEPT", "")]
+    return question_in(request.META, request.path)
+
+
+def question_in(meta: dict[str, Any], path: str) -> list[str]:
+    """The same before there is a request."""
+    parts = meta.get("QUERY_STRING", "").split("&")
+    query = "&".join(part for part in parts if part[:5] != "wait=")
+    return [path, query, meta.get("HTTP_ACCEPT", "")]
 
 
 def not_modified(request: Request | HttpRequest, etag: str) -> bool:
     """Whether the caller holds this very answer (RFC 9110, 13.1.2: compared weakly)."""
     if request.method not in ("GET", "HEAD"):
         return False
-    held = parse_etags(request.META.get("HTTP_IF_NONE_MATCH", ""))
+    return holds(request.META.get("HTTP_IF_NONE_MATCH", ""), etag)
+
+
+def holds(if_none_match: str, etag: str) -> bool:
+    """Whether the header names this answer."""
+    held = parse_etags(if_none_match)
     return held == ["*"] or etag in {tag.removeprefix("W/") for tag in held}
 
 

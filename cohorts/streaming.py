@@ -71,7 +71,10 @@ def csv_of_batches(names: Sequence[str], batches: Iterable[pa.RecordBatch]) -> I
 def parquet_of_batches(schema: pa.Schema, batches: Iterable[pa.RecordBatch]) -> Iterator[bytes]:
     """A row group a batch."""
     drain = Drain()
-    with pq.ParquetWriter(drain, schema, compression="zstd") as writer:
+    # What a file says of each column of each group stands at its end, so we hold it until then:
+    # as little of it as can be.
+    plain = {"compression": "zstd", "use_dictionary": False, "write_statistics": False}
+    with pq.ParquetWriter(drain, schema, **plain) as writer:
         for batch in batches:
             writer.write_batch(batch)
             yield drain.taken()

@@ -5,4 +5,8 @@ import os
 from django.core.wsgi import get_wsgi_application
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "hikiproject.settings")
-application = get_wsgi_application()
+_django = get_wsgi_application()
+
+from analysis.polling import at_the_door  # noqa: E402 - Django is set up now
+
+application = at_the_door(_django)

@@ -8,18 +8,12 @@ from collections.abc import Callable
 from typing import TypeVar
 
 from django.conf import settings
-from django.http import HttpRequest
 
 Seen = TypeVar("Seen")
 LONGEST_SECONDS = 30
 STEP_SECONDS = 0.5
 # Each who waits holds a thread of the server: the rest of them must stay free for everybody else.
 _places = threading.BoundedSemaphore(settings.LONG_POLLS)
-
-
-def is_asked(request: HttpRequest) -> bool:
-    """Whether the question says how long it may wait."""
-    return any(part[:5] == "wait=" for part in request.META.get("QUERY_STRING", "").split("&"))
 
 
 def until_changed(

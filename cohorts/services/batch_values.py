@@ -13,6 +13,7 @@ from cohorts.renderers import text_only
 
 HEAD = ("sample", "sample_type", "injection_order")
 PIECE_BYTES = 1_000_000
+GROUP_BYTES = 16_000_000  # of Parquet, whose every group costs memory until the end
 # Empty in every form; below detection is not missing, so it has a word of its own.
 EMPTY = (ValueFlag.MISSING, ValueFlag.EXCLUDED)
 BELOW = "<LOD"
@@ -40,7 +41,7 @@ class BatchValues:
 
     def for_csv(self) -> Iterator[pa.RecordBatch]:
         """As a site would send them: `<0.5` or `<LOD` below detection, nothing where missing."""
-        for rows in self._pieces():
+        for rows in self._pieces(PIECE_BYTES):
             values, flags = _matrices(rows)
             columns = [_as_sent(values[:, at], flags[:, at]) for at in range(len(self.columns))]
             yield pa.RecordBatch.from_arrays([*_head(rows, safe=True), *columns], self.names)
@@ -48,7 +49,7 @@ class BatchValues:
     def for_parquet(self) -> Iterator[pa.RecordBatch]:
         """Null where nothing was measured; ``value_flags`` has a byte a column."""
         schema = self.schema
-        for rows in self._pieces():
+        for rows in self._pieces(GROUP_BYTES):
             values, flags = _matrices(rows)
             columns = [
                 pa.array(values[:, at], mask=flags[:, at] != ValueFlag.MEASURED)
@@ -58,11 +59,12 @@ class BatchValues:
             head = _head(rows, safe=False)
             yield pa.RecordBatch.from_arrays([*head, *columns, behind], schema=schema)
 
-    def _pieces(self) -> Iterator[list[AssayRow]]:
-        size = max(1, PIECE_BYTES // (9 * max(1, len(self.columns))))
+    def _pieces(self, n_bytes: int) -> Iterator[list[AssayRow]]:
+        size = max(1, n_bytes // (9 * max(1, len(self.columns))))
         piece: list[AssayRow] = []
         # A cursor of the server: neither it nor we hold the table.
-        for row in AssayRow.objects.filter(batch=self.batch).order_by("pk").iterator(size):
+        rows = AssayRow.objects.filter(batch=self.batch).order_by("pk")
+        for row in rows.iterator(min(size, 1_000)):
             piece.append(row)
             if len(piece) == size:
                 yield piece

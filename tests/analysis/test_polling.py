@@ -7,6 +7,7 @@ import time
 
 import pytest
 from django.db import NotSupportedError, OperationalError, connection
+from django.test import RequestFactory
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 from rest_framework.test import APIClient
@@ -99,6 +100,52 @@ def test_a_plan_of_tables_that_have_changed_goes_the_ordinary_way(run, program, 
     monkeypatch.setattr(polling.Prepared, "read", changed)
     monkeypatch.setattr(connection, "close", lambda: None)  # the test's own transaction
     assert client.get(url, HTTP_IF_NONE_MATCH=tag).status_code == 304
+
+
+def at_the_door(url, key, tag, **headers):
+    """(status, headers) of a poll that comes to the server itself, or None if Django is asked."""
+    told, asked = [], []
+
+    def django(environ, start_response):
+        asked.append(environ)
+        return ()
+
+    environ = (
+        RequestFactory()
+        .get(url, HTTP_AUTHORIZATION=f"Bearer {key}", HTTP_IF_NONE_MATCH=tag, **headers)
+        .environ
+    )
+    door = polling.at_the_door(django, before=lambda: None)
+    assert list(door(environ, lambda *words: told.append(words))) == []
+    return None if asked else (told[0][0], dict(told[0][1]))
+
+
+def test_a_poll_is_answered_before_django_makes_a_request_of_it(run):
+    _, key = ApiToken.objects.issue(user_with("CA"), "notebook")
+    url = f"/api/v1/runs/{run.pk}"
+    tag = APIClient(HTTP_AUTHORIZATION=f"Bearer {key}").get(url)["ETag"]
+    status, headers = at_the_door(url, key, tag, HTTP_X_REQUEST_ID="notebook-7")
+    assert status == "304 Not Modified"
+    assert headers["ETag"] == tag
+    assert headers["Vary"] == "Authorization, Cookie, Accept"
+    assert headers["X-Request-ID"] == "notebook-7"
+    assert at_the_door(url, key, '"another"') is None
+    assert at_the_door(url, "hiki_unknown", tag) is None
+    assert at_the_door("/api/v1/runs", key, tag) is None
+    ApiToken.objects.update(revoked_at=timezone.now())
+    assert at_the_door(url, key, tag) is None
+
+
+def test_the_door_sends_nobody_past_https(run, settings):
+    _, key = ApiToken.objects.issue(user_with("CA"), "notebook")
+    url = f"/api/v1/runs/{run.pk}"
+    tag = APIClient(HTTP_AUTHORIZATION=f"Bearer {key}").get(url)["ETag"]
+    assert at_the_door(url, key, tag) is not None
+    settings.SECURE_SSL_REDIRECT = True
+    assert at_the_door(url, key, tag) is None
+    settings.SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
+    assert at_the_door(url, key, tag, HTTP_X_FORWARDED_PROTO="http") is None
+    assert at_the_door(url, key, tag, HTTP_X_FORWARDED_PROTO="https") is not None
 
 
 MOVES = {

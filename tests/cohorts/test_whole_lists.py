@@ -14,6 +14,7 @@ from rest_framework.test import APIClient
 from cohorts import whole_lists
 from cohorts.models import ApiToken, AssayRow, RecordReading, ValueFlag
 from cohorts.models.assay import pack_flags, pack_values
+from cohorts.services import batch_values
 from cohorts.services.batch_values import BatchValues
 from tests.factories import (
     AssayBatchFactory,
@@ -164,6 +165,11 @@ def peak_of_reading(batch, n_rows) -> int:
         tracemalloc.stop()
 
 
+@pytest.fixture(autouse=True)
+def small_groups(monkeypatch):
+    monkeypatch.setattr(batch_values, "GROUP_BYTES", 500_000)
+
+
 def grows(batch) -> bool:
     return peak_of_reading(batch, 1200) > 1.5 * peak_of_reading(batch, 240)
 
@@ -173,7 +179,7 @@ def test_a_batch_five_times_as_large_takes_no_more_memory(batch):
 
 
 def test_the_test_of_memory_notices_a_table_that_is_read_whole(batch, monkeypatch):
-    def whole(self):
+    def whole(self, n_bytes):
         yield list(AssayRow.objects.filter(batch=self.batch))
 
     monkeypatch.setattr(BatchValues, "_pieces", whole)
