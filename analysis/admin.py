@@ -7,7 +7,7 @@ from django.urls import reverse
 from django.utils.html import format_html
 from django.utils.translation import gettext_lazy as _
 
-from analysis import admin_plans, models
+from analysis import admin_plans, admin_webhooks, models
 from analysis.services import queue
 from analysis.services.staleness import with_staleness
 from cohorts import access
@@ -15,7 +15,7 @@ from cohorts.admin import ReferenceAdmin
 from cohorts.admin_site import ScopedAdmin, site
 from cohorts.errors import DomainError
 
-PARTS = (admin_plans,)  # it registers the plans with the site
+PARTS = (admin_plans, admin_webhooks)  # each registers its own models
 
 
 @admin.register(models.Claim, site=site)

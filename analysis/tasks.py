@@ -6,7 +6,18 @@ import uuid
 
 from celery import shared_task
 
-from analysis.services import bell, erasures, freshness, operations, parts, pruning, queue, runs
+from analysis.services import (
+    bell,
+    erasures,
+    freshness,
+    operations,
+    parts,
+    pruning,
+    queue,
+    runs,
+    webhook_events,
+    webhook_sending,
+)
 from cohorts import history
 from cohorts.models import Heartbeat
 from cohorts.services import phenotyping, repeats
@@ -17,6 +28,8 @@ def sweep() -> None:
     bell.heard("analysis.sweep")
     for run_id in freshness.sweep():
         freshness.ring("analysis.execute", str(run_id))
+    if webhook_sending.owed():
+        freshness.ring("analysis.webhooks")
     for run_id in parts.waiting():
         freshness.ring("analysis.part", str(run_id), each=True)
     parts.remove_left_over()
@@ -27,6 +40,13 @@ def sweep() -> None:
         erasures.execute_due()
     repeats.forget_past()
     Heartbeat.objects.beat(operations.SWEEP)
+
+
+@shared_task(name="analysis.webhooks")
+def webhooks() -> None:
+    bell.heard("analysis.webhooks")
+    webhook_events.pass_on()
+    webhook_sending.send_due()
 
 
 @shared_task(name="analysis.execute")

@@ -67,6 +67,8 @@ TABLE: Final[dict[str, dict[str, str]]] = {
     "unreleased_result": {"CD": "RA", "AU": "R"},
     "released_result": {"SC": "R", "SD": "R", "CA": "RX", "CD": "RX", "AU": "R"},
     "claim": {"SC": "R", "SD": "R", "LT": "R", "CA": "R", "CD": "CRU", "AU": "R"},
+    # One's own addresses, as tokens are one's own; an auditor's account writes nothing.
+    "webhook": {"SC": "CRUW", "SD": "CRUW", "CA": "CRUW", "CD": "CRUW", "AD": "RW"},
     "operations": {"CD": "R", "AU": "R", "AD": "R"},
     # A site's data manager gives the roles of its coordinators and technicians only (`GRANTS`).
     "account": {"SC": "R", "SD": "CRU", "CD": "R", "AU": "R", "AD": "CRU"},

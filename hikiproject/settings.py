@@ -287,6 +287,8 @@ REST_FRAMEWORK = {
 RATE_PER_MINUTE = env.int("HIKI_RATE_PER_MINUTE", default=600)
 # Requests that may wait for a run to move on, in each process of the web server.
 LONG_POLLS = env.int("HIKI_LONG_POLLS", default=3)
+# Webhooks reach the open internet only. For tests: addresses of this machine too, without TLS.
+WEBHOOKS_TO_LOOPBACK = env.bool("HIKI_WEBHOOKS_TO_LOOPBACK", default=False)
 SPECTACULAR_SETTINGS = {
     "TITLE": "hikiproject",
     "DESCRIPTION": "A living multi-site study of the blood biomarkers of hikikomori.",
@@ -321,7 +323,10 @@ CELERY_BROKER_TRANSPORT_OPTIONS = {
 CELERY_TASK_DEFAULT_QUEUE = env.str("HIKI_QUEUE", default="hiki")
 # Short tasks have a queue and a process of their own: they never wait behind a run.
 LIGHT_QUEUE = f"{CELERY_TASK_DEFAULT_QUEUE}.light"
-CELERY_TASK_ROUTES = {"analysis.sweep": {"queue": LIGHT_QUEUE}}
+CELERY_TASK_ROUTES = {
+    "analysis.sweep": {"queue": LIGHT_QUEUE},
+    "analysis.webhooks": {"queue": LIGHT_QUEUE},
+}
 # A run waits until no change has come for this long, so that a burst becomes one run; after a lone
 # change for a quarter of it ...
 SETTLE_SECONDS = env.float("HIKI_SETTLE_SECONDS", default=2.0)

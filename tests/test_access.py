@@ -19,7 +19,8 @@ from django.urls import get_resolver, reverse
 from django.utils import timezone
 from rest_framework.test import APIClient
 
-from analysis.models import Claim, Plan, Run, RunDocument, RunTable
+from analysis import webhook_http
+from analysis.models import Claim, Plan, Run, RunDocument, RunTable, WebhookEndpoint
 from analysis.services import freshness
 from cohorts import models
 from cohorts.models.scoping import ScopedQuerySet
@@ -154,6 +155,9 @@ ACTIONS |= {f"api-features-{verb}" for verb in ("rename", "merge", "split")}
 ACTIONS |= {"api-assay-batches-void", "api-assay-batches-decide-void", "api-assay-quality-qc"}
 ACTIONS |= {"api-assay-batches-values"}
 VALUE_READERS = "SD CD AU"
+ACTIONS |= {"api-webhooks-list", "api-webhooks-detail", "api-webhooks-take-up"}
+ACTIONS |= {f"api-webhooks-{verb}" for verb in ("deliveries", "end", "replay", "rotate")}
+HOOKED, HOOK_MAKERS = "SC SD CA CD AD", "SC SD CA CD"
 VOID_ASKERS, VOID_DECIDERS = "SD LT", "SD CD"
 NAME_READERS, NAME_DECIDERS, DICTIONARY_KEEPERS = "SD LT CD AU", "SD CD", "CD"
 ACTIONS |= {"api-participants-correct", "api-participants-history"}
@@ -687,6 +691,38 @@ def test_batches_are_judged_and_voided_by_those_who_may(who, place, world, brows
     expected = page_outcome(who, readers, READERS["sites"], place)
     listed = page.get(reverse("batches", args=[world.sites[place].code])).status_code
     assert listed == expected
+
+
+@pytest.mark.parametrize("who", EVERYBODY, ids=str)
+def test_a_webhook_is_its_owners_alone(who, world, monkeypatch):
+    monkeypatch.setattr(webhook_http, "checked", lambda url, **_options: None)
+    body = {"url": "https://example.org/", "events": ["run.released"]}
+    caller, made = api_of(who, world), {}
+    answer = caller.post("/api/v1/webhooks", body, format="json")
+    expected = outcome(who, HOOK_MAKERS, "shared")
+    assert answer.status_code == (201 if expected == 200 else expected)
+    theirs = models.User.objects.create(username=f"beside {who}")
+    made["theirs"] = WebhookEndpoint.objects.create(user=theirs, **body).pk
+    if expected == 200:
+        made["own"] = answer.json()["id"]
+    listed = caller.get("/api/v1/webhooks")
+    assert listed.status_code == outcome(who, HOOKED, "shared")
+    if listed.status_code == 200:
+        assert [row["id"] for row in listed.json()["results"]] == [*filter(None, [made.get("own")])]
+    for whose, key in made.items():
+        path = f"/api/v1/webhooks/{key}"
+        for each in (path, f"{path}/deliveries"):
+            status = outcome(who, HOOKED, "shared")
+            assert caller.get(each).status_code == (
+                404 if (whose, status) == ("theirs", 200) else status
+            )
+        for verb, roles in (("rotate", HOOK_MAKERS), ("take-up", HOOK_MAKERS), ("end", HOOKED)):
+            status = outcome(who, roles, "shared")
+            got = caller.post(f"{path}/{verb}", {}, format="json").status_code
+            assert got == (404 if (whose, status) == ("theirs", 200) else status), (whose, verb)
+        status = outcome(who, HOOK_MAKERS, "shared")
+        got = caller.post(f"{path}/replay", {}, format="json").status_code
+        assert got == (400 if status == 200 else status)
 
 
 @pytest.mark.parametrize("who", EVERYBODY, ids=str)

@@ -6,6 +6,12 @@ from analysis.models.plan import Plan
 from analysis.models.results import RunDocument, RunTable
 from analysis.models.run import LARGEST_PRIORITY, Run
 from analysis.models.snapshot import Snapshot
+from analysis.models.webhook import (
+    WebhookAttempt,
+    WebhookEndpoint,
+    WebhookEvent,
+    WebhookMessage,
+)
 
 __all__ = [
     "LARGEST_PRIORITY",
@@ -18,4 +24,8 @@ __all__ = [
     "Snapshot",
     "StepResult",
     "Verdict",
+    "WebhookAttempt",
+    "WebhookEndpoint",
+    "WebhookEvent",
+    "WebhookMessage",
 ]

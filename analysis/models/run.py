@@ -6,6 +6,7 @@ import uuid
 from datetime import timedelta
 from typing import TYPE_CHECKING, ClassVar, Self
 
+import pgtrigger
 from django.conf import settings
 from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models
@@ -161,6 +162,28 @@ class Run(models.Model):
                 violation_error_message=f"A priority is a whole number from -{LARGEST_PRIORITY} "
                 f"to {LARGEST_PRIORITY}.",
             ),
+        ]
+
+        triggers = [
+            # Whoever moves the run, and however: what is owed to webhooks stands in the database
+            # with the move itself, or neither does.
+            pgtrigger.Trigger(
+                name="announce",
+                when=pgtrigger.After,
+                operation=pgtrigger.UpdateOf(  # type: ignore[no-untyped-call]  # untyped library
+                    "state", "released_at", "held_because"
+                ),
+                func="""
+                    INSERT INTO analysis_webhookevent (kind, run_id)
+                    SELECT kind, NEW.id FROM (VALUES
+                        ('run.published', NEW.state = 'published' AND OLD.state <> 'published'),
+                        ('run.released', NEW.released_at IS NOT NULL AND OLD.released_at IS NULL),
+                        ('run.held', NEW.held_because <> '' AND OLD.held_because = ''),
+                        ('run.failed', NEW.state = 'failed' AND OLD.state <> 'failed')
+                    ) AS told (kind, so) WHERE so;
+                    RETURN NULL;
+                """,
+            )
         ]
 
     def __str__(self) -> str:
