@@ -184,7 +184,15 @@ def documents_of(run: Run, user: User) -> dict[str, Any]:
             found[name] = results.document_for(run, name, user)
         except RunDocument.DoesNotExist:
             continue
+    for learner in found.get("nested", {}).get("learners", ()):
+        learner["sites"] = _areas_and_calibration(learner)
     return found
+
+
+def _areas_and_calibration(learner: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """Each left-out site's area beside what its chances are worth there."""
+    calibrated = {one["site"]: one for one in learner["calibration_by_site"]}
+    return [calibrated.get(one["site"], {}) | one for one in learner["by_site"]]
 
 
 def records(frame: pd.DataFrame) -> list[dict[str, Any]]:

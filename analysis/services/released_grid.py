@@ -8,7 +8,7 @@ those who see results before release.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Mapping
 
 import numpy as np
 import pandas as pd
@@ -56,7 +56,7 @@ def _told(frame: pd.DataFrame, judged: Judged, k: int, own: Collection[str]) -> 
     for at in np.flatnonzero(frame["reason"] == "").tolist():
         first = planned.get(keys[at])
         if first is not None:
-            apart = _rests(people[at], k, own) and _between(people[first], people[at], k)
+            apart = _rests(people[at], k, own) and _between(people[first], people[at], k, own)
             told[at] = at == first or apart
     return told & ~_sexes_tell(frame, told)
 
@@ -76,18 +76,20 @@ def _rests(people: People, k: int, own: Collection[str]) -> bool:
     return not dominated(people, ()) and not tells_an_insider(people, own, k)
 
 
-def _between(planned: People, people: People, k: int) -> bool:
-    """Whether those of each site whom the change leaves out are nobody, or enough in each arm.
+def _between(planned: People, people: People, k: int, own: Collection[str]) -> bool:
+    """Whether those whom the change leaves out are nobody, or enough in each arm.
 
-    By site, so that neither an analyst nor somebody of another site is left with a few.
+    Counted without the reader's own sites; beside these the change must be felt at two others.
     """
-    return all(n == 0 or n >= k for n in _differences(planned, people))
-
-
-def _differences(planned: People, people: People) -> Iterator[int]:
-    for site in {*planned, *people}:
-        before, after = planned.get(site, (0, 0)), people.get(site, (0, 0))
-        yield from (abs(one - other) for one, other in zip(before, after, strict=True))
+    apart = [
+        tuple(abs(one - other) for one, other in zip(before, people.get(site, (0, 0)), strict=True))
+        for site, before in planned.items()
+        if site not in own
+    ]
+    felt = [arms for arms in apart if any(arms)]
+    if own and len(felt) == 1:
+        return False
+    return all(n == 0 or n >= k for n in map(sum, zip(*felt, strict=True)))
 
 
 def _sexes_tell(frame: pd.DataFrame, told: Mask) -> Mask:

@@ -172,11 +172,15 @@ def test_a_cell_is_told_where_those_left_out_are_nobody_or_enough():
     assert told(SITES | {"FUK": (30, 9)}) == [True, False]
     assert told({site: SITES[site] for site in ("FUK", "TYO", "MTL")}) == [True, True]
     assert told({site: SITES[site] for site in ("FUK", "TYO")}) == [True, False]
+    assert told({site: (case - 4, control) for site, (case, control) in SITES.items()})[1]
 
 
 def test_an_insider_is_not_told_what_would_leave_one_other_site():
     two_others = {site: SITES[site] for site in ("FUK", "TYO", "MTL")}
-    assert told(two_others, own=["FUK"]) == [True, True]
+    assert told(two_others, own=["FUK"]) == [True, False]
+    a_few_each = {site: (case - 4, control) for site, (case, control) in SITES.items()}
+    assert told(a_few_each, own=["FUK"]) == [True, True]
+    assert told(a_few_each, own=["FUK", "TYO"]) == [True, False]
     many = SITES | {"FUK": (40, 40)}
     assert told(many, own=["FUK", "TYO", "MTL"])[1] is False
 
