@@ -6,19 +6,27 @@ the steps of a run with what an earlier run has kept in memory.
 
 from __future__ import annotations
 
+import os
 import sys
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
+import django
 import numpy as np
 import pandas as pd
 
-from analysis.frames import BatchFrame, StudyFrames
-from analysis.packing import Tree, unpack
-from analysis.pipeline import compute
-from analysis.plans import AnalysisPlan
-from analysis.steps import Leaves, Piece, digest, packed_result
+from hikiproject import testing
+
+testing.enter()
+os.environ.setdefault("DJANGO_SETTINGS_MODULE", "hikiproject.settings")
+django.setup()  # frames knows the database's rows too, though none is read here
+
+from analysis.frames import BatchFrame, StudyFrames  # noqa: E402
+from analysis.packing import Tree, unpack  # noqa: E402
+from analysis.pipeline import compute  # noqa: E402
+from analysis.plans import AnalysisPlan  # noqa: E402
+from analysis.steps import Leaves, Piece, digest, packed_result  # noqa: E402
 
 PEOPLE, FEATURES = 80, 300  # a site's people, half of them cases
 PLAN = AnalysisPlan(case=("hikikomori",), control=("healthy_control",), n_trees=10)
