@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 import numpy.typing as npt
 
 from analysis.stats.batches import batch_design, batch_numbers, refuse_batches
 from analysis.stats.combat_model import CombatModel
-from analysis.stats.design import Covariates
+from analysis.stats.design import Covariates, Design
 from analysis.stats.errors import UnusableData
 from analysis.stats.labels import distinct_labels
 from analysis.stats.location_scale import Fit, Located, explained, fit_batches, left_alone, locate
@@ -58,24 +60,17 @@ def fit_combat(
     .. [1] Johnson, Li and Rabinovic 2007, doi:10.1093/biostatistics/kxj037
     """
     data = checked_values(values)
-    labels = distinct_labels(batch, len(data))
-    names = tuple(sorted(set(labels)))
-    codes = batch_numbers(labels, names)
-    refuse_batches(names, reference_batch)
-    design, layout = batch_design(covariates, labels, codes, len(names))
-    notes: tuple[str, ...] = ()
-    if not mean_only and (layout.n == 1).any():
-        single = names[int(np.flatnonzero(layout.n == 1)[0])]
-        notes = (f"Batch {single} has one sample, so only shifts are adjusted.",)
-        mean_only = True
+    batches = _batches(batch, len(data), covariates, reference_batch, mean_only=mean_only)
+    design, layout, mean_only = batches.design, batches.layout, batches.mean_only
     fit = fit_batches(data, layout)
-    reference = None if reference_batch is None else names.index(reference_batch)
-    alone, told = _not_adjusted(data, layout, fit, reference, mean_only=mean_only)
+    alone, told = _not_adjusted(data, layout, fit, batches.reference, mean_only=mean_only)
     means = design.columns.mean(axis=0)
-    located = locate(fit, layout, layout.levels - means, alone, reference)
-    gamma, delta, priors = _shrink(located, reference, parametric=parametric, mean_only=mean_only)
+    located = locate(fit, layout, layout.levels - means, alone, batches.reference)
+    gamma, delta, priors = _shrink(
+        located, batches.reference, parametric=parametric, mean_only=mean_only
+    )
     return CombatModel(
-        batches=names,
+        batches=batches.names,
         n_samples=tuple(layout.n.tolist()),
         reference_batch=reference_batch,
         parametric=parametric,
@@ -93,8 +88,42 @@ def fit_combat(
         left_alone=alone,
         seen=fit.n > 0,
         priors=priors,
-        notes=(*notes, *told),
+        notes=(*batches.notes, *told),
     )
+
+
+@dataclass(frozen=True)
+class _Batches:
+    """Batches by name, laid out beside the covariates; ``reference`` is a place among them."""
+
+    names: tuple[str, ...]
+    design: Design
+    layout: Layout
+    reference: int | None
+    mean_only: bool
+    notes: tuple[str, ...] = ()
+
+
+def _batches(
+    batch: npt.ArrayLike,
+    n_samples: int,
+    covariates: Covariates,
+    reference_batch: str | None,
+    *,
+    mean_only: bool,
+) -> _Batches:
+    """The batches that a model is of; one of a single sample forces shifts alone, and says so."""
+    labels = distinct_labels(batch, n_samples)
+    names = tuple(sorted(set(labels)))
+    codes = batch_numbers(labels, names)
+    refuse_batches(names, reference_batch)
+    design, layout = batch_design(covariates, labels, codes, len(names))
+    reference = None if reference_batch is None else names.index(reference_batch)
+    if mean_only or not (layout.n == 1).any():
+        return _Batches(names, design, layout, reference, mean_only)
+    single = names[int(np.flatnonzero(layout.n == 1)[0])]
+    told = f"Batch {single} has one sample, so only shifts are adjusted."
+    return _Batches(names, design, layout, reference, mean_only=True, notes=(told,))
 
 
 def _not_adjusted(
