@@ -54,16 +54,19 @@ def check_file(
     kind: str,
     content: bytes,
     filename: str,
-    facts: SiteFacts,
+    facts: Callable[[], SiteFacts],
     options: Options,
     encoding: str = "",
 ) -> Checked:
-    """Read a file and check its rows. Raises UnreadableFile where there is no table in it."""
+    """Read a file and check its rows. Raises UnreadableFile where there is no table in it.
+
+    ``facts`` are asked for when the file has been read.
+    """
     if isinstance(options, assays.AssayOptions):
         table = read_file(kind, content, filename, encoding, assays.text_headers(options))
         if assays.tells_no_fault(table, options):
-            return assays.check(table, facts, options)
-    return check_table(kind, read_file(kind, content, filename, encoding), facts, options)
+            return assays.check(table, facts(), options)
+    return check_table(kind, read_file(kind, content, filename, encoding), facts(), options)
 
 
 def check_table(kind: str, table: Table, facts: SiteFacts, options: Options) -> Checked:

@@ -30,7 +30,9 @@ def normalise(name: str) -> str:
     digits stay: C18:1 is not C18, and 1,2- is not 12-. A trailing ``*`` stays as well, since
     platforms write it after names that no standard has confirmed.
     """
-    folded = unicodedata.normalize("NFKC", name).casefold().translate(_GREEK)
+    folded = name.lower()
+    if not name.isascii():
+        folded = unicodedata.normalize("NFKC", name).casefold().translate(_GREEK)
     return _SEPARATORS.sub(" ", folded).strip()
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -14,6 +14,7 @@ from pyarrow import csv as arrow_csv
 
 _CONTROLS = bytes(set(range(32)) - {9, 10, 13}) + b"\x7f"
 _BLOCK = 4 << 20  # a block's cells must not be many more than its columns
+_PIECE = 1 << 16
 # What a float rounds to 0 has a negative exponent, or so many noughts.
 _TINY = (b"e-", b"E-", b"0" * 300)
 
@@ -28,7 +29,15 @@ class PlainNumbers:
 
 def has_no_controls(content: bytes) -> bool:
     """Whether plain ASCII holds no control character; one pass without a regex."""
-    return content.isascii() and len(content.translate(None, _CONTROLS)) == len(content)
+    return content.isascii() and all(
+        len(piece.translate(None, _CONTROLS)) == len(piece) for piece in _pieces(content)
+    )
+
+
+def _pieces(content: bytes) -> Iterator[bytes]:
+    # A copy of the whole would be new memory, and costs more than what is done with it.
+    for start in range(0, len(content), _PIECE):
+        yield content[start : start + _PIECE]
 
 
 def read_plain(content: bytes, delimiter: str) -> pd.DataFrame | None:
@@ -59,16 +68,26 @@ def read_numbers(
     read = _read(content, delimiter, types)
     if read is None:
         return None
-    values = np.empty((read.num_rows, len(numeric)))
-    for j, name in enumerate(numeric):
-        column = read.column(name)
-        values[:, j] = column.to_numpy()
-        # Arrow reads "nan" and "inf" too, and those are words.
-        if np.isfinite(values[:, j]).sum() < len(column) - column.null_count:
-            return None
+    numbers = read.select(list(numeric))
+    values = _by_row(numbers)
+    # Arrow reads "nan" and "inf" too, and those are words.
+    n_gaps = sum(column.null_count for column in numbers.columns)
+    if np.isfinite(values).sum() + n_gaps < values.size:
+        return None
     if (values == 0).any() and any(mark in content for mark in _TINY):
         return None
     return _text_frame(read.select(told), told), PlainNumbers(numeric, values)
+
+
+def _by_row(numbers: pa.Table) -> NDArray[np.float64]:
+    """Columns as one array of rows, block by block: what is written then stays in the cache."""
+    values, start = np.empty((numbers.num_rows, numbers.num_columns)), 0
+    for block in numbers.to_batches():
+        rows = values[start : start + block.num_rows]
+        for j, column in enumerate(block.columns):
+            rows[:, j] = column.to_numpy(zero_copy_only=False)
+        start += block.num_rows
+    return values
 
 
 def _plain_header(content: bytes, delimiter: str) -> list[str]:
@@ -115,7 +134,6 @@ def _is_plain(content: bytes, delimiter: bytes) -> bool:
         0 < end < len(content) - 1
         and content.isascii()
         and b'"' not in content
-        and b"\n\n" not in content
         and _breaks_lines_one_way(content)
         and (delimiter == b"\t" or content.find(b"\t", end) < 0)
         and (content.find(b" ", end) < 0 or not _has_loose_spaces(content[end:], delimiter))

@@ -19,6 +19,7 @@ __all__ = ["Table", "UnreadableFile", "read_table", "read_text"]
 
 MAX_BYTES = 200 * 2**20
 MAX_CELLS = 20_000_000
+_EXCERPT = 200_000  # of the text, in which the separator is looked for
 
 _FOREIGN = (
     (b"%PDF", "a PDF"),
@@ -78,21 +79,36 @@ def read_table(
         opendocument = is_opendocument(content)
         rows, note = (read_opendocument if opendocument else read_workbook)(content, name)
         return _as_table(rows, "ODS" if opendocument else "XLSX", note, name)
+    _refuse_foreign(content, name)
+    plain = _plain_table(content, is_text)
+    if plain is not None:
+        return plain
     text, encoding = read_text(content, name)
     delimiter = _delimiter(text)
-    note = "Cells are separated by semicolons." if delimiter == ";" else ""
+    return _as_table(_parse_text(text, delimiter, name), encoding, _note(delimiter), name)
+
+
+def _plain_table(content: bytes, is_text: Callable[[str], bool] | None) -> Table | None:
+    """The table of plain ASCII, which is never decoded as a whole; None where it is not that."""
+    if not has_no_controls(content):
+        return None
+    delimiter = _delimiter(content[:_EXCERPT].decode("ascii"))
     numbers = read_numbers(content, delimiter, is_text) if is_text else None
     if numbers is not None and numbers[0].size + numbers[1].values.size <= MAX_CELLS:
-        return Table(numbers[0], encoding, note, numbers=numbers[1])
+        return Table(numbers[0], "UTF-8", _note(delimiter), numbers=numbers[1])
     frame = read_plain(content, delimiter)
     if frame is not None and frame.size <= MAX_CELLS:
-        return Table(frame, encoding, note)
-    return _as_table(_parse_text(text, delimiter, name), encoding, note, name)
+        return Table(frame, "UTF-8", _note(delimiter))
+    return None
+
+
+def _note(delimiter: str) -> str:
+    return "Cells are separated by semicolons." if delimiter == ";" else ""
 
 
 def refuse_size(content: bytes, name: str) -> None:
     """Raises UnreadableFile for a file with nothing in it, and for one too large to read."""
-    if not content.strip():
+    if not content or content.isspace():
         raise UnreadableFile(f"{name} is empty; send the table with its header.")
     if len(content) > MAX_BYTES:
         raise UnreadableFile(f"{name} is over {MAX_BYTES >> 20} MB; split it by rows.")
@@ -135,7 +151,7 @@ def _parse_text(text: str, delimiter: str, name: str) -> list[list[str]]:
 
 def _delimiter(text: str) -> str:
     """The separator that cuts the first rows into equally many cells, and into the most."""
-    head = text[:200_000]
+    head = text[:_EXCERPT]
     return max(",\t;", key=lambda delimiter: _fit(head, delimiter))
 
 

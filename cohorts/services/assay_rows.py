@@ -1,15 +1,25 @@
-"""Rows of packed values, into the database and out of it as they are: no text in between."""
+"""A batch's columns and rows of packed values into the database as they are: no text between."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from typing import Any
 
-from django.db import connection
+from django.db import connection, models
 
-from cohorts.ingest.assays import AssayRowHead
-from cohorts.models import AssayRow
+from cohorts.ingest.assays import AssayColumn, AssayRowHead
+from cohorts.models import AssayRow, BatchFeature
 
-COLUMNS = {
+_COLUMNS = {
+    "batch_id": "int8",
+    "position": "int4",
+    "feature_id": "int8",
+    "source_name": "varchar",
+    "unit": "varchar",
+    "factor": "float8",
+    "lod": "float8",
+}
+_ROWS = {
     "batch_id": "int8",
     "sample_id": "int8",
     "label": "varchar",
@@ -21,21 +31,58 @@ COLUMNS = {
 Packed = tuple[AssayRowHead, int | None, bytes, bytes]
 
 
-def copy_in(batch_id: int, rows: Iterable[Packed]) -> None:
-    """Append rows of (head, sample id, values, flags) to a batch; inside the caller's transaction.
+def copy_columns(batch_id: int, columns: Iterable[tuple[AssayColumn, int]]) -> None:
+    """Append columns, each with its feature's id, in their order; inside the caller's transaction.
 
     Constraints hold as for any row, and a broken one raises IntegrityError.
     """
-    table = AssayRow._meta.db_table
+    _copy(
+        BatchFeature,
+        _COLUMNS,
+        (
+            (
+                batch_id,
+                position,
+                feature,
+                column.source_name,
+                column.unit,
+                column.factor,
+                column.lod,
+            )
+            for position, (column, feature) in enumerate(columns)
+        ),
+    )
+
+
+def copy_in(batch_id: int, rows: Iterable[Packed]) -> None:
+    """Append rows of (head, sample id, values, flags) to a batch, as `copy_columns` does."""
+    _copy(
+        AssayRow,
+        _ROWS,
+        (
+            (
+                batch_id,
+                sample_id,
+                head.label,
+                head.sample_type,
+                head.injection_order,
+                values,
+                flags,
+            )
+            for head, sample_id, values, flags in rows
+        ),
+    )
+
+
+def _copy(model: type[models.Model], types: dict[str, str], rows: Iterable[Sequence[Any]]) -> None:
     connection.ensure_connection()
     # A statement would carry every value as text of twice its length; COPY takes the bytes.
-    command = f"COPY {table} ({', '.join(COLUMNS)}) FROM STDIN (FORMAT binary)"
+    command = f"COPY {model._meta.db_table} ({', '.join(types)}) FROM STDIN (FORMAT binary)"
     with (
         connection.wrap_database_errors,
         connection.connection.cursor() as cursor,
         cursor.copy(command) as copy,
     ):
-        copy.set_types(list(COLUMNS.values()))
-        for head, sample_id, values, flags in rows:
-            said = (head.label, head.sample_type, head.injection_order)
-            copy.write_row((batch_id, sample_id, *said, values, flags))
+        copy.set_types(list(types.values()))
+        for row in rows:
+            copy.write_row(row)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from cohorts.ingest.assays import AssayColumn, AssayOptions, CheckedBatch
 from cohorts.ingest.facts import normalise
-from cohorts.models import AssayBatch, BatchFeature, Feature, Sample, Site, Upload
+from cohorts.models import AssayBatch, Feature, Sample, Site, Upload
 from cohorts.models.assay import pack_flags, pack_values
 from cohorts.services import assay_rows, suspicions, voiding
 from cohorts.services.assay_plans import Revision
@@ -52,17 +52,8 @@ def store_batch(
         version=replaces.version + 1 if replaces else 1,
     )
     features = _features(batch.features)
-    BatchFeature.objects.bulk_create(
-        BatchFeature(
-            batch=stored,
-            position=position,
-            feature=features[_name(column)],
-            source_name=column.source_name,
-            unit=column.unit,
-            factor=column.factor,
-            lod=column.lod,
-        )
-        for position, column in enumerate(batch.features)
+    assay_rows.copy_columns(
+        stored.pk, ((column, features[_name(column)]) for column in batch.features)
     )
     samples = dict(Sample.objects.filter(site=site).values_list("code", "pk"))
     assay_rows.copy_in(
@@ -85,14 +76,14 @@ def _name(column: AssayColumn) -> str:
     return column.feature.name if column.feature else column.source_name
 
 
-def _features(columns: tuple[AssayColumn, ...]) -> dict[str, Feature]:
+def _features(columns: tuple[AssayColumn, ...]) -> dict[str, int]:
     """The dictionary's features by name; unknown names become features that wait for review."""
     names = {_name(column) for column in columns}
-    known = {feature.name: feature for feature in Feature.objects.filter(name__in=names)}
+    known = dict(Feature.objects.filter(name__in=names).values_list("name", "pk"))
     new = [
         Feature(name=name, kind="unknown", reviewed=False)
         for name in sorted(names - known.keys(), key=normalise)
     ]
     for feature in Feature.objects.bulk_create(new):
-        known[feature.name] = feature
+        known[feature.name] = feature.pk
     return known

@@ -15,12 +15,18 @@ from django.db import connection
 NAMING_LOCK = 0x48494B46
 
 
-def store(content: bytes) -> str:
+def digest_of(content: bytes) -> str:
+    """The SHA-256 under which a content is kept."""
+    return hashlib.sha256(content).hexdigest()
+
+
+def store(content: bytes, digest: str = "") -> str:
     """Keep ``content`` under its SHA-256 and return that; the same content twice is one file.
 
-    When this returns, the file survives a crash: a row without its file cannot exist.
+    When this returns, the file survives a crash: a row without its file cannot exist. ``digest``
+    is its `digest_of`, where that is known.
     """
-    digest = hashlib.sha256(content).hexdigest()
+    digest = digest or digest_of(content)
     target = path_of(digest)
     if target.exists():
         return digest

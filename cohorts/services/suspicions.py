@@ -23,13 +23,12 @@ def recheck(batch: AssayBatch) -> list[Query]:
 
 
 def _findings(batch: AssayBatch) -> list[Finding]:
+    if batch.scale != AssayBatch.Scale.RAW:
+        return []
     hulls = ReferenceRange.objects.hulls()
-    columns = [
-        column
-        for column in BatchFeature.objects.filter(batch=batch).select_related("feature")
-        if column.feature_id in hulls and column.factor is not None
-    ]
-    if not columns or batch.scale != AssayBatch.Scale.RAW:
+    judged = BatchFeature.objects.filter(batch=batch, feature__in=hulls, factor__isnull=False)
+    columns = list(judged.select_related("feature"))
+    if not columns:
         return []
     rows = list(AssayRow.objects.filter(batch=batch, sample_type=AssayRow.Type.STUDY))
     if not rows:

@@ -16,6 +16,7 @@ from cohorts.ingest.assays import CheckedAssays
 from cohorts.ingest.checking import Checked
 from cohorts.ingest.comparison import Preview
 from cohorts.ingest.encodings import CODECS
+from cohorts.ingest.facts import SiteFacts
 from cohorts.ingest.reading import UnreadableFile
 from cohorts.ingest.report import Fault, Report
 from cohorts.models import Change, Site, Upload, User
@@ -151,7 +152,10 @@ def _look(site: Site, upload: Upload) -> _Outcome:
     sent = uploads.SentTable(
         upload.kind, files.read(upload.sha256), upload.filename, upload.options
     )
-    facts = replace(books.facts_of(site), corrects=True)
+
+    def facts() -> SiteFacts:
+        return replace(books.facts_of(site), corrects=True)
+
     try:
         checked = uploads.check(sent, facts, uploads.mapping_of(site, upload.kind))
     except UnreadableFile as error:

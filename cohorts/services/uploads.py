@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import hashlib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -86,7 +85,7 @@ def submit(site: Site, sent: SentTable, *, by: User | None) -> Upload:
     The file and its report are kept either way; of a refused table no row is stored.
     """
     upload = receive(site, sent, by=by)
-    return upload if upload.status == Upload.Status.ACCEPTED else accept(upload)
+    return upload if upload.status == Upload.Status.ACCEPTED else accept(upload, sent.content)
 
 
 @retried
@@ -114,8 +113,9 @@ def receive(site: Site, sent: SentTable, *, by: User | None) -> Upload:
             )
         )
     files.hold_for_naming()
-    refuse_replaced(site, hashlib.sha256(sent.content).hexdigest())
-    digest = files.store(sent.content)
+    digest = files.digest_of(sent.content)
+    refuse_replaced(site, digest)
+    files.store(sent.content, digest)
     upload, _ = Upload.objects.get_or_create(
         site=site,
         kind=sent.kind,
@@ -141,16 +141,22 @@ def refuse_replaced(site: Site, digest: str) -> None:
 
 @retried
 @transaction.atomic
-def accept(upload: Upload) -> Upload:
-    """Check every row against the books and store all of them, or none and say why."""
+def accept(upload: Upload, content: bytes | None = None) -> Upload:
+    """Check every row against the books and store all of them, or none and say why.
+
+    ``content`` saves reading the file, for who has just stored it under the upload's digest.
+    """
+    stored = upload.sha256
     # The site's row orders its uploads: a check stays true until its rows are written.
     site = Site.objects.select_for_update().select_related("study").get(pk=upload.site_id)
     upload = Upload.objects.select_for_update().get(pk=upload.pk)
     if upload.status == Upload.Status.ACCEPTED:
         return upload
-    sent = SentTable(upload.kind, files.read(upload.sha256), upload.filename, upload.options)
+    if content is None or upload.sha256 != stored:  # an erasure may have rewritten the file
+        content = files.read(upload.sha256)
+    sent = SentTable(upload.kind, content, upload.filename, upload.options)
     try:
-        checked = check(sent, books.facts_of(site), mapping_of(site, upload.kind))
+        checked = check(sent, lambda: books.facts_of(site), mapping_of(site, upload.kind))
     except UnreadableFile as error:
         upload.report = unreadable(upload.kind, error).as_dict()
         upload.status = Upload.Status.REJECTED
@@ -176,12 +182,12 @@ def dry_run(site: Site, sent: SentTable) -> Report:
     """The report that sending this table would give; nothing is stored."""
     check_kind(sent.kind)
     try:
-        return check(sent, books.facts_of(site), mapping_of(site, sent.kind)).report
+        return check(sent, lambda: books.facts_of(site), mapping_of(site, sent.kind)).report
     except UnreadableFile as error:
         return unreadable(sent.kind, error)
 
 
-def check(sent: SentTable, facts: SiteFacts, mapping: Mapping[str, str]) -> Checked:
+def check(sent: SentTable, facts: Callable[[], SiteFacts], mapping: Mapping[str, str]) -> Checked:
     """Read the file and check its rows, in a child. Raises UnreadableFile: no table in it."""
     options: Options = mapping
     if sent.kind == "assays":

@@ -74,21 +74,19 @@ def replaced_by(
     site: Site, *, platform: str, matrix: str, label: str, samples: Collection[str]
 ) -> AssayBatch | None:
     """The voided batch that a newly sent one stands in for: same run, some of the same samples."""
-    rows = AssayRow.objects.filter(sample__site=site, sample__code__in=samples)
-    found: AssayBatch | None = (
-        AssayBatch.objects.filter(
-            site=site,
-            platform=platform,
-            matrix=matrix,
-            label=label,
-            status=AssayBatch.Status.VOIDED,
-            replaced_by=None,
-            voids__approved=True,
-            pk__in=rows.values("batch"),
-        )
-        .order_by("-pk")
-        .first()
+    waiting = AssayBatch.objects.filter(
+        site=site,
+        platform=platform,
+        matrix=matrix,
+        label=label,
+        status=AssayBatch.Status.VOIDED,
+        replaced_by=None,
+        voids__approved=True,
     )
+    if not waiting.exists():  # nearly always: the samples need not be looked up
+        return None
+    rows = AssayRow.objects.filter(sample__site=site, sample__code__in=samples)
+    found: AssayBatch | None = waiting.filter(pk__in=rows.values("batch")).order_by("-pk").first()
     return found
 
 

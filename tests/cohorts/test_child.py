@@ -16,6 +16,7 @@ from cohorts import models
 from cohorts.ingest import checking
 from cohorts.ingest.child import client
 from cohorts.ingest.child.limits import Limits
+from cohorts.ingest.facts import SampleFacts, SiteFacts
 from cohorts.ingest.reading import UnreadableFile
 from cohorts.ingest.remarks import as_xlsx
 from cohorts.services import ledger
@@ -33,6 +34,13 @@ def test_the_child_reads_what_the_parent_would():
 def test_a_refusal_comes_back_in_its_own_words():
     with pytest.raises(UnreadableFile, match=r"^p\.csv is a picture; export the table as CSV"):
         client.read_file("participants", b"\x89PNG\r\n", "p.csv")
+
+
+def test_a_file_refused_before_its_facts_were_needed_is_refused_in_its_own_words():
+    many = {f"S{i}": SampleFacts(f"S{i}", "P", "plasma") for i in range(20_000)}
+    facts = SiteFacts("FUK", date(2026, 1, 1), samples=many)  # more than a socket holds
+    with pytest.raises(UnreadableFile, match=r"^p\.csv is a picture"):
+        client.check_file("samples", b"\x89PNG\r\n", "p.csv", lambda: facts, {})
 
 
 def test_a_small_file_does_not_wait_for_a_start():
@@ -80,7 +88,7 @@ def test_a_warm_process_that_was_killed_is_replaced():
 
 def test_a_fault_of_the_parser_itself_is_not_taken_for_a_bad_file(monkeypatch):
     with pytest.raises(client.ParserFailure, match="KeyError"):
-        client._run("no such job", (), "p.csv")
+        client._run("no such job", (), "p.csv", lambda: None)
 
 
 def test_a_workbook_passes_through_the_child():

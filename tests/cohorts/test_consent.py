@@ -98,7 +98,7 @@ def test_an_expired_ethics_approval_stops_new_enrolment_and_not_old_data():
     head = "participant,sex,group,enrolled_on\n"
     rows = "N1,f,hikikomori,2025-01-01\nN2,f,hikikomori,2024-12-31\n"
     table = uploads.SentTable("participants", (head + rows).encode())
-    (fault,) = uploads.check(table, books.facts_of(person.site), {}).report.faults
+    (fault,) = uploads.check(table, lambda: books.facts_of(person.site), {}).report.faults
     assert (fault.row, fault.column) == (2, "enrolled_on")
     assert "is after the ethics approval of" in fault.message
     assert "nobody is enrolled without one" in fault.message

@@ -114,7 +114,7 @@ def test_a_merged_code_leads_to_the_one_that_is_kept(kept, other, nurse):
         with pytest.raises(UnusableRequest, match="FUK-2 was merged into FUK-1; use that code"):
             ask()
     table = uploads.SentTable("samples", b"sample,participant,material\nT1,FUK-2,plasma\n")
-    (fault,) = uploads.check(table, books.facts_of(kept.site), {}).report.faults
+    (fault,) = uploads.check(table, lambda: books.facts_of(kept.site), {}).report.faults
     assert "FUK-2 was merged into FUK-1; write that code." in fault.message
 
 
@@ -176,7 +176,7 @@ def test_who_moves_is_one_person_with_a_record_at_each_site(kept, away, nurse):
     # The consent covers what was collected where it was signed; the new site asks for its own.
     assert not arrived.consents.exists()
     table = uploads.SentTable("samples", b"sample,participant,material\nT1,FUK-1,plasma\n")
-    (fault,) = uploads.check(table, books.facts_of(kept.site), {}).report.faults
+    (fault,) = uploads.check(table, lambda: books.facts_of(kept.site), {}).report.faults
     assert "FUK-1 moved to another site on 2024-06-01; new data are taken there." in fault.message
 
 

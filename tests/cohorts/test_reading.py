@@ -246,3 +246,12 @@ def test_numbers_are_read_at_once_unless_a_cell_is_more_than_a_plain_number(odd)
     assert plain.values.tolist()[0] == [1.5, 0.0]
     assert plain.values[1, 1] == -2e5
     assert numbers(odd) is None
+
+
+@pytest.mark.parametrize(
+    "content", [b"a,b\n1,2\n\n3,4\n", b"a\n1\n\n3\n", b"a,b\r\n1,2\r\n\r\n3,4\r\n"]
+)
+def test_a_blank_line_of_a_plain_table_counts_and_is_left_out(content):
+    table = read_table(content)
+    assert table.frame.index.tolist() == [2, 4]
+    assert table.frame["a"].tolist() == ["1", "3"]

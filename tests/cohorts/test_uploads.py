@@ -93,6 +93,16 @@ def test_the_same_file_twice_is_one_upload(site):
     assert Change.objects.count() == 1
 
 
+def test_a_file_that_was_rewritten_meanwhile_is_read_again_and_not_taken_as_it_was_sent(site):
+    enrolled(site)
+    sent = uploads.SentTable("assays", ASSAYS.encode(), "assays.csv", PLASMA)
+    upload = uploads.receive(site, sent, by=None)
+    without = files.store("".join(ASSAYS.splitlines(keepends=True)[:2]).encode())
+    Upload.objects.filter(pk=upload.pk).update(sha256=without)
+    uploads.accept(upload, sent.content)
+    assert [row.label for row in AssayRow.objects.all()] == ["T1"]
+
+
 def test_a_refused_file_is_kept_and_may_be_sent_again_once_its_cause_is_gone(site):
     early = send(site, "samples", SAMPLES)
     assert early.status == Upload.Status.REJECTED

@@ -9,6 +9,7 @@ import socket
 import subprocess
 import sys
 import threading
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -32,7 +33,8 @@ class ParserFailure(RuntimeError):
 
 def read_file(kind: str, content: bytes, filename: str, encoding: str = "") -> Table:
     """As `checking.read_file`, in a child."""
-    table: Table = _run("read", (kind, pickle.PickleBuffer(content), filename, encoding), filename)
+    arguments = (kind, pickle.PickleBuffer(content), filename, encoding)
+    table: Table = _run("read", arguments, filename, lambda: None)
     return table
 
 
@@ -40,13 +42,13 @@ def check_file(
     kind: str,
     content: bytes,
     filename: str,
-    facts: SiteFacts,
+    facts: Callable[[], SiteFacts],
     options: Options,
     encoding: str = "",
 ) -> Checked:
-    """As `checking.check_file`, in a child."""
-    arguments = (kind, pickle.PickleBuffer(content), filename, facts, options, encoding)
-    checked: Checked = _run("check", arguments, filename)
+    """As `checking.check_file`, in a child; ``facts`` are looked up while it reads the file."""
+    arguments = (kind, pickle.PickleBuffer(content), filename, options, encoding)
+    checked: Checked = _run("check", arguments, filename, facts)
     return checked
 
 
@@ -55,9 +57,11 @@ def warm() -> None:
     _server()
 
 
-def _run(job: str, arguments: tuple[Any, ...], filename: str) -> Any:
+def _run(
+    job: str, arguments: tuple[Any, ...], filename: str, facts: Callable[[], SiteFacts | None]
+) -> Any:
     try:
-        outcome, value = _exchange((LIMITS, job, arguments))
+        outcome, value = _exchange((LIMITS, job, arguments), facts)
     except (BrokenPipeError, ConnectionResetError, TimeoutError, EOFError) as ended:
         # The kernel ended the child.
         raise UnreadableFile(
@@ -77,8 +81,8 @@ def _run(job: str, arguments: tuple[Any, ...], filename: str) -> Any:
     return value
 
 
-def _exchange(job: object) -> Any:
-    """The child's answer."""
+def _exchange(job: object, facts: Callable[[], SiteFacts | None]) -> Any:
+    """The child's answer to the job, and to the facts that are sent after it."""
     ours, theirs = socket.socketpair()
     with ours:
         with theirs:
@@ -87,6 +91,7 @@ def _exchange(job: object) -> Any:
         ours.settimeout(LIMITS.wall_seconds + 30)
         with ours.makefile("rwb") as both:
             wire.send(both, job)
+            wire.send(both, facts())
             return wire.receive(both, writable=True)
 
 

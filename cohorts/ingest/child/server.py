@@ -6,6 +6,7 @@ It ends when the process that started it closes its end of FD, however that one 
 from __future__ import annotations
 
 import contextlib
+import functools
 import gc
 import os
 import signal
@@ -19,10 +20,11 @@ from cohorts.ingest import checking
 from cohorts.ingest.child import wire
 from cohorts.ingest.child.limits import apply
 from cohorts.ingest.encodings import UndecidedEncoding
+from cohorts.ingest.facts import SiteFacts
+from cohorts.ingest.reading import Table
 from cohorts.ingest.workbook import UnreadableFile
 
 _TAKEN, _NO_MORE = b"t", b"n"
-JOBS: dict[str, Callable[..., object]] = {"read": checking.read_file, "check": checking.check_file}
 
 
 def serve(control: socket.socket) -> None:
@@ -70,7 +72,30 @@ def _work(connection: socket.socket) -> None:
     with connection.makefile("rwb") as both:
         limits, job, arguments = wire.receive(both)
         apply(limits)
-        wire.send(both, _answer(job, arguments))
+        facts = functools.cache(lambda: wire.receive(both))
+        answer = _answer(job, (*arguments, facts))
+        facts()  # also where the file was refused before: the other end must not be left writing
+        wire.send(both, answer)
+
+
+def _read(
+    kind: str, content: bytes, filename: str, encoding: str, _facts: Callable[[], None]
+) -> Table:
+    return checking.read_file(kind, content, filename, encoding)
+
+
+def _check(
+    kind: str,
+    content: bytes,
+    filename: str,
+    options: checking.Options,
+    encoding: str,
+    facts: Callable[[], SiteFacts],
+) -> checking.Checked:
+    return checking.check_file(kind, content, filename, facts, options, encoding)
+
+
+JOBS: dict[str, Callable[..., object]] = {"read": _read, "check": _check}
 
 
 def _answer(job: str, arguments: tuple[Any, ...]) -> tuple[str, Any]:

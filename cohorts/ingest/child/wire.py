@@ -7,6 +7,8 @@ import struct
 from io import BufferedRWPair
 from typing import Any
 
+import numpy as np
+
 _COUNT = struct.Struct("<Q")
 
 
@@ -42,12 +44,12 @@ def _exactly(connection: BufferedRWPair, size: int) -> bytes:
     return got
 
 
-def _into_memory(connection: BufferedRWPair, size: int) -> bytearray:
-    memory = bytearray(size)
-    view, at = memoryview(memory), 0
+def _into_memory(connection: BufferedRWPair, size: int) -> memoryview:
+    # An array is not filled with noughts first, and a large one comes in large pages.
+    view, at = memoryview(np.empty(size, np.uint8)), 0  # type: ignore[arg-type]  # has a buffer
     while at < size:
         n = connection.readinto(view[at:])
         if not n:
             raise EOFError
         at += n
-    return memory
+    return view
