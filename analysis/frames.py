@@ -9,7 +9,9 @@ from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
+from django.contrib.postgres.fields import ArrayField
 from django.db import connection
+from django.db.models import BigIntegerField, BooleanField, F, Func, Value
 from numpy.typing import NDArray
 from psycopg import ClientCursor, Cursor
 
@@ -175,11 +177,21 @@ class _Row(NamedTuple):
     packed_flags: bytes
 
 
+class _OneOf(Func):
+    """Whether a number is in an array: a list of thousands is taken apart at every step."""
+
+    template, arg_joiner, output_field = "%(expressions)s)", " = ANY(", BooleanField()
+
+
+def _array(numbers: Sequence[int]) -> Value:
+    return Value(list(numbers), ArrayField(BigIntegerField()))
+
+
 def _rows(row_ids: Sequence[int]) -> list[_Row]:
     if not row_ids:
         return []
     names = ["batch_id", *(f"sample__{name}" for name in _OF_SAMPLE), *_PACKED]
-    found = AssayRow.objects.filter(pk__in=row_ids, sample__isnull=False)
+    found = AssayRow.objects.filter(_OneOf(F("pk"), _array(row_ids)), sample__isnull=False)
     found = found.order_by("batch_id", "sample__collected_at", "pk")
     query = found.values_list(*names).query.sql_with_params()
     connection.ensure_connection()
