@@ -6,6 +6,7 @@ import os
 import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager
+from urllib.parse import quote
 
 from hikiproject import embedded
 from hikiproject import state as states
@@ -35,3 +36,12 @@ def empty_database() -> Iterator[None]:
         yield
     finally:
         connection.creation.destroy_test_db(before, verbosity=0)
+
+
+def url_of_test_database() -> str:
+    """The database of `empty_database`, for a program beside this one."""
+    from django.db import connection
+
+    at = connection.settings_dict
+    login = f"{quote(at['USER'])}:{quote(at['PASSWORD'])}"
+    return f"postgres://{login}@{quote(at['HOST'], safe='')}:{at['PORT']}/{at['NAME']}"

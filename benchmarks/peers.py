@@ -20,10 +20,11 @@ PEERS = {
     "nilearn": "nilearn",
     "ikpls": "ikpls",
     "statsmodels": "statsmodels",
+    "import_export": "django-import-export",
 }
 # Ours is measured with the versions that it runs with, and so are the peers that share them.
-SHARED = ("numpy", "scipy", "scikit-learn")
-TOOLS = ("pandas", "threadpoolctl")
+SHARED = ("numpy", "scipy", "scikit-learn", "django")
+TOOLS = ("pandas", "threadpoolctl", "psycopg[binary]")
 
 
 def ensure(say: Say) -> Path:

@@ -6,18 +6,24 @@ child that parses and the database work for us and are in our time.
 
 from __future__ import annotations
 
+import gc
 import io
+import os
+import subprocess
+import sys
 import time
 from collections.abc import Callable
 from datetime import date
+from pathlib import Path
 from statistics import median
 
 import pandas as pd
 
-from benchmarks.database import empty_database
+from benchmarks import peers, runner
+from benchmarks.database import empty_database, url_of_test_database
 from benchmarks.files import N_FEATURES, N_SAMPLES, a_table
 
-ROUNDS, N_BATCHES = 5, 1_000
+ROUNDS, N_BATCHES, PEER_VALUES = 5, 1_000, 20_000
 
 
 def measure() -> dict[str, list[float]]:
@@ -26,12 +32,15 @@ def measure() -> dict[str, list[float]]:
 
     site, table = site_with_samples(N_SAMPLES), a_table(N_SAMPLES, N_FEATURES)
     found: dict[str, list[float]] = {}
+    _as_served()
     for number in range(ROUNDS + 1):
         # Another batch of the same samples, or it would be the file that is there already.
         content = table.replace(b"metabolite 0 ", f"metabolite x{number} ".encode(), 1)
         turns: dict[str, Callable[[], object]] = {
             "pandas.read_csv": lambda content=content: pd.read_csv(io.BytesIO(content)),
             "upload to accepted rows": lambda content=content: _upload(site, content),
+            # The first reading of new rows also marks them as committed, which is written.
+            "the matrix read back, the first time": lambda: _matrix(site),
             "the matrix read back": lambda: _matrix(site),
         }
         for what, work in turns.items():
@@ -78,14 +87,35 @@ def _erasure() -> float:
     return time.perf_counter() - began
 
 
+def _import_export(python: Path) -> float:
+    """Seconds of the peer, on the same server, for as many values as our table has."""
+    done = subprocess.run(
+        [str(python), "benchmarks/peer_import_export.py", str(PEER_VALUES)],
+        cwd=runner.BASE,
+        env={**os.environ, "DATABASE_URL": url_of_test_database()},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    return float(done.stdout) / PEER_VALUES * N_SAMPLES * N_FEATURES
+
+
+def _as_served() -> None:
+    """Hold what is loaded as the web server does, so that a full collection is no part of it."""
+    gc.collect()
+    gc.freeze()
+
+
 def main() -> None:
     """Print the table."""
+    python = peers.ensure(lambda line: print(line, file=sys.stderr, flush=True))
     with empty_database():
         found = measure()
+        found["django-import-export, as many values"] = [_import_export(python)]
     parse = median(found["pandas.read_csv"])
     for what, seconds in found.items():
         print(
-            f"{what:34} {median(seconds) * 1e3:10.1f} ms {median(seconds) / parse:8.2f} of pandas"
+            f"{what:38} {median(seconds) * 1e3:10.1f} ms {median(seconds) / parse:8.2f} of pandas"
         )
 
 
