@@ -13,7 +13,7 @@ from django.utils.translation import gettext as _
 
 from cohorts.site_home import Enrolment
 
-WIDTH, HEIGHT, LEFT, RIGHT, TOP, BOTTOM = 640, 220, 46, 14, 14, 28
+WIDTH, HEIGHT, LEFT, RIGHT, TOP, BOTTOM = 440, 190, 46, 14, 14, 28
 
 
 @dataclass(frozen=True)

@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from cohorts.labels import MisreadCode, read_label
+from cohorts.errors import RefusedHandling
+from cohorts.labels import read_label
 from cohorts.models import Sample, ShippedTube, Site, User
+from cohorts.sentences import say
 
 MOST = 200  # tubes at once
 
@@ -58,15 +60,22 @@ def _told(site: str, tube: Sample, shipment: int | None) -> ScannedTube:
 
 
 def read(text: str, names: Sequence[str], here: Site, user: User) -> str:
-    """The name of one more tube. Raises MisreadCode with what to do where it cannot be taken."""
+    """The name of one more tube.
+
+    Raises MisreadCode for a wrong label, RefusedHandling for a tube that cannot be taken.
+    """
     name = name_of(text, here)
     if name in names:
-        raise MisreadCode(f"{name} is in the list already.")
+        raise RefusedHandling(say("%(tube)s is in the list already.", tube=name))
     if len(names) >= MOST:
-        raise MisreadCode(f"{MOST} tubes are in the list: finish with these first.")
+        raise RefusedHandling(say("%(n)s tubes are in the list: finish with these first.", n=MOST))
     if name not in tubes_of([name], here, user):
-        raise MisreadCode(
-            f"{name} is no tube of {here.code}, and on no shipment that is on its way here: "
-            "check the label."
+        raise RefusedHandling(
+            say(
+                "%(tube)s is no tube of %(site)s, and on no shipment that is on its way here: "
+                "check the label.",
+                tube=name,
+                site=here.code,
+            )
         )
     return name

@@ -223,8 +223,10 @@ def shipment(request: HttpRequest, shipment_id: int) -> HttpResponse:
             raise PermissionDenied
         if form.is_valid() and _tell(request, form, lambda: _received(found, form, user)):
             return redirect("shipment", found.pk)
+    sent_here = access.may(user, "shipment", "R", found.from_site_id)
     context = {
         "shipment": found,
+        "site": found.from_site if sent_here else found.to_site,
         "receipt": arrived,
         "tubes": found.tubes.select_related("sample"),
         "temperatures": found.temperatures.all(),

@@ -20,6 +20,7 @@ from cohorts.errors import DomainError, RefusedHandling
 from cohorts.labels import MisreadCode
 from cohorts.models import Box, Site, User
 from cohorts.scanning import ScannedTube
+from cohorts.sentences import say
 from cohorts.services import bench
 from cohorts.views import site_of, user_of
 
@@ -44,6 +45,8 @@ def scan(request: HttpRequest, code: str) -> HttpResponse:
             fresh = scanning.read(text, list(tubes), here, user)
         except MisreadCode as error:
             fault = str(error)
+        except DomainError as error:
+            fault = error.message
         else:
             tubes |= scanning.tubes_of([fresh], here, user)
     context = {
@@ -88,7 +91,10 @@ def _with(page: str, here: Site, field: str, values: list[str]) -> str:
 def _own_codes(here: Site, tubes: list[ScannedTube]) -> list[str]:
     if coming := next((tube for tube in tubes if tube.shipment is not None), None):
         raise RefusedHandling(
-            f"{coming.name} is on its way here: receive it first, or take it out of the list."
+            say(
+                "%(tube)s is on its way here: receive it first, or take it out of the list.",
+                tube=coming.name,
+            )
         )
     return [tube.code for tube in tubes]
 
@@ -96,16 +102,25 @@ def _own_codes(here: Site, tubes: list[ScannedTube]) -> list[str]:
 def _receipt_of(tubes: list[ScannedTube]) -> str:
     """The form of the one shipment that all of these tubes came with, filled in."""
     if not tubes:
-        raise RefusedHandling("No tube is in the list: scan one.")
+        raise RefusedHandling(say("No tube is in the list: scan one."))
     if strange := next((tube for tube in tubes if tube.shipment is None), None):
         raise RefusedHandling(
-            f"{strange.name} is on no shipment that is on its way here: take it out of the list."
+            say(
+                "%(tube)s is on no shipment that is on its way here: take it out of the list.",
+                tube=strange.name,
+            )
         )
     first = tubes[0]
     if other := next((tube for tube in tubes if tube.shipment != first.shipment), None):
         raise RefusedHandling(
-            f"{other.name} came with shipment {other.shipment}, {first.name} with "
-            f"{first.shipment}: receive one shipment at a time."
+            say(
+                "%(tube)s came with shipment %(shipment)s, %(first)s with %(first_shipment)s: "
+                "receive one shipment at a time.",
+                tube=other.name,
+                shipment=other.shipment,
+                first=first.name,
+                first_shipment=first.shipment,
+            )
         )
     words = urlencode({"tubes": "\n".join(tube.code for tube in tubes)})
     return f"{reverse('shipment', args=[first.shipment])}?{words}"

@@ -73,6 +73,11 @@ class Shipment(models.Model):
     def __str__(self) -> str:
         return f"shipment {self.pk}"
 
+    @property
+    def carrier(self) -> str:
+        """The courier, with its number where there is one."""
+        return f"{self.courier} {self.reference}".strip()
+
 
 class _PartQuerySet(ScopedQuerySet[_Part]):
     """Rows that belong to a shipment: whoever reads it reads them."""

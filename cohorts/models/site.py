@@ -94,10 +94,10 @@ class Site(models.Model):
     ethics_approval = models.CharField(max_length=200, blank=True)
     ethics_expires_on = models.DateField(null=True, blank=True)
     target_participants = models.PositiveIntegerField(
-        "participants to enrol", null=True, blank=True, help_text="With both dates, or empty."
+        _("participants to enrol"), null=True, blank=True, help_text=_("With both dates, or empty.")
     )
-    target_from = models.DateField("enrolment from", null=True, blank=True)
-    target_until = models.DateField("enrolment until", null=True, blank=True)
+    target_from = models.DateField(_("enrolment from"), null=True, blank=True)
+    target_until = models.DateField(_("enrolment until"), null=True, blank=True)
 
     objects: ClassVar = SiteQuerySet.as_manager()
 
@@ -113,13 +113,15 @@ class Site(models.Model):
                     target_from__isnull=False,
                     target_until__isnull=False,
                 ),
-                violation_error_message="A target is a number of participants, 1 or more, with "
-                "the day it begins and the day it ends: write all three, or none.",
+                violation_error_message=_(
+                    "A target is a number of participants, 1 or more, with the day it begins and "
+                    "the day it ends: write all three, or none."
+                ),
             ),
             models.CheckConstraint(
                 name="site_target_ends_after_begin",
                 condition=Q(target_until=None) | Q(target_until__gt=F("target_from")),
-                violation_error_message="The target ends before it begins: check both dates.",
+                violation_error_message=_("The target ends before it begins: check both dates."),
             ),
         ]
 

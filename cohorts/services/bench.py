@@ -9,6 +9,7 @@ from django.db import transaction
 from cohorts import access
 from cohorts.errors import NotAllowed, RefusedHandling
 from cohorts.models import Box, Sample, Site, User
+from cohorts.sentences import say
 from cohorts.services import custody
 
 
@@ -27,14 +28,21 @@ def box_all(site: Site, codes: Sequence[str], *, box_code: str, by: User) -> str
     tubes = _locked(site, codes, by)
     box = Box.objects.select_for_update().filter(site=site, code=box_code).first()
     if box is None:
-        raise RefusedHandling(f"{site.code} has no box {box_code!r}: check its code.")
+        raise RefusedHandling(
+            say("%(site)s has no box %(box)s: check its code.", site=site.code, box=box_code)
+        )
     taken = set(box.samples.exclude(code__in=codes).values_list("box_row", "box_column"))
     every = [(row, col) for row in range(1, box.n_rows + 1) for col in range(1, box.n_columns + 1)]
     free = [place for place in every if place not in taken]
     if len(free) < len(codes):
         raise RefusedHandling(
-            f"Box {box.code} has {len(free)} free places and {len(codes)} tubes were scanned: "
-            "take another box, or scan fewer."
+            say(
+                "Box %(box)s has %(free)s free places and %(n)s tubes were scanned: take another "
+                "box, or scan fewer.",
+                box=box.code,
+                free=len(free),
+                n=len(codes),
+            )
         )
     # Tubes that lie in the box already leave their places first, so that none meets another.
     Sample.objects.filter(pk__in=tubes.values(), box=box).update(
@@ -49,11 +57,15 @@ def box_all(site: Site, codes: Sequence[str], *, box_code: str, by: User) -> str
 def _locked(site: Site, codes: Sequence[str], by: User) -> dict[str, int]:
     """Code -> id, each locked in the order of the ids: two benches do not wait for each other."""
     if not access.may(by, "sample", "U", site.pk):
-        raise NotAllowed(f"Your role at {site.code} does not handle samples.")
+        raise NotAllowed(say("Your role at %(site)s does not handle samples.", site=site.code))
     if not codes:
-        raise RefusedHandling("No tube is in the list: scan one.")
+        raise RefusedHandling(say("No tube is in the list: scan one."))
     rows = Sample.objects.select_for_update(of=("self",)).filter(site=site, code__in=codes)
     found = dict(rows.order_by("pk").values_list("code", "pk"))
     if unknown := next((code for code in codes if code not in found), None):
-        raise RefusedHandling(f"{site.code} has no sample {unknown!r}: check its code.")
+        raise RefusedHandling(
+            say(
+                "%(site)s has no sample %(sample)s: check its code.", site=site.code, sample=unknown
+            )
+        )
     return found

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from pathlib import Path
 
 import pytest
 from django.conf import settings
@@ -24,6 +25,24 @@ def _connections_end_with_their_request(django_db_setup):
     # A socket that the browser keeps open would keep its thread's database connection too, and a
     # database that somebody uses cannot be dropped.
     connections["default"].settings_dict["CONN_MAX_AGE"] = 0
+
+
+@pytest.fixture(scope="session")
+def pictures() -> Path:
+    """Where pictures of the pages are kept: HIKI_PICTURES, else under the state folder."""
+    folder = Path(os.environ.get("HIKI_PICTURES") or Path(settings.STATE_DIR) / "pictures")
+    folder.mkdir(parents=True, exist_ok=True)
+    return folder
+
+
+@pytest.fixture
+def picture(pictures):
+    """A function: keep a picture of the whole page under that name."""
+
+    def taken(page, name):
+        page.screenshot(path=pictures / f"{name}.png", full_page=True, animations="disabled")
+
+    return taken
 
 
 @pytest.fixture

@@ -1,0 +1,77 @@
+"""Every page with something on it: readable for everybody, silent in the console, and pictured."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+
+from cohorts.labels import label_text
+from tests.factories import user_with
+from tests.portal import shelf
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+def pages_by_role(full: shelf.Shelf) -> dict[str, list[tuple[str, str]]]:
+    """role -> (name of the picture, address) of what this role looks at."""
+    person, run = f"/participants/{full.person.pk}/", f"/runs/{full.run.pk}/"
+    return {
+        "SC": [
+            *(("home", "/"), ("site", "/sites/FUK/"), ("people", "/sites/FUK/participants/")),
+            ("consent-gap", "/sites/FUK/participants/?consent=without"),
+            *(("person", person), ("visit", f"{person}visit/"), ("move", f"{person}move/")),
+            *(
+                ("renewals", "/sites/FUK/renewals/"),
+                ("variables", "/studies/hikikomori/variables/"),
+            ),
+        ],
+        "LT": [
+            *(("samples", "/sites/FUK/samples/"), ("sample", f"/samples/{full.tube.pk}/")),
+            *(("scan", "/sites/FUK/scan/"), ("labels", "/sites/FUK/labels/")),
+            *(("shipments", "/sites/FUK/shipments/"), ("received", f"/shipments/{full.sent.pk}/")),
+            ("receipt", f"/shipments/{full.coming.pk}/"),
+            ("destructions", "/sites/FUK/destructions/"),
+        ],
+        "SD": [
+            *(("queries", "/sites/FUK/queries/"), ("query", f"/queries/{full.query.pk}/")),
+            *(("batches", "/sites/FUK/batches/"), ("batch", f"/batches/{full.batch.pk}/")),
+            *(("erasures", "/sites/FUK/erasures/"), ("staff", "/staff/")),
+            ("names", "/features/review/"),
+        ],
+        "CA": [("run", run), ("plots", f"{run}plots/"), ("claim", "/claims/K22-2/")],
+        "CD": [("study", "/"), ("runs", "/runs/")],
+    }
+
+
+def _scan(page, full):
+    page.get_by_label("Label or code").fill(label_text("FUK", full.tube.code))
+    page.keyboard.press("Enter")
+    page.get_by_role("button", name="take out").wait_for()
+
+
+@pytest.mark.parametrize(("scheme", "width"), [("light", 1280), ("dark", 390)])
+def test_every_page_with_something_on_it(open_as, picture, scheme, width):
+    full, axe, faults = shelf.filled(), Axe(), []
+    for role, pages in pages_by_role(full).items():
+        held_at = None if role in ("CA", "CD") else full.site
+        page = open_as(
+            user_with(role, held_at),
+            color_scheme=scheme,
+            viewport={"width": width, "height": 900},
+            reduced_motion="reduce",
+        )
+        for name, address in pages:
+            answer = page.goto(address)
+            if name == "scan":
+                _scan(page, full)
+            faults += [(name, answer.status)] * (answer.status != 200)
+            found = axe.run(page).response["violations"]
+            faults += [(name, v["id"], [n["html"][:120] for n in v["nodes"]]) for v in found]
+            sideways = "document.documentElement.scrollWidth > document.documentElement.clientWidth"
+            faults += [(name, "scrolls sideways")] * page.evaluate(sideways)
+            faults += [(name, said) for said in page.complaints if not re.search(r"\b422\b", said)]
+            page.complaints.clear()
+            picture(page, f"{name}-{scheme}-{width}")
+    assert faults == []
