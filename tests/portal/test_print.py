@@ -13,7 +13,7 @@ from tests.portal import shelf
 pytestmark = pytest.mark.django_db(transaction=True)
 
 
-def test_a_report_is_printed_light_opened_out_and_without_what_is_pressed(open_as, pictures):
+def test_a_report_is_printed_light_opened_out_and_without_what_is_pressed(open_as, pictures, picture):
     full = shelf.filled()
     page = open_as(user_with("CD"), color_scheme="dark")
     page.goto(f"/runs/{full.run.pk}/")
@@ -25,6 +25,8 @@ def test_a_report_is_printed_light_opened_out_and_without_what_is_pressed(open_a
             expect(each).to_be_hidden()
     if hidden.count():
         expect(hidden).to_be_visible()
+    page.set_viewport_size({"width": 760, "height": 1000})
+    picture(page, "run-paper")
     for name, address in (
         ("run", f"/runs/{full.run.pk}/"),
         ("claim", "/claims/K22-2/"),
