@@ -21,6 +21,7 @@ from analysis.stats.harmonise import harmoniser
 from analysis.stats.severity import fit_severity
 from analysis.stats.site_folds import standardise_by_site
 from analysis.steps import Piece, Steps, work
+from cohorts.sentences import say
 
 KNOWN_AT_SITE = 0.5  # share of a site's people with a value, for the site to count as measuring it
 SITES_NEEDED = 2 / 3  # share of the sites that measure a feature, for the severity model to use it
@@ -66,7 +67,7 @@ def harmonise(prepared: Prepared, plan: AnalysisPlan, steps: Steps) -> dict[str,
     values, people = together(prepared)
     words = METHOD_WORDS.get(plan.harmonisation, plan.harmonisation)
     if values.empty:
-        refused = "No feature is measured at two sites."
+        refused = say("No feature is measured at two sites.")
         return {"method": words, "refused": refused}
     known = {name: covariate_of(people, name) for name in plan.covariates}
     kept = {name: column for name, column in known.items() if column.notna().all()}
@@ -144,10 +145,10 @@ def classify(prepared: Prepared, plan: AnalysisPlan, steps: Steps) -> dict[str, 
         seeds = site_seeds(study, np.random.default_rng(plan.seed))
         result = gather_sites(study, forests(study, seeds, plan.n_trees, values, steps))
     except UnusableData as error:
-        return {"method": "random forest, leave one site out", "refused": str(error)}
+        return {"method": say("random forest, leave one site out"), "refused": str(error)}
     top = pd.Series(result.importance, index=values.columns).sort_values(ascending=False).head(20)
     return {
-        "method": "random forest, leave one site out, each site standardised by itself",
+        "method": say("random forest, leave one site out, each site standardised by itself"),
         "refused": "",
         **_auc_words(result.auc),
         "by_site": [
@@ -199,7 +200,7 @@ def within_sites(
 def predict_severity(prepared: Prepared, plan: AnalysisPlan, steps: Steps) -> dict[str, Any]:
     """PLS regression of the outcome on values standardised within sites, sites left out."""
     if not plan.outcome:
-        return {"refused": "The plan names no outcome."}
+        return {"refused": say("The plan names no outcome.")}
     values, people = together(prepared)
     rare = rarely_measured(values, people)
     values = values.loc[:, ~rare]

@@ -17,6 +17,7 @@ from analysis.plans import AnalysisPlan
 from analysis.stats.handling import Handling
 from analysis.stats.meta import pool_effects
 from analysis.verdicts import ClaimFacts, Finding, judge_marker
+from cohorts.sentences import Sentence, say
 
 AT_MOST = 50
 COMPARED = ["hedges_g", "hedges_g_variance", "n_case", "n_control"]
@@ -131,7 +132,9 @@ def why_flipped(
 ) -> dict[str, Any]:
     """Which site's data turned the verdict, and the same in words."""
     if claim.kind not in ON_MARKERS or stratum not in plan.strata:
-        words = "It is fitted over all sites at once, so no single site's data can be taken out."
+        words = say(
+            "It is fitted over all sites at once, so no single site's data can be taken out."
+        )
         return {"sites": [], "words": words}
     found = judge_marker(claim, stratum, now.effects, now.handling, plan)
     sites = sorted(
@@ -142,14 +145,20 @@ def why_flipped(
         }
     )
     if not sites:
-        return {"sites": [], "words": "No site's effect changed: the rules, plan or claim did."}
+        return {
+            "sites": [],
+            "words": say("No site's effect changed: the rules, plan or claim did."),
+        }
     all_back = with_earlier(before, now, sites)
     if judge_marker(claim, stratum, all_back.effects, all_back.handling, plan).verdict != was:
-        words = "With all earlier data it would still not be what it was: the rules, plan or claim "
-        return {"sites": [], "words": words + "changed as well."}
+        words = say(
+            "With all earlier data it would still not be what it was: the rules, plan or claim "
+            "changed as well."
+        )
+        return {"sites": [], "words": words}
     without = [_judged_without(claim, stratum, was, before, now, plan, site) for site in sites]
-    words = _words(without, was, found.verdict)
-    return {"sites": [each.as_dict() for each in without], "words": words}
+    told = _words(without, was, found.verdict)
+    return {"sites": [each.as_dict() for each in without], "words": told}
 
 
 def _feature(claim: ClaimFacts, stratum: str, side: Side, plan: AnalysisPlan) -> str:
@@ -172,13 +181,28 @@ def _judged_without(
 
 def _words(without: Sequence[Without], was: str, now: str) -> str:
     did = [each.site for each in without if each.did_it]
-    before, after = was.replace("_", " "), now.replace("_", " ")
+    before, after = word_of(was), word_of(now)
     if len(did) == 1:
-        return f"{did[0]}'s data did it: with its earlier data it would be {before} still."
+        return say(
+            "%(site)s's data did it: with its earlier data it would be %(before)s still.",
+            site=did[0],
+            before=before,
+        )
     if did:
-        return (
-            f"It took all of {', '.join(did)}: with the earlier data of any one of them it would "
-            f"be {before} still."
+        return say(
+            "It took all of %(sites)s: with the earlier data of any one of them it would be "
+            "%(before)s still.",
+            sites=", ".join(did),
+            before=before,
         )
     names = ", ".join(each.site for each in without)
-    return f"No single site's data did it ({names} changed): each alone leaves it {after}."
+    return say(
+        "No single site's data did it (%(sites)s changed): each alone leaves it %(after)s.",
+        sites=names,
+        after=after,
+    )
+
+
+def word_of(verdict: str) -> Sentence:
+    """A verdict's word, to stand in a sentence of any language."""
+    return Sentence(verdict.replace("_", " "))

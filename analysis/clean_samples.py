@@ -17,8 +17,9 @@ from analysis.blocks import Note
 from analysis.frames import HANDLING, BatchFrame
 from analysis.stats.handling_records import FAULTY, flag_samples
 from analysis.stats.impute import MEASURED
+from cohorts.sentences import say
 
-UNRECORDED = "nothing of its handling is recorded; it stays"
+UNRECORDED = say("nothing of its handling is recorded; it stays")
 
 
 def without_faulty(
@@ -31,7 +32,9 @@ def without_faulty(
         flags = flag_samples(records_of(batch))
         ours = batch.rows["participant_id"].isin(chosen).to_numpy()
         for fault in flags:
-            why = f"{FAULTY[str(fault)]}, and the plan takes clean samples only"
+            why = say(
+                "%(faulty)s, and the plan takes clean samples only", faulty=FAULTY[str(fault)]
+            )
             counts[batch.site, why] += int((flags[fault].eq(1).to_numpy() & ours).sum())
         unknown = flags.isna().all(axis=1).to_numpy()
         counts[batch.site, UNRECORDED] += int((unknown & ours).sum())

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
+from django.utils.translation import gettext
 
 WIDTH, HEIGHT, LEFT, EDGE = 640, 200, 52, 24
 
@@ -25,16 +26,17 @@ def drift(points: Sequence[tuple[int, float]]) -> SafeString:
         for x, y in points
     ]
     return format_html(
-        '<svg viewBox="0 0 {w} {h}" role="img" aria-label="Level of {n} QC pools over the '
-        'injection order: {low} to {high} % of their median">'
+        '<svg viewBox="0 0 {w} {h}" role="img" aria-label="{words}">'
         '<line x1="{left}" x2="{w}" y1="{mid}" y2="{mid}" stroke="currentColor" '
         'stroke-dasharray="4 4" opacity="0.5"/>{ticks}'
         '<polyline points="{line}" fill="none" stroke="currentColor" opacity="0.4"/>{dots}</svg>',
         w=WIDTH,
         h=HEIGHT,
-        n=len(points),
-        low=f"{min(levels):.0f}",
-        high=f"{max(levels):.0f}",
+        words=gettext(
+            "Level of %(n)s QC pools over the injection order: %(low)s to %(high)s %% of their "
+            "median"
+        )
+        % {"n": len(points), "low": f"{min(levels):.0f}", "high": f"{max(levels):.0f}"},
         left=LEFT,
         mid=_height(100.0, low, high),
         ticks=_words(orders, low, high),
@@ -45,8 +47,8 @@ def drift(points: Sequence[tuple[int, float]]) -> SafeString:
 
 def _words(orders: Sequence[int], low: float, high: float) -> SafeString:
     told = [(0, _height(level, low, high) + 4, f"{level:.0f} %") for level in (low, 100.0, high)]
-    told += [(LEFT, HEIGHT - 2, f"injection {min(orders)}")]
-    told += [(WIDTH - 90, HEIGHT - 2, f"injection {max(orders)}")]
+    told += [(LEFT, HEIGHT - 2, gettext("injection %(n)s") % {"n": min(orders)})]
+    told += [(WIDTH - 90, HEIGHT - 2, gettext("injection %(n)s") % {"n": max(orders)})]
     return format_html_join(
         "", '<text x="{}" y="{}" font-size="12" fill="currentColor">{}</text>', told
     )

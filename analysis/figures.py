@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
+from django.utils.translation import gettext
 
 Z95 = 1.959964  # half width of a 95 % interval, in standard errors
 
@@ -53,6 +54,11 @@ class Scale:
 def signed(value: float, digits: int = 2) -> str:
     """+0.45, −0.30: with a true minus, so that columns of figures line up."""
     return f"{value:+.{digits}f}".replace("-", "−")
+
+
+def span(low: str, high: str) -> str:
+    """From one figure to another, in the reader's language."""
+    return gettext("%(low)s to %(high)s") % {"low": low, "high": high}
 
 
 def covering(values: Iterable[float], left: float, right: float) -> Scale:
@@ -139,12 +145,15 @@ def _axis(scale: Scale, bottom: float) -> SafeString:
     )
     middle = (scale.left + scale.right) / 2
     return format_html(
-        '<text class="soft" x="0" y="18">Site</text>'
-        '<text class="soft" x="{right}" y="18" text-anchor="end">g (95 % interval)</text>'
+        '<text class="soft" x="0" y="18">{site}</text>'
+        '<text class="soft" x="{right}" y="18" text-anchor="end">{interval}</text>'
         '<line class="axis" x1="{x1}" x2="{x2}" y1="{y}" y2="{y}"/>{ticks}'
         '<line class="zero" x1="{zero}" x2="{zero}" y1="{top}" y2="{y}"/>'
         '<text class="soft" x="{middle}" y="{foot}" text-anchor="middle">'
-        "lower in cases ←  Hedges g  → higher in cases</text>",
+        "{sides}</text>",
+        site=gettext("Site"),
+        interval=gettext("g (95 % interval)"),
+        sides=gettext("lower in cases ←  Hedges g  → higher in cases"),
         right=WIDTH,
         x1=scale.left,
         x2=scale.right,
@@ -218,7 +227,7 @@ def _words(row: ForestRow, y: float, weight: str) -> SafeString:
         label=row.label,
         note=row.note,
         right=WIDTH,
-        figures=f"{signed(row.estimate)} ({signed(row.low)} to {signed(row.high)})",
+        figures=f"{signed(row.estimate)} ({span(signed(row.low), signed(row.high))})",
     )
 
 

@@ -25,6 +25,7 @@ from analysis.site_effects import all_effects, site_effects
 from analysis.stats.errors import UnusableData
 from analysis.steps import Anew, Steps, one_thread
 from analysis.transported import transported
+from cohorts.sentences import say
 
 OnStep = Callable[[str, float], None]
 
@@ -63,32 +64,35 @@ def _compute(
     on_step: OnStep,
     steps: Steps,
 ) -> Results:
-    on_step("preparing values", 0.05)
+    on_step(say("preparing values"), 0.05)
     prepared = prepare(frames, plan, steps)
     if not prepared.blocks:
         raise UnusableData(
-            f"Nobody in the groups {', '.join((*plan.case, *plan.control))} has usable values yet."
+            say(
+                "Nobody in the groups %(groups)s has usable values yet.",
+                groups=", ".join((*plan.case, *plan.control)),
+            )
         )
-    on_step("site effects", 0.15)
+    on_step(say("site effects"), 0.15)
     parts, notes = site_effects(prepared, plan, steps)
-    on_step("pooling", 0.3)
+    on_step(say("pooling"), 0.3)
     pooled = pool(parts, plan, steps, prepared.people.index.tolist())
     if plan.permutations:
-        on_step("permuting within sites", 0.35)
+        on_step(say("permuting within sites"), 0.35)
     pooled = with_permutation_p(pooled, prepared, parts, plan, steps)
     effects, twice = all_effects(parts)
     handling = {site: judge_site(site, prepared) for site in _sites(prepared)}
     tables = {"effects": effects, "pooled": pooled}
     tables |= _further_tables(prepared, effects, pooled, plan, steps, on_step)
-    on_step("harmonising", 0.4)
+    on_step(say("harmonising"), 0.4)
     harmonisation = harmonise(prepared, plan, steps)
-    on_step("classifying, each site left out", 0.5)
+    on_step(say("classifying, each site left out"), 0.5)
     classifier = classify(prepared, plan, steps)
     further = _further_documents(frames, prepared, plan, steps, on_step)
-    on_step("predicting severity", 0.85)
+    on_step(say("predicting severity"), 0.85)
     why_not = why_not_pooled(further.get("languages", {}), plan)
     severity = {"refused": why_not} if why_not else predict_severity(prepared, plan, steps)
-    on_step("judging the claims", 0.95)
+    on_step(say("judging the claims"), 0.95)
     documents = {
         "classifier": classifier,
         "severity": severity,
@@ -117,13 +121,13 @@ def _further_tables(
     """Tables that only some plans ask for."""
     tables = {}
     if plan.moderated:
-        on_step("moderated effects", 0.37)
+        on_step(say("moderated effects"), 0.37)
         tables["moderated"] = moderated_effects(prepared, effects, plan, steps)
     if plan.one_stage:
-        on_step("one model over all sites", 0.38)
+        on_step(say("one model over all sites"), 0.38)
         tables["one_stage"] = one_stage(prepared, pooled, plan, steps)
     if plan.sensitivity:
-        on_step("sensitivity grid", 0.39)
+        on_step(say("sensitivity grid"), 0.39)
         tables["sensitivity"] = grid(prepared, plan, steps)
     return tables
 
@@ -134,13 +138,13 @@ def _further_documents(
     """Documents that only some plans ask for."""
     documents: dict[str, Mapping[str, Any]] = {}
     if plan.nested:
-        on_step("classifiers, settings chosen inside", 0.6)
+        on_step(say("classifiers, settings chosen inside"), 0.6)
         documents["nested"] = nested_models(prepared, plan, steps)
     if plan.transport_to:
-        on_step("a frozen model at other sites", 0.8)
+        on_step(say("a frozen model at other sites"), 0.8)
         documents["transport"] = transported(prepared, plan, steps)
     if plan.language_check:
-        on_step("comparing language versions", 0.84)
+        on_step(say("comparing language versions"), 0.84)
         documents["languages"] = check_languages(frames, prepared, plan, steps)
     return documents
 

@@ -8,6 +8,7 @@ from typing import Any
 
 import pandas as pd
 from django.conf import settings
+from django.utils.translation import gettext as _
 
 from analysis import component_plots
 from analysis.models import Run
@@ -54,7 +55,7 @@ def _grouped(documents: dict[str, Any], user: User) -> dict[str, Any]:
 def strata_of(pooled: pd.DataFrame | None) -> list[tuple[str, str]]:
     """(name, in words) of each stratum that has pooled effects."""
     names = [] if pooled is None else list(dict.fromkeys(pooled["stratum"]))
-    return [(str(name), STRATUM_WORDS.get(str(name), str(name))) for name in names]
+    return [(str(name), str(STRATUM_WORDS.get(str(name), str(name)))) for name in names]
 
 
 def volcano(run: Run, pooled: pd.DataFrame, stratum: str) -> Plot:
@@ -77,11 +78,13 @@ def volcano(run: Run, pooled: pd.DataFrame, stratum: str) -> Plot:
     return Plot(
         kind="volcano",
         name=f"volcano-{stratum}",
-        title=f"Every feature, {STRATUM_WORDS.get(stratum, stratum)}",
-        words="Effect (Hedges g, cases less controls) against evidence. Filled points have a false "
-        "discovery rate under 5 %.",
+        title=_("Every feature, %(where)s") % {"where": STRATUM_WORDS.get(stratum, stratum)},
+        words=_(
+            "Effect (Hedges g, cases less controls) against evidence. Filled points "
+            "have a false discovery rate under 5 %."
+        ),
         data={"points": points},
-        header=("Feature", "Hedges g", "p", "q", "Sites"),
+        header=(_("Feature"), "Hedges g", "p", "q", _("Sites")),
         rows=[(p["name"], p["x"], p["p"], p["q"], p["sites"]) for p in points],
         source=address(run, f"pooled?stratum={stratum}"),
     )
@@ -89,7 +92,7 @@ def volcano(run: Run, pooled: pd.DataFrame, stratum: str) -> Plot:
 
 def left_out_sites(run: Run, classifier: Mapping[str, Any]) -> Plot:
     """The AUC at each site that the model never saw, and over all."""
-    entries = [*classifier.get("by_site", ()), {**classifier, "site": "All sites"}]
+    entries = [*classifier.get("by_site", ()), {**classifier, "site": _("All sites")}]
     shown = [entry for entry in entries if entry.get("auc") is not None]
     sites = [
         {"name": e["site"], "x": e["auc"], "low": e["ci_low"], "high": e["ci_high"]} for e in shown
@@ -97,10 +100,10 @@ def left_out_sites(run: Run, classifier: Mapping[str, Any]) -> Plot:
     return Plot(
         kind="intervals",
         name="auc-by-site",
-        title="Telling cases from controls, each site left out in turn",
+        title=_("Telling cases from controls, each site left out in turn"),
         words="AUC with its 95 % interval; 0.5 is chance.",
         data={"rows": sites, "zero": 0.5, "low": 0.0, "high": 1.0, "label": "AUC"},
-        header=("Left-out site", "AUC", "from", "to"),
+        header=(_("Left-out site"), "AUC", "from", "to"),
         rows=[(s["name"], s["x"], s["low"], s["high"]) for s in sites],
         source=address(run, "classifier"),
     )
@@ -112,10 +115,12 @@ def roc(run: Run, classifier: Mapping[str, Any]) -> Plot:
     return Plot(
         kind="roc",
         name="roc",
-        title="Receiver operating characteristic, sites left out",
-        words="Each step rests on enough cases and controls to be shown; the diagonal is chance.",
+        title=_("Receiver operating characteristic, sites left out"),
+        words=_(
+            "Each step rests on enough cases and controls to be shown; the diagonal is chance."
+        ),
         data={"points": [[s["false_positive"], s["true_positive"]] for s in steps]},
-        header=("False positive rate", "True positive rate"),
+        header=(_("False positive rate"), _("True positive rate")),
         rows=[(s["false_positive"], s["true_positive"]) for s in steps],
         source=address(run, "classifier"),
     )
@@ -127,11 +132,13 @@ def calibration(run: Run, classifier: Mapping[str, Any]) -> Plot:
     return Plot(
         kind="calibration",
         name="calibration",
-        title="What a prediction is worth",
-        words="Share of cases among people with like scores, against their mean score. The "
-        "diagonal is a score that can be taken at its word.",
+        title=_("What a prediction is worth"),
+        words=_(
+            "Share of cases among people with like scores, against their mean score. "
+            "The diagonal is a score that can be taken at its word."
+        ),
         data={"points": [[b["predicted"], b["observed"]] for b in bins]},
-        header=("Mean score", "Share of cases", "People"),
+        header=(_("Mean score"), _("Share of cases"), _("People")),
         rows=[(b["predicted"], b["observed"], b["n"]) for b in bins],
         source=address(run, "classifier"),
     )
@@ -143,10 +150,13 @@ def severity(run: Run, found: Mapping[str, Any]) -> Plot:
     return Plot(
         kind="severity",
         name="severity",
-        title=f"Severity predicted and recorded ({found.get('outcome', '')})",
-        words="Means of groups of people with like predictions, at sites that the model never saw.",
+        title=_("Severity predicted and recorded (%(outcome)s)")
+        % {"outcome": found.get("outcome", "")},
+        words=_(
+            "Means of groups of people with like predictions, at sites that the model never saw."
+        ),
         data={"points": [[b["predicted"], b["observed"]] for b in bins]},
-        header=("Predicted", "Recorded", "People"),
+        header=(_("Predicted"), _("Recorded"), _("People")),
         rows=[(b["predicted"], b["observed"], b["n"]) for b in bins],
         source=address(run, "severity"),
     )
@@ -157,17 +167,19 @@ def variance(run: Run, harmonisation: Mapping[str, Any]) -> Plot:
     pair = [harmonisation.get(f"variance_explained_{when}") or {} for when in ("before", "after")]
     rows = [
         (words, *(of.get(name) for of in pair))
-        for name, words in (("site", "the site"), ("group", "case or control"))
+        for name, words in (("site", _("the site")), ("group", _("case or control")))
     ]
     told = [row for row in rows if None not in row]
     return Plot(
         kind="variance",
         name="harmonisation",
-        title="What harmonisation took away, and what it left",
-        words="Share of variance (median over features). The site's should fall, the group's stay. "
-        "Scores of single people are never drawn.",
+        title=_("What harmonisation took away, and what it left"),
+        words=_(
+            "Share of variance (median over features). The site's should fall, the "
+            "group's stay. Scores of single people are never drawn."
+        ),
         data={"rows": [list(row) for row in told]},
-        header=("Share of variance due to", "Before", "After"),
+        header=(_("Share of variance due to"), _("Before"), _("After")),
         rows=told,
         source=address(run, "harmonisation"),
     )

@@ -20,6 +20,7 @@ from analysis.plans import AnalysisPlan
 from analysis.repeats import declared_once, without_repeats
 from analysis.stats.impute import BELOW_LOD, MEASURED, impute
 from analysis.steps import Steps
+from cohorts.sentences import say
 
 LOG2_OF = {"raw": 1.0, "log2": 1.0, "ln": 1 / np.log(2), "log10": np.log2(10)}
 
@@ -52,7 +53,7 @@ def choose_people(people: pd.DataFrame, plan: AnalysisPlan) -> tuple[pd.DataFram
     )
     if plan.drug_free_only:
         taking = chosen["drug_free"].ne(True) & (reasons == "")
-        reasons[taking] = "not recorded as drug-free, which the plan asks for"
+        reasons[taking] = say("not recorded as drug-free, which the plan asks for")
     if plan.only_sex:
         other = chosen["sex"].ne(plan.only_sex) & (reasons == "")
         reasons[other] = f"not recorded as {plan.only_sex}, which the plan asks for"
@@ -87,8 +88,8 @@ def make_block(
     again = values.index.duplicated() & chosen
     keep = chosen & ~values.index.duplicated()
     if again.any():
-        why = "measured again on this platform; the earliest sample counts"
-        notes.append(Note(site, "samples", int(again.sum()), why))
+        again_words = say("measured again on this platform; the earliest sample counts")
+        notes.append(Note(site, "samples", int(again.sum()), again_words))
     if not keep.any():
         return None, notes
     below = pd.concat([part.below for part in parts]).reindex(columns=values.columns)[keep]

@@ -5,10 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+from django.utils.translation import gettext_noop
 from numpy.typing import NDArray
 
 from analysis.stats.qc import SCALES, qc_rsd_percent
 from cohorts.models import AssayBatch, AssayRow, ValueFlag
+from cohorts.sentences import Sentence
 
 Type = AssayRow.Type
 
@@ -71,11 +73,17 @@ def report_of(batch: AssayBatch) -> QualityReport:
     )
 
 
+_OVER = (
+    gettext_noop("RSD of QC pools %(found)s %%, over %(limit)s %%"),
+    gettext_noop("blank against QC %(found)s %%, over %(limit)s %%"),
+    gettext_noop("missing %(found)s %%, over %(limit)s %%"),
+)
+
+
 def _judged(name: str, numbers: list[float], limits: tuple[float, float, float]) -> FeatureQuality:
-    words = ("RSD of QC pools", "blank against QC", "missing")
     fails = tuple(
-        f"{word} {number:.0f} %, over {limit:g} %"
-        for word, number, limit in zip(words, numbers, limits, strict=True)
+        Sentence(word, {"found": f"{number:.0f}", "limit": f"{limit:g}"})
+        for word, number, limit in zip(_OVER, numbers, limits, strict=True)
         if number > limit
     )
     told = [round(float(number), 2) if np.isfinite(number) else None for number in numbers]

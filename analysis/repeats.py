@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from analysis.blocks import Block, Note, stacked
 from analysis.stats.duplicates import find_repeats
 from analysis.steps import Piece, Steps, work
+from cohorts.sentences import say
 
 
 @work("repeats")
@@ -44,7 +45,7 @@ def declared_once(
             dropped.append(who)
             kept = people.loc[first]
             why = f"{people.at[who, 'code']!s} and {kept['code']!s} of {kept['site']} are one"
-            once = "somebody has two records and is counted once"
+            once = say("somebody has two records and is counted once")
             notes.append(Note(str(people.at[who, "site"]), "participants", 1, why, once))
     return people.drop(index=dropped), [_without(block, dropped) for block in blocks], notes
 
@@ -76,7 +77,7 @@ def without_repeats(
             continue
         if stay not in dropped:
             dropped.setdefault(leave, _who(people, leave, stay, repeat["n_shared"]))
-    once = "somebody has two records and is counted once"
+    once = say("somebody has two records and is counted once")
     notes += [
         Note(str(people.at[who, "site"]), "participants", 1, why, once)
         for who, why in dropped.items()
@@ -94,7 +95,7 @@ def _question(people: pd.DataFrame, one: int, other: int) -> Note:
         f"{left['code']} and {kept['code']} of {kept['site']} agree in every value; "
         "ask whether they are one person"
     )
-    return Note(str(left["site"]), "question", 1, why, "two records agree in every value")
+    return Note(str(left["site"]), "question", 1, why, say("two records agree in every value"))
 
 
 def _who(people: pd.DataFrame, leave: int, stay: int, n_shared: int) -> str:

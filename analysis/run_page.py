@@ -10,13 +10,16 @@ from typing import Any
 
 import pandas as pd
 from django.utils.safestring import SafeString
+from django.utils.translation import get_language, gettext
+from django.utils.translation import gettext_lazy as _
 
-from analysis.figures import Z95, ForestRow, Scale, covering, forest, interval_bar, signed
-from analysis.models import Claim, Run, RunDocument, RunTable
+from analysis.figures import Z95, ForestRow, Scale, covering, forest, interval_bar, signed, span
+from analysis.models import Claim, Run, RunDocument, RunTable, Verdict
 from analysis.services import results
 from cohorts.models import User
+from cohorts.told import told
 
-STRATUM_WORDS = {"all": "everybody", "men": "men", "women": "women"}
+STRATUM_WORDS = {"all": _("everybody"), "men": _("men"), "women": _("women")}
 DOCUMENTS = (
     *("classifier", "severity", "harmonisation", "handling"),
     *("nested", "transport", "languages"),
@@ -77,7 +80,7 @@ def claims_of(run: Run, user: User) -> list[ClaimReadings]:
         claim.code: statement_of(claim)
         for claim in Claim.objects.visible_to(user).filter(study=run.plan.study_id)
     }
-    found = []
+    found, kept = [], _kept(rows)
     for code, group in groupby(rows, key=lambda row: row["claim"]):
         members = sorted(group, key=lambda row: not row["primary"])
         found.append(
@@ -86,7 +89,7 @@ def claims_of(run: Run, user: User) -> list[ClaimReadings]:
                 marker=members[0]["marker"],
                 statement=statements.get(code, ""),
                 doi=members[0]["doi"],
-                readings=tuple(_reading(row, scale) for row in members),
+                readings=tuple(_reading(row, scale, kept) for row in members),
             )
         )
     return found
@@ -97,25 +100,38 @@ def histories_of(rows: Sequence[Mapping[str, Any]]) -> list[tuple[str, str, list
     ends = [row[name] for row in rows for name in ("estimate", "ci_low", "ci_high")]
     scale = covering((end for end in ends if end is not None), *BAR)
     found: dict[tuple[str, str], list[Reading]] = {}
+    kept = _kept(rows)
     for row in rows:
-        where = STRATUM_WORDS.get(row["stratum"], row["stratum"])
-        found.setdefault((row["plan"], where), []).append(_reading(row, scale))
+        where = str(STRATUM_WORDS.get(row["stratum"], row["stratum"]))
+        found.setdefault((row["plan"], where), []).append(_reading(row, scale, kept))
     return [(plan, where, readings) for (plan, where), readings in found.items()]
+
+
+def _kept(rows: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
+    """What the shown reasons were made of, by their very text: nothing hidden is looked up."""
+    if (get_language() or "en").startswith("en"):
+        return {}
+    shown = {row["reason"] for row in rows}
+    found = Verdict.objects.filter(reason__in=shown).exclude(said={})
+    return dict(found.values_list("reason", "said"))
 
 
 def statement_of(claim: Claim) -> str:
     """What was published of the marker, to stand after its name."""
     by_kind: dict[str, str] = {
-        Claim.Kind.CLASSIFIER: "telling cases from controls",
-        Claim.Kind.SEVERITY: "predicting severity",
-        Claim.Kind.SUBGROUP: "parting cases into groups",
+        Claim.Kind.CLASSIFIER: gettext("telling cases from controls"),
+        Claim.Kind.SEVERITY: gettext("predicting severity"),
+        Claim.Kind.SUBGROUP: gettext("parting cases into groups"),
     }
-    return by_kind.get(claim.kind, f"{claim.direction} in cases")
+    higher = gettext("higher in cases")
+    return by_kind.get(
+        claim.kind, higher if claim.direction == "higher" else gettext("lower in cases")
+    )
 
 
-def _reading(row: Mapping[str, Any], effects: Scale) -> Reading:
+def _reading(row: Mapping[str, Any], effects: Scale, kept: Mapping[str, Any]) -> Reading:
     measure = "Q²" if row["measure"] == "Q2" else row["measure"]
-    short, more = cut(row["reason"])
+    short, more = cut(told(row["reason"], kept.get(row["reason"])))
     estimate, interval = figures_of(row, measure)
     bar = SafeString("")
     if row["estimate"] is not None:
@@ -123,7 +139,7 @@ def _reading(row: Mapping[str, Any], effects: Scale) -> Reading:
         words = f"{measure} {estimate}" + (f", {interval}" if interval else "")
         low, high = row["ci_low"], row["ci_high"]
         bar = interval_bar(row["estimate"], low, high, scale=scale, zero=zero, words=words)
-    where = STRATUM_WORDS.get(row["stratum"], row["stratum"])
+    where = str(STRATUM_WORDS.get(row["stratum"], row["stratum"]))
     always = always_of(row)
     return Reading(row, where, bar, measure, estimate, interval, always, short, more)
 
@@ -133,7 +149,7 @@ def always_of(row: Mapping[str, Any]) -> str:
     if row["always_low"] is None or row["always_high"] is None:
         return ""
     write = "{:.2f}".format if row["measure"] == "AUC" else signed
-    return f"{write(row['always_low'])} to {write(row['always_high'])}"
+    return span(write(row["always_low"]), write(row["always_high"]))
 
 
 def figures_of(row: Mapping[str, Any], measure: str) -> tuple[str, str]:
@@ -146,7 +162,7 @@ def figures_of(row: Mapping[str, Any], measure: str) -> tuple[str, str]:
 
     if row["ci_low"] is None or row["ci_high"] is None:
         return write(row["estimate"]), ""
-    return write(row["estimate"]), f"{write(row['ci_low'])} to {write(row['ci_high'])}"
+    return write(row["estimate"]), span(write(row["ci_low"]), write(row["ci_high"]))
 
 
 def _scale_of(measure: str, effects: Scale) -> tuple[Scale, float]:
@@ -162,8 +178,11 @@ def cut(reason: str) -> tuple[str, str]:
     """The first sentence of a long reason, and the rest."""
     if len(reason) <= SHORT_REASON:
         return reason, ""
-    head, dot, rest = reason.partition(". ")
-    return (head + dot.strip(), rest) if dot else (reason, "")
+    for end in (". ", "。"):
+        head, dot, rest = reason.partition(end)
+        if rest:
+            return head + dot.strip(), rest
+    return reason, ""
 
 
 # --- a feature over the sites
@@ -210,7 +229,7 @@ def forest_of(
     rows = [row | _interval(row) for row in here]
     able = [row for row in rows if row["low"] is not None]
     total = together[0] if together and together[0]["estimate"] is not None else None
-    where = STRATUM_WORDS.get(stratum, stratum)
+    where = str(STRATUM_WORDS.get(stratum, stratum))
     drawing = _draw(able, total, feature, where) if able and drawn else None
     return Forest(feature, stratum, where, drawing, rows, total)
 
@@ -242,7 +261,8 @@ def _draw(
         sites,
         _total_row(total),
         _prediction(total),
-        title=f"Forest plot of {feature} in {where}",
+        title=gettext("Forest plot of %(feature)s in %(where)s")
+        % {"feature": feature, "where": where},
         description=" ".join(_sentences(sites, total)),
     )
 
@@ -251,7 +271,9 @@ def _total_row(total: Mapping[str, Any] | None) -> ForestRow | None:
     if total is None or total["ci_low"] is None:
         return None
     note = f"{total['n_case']:.0f} + {total['n_control']:.0f}"
-    return ForestRow("All sites", note, total["estimate"], total["ci_low"], total["ci_high"])
+    return ForestRow(
+        gettext("All sites"), note, total["estimate"], total["ci_low"], total["ci_high"]
+    )
 
 
 def _prediction(total: Mapping[str, Any] | None) -> tuple[float, float] | None:
@@ -262,10 +284,10 @@ def _prediction(total: Mapping[str, Any] | None) -> tuple[float, float] | None:
 
 def _sentences(sites: Iterable[ForestRow], total: Mapping[str, Any] | None) -> Iterable[str]:
     for row in sites:
-        yield f"{row.label}: {signed(row.estimate)}, {signed(row.low)} to {signed(row.high)}."
+        yield f"{row.label}: {signed(row.estimate)}, {span(signed(row.low), signed(row.high))}."
     if total is not None and total["ci_low"] is not None:
         estimate, interval = figures_of(total, "g")
-        yield f"All sites: {estimate}, {interval}."
+        yield f"{gettext('All sites')}: {estimate}, {interval}."
 
 
 def strongest(pooled: pd.DataFrame, stratum: str) -> list[dict[str, Any]]:

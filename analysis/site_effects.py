@@ -13,6 +13,7 @@ from analysis.blocks import Block, Note, Prepared
 from analysis.plans import STRATA, AnalysisPlan
 from analysis.stats.effects import fit_effects
 from analysis.steps import Piece, Steps, work
+from cohorts.sentences import say
 
 
 def site_effects(
@@ -105,7 +106,7 @@ def block_effects(
     few = (fit.n_case < min_per_arm) | (fit.n_control < min_per_arm)
     reason = np.where(
         few,
-        f"fewer than {min_per_arm} people in an arm of this site",
+        say("fewer than %(min_per_arm)s people in an arm of this site", min_per_arm=min_per_arm),
         np.array(fit.reason, dtype=object),
     )
     usable = ~few & np.isfinite(fit.estimate)
@@ -192,7 +193,7 @@ def best_of_site(effects: pd.DataFrame) -> pd.DataFrame:
 def measured_twice(effects: pd.DataFrame) -> list[Note]:
     """A note for each site that measured features of this stratum on two platforms."""
     second = effects[effects.duplicated(["feature", "site"])]
-    why = "measured on two platforms or materials of the site; the one with more people counts"
+    why = say("measured on two platforms or materials of the site; the one with more people counts")
     return [
         Note(str(site), "features", len(features), why) for site, features in second.groupby("site")
     ]

@@ -27,6 +27,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from django.utils.translation import gettext_noop as _
 
 from analysis.plans import AnalysisPlan
 from analysis.stats.handling import Handling
@@ -35,11 +36,44 @@ from analysis.stats.model_looks import CHANCE, area_over_looks, correlation_over
 from analysis.stats.power import power_of_pooled
 from analysis.stats.sequential import confidence_sequence
 from analysis.stats.severity import LEAVE_ONE_SITE_OUT
+from cohorts.sentences import Sentence, say, together
 
 RULES_VERSION = 3
 SIDE = {"higher": 1.0, "lower": -1.0}
+ALL_LOOKS = {
+    "replicated": _(
+        "Over %(n_sites)s sites the interval lies on the claimed side of zero, at all looks."
+    ),
+    "opposite": _(
+        "Over %(n_sites)s sites the interval lies on the other side of zero, at all looks."
+    ),
+}
+ONE_LOOK = {
+    "replicated": _(
+        "Over %(n_sites)s sites the ordinary interval lies on the claimed side of zero, but the "
+        "one that holds over all looks at growing data does not yet."
+    ),
+    "opposite": _(
+        "Over %(n_sites)s sites the ordinary interval lies on the other side of zero, but the "
+        "one that holds over all looks at growing data does not yet."
+    ),
+}
+AREA_ALL_LOOKS = {
+    "replicated": _("At left-out sites the interval of the AUC lies above 0.5, at all looks."),
+    "opposite": _("At left-out sites the interval of the AUC lies below 0.5, at all looks."),
+}
+AREA_ONE_LOOK = {
+    "replicated": _(
+        "At left-out sites the ordinary interval of the AUC lies above 0.5, but the one that "
+        "holds over all looks at growing data does not yet."
+    ),
+    "opposite": _(
+        "At left-out sites the ordinary interval of the AUC lies below 0.5, but the one that "
+        "holds over all looks at growing data does not yet."
+    ),
+}
 ANY_MATRIX = ("", "blood")
-PARTS_CASES = (
+PARTS_CASES = say(
     "It says that the marker parts cases into groups, not cases from controls; "
     "no step of this plan tests that."
 )
@@ -107,7 +141,7 @@ def _findings(
             elif claim.kind == "subgroup":
                 yield Finding(claim.code, stratum, "not_testable", PARTS_CASES)
             elif stratum not in plan.strata:
-                why = f"The plan does not analyse the stratum {stratum}."
+                why = say("The plan does not analyse the stratum %(stratum)s.", stratum=stratum)
                 yield Finding(claim.code, stratum, "not_testable", why)
             else:
                 yield judge_marker(claim, stratum, effects, handling, plan)
@@ -124,7 +158,7 @@ def judge_marker(
     feature = _measured_marker(claim, stratum, effects)
     if feature is None:
         names = ", ".join(claim.markers or (claim.marker,))
-        why = f"No site has an effect of {names} in this stratum."
+        why = say("No site has an effect of %(markers)s in this stratum.", markers=names)
         return Finding(claim.code, stratum, "not_testable", why)
     rows = effects[
         (effects["stratum"] == stratum)
@@ -133,8 +167,7 @@ def judge_marker(
     ]
     rows, silent = _who_may_speak(rows, claim, feature, handling)
     if len(rows) < 2:
-        one = "no site is" if rows.empty else f"only {rows['site'].iloc[0]} is"
-        why = " ".join([f"Two sites are needed and {one} left for {feature}.", *silent])
+        why = together(_too_few(rows, feature), *silent)
         return Finding(claim.code, stratum, "not_testable", why, feature, n_sites=len(rows))
     pooled = pool_effects(
         rows[["hedges_g"]].to_numpy(dtype=float),
@@ -157,7 +190,7 @@ def judge_marker(
         code=claim.code,
         stratum=stratum,
         verdict=verdict,
-        reason=" ".join([_reason(verdict, once, float(pooled.se[0]), len(rows), plan), *silent]),
+        reason=together(_reason(verdict, once, float(pooled.se[0]), len(rows), plan), *silent),
         feature=feature,
         estimate=estimate,
         ci_low=low,
@@ -167,6 +200,16 @@ def judge_marker(
         n_sites=len(rows),
         n_case=int(rows["n_case"].sum()),
         n_control=int(rows["n_control"].sum()),
+    )
+
+
+def _too_few(rows: pd.DataFrame, feature: str) -> str:
+    if rows.empty:
+        return say("Two sites are needed and no site is left for %(feature)s.", feature=feature)
+    return say(
+        "Two sites are needed and only %(site)s is left for %(feature)s.",
+        site=rows["site"].iloc[0],
+        feature=feature,
     )
 
 
@@ -183,11 +226,16 @@ def _who_may_speak(
     rows: pd.DataFrame, claim: ClaimFacts, feature: str, handling: Mapping[str, Handling]
 ) -> tuple[pd.DataFrame, list[str]]:
     """Rows of sites whose material and handling fit, and a sentence for each that is left out."""
-    said = []
+    said: list[str] = []
     if claim.matrix not in ANY_MATRIX:
         other = rows[rows["matrix"] != claim.matrix]
         said += [
-            f"{row['site']} measured {row['matrix']}, the claim is on {claim.matrix}."
+            say(
+                "%(site)s measured %(measured)s, the claim is on %(claimed)s.",
+                site=row["site"],
+                measured=row["matrix"],
+                claimed=claim.matrix,
+            )
             for _, row in other.iterrows()
         ]
         rows = rows[rows["matrix"] == claim.matrix]
@@ -197,7 +245,13 @@ def _who_may_speak(
         touched = verdict is not None and feature in verdict.touches
         kept.append(not touched)
         if touched and verdict is not None:
-            said.append(f"{site} is left out: its handling is {verdict.verdict}.")
+            said.append(
+                say(
+                    "%(site)s is left out: its handling is %(handling)s.",
+                    site=site,
+                    handling=verdict.verdict,
+                )
+            )
     return rows[np.array(kept, dtype=bool)], said
 
 
@@ -212,18 +266,17 @@ def _verdict(low: float, high: float, direction: str) -> str:
 
 
 def _reason(verdict: str, once: str, se: float, n_sites: int, plan: AnalysisPlan) -> str:
-    side = {"replicated": "on the claimed side", "opposite": "on the other side"}
-    if verdict in side:
-        return f"Over {n_sites} sites the interval lies {side[verdict]} of zero, at all looks."
-    if once in side:
-        return (
-            f"Over {n_sites} sites the ordinary interval lies {side[once]} of zero, but the one "
-            "that holds over all looks at growing data does not yet."
-        )
+    if verdict in ALL_LOOKS:
+        return Sentence(ALL_LOOKS[verdict], {"n_sites": n_sites})
+    if once in ONE_LOOK:
+        return Sentence(ONE_LOOK[once], {"n_sites": n_sites})
     power = power_of_pooled(plan.smallest_effect, se, df=n_sites - 1)
-    return (
-        f"Over {n_sites} sites the interval holds zero; the power of one look to see "
-        f"g = {plan.smallest_effect:g} was {power:.0%}."
+    return say(
+        "Over %(n_sites)s sites the interval holds zero; the power of one look to see "
+        "g = %(effect)s was %(power)s.",
+        n_sites=n_sites,
+        effect=f"{plan.smallest_effect:g}",
+        power=f"{power:.0%}",
     )
 
 
@@ -233,7 +286,7 @@ def judge_classifier(claim: ClaimFacts, stratum: str, document: Mapping[str, Any
         return Finding(claim.code, stratum, "not_testable", str(document["refused"]))
     tested = [entry for entry in document["by_site"] if entry["auc"] is not None]
     if len(tested) < 2:
-        why = "Two sites that can be left out are needed, and one is tested."
+        why = say("Two sites that can be left out are needed, and one is tested.")
         return Finding(claim.code, stratum, "not_testable", why, n_sites=len(tested))
     always = area_over_looks(*(_of(tested, name) for name in ("auc", "n_case", "n_control")))
     always_low, always_high = float(always.ci_low[0]), float(always.ci_high[0])
@@ -244,7 +297,7 @@ def judge_classifier(claim: ClaimFacts, stratum: str, document: Mapping[str, Any
         code=claim.code,
         stratum=stratum,
         verdict=verdict,
-        reason=" ".join([_area_reason(verdict, once), *document["warnings"]]),
+        reason=together(_area_reason(verdict, once), *document["warnings"]),
         estimate=float(document["auc"]),
         ci_low=low,
         ci_high=high,
@@ -261,15 +314,11 @@ def _of(entries: Sequence[Mapping[str, Any]], name: str) -> list[float]:
 
 
 def _area_reason(verdict: str, once: str) -> str:
-    side = {"replicated": "above", "opposite": "below"}
-    if verdict in side:
-        return f"At left-out sites the interval of the AUC lies {side[verdict]} 0.5, at all looks."
-    if once in side:
-        return (
-            f"At left-out sites the ordinary interval of the AUC lies {side[once]} 0.5, but the "
-            "one that holds over all looks at growing data does not yet."
-        )
-    return "At left-out sites the interval of the AUC holds 0.5."
+    if verdict in AREA_ALL_LOOKS:
+        return say(AREA_ALL_LOOKS[verdict])
+    if once in AREA_ONE_LOOK:
+        return say(AREA_ONE_LOOK[once])
+    return say("At left-out sites the interval of the AUC holds 0.5.")
 
 
 def judge_severity(claim: ClaimFacts, stratum: str, document: Mapping[str, Any]) -> Finding:
@@ -278,7 +327,7 @@ def judge_severity(claim: ClaimFacts, stratum: str, document: Mapping[str, Any])
         return Finding(claim.code, stratum, "not_testable", str(document["refused"]))
     sites = [entry for entry in document["by_site"] if entry["r"] is not None]
     if document["folds"] != LEAVE_ONE_SITE_OUT or len(sites) < 2:
-        why = "Three sites with the outcome are needed, of which each is left out in turn."
+        why = say("Three sites with the outcome are needed, of which each is left out in turn.")
         return Finding(claim.code, stratum, "not_testable", why, n_sites=document["n_sites"])
     always = correlation_over_looks(_of(sites, "r"), _of(sites, "n"))
     low, high = float(always.ci_low[0]), float(always.ci_high[0])
@@ -288,10 +337,14 @@ def judge_severity(claim: ClaimFacts, stratum: str, document: Mapping[str, Any])
         code=claim.code,
         stratum=stratum,
         verdict="replicated" if seen else "undecided",
-        reason=(
-            f"Severity {_severity_words(seen, low, q2, p)}: Q2 = {q2:.2f}, the correlation within "
-            f"left-out sites lies from {low:.2f} to {high:.2f} over all looks, permutation "
-            f"p = {'not computed' if p is None else format(p, '.3f')}."
+        reason=say(
+            "%(finding)s: Q2 = %(q2)s, the correlation within left-out sites lies from %(low)s to "
+            "%(high)s over all looks, permutation p = %(p)s.",
+            finding=_severity_words(seen, low, q2, p),
+            q2=f"{q2:.2f}",
+            low=f"{low:.2f}",
+            high=f"{high:.2f}",
+            p=say("not computed") if p is None else f"{p:.3f}",
         ),
         estimate=q2,
         n_sites=document["n_sites"],
@@ -302,9 +355,11 @@ def judge_severity(claim: ClaimFacts, stratum: str, document: Mapping[str, Any])
 
 def _severity_words(seen: bool, low: float, q2: float, p: float | None) -> str:
     if seen:
-        return "is predicted at left-out sites, at all looks"
+        return say("Severity is predicted at left-out sites, at all looks")
     if low > 0:
-        return "is ordered at left-out sites, but not predicted better than by its mean"
+        return say(
+            "Severity is ordered at left-out sites, but not predicted better than by its mean"
+        )
     if p is not None and p < 0.05 and q2 > 0:
-        return "is predicted at this look, but not yet at all looks at growing data"
-    return "is not predicted beyond chance"
+        return say("Severity is predicted at this look, but not yet at all looks at growing data")
+    return say("Severity is not predicted beyond chance")

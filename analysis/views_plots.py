@@ -8,7 +8,7 @@ from django.contrib.auth.decorators import login_required
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, render
 
-from analysis import plots, run_page
+from analysis import plot_words, plots, run_page
 from analysis.models import Run
 from cohorts import access
 from cohorts.views import user_of
@@ -28,6 +28,7 @@ def run_plots(request: HttpRequest, run_id: uuid.UUID) -> HttpResponse:
         stratum = strata[0][0] if strata else ""
     context = {
         "run": run,
+        "plot_words": plot_words.in_this_language(),
         "plots": plots.plots_of(run, user, stratum),
         "strata": strata,
         "stratum": stratum,

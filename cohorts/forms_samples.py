@@ -14,6 +14,7 @@ from cohorts.labels import MisreadCode, read_label
 from cohorts.models import Site, User
 from cohorts.models.participant import CODE_PATTERN
 from cohorts.models.query import SUBJECTS
+from cohorts.told import told
 
 if TYPE_CHECKING:
     from django_stubs_ext import StrOrPromise
@@ -133,7 +134,7 @@ def _code_of(text: str) -> str:
     try:
         return read_label(text)[1] if "/" in text else text
     except MisreadCode as error:
-        raise forms.ValidationError(str(error)) from error
+        raise forms.ValidationError(told(error.args[0])) from error
 
 
 class ReceiptForm(PlainForm):

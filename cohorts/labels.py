@@ -9,6 +9,8 @@ from __future__ import annotations
 
 import string
 
+from cohorts.sentences import say
+
 ALPHABET = string.digits + string.ascii_uppercase + string.ascii_lowercase + "._-/"
 _CHECKS = ALPHABET + "*"
 _MODULUS, _RADIX = len(_CHECKS), 2
@@ -34,8 +36,11 @@ def check_character(body: str) -> str:
     for character in body:
         if character not in _VALUE or character == "*":
             raise MisreadCode(
-                f"A label cannot carry {character!r}; codes are letters, digits, dot, dash and "
-                "underscore."
+                say(
+                    "A label cannot carry %(character)s; codes are letters, digits, dot, "
+                    "dash and underscore.",
+                    character=repr(character),
+                )
             )
         total = (total + _VALUE[character]) * _RADIX % _MODULUS
     return _CHECKS[(1 - total) % _MODULUS]
@@ -46,5 +51,10 @@ def read_label(text: str) -> tuple[str, str]:
     body, check = text.strip()[:-1], text.strip()[-1:]
     site, _, code = body.removesuffix("/").partition("/")
     if not (body.endswith("/") and site and code) or check_character(body) != check:
-        raise MisreadCode(f"{text.strip()[:80]!r} is misread: scan it again, or type the code.")
+        raise MisreadCode(
+            say(
+                "%(text)s is misread: scan it again, or type the code.",
+                text=repr(text.strip()[:80]),
+            )
+        )
     return site, code

@@ -10,6 +10,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal
 
+from cohorts.sentences import say
+
 MOST_DELAY_HOURS = 2.0
 MOST_FREEZE_THAWS = 2
 HAEMOLYSIS_LIMIT = 50.0
@@ -88,24 +90,37 @@ def _flags(handling: Handling, haemolysis_limit: float) -> tuple[HandlingFlag, .
         flags.append(
             HandlingFlag(
                 "late_spin",
-                f"spun {delay:.1f} h after collection (over {MOST_DELAY_HOURS:g} h): "
-                "arginine falls and ornithine rises on the cells.",
+                say(
+                    "spun %(delay)s h after collection (over %(most_delay_hours)s h): "
+                    "arginine falls and ornithine rises on the cells.",
+                    delay=format(delay, ".1f"),
+                    most_delay_hours=format(MOST_DELAY_HOURS, "g"),
+                ),
             )
         )
     if index is not None and index > haemolysis_limit:
         flags.append(
             HandlingFlag(
                 "haemolysed",
-                f"haemolysis index {index:g} (over {haemolysis_limit:g}): red cells free arginase.",
+                say(
+                    "haemolysis index %(index)s (over %(haemolysis_limit)s): red cells free "
+                    "arginase.",
+                    index=format(index, "g"),
+                    haemolysis_limit=format(haemolysis_limit, "g"),
+                ),
             )
         )
     if handling.light_protected is False:
-        flags.append(HandlingFlag("light", "not protected from light: bilirubin falls."))
+        flags.append(HandlingFlag("light", say("not protected from light: bilirubin falls.")))
     if handling.freeze_thaws is not None and handling.freeze_thaws > MOST_FREEZE_THAWS:
         flags.append(
             HandlingFlag(
                 "thawed_often",
-                f"thawed {handling.freeze_thaws} times (over {MOST_FREEZE_THAWS}).",
+                say(
+                    "thawed %(freeze_thaws)s times (over %(most_freeze_thaws)s).",
+                    freeze_thaws=handling.freeze_thaws,
+                    most_freeze_thaws=MOST_FREEZE_THAWS,
+                ),
             )
         )
     return tuple(flags)

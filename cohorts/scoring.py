@@ -9,6 +9,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
+from cohorts.sentences import say
+
 SCORING_VERSION = "1"
 """Raised whenever the same answers would give another score."""
 
@@ -41,12 +43,23 @@ class ScoringRule:
     def __post_init__(self) -> None:
         if self.n_items < 1 or self.item_max <= self.item_min:
             raise ValueError(
-                f"{self.n_items} items from {self.item_min} to {self.item_max} cannot be scored."
+                say(
+                    "%(n_items)s items from %(item_min)s to %(item_max)s cannot be scored.",
+                    n_items=self.n_items,
+                    item_min=self.item_min,
+                    item_max=self.item_max,
+                )
             )
         named = set(self.reversed_items).union(*self.subscales.values())
         strange = sorted(item for item in named if not 1 <= item <= self.n_items)
         if strange:
-            raise ValueError(f"The rule names items {strange}; there are 1 to {self.n_items}.")
+            raise ValueError(
+                say(
+                    "The rule names items %(strange)s; there are 1 to %(n_items)s.",
+                    strange=strange,
+                    n_items=self.n_items,
+                )
+            )
 
 
 @dataclass(frozen=True)
@@ -72,7 +85,13 @@ def score(items: Sequence[int | None], rule: ScoringRule) -> Scores:
         The number of answers is not that of the instrument, or an answer is out of range.
     """
     if len(items) != rule.n_items:
-        raise ValueError(f"{len(items)} answers for {rule.n_items} items; give one an item.")
+        raise ValueError(
+            say(
+                "%(n_items)s answers for %(expected)s items; give one an item.",
+                n_items=len(items),
+                expected=rule.n_items,
+            )
+        )
     points = {i: _points(i, answer, rule) for i, answer in enumerate(items, start=1)}
     n_missing = sum(value is None for value in points.values())
     total = _sum(points, points, rule.max_missing_items)
@@ -82,7 +101,11 @@ def score(items: Sequence[int | None], rule: ScoringRule) -> Scores:
     }
     reason = ""
     if total is None:
-        reason = f"{n_missing} items unanswered; at most {rule.max_missing_items} may be."
+        reason = say(
+            "%(n_missing)s items unanswered; at most %(max_missing_items)s may be.",
+            n_missing=n_missing,
+            max_missing_items=rule.max_missing_items,
+        )
     return Scores(total, subscales, n_missing, reason)
 
 
@@ -91,7 +114,13 @@ def _points(item: int, answer: int | None, rule: ScoringRule) -> int | None:
         return None
     if not rule.item_min <= answer <= rule.item_max:
         raise ValueError(
-            f"Item {item} is answered {answer}; the range is {rule.item_min} to {rule.item_max}."
+            say(
+                "Item %(item)s is answered %(answer)s; the range is %(item_min)s to %(item_max)s.",
+                item=item,
+                answer=answer,
+                item_min=rule.item_min,
+                item_max=rule.item_max,
+            )
         )
     return rule.item_min + rule.item_max - answer if item in rule.reversed_items else answer
 
@@ -149,20 +178,27 @@ def withdrawal_grade(facts: WithdrawalFacts) -> WithdrawalGrade:
         if getattr(facts, name) is None
     ]
     if facts.months is None or unknown:
-        return WithdrawalGrade(KATO, "unknown", "", f"not recorded: {', '.join(unknown)}.")
+        return WithdrawalGrade(
+            KATO, "unknown", "", say("not recorded: %(names)s.", names=", ".join(unknown))
+        )
     state = "hikikomori" if facts.months >= 6 else "pre_hikikomori"
     return WithdrawalGrade(KATO, state, _severity(facts), "")
 
 
 def _failed_criterion(facts: WithdrawalFacts) -> str:
     if facts.isolated_at_home is False:
-        return "no marked isolation at home."
+        return say("no marked isolation at home.")
     if facts.months is not None and facts.months < 3:
-        return f"{facts.months:g} months; pre-hikikomori begins at 3."
+        return say(
+            "%(months)s months; pre-hikikomori begins at 3.", months=format(facts.months, "g")
+        )
     if facts.impaired_or_distressed is False:
-        return "neither impaired nor distressed."
+        return say("neither impaired nor distressed.")
     if facts.days_out_a_week is not None and facts.days_out_a_week >= 4:
-        return f"out {facts.days_out_a_week} days a week; 4 or more exclude."
+        return say(
+            "out %(days_out_a_week)s days a week; 4 or more exclude.",
+            days_out_a_week=facts.days_out_a_week,
+        )
     return ""
 
 
@@ -184,18 +220,23 @@ def _earlier_grade(facts: WithdrawalFacts) -> WithdrawalGrade:
     friends and family; distressed or impaired. They know no degrees and no pre-hikikomori.
     """
     needed = {
-        "isolated_at_home": "not most of the day at home.",
-        "impaired_or_distressed": "neither impaired nor distressed.",
-        "avoids_school_or_work": "avoids neither school nor work.",
-        "avoids_contact": "avoids neither friends nor family.",
+        "isolated_at_home": say("not most of the day at home."),
+        "impaired_or_distressed": say("neither impaired nor distressed."),
+        "avoids_school_or_work": say("avoids neither school nor work."),
+        "avoids_contact": say("avoids neither friends nor family."),
     }
     if facts.months is not None and facts.months < 6:
-        return WithdrawalGrade(EARLIER, "not_met", "", f"{facts.months:g} months; 6 are needed.")
+        return WithdrawalGrade(
+            EARLIER,
+            "not_met",
+            "",
+            say("%(months)s months; 6 are needed.", months=format(facts.months, "g")),
+        )
     for name, reason in needed.items():
         if getattr(facts, name) is False:
             return WithdrawalGrade(EARLIER, "not_met", "", reason)
     unknown = [name for name in ("months", *needed) if getattr(facts, name) is None]
     if unknown:
-        reason = f"not recorded: {', '.join(unknown)}."
+        reason = say("not recorded: %(names)s.", names=", ".join(unknown))
         return WithdrawalGrade(EARLIER, "unknown", "", reason)
     return WithdrawalGrade(EARLIER, "hikikomori", "", "")

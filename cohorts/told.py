@@ -13,13 +13,14 @@ from cohorts.sentences import Sentence
 def told(said: Any, kept: Any = None) -> str:
     """A sentence, or a text with what was stored beside it, in the active language.
 
-    What is no sentence, such as a text stored before sentences were kept, stays as it is.
+    A text alone is said where a catalogue knows it as it stands, and else stays as it is.
     """
     if isinstance(said, Sentence):
         return _filled(said.template, said.values)
     if isinstance(kept, Mapping) and "template" in kept:
         return _filled(kept["template"], kept.get("values", {}))
-    return str(said)
+    # Of "" the catalogue would give its own head.
+    return gettext(str(said)) if said else ""
 
 
 def _filled(template: str, values: Mapping[str, Any]) -> str:

@@ -20,6 +20,7 @@ from cohorts.errors import DomainError
 from cohorts.labels import MisreadCode, label_text, read_label
 from cohorts.models import Destruction, Sample, Shipment, Site, User
 from cohorts.services import custody, destruction, handling, shipping
+from cohorts.told import told
 from cohorts.views import PAGE, site_of, user_of, zone_of
 
 MOST_LABELS = 200
@@ -60,7 +61,7 @@ def samples(request: HttpRequest, code: str) -> HttpResponse:
         try:
             site_code, sample_code = read_label(asked) if "/" in asked else (here.code, asked)
         except MisreadCode as error:
-            fault = str(error)
+            fault = told(error.args[0])
         else:
             known = Sample.objects.visible_to(user).filter(site__code=site_code)
             if found := known.filter(code=sample_code).first():
@@ -153,7 +154,7 @@ def label_of(tube: Sample) -> dict[str, Any]:
     try:
         text = label_text(tube.site.code, tube.code)
     except MisreadCode as error:
-        return {"code": tube.code, "fault": str(error)}
+        return {"code": tube.code, "fault": told(error.args[0])}
     return {"code": tube.code, "text": text, "material": tube.material, "svg": qr_svg(text)}
 
 

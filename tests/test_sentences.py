@@ -6,12 +6,15 @@ import json
 import pickle
 
 import pytest
+from django.core.files.uploadedfile import SimpleUploadedFile
 from django.utils import translation
 
 from cohorts.errors import UnusableRequest
+from cohorts.models import Upload
 from cohorts.sentences import say, stored, together
+from cohorts.services import queries
 from cohorts.told import told
-from tests.factories import SiteFactory, user_with
+from tests.factories import SampleFactory, SiteFactory, user_with
 
 LEFT = "%(sample)s of %(shipment)s did not arrive."
 
@@ -73,3 +76,39 @@ def test_a_form_is_refused_in_japanese(client):
     assert answer.status_code == 422
     assert "この施設に、そのコードの参加者はいません。確認してください。" in answer.text
     assert "参加者への再連絡" in answer.text
+
+
+@pytest.mark.django_db
+def test_a_refused_table_is_explained_in_japanese_and_stays_english_for_programs(client):
+    site = SiteFactory(code="FUK")
+    client.force_login(user_with("SC", site))
+    table = b"participant,sex,group,enrolled_on\nFUK-1,femal,healthy_control,31/02/2024\n"
+    answer = client.post(
+        "/sites/FUK/upload/",
+        {"kind": "participants", "file": SimpleUploadedFile("people.csv", table)},
+        headers={"accept-language": "ja"},
+        follow=True,
+    )
+    assert "日付ではありません。YYYY-MM-DD の形で書いてください。" in answer.text
+    assert (
+        "&quot;femal&quot; という性別はありません（&quot;female&quot; のことですか）" in answer.text
+    )
+    sent = Upload.objects.get()
+    stored_words = [fault["message"] for fault in sent.report["faults"]]
+    assert any(words.startswith('"31/02/2024" is not a date; write') for words in stored_words)
+    remarks = client.get(
+        f"/uploads/{sent.pk}/remarks/?as=csv", headers={"accept-language": "ja"}
+    ).content.decode()
+    assert "日付ではありません" in remarks
+
+
+@pytest.mark.django_db
+def test_what_a_rule_asked_is_read_in_japanese_by_who_answers(client):
+    site = SiteFactory(code="FUK")
+    tube = SampleFactory(participant__site=site, site=site, code="F-1")
+    found = queries.Finding(tube, "cause", say(LEFT, sample="F-1", shipment="S9"))
+    (asked,) = queries.recheck("rule", site, [found])
+    client.force_login(user_with("SC", site))
+    page = client.get(f"/queries/{asked.pk}/", headers={"accept-language": "ja"})
+    assert "S9 の F-1 が届きませんでした。" in page.text
+    assert asked.text == "F-1 of S9 did not arrive."

@@ -94,6 +94,12 @@ class Verdict(models.Model):
     stratum = models.CharField(max_length=20)
     verdict = models.CharField(max_length=12, choices=Word)
     reason = models.TextField()
+    said = models.JSONField(
+        default=dict,
+        blank=True,
+        editable=False,
+        help_text=_("What the reason was made of, to be said in other languages."),
+    )
     feature = models.CharField(max_length=200, blank=True)
     estimate = models.FloatField(null=True)
     ci_low = models.FloatField(null=True)

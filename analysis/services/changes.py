@@ -12,6 +12,7 @@ from analysis.services import release, results, runs
 from analysis.services.disclosure import significant
 from analysis.stats.handling import Handling
 from cohorts.models import Participant
+from cohorts.sentences import say
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
 
 NOTHING: dict[str, Any] = {"participants": [], "verdicts": [], "effects": [], "threshold": None}
 RULES = ("plan", "code", "verdict_rules")
-NOT_TOLD = "Which site's data did it rests on too few people to be told."
+NOT_TOLD = say("Which site's data did it rests on too few people to be told.")
 
 
 def previous_for(run: Run, user: User | AnonymousUser) -> Run | None:

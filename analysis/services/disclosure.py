@@ -16,9 +16,10 @@ import numpy.typing as npt
 import pandas as pd
 
 from analysis.services.suppression import Arms
+from cohorts.sentences import say
 
 RELEASE_RULES_VERSION = 2
-HIDDEN = "hidden: it rests on too few people"
+HIDDEN = say("hidden: it rests on too few people")
 ROUND_TO = 5
 LEAST_DF = 10
 LARGEST_SHARE_OF_TWO = 0.9

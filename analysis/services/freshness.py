@@ -14,6 +14,7 @@ from analysis.services import runs, settling
 from analysis.services.bell import ring as ring
 from cohorts import clock
 from cohorts.models import AssayBatch, Change
+from cohorts.sentences import say
 from cohorts.services import dated
 
 
@@ -46,7 +47,7 @@ def why_stale(plan: Plan) -> str:
     # A run that is computing right now has seen what its snapshot saw.
     seen = ended.aggregate(n=Max("change_seen"))["n"]
     if seen is None:
-        return "the plan is new"
+        return say("the plan is new")
     if seen < newest:
         change = Change.objects.filter(study=plan.study, pk__gt=seen).order_by("-pk")[0]
         where = f" from {change.site.code}" if change.site else ""
@@ -54,7 +55,7 @@ def why_stale(plan: Plan) -> str:
     # Published or not: what this code has failed at, it is not asked for again until more changes.
     last = ended.exclude(code_version="").order_by("-queued_at").first()
     if last is not None and last.code_version != runs.code_version():
-        return "the analysis code has changed"
+        return say("the analysis code has changed")
     return ""
 
 
@@ -69,6 +70,9 @@ def _end_the_hopeless() -> None:
     died = Q(state=Run.State.RUNNING, lease_until__lte=Now(), attempts__gte=settings.RUN_ATTEMPTS)
     Run.objects.filter(died).update(
         state=Run.State.FAILED,
-        failure=f"The worker died {settings.RUN_ATTEMPTS} times while computing it.",
+        failure=say(
+            "The worker died %(run_attempts)s times while computing it.",
+            run_attempts=settings.RUN_ATTEMPTS,
+        ),
         lease_until=None,
     )

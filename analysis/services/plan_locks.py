@@ -8,6 +8,7 @@ from typing import Any
 
 from django.db import transaction
 from django.db.models.functions import Now
+from django.utils.translation import gettext_noop
 
 from analysis import plans
 from analysis.blocks import Prepared
@@ -20,6 +21,7 @@ from analysis.steps import Anew
 from cohorts import access
 from cohorts.errors import DomainError
 from cohorts.models import AssayBatch, Study, User
+from cohorts.sentences import Sentence, say
 
 LOCKED = "Version {} of {} was locked on {:%Y-%m-%d}: it cannot change. Save it as a new version."
 
@@ -109,11 +111,17 @@ def lock(plan_id: int, *, by: User) -> Plan:
     """
     plan: Plan = Plan.objects.select_for_update().get(pk=plan_id)
     if not access.may(by, "plan", "A"):
-        raise NotLockable("Only the data manager of the consortium locks a plan: ask them.")
+        raise NotLockable(say("Only the data manager of the consortium locks a plan: ask them."))
     if plan.locked_at is not None:
         raise NotLockable(LOCKED.format(plan.version, plan.name, plan.locked_at))
     if Plan.objects.filter(name=plan.name, version__gt=plan.version).exists():
-        raise NotLockable(f"{plan.name} has a newer version than {plan.version}: lock that one.")
+        raise NotLockable(
+            say(
+                "%(plan)s has a newer version than %(plan_version)s: lock that one.",
+                plan=plan.name,
+                plan_version=plan.version,
+            )
+        )
     accepted = AssayBatch.objects.accepted().filter(site__study=plan.study)
     Plan.objects.filter(pk=plan.pk).update(
         locked_at=Now(),
@@ -125,22 +133,36 @@ def lock(plan_id: int, *, by: User) -> Plan:
     return plan
 
 
+_BEFOREHAND = {
+    0: gettext_noop(
+        "Preregistered on %(on)s, digest %(digest)s, before any assay table was accepted"
+    ),
+    1: gettext_noop(
+        "Preregistered on %(on)s, digest %(digest)s, when 1 assay table had been accepted "
+        "already: not before the data"
+    ),
+}
+_AFTER_SEVERAL = gettext_noop(
+    "Preregistered on %(on)s, digest %(digest)s, when %(n)s assay tables had been accepted "
+    "already: not before the data"
+)
+
+
 def registration_of(plan: Plan) -> dict[str, Any] | None:
     """When and as what the plan was locked, and whether data had come before, also in words."""
     if plan.locked_at is None:
         return None
-    words = f"Preregistered on {plan.locked_at:%Y-%m-%d}, digest {plan.locked_digest[:12]}"
     n = plan.tables_before_lock or 0
-    if n:
-        tables = "1 assay table" if n == 1 else f"{n} assay tables"
-        words += f", when {tables} had been accepted already: not before the data"
-    else:
-        words += ", before any assay table was accepted"
+    named = {"on": f"{plan.locked_at:%Y-%m-%d}", "digest": plan.locked_digest[:12], "n": n}
+    words = Sentence(_BEFOREHAND.get(n, _AFTER_SEVERAL), named)
     if plan.parsed.digest != plan.locked_digest:
-        words += "; the program has new settings since, which stand at their defaults"
+        words = say(
+            "%(registered)s; the program has new settings since, which stand at their defaults",
+            registered=words,
+        )
     return {
         "locked_at": plan.locked_at.isoformat(),
         "digest": plan.locked_digest,
         "tables_before": n,
-        "words": words + ".",
+        "words": say("%(registered)s.", registered=words),
     }

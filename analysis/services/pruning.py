@@ -14,6 +14,7 @@ from django.db.models.functions import Lag, Lead, Length, Now, RowNumber
 from analysis.models import Run, RunTable, Verdict
 from analysis.services import steps
 from cohorts.errors import DomainError
+from cohorts.sentences import say
 from cohorts.services import sign_in
 
 
@@ -106,7 +107,10 @@ def words(run: Run) -> str:
     """Why a run has no tables, for people; "" where it has them."""
     if run.pruned_at is None:
         return ""
-    return (
-        f"The result tables of run {run.pk} were deleted on {run.pruned_at:%Y-%m-%d}, as those of "
-        "old runs that were never released; its verdicts and documents stay."
+    return say(
+        "The result tables of run %(run)s were deleted on %(pruned_at)s, as "
+        "those of old runs that were never released; its verdicts and documents "
+        "stay.",
+        run=run.pk,
+        pruned_at=format(run.pruned_at, "%Y-%m-%d"),
     )

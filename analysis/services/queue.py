@@ -12,6 +12,7 @@ from cohorts import access
 from cohorts.errors import DomainError, NotAllowed
 from cohorts.models import Change, User
 from cohorts.retrying import retried
+from cohorts.sentences import say
 
 
 class NotWaiting(DomainError):
@@ -31,11 +32,18 @@ def cancel(run_id: uuid.UUID, *, by: User) -> Run:
     run = _locked(run_id)
     if not may_cancel(by, run):
         raise NotAllowed(
-            "You can cancel the runs that you asked for; the consortium's data manager cancels "
-            "the others."
+            say(
+                "You can cancel the runs that you asked for; the consortium's data "
+                "manager cancels the others."
+            )
         )
     if run.state not in (Run.State.QUEUED, Run.State.RUNNING):
-        raise NotWaiting(f"The run is {run.state}: only one that waits or computes is cancelled.")
+        raise NotWaiting(
+            say(
+                "The run is %(state)s: only one that waits or computes is cancelled.",
+                state=run.state,
+            )
+        )
     run.state, run.cancelled_by = Run.State.CANCELLED, by
     run.failure = f"Cancelled by {by.get_username()}."
     # Who computes it holds this token no longer, so its next write is refused.
@@ -60,9 +68,11 @@ def prioritise(run_id: uuid.UUID, *, priority: int, by: User) -> Run:
     """
     run = _locked(run_id)
     if not access.may(by, "run", "U"):
-        raise NotAllowed("The consortium's data manager says which run goes first.")
+        raise NotAllowed(say("The consortium's data manager says which run goes first."))
     if run.state != Run.State.QUEUED:
-        raise NotWaiting(f"The run is {run.state}: only one that waits can be put forward.")
+        raise NotWaiting(
+            say("The run is %(state)s: only one that waits can be put forward.", state=run.state)
+        )
     run.priority = priority
     run.clean_fields(exclude=[f.name for f in Run._meta.fields if f.name != "priority"])
     run.save(update_fields=["priority"])

@@ -28,6 +28,7 @@ from analysis.services.disclosure import (
 from analysis.services.released_tables import Judged
 from cohorts import access
 from cohorts.models import Site
+from cohorts.sentences import say
 
 if TYPE_CHECKING:
     from django.contrib.auth.models import AnonymousUser
@@ -47,7 +48,7 @@ def reason_to_hold(run: Run) -> str:
     """
     if run.plan.parsed.narrowed:
         # Beside the results of everybody it would tell about those between: they may be a few.
-        return "Its plan looks at a part of the people, so it stays with the data managers."
+        return say("Its plan looks at a part of the people, so it stays with the data managers.")
     last = (
         Run.objects.published()
         .filter(plan__name=run.plan.name, released_at__isnull=False)
@@ -63,7 +64,7 @@ def reason_to_hold(run: Run) -> str:
     erased = max(0, last.snapshot.later_erased - run.snapshot.later_erased)
     if all(n == 0 or n >= k for n in (len(now - before), len(before - now) + erased)):
         return ""
-    return "It is released when enough data have changed since the last release."
+    return say("It is released when enough data have changed since the last release.")
 
 
 def sees_everything(user: User | AnonymousUser) -> bool:

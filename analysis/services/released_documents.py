@@ -18,6 +18,7 @@ from analysis.services.disclosure import (
     tells_an_insider,
 )
 from analysis.services.suppression import Arms
+from cohorts.sentences import say
 
 Document = Mapping[str, Any]
 Sites = Mapping[str, Arms]
@@ -25,7 +26,7 @@ Rule = Callable[[Document, Sites, int, Collection[str]], dict[str, Any]]
 AUC = ("auc", "ci_low", "ci_high")
 # A number that stands alone in a sentence counts people; K22-1 and x2 do not.
 COUNT = re.compile(r"(?<![\w.-])\d+(?![\w-])")
-COUNTS_PEOPLE = "It could not be computed from the data of this run."
+COUNTS_PEOPLE = say("It could not be computed from the data of this run.")
 
 
 def shown(

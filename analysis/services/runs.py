@@ -29,6 +29,7 @@ from analysis.steps import Leaves
 from analysis.verdicts import ClaimFacts, Finding
 from cohorts.models import User
 from cohorts.models.change import hold_order_lock
+from cohorts.sentences import say, stored
 from cohorts.services import lineage
 
 logger = logging.getLogger(__name__)
@@ -71,7 +72,7 @@ def execute(run_id: uuid.UUID) -> bool:
         )
         _give_back(run_id, token)
     except Exception:
-        _fail(run_id, token, "Internal error: the operators have been told.")
+        _fail(run_id, token, say("Internal error: the operators have been told."))
         raise
     return True
 
@@ -89,7 +90,7 @@ def _compute_and_publish(run_id: uuid.UUID, token: uuid.UUID) -> None:
         return
     _save_held(run, token, "snapshot", "change_seen", "key", "code_version", "libraries")
     if frames.people.empty or not frames.batches:
-        raise UnusableData("Nobody with consent for this plan has assay values yet.")
+        raise UnusableData(say("Nobody with consent for this plan has assay values yet."))
     scopes = run.plan.parsed.scopes
 
     def check() -> None:
@@ -184,6 +185,7 @@ def _verdict(run: Run, claim: Claim, found: Finding) -> Verdict:
         stratum=found.stratum,
         verdict=found.verdict,
         reason=found.reason,
+        said=stored(found.reason),
         feature=found.feature,
         n_sites=found.n_sites,
         n_case=found.n_case,
@@ -334,6 +336,6 @@ def _requeue(run_id: uuid.UUID, token: uuid.UUID) -> None:
     except IntegrityError:
         held.update(
             state=Run.State.FAILED,
-            failure="Consent changed while it computed; a newer run takes its place.",
+            failure=say("Consent changed while it computed; a newer run takes its place."),
             lease_until=None,
         )

@@ -23,6 +23,7 @@ from cohorts.models import (
     Participant,
     Withdrawal,
 )
+from cohorts.sentences import say
 
 
 def take(plan: Plan) -> tuple[Snapshot, frames.StudyFrames]:
@@ -129,11 +130,11 @@ def _left_out(plan: Plan, inside: set[int], today: date) -> list[dict[str, objec
         if pk in withdrawn:
             counts[site, "consent withdrawn"] += 1
         elif pk in consented:
-            counts[site, "the consent lacks a scope that the plan needs"] += 1
+            counts[site, say("the consent lacks a scope that the plan needs")] += 1
         elif pk in signed:
-            counts[site, "the consent form's window is not open"] += 1
+            counts[site, say("the consent form's window is not open")] += 1
         else:
-            counts[site, "no consent on record"] += 1
+            counts[site, say("no consent on record")] += 1
     return [
         {"site": site, "what": "participants", "n": n, "why": why}
         for (site, why), n in sorted(counts.items())
@@ -154,7 +155,7 @@ def _under_embargo(plan: Plan, today: date) -> list[dict[str, object]]:
             "site": site,
             "what": "assay batches",
             "n": n,
-            "why": f"under embargo until {until}",
+            "why": say("under embargo until %(until)s", until=until),
             "in_general": "under embargo",
         }
         for (site, until), n in counts.items()

@@ -10,13 +10,14 @@ from django.db.models.functions import Coalesce, Greatest
 from analysis.models import Plan, Run
 from analysis.services import release
 from cohorts.models import Change
+from cohorts.sentences import say
 
 if TYPE_CHECKING:
     from django.contrib.auth.models import AnonymousUser
 
     from cohorts.models import User
 
-IN_GENERAL = "Data, consents or reference data that it reads have changed since."
+IN_GENERAL = say("Data, consents or reference data that it reads have changed since.")
 
 
 def with_staleness(runs: QuerySet[Run]) -> QuerySet[Any]:
@@ -48,7 +49,7 @@ def reason(run: Run, user: User | AnonymousUser) -> str:
         name=run.plan.name, version__gt=run.plan.version, followed=True
     ).first()
     if newer is not None:
-        return f"The plan has a newer version, {newer.version}."
+        return say("The plan has a newer version, %(version)s.", version=newer.version)
     if not release.sees_everything(user):
         # One person's withdrawal is a change too.
         return IN_GENERAL

@@ -10,6 +10,7 @@ from typing import Protocol
 from cohorts.ingest.facts import FeatureFacts, FeatureIndex, identifiers_in, normalise
 from cohorts.ingest.report import Findings
 from cohorts.ingest.units import RELATIVE, UnitMismatch, factor_to, is_known, spelled
+from cohorts.sentences import say
 
 _BRACKETED = re.compile(r"(.*\S)\s*\[([^\[\]]*)\]")
 _MONTHS = "jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec"
@@ -93,8 +94,12 @@ def _resolve(
             None,
             header,
             "eaten_name",
-            f'"{name}" is a name that a spreadsheet turned into a date or a number (SEPT2 becomes '
-            "2-Sep); format the cell as text and type the name anew.",
+            say(
+                '"%(name)s" is a name that a spreadsheet turned into a date or a '
+                "number (SEPT2 becomes 2-Sep); format the cell as text and type the name "
+                "anew.",
+                name=name,
+            ),
         )
     _fault_two_identities(name, header, features, findings)
     factor = None
@@ -108,11 +113,19 @@ def _resolve(
             None,
             header,
             "unknown_unit",
-            f"{name}: the unit is over {LONGEST_UNIT} letters; write it as umol/L, mg/dL, ...",
+            say(
+                "%(name)s: the unit is over %(longest_unit)s letters; write it as "
+                "umol/L, mg/dL, ...",
+                name=name,
+                longest_unit=LONGEST_UNIT,
+            ),
         )
     elif not is_known(unit):
         findings.warn(
-            None, header, "unknown_unit", f'{name}: "{unit}" is not a known unit; kept as sent.'
+            None,
+            header,
+            "unknown_unit",
+            say('%(name)s: "%(unit)s" is not a known unit; kept as sent.', name=name, unit=unit),
         )
     return AssayColumn(name, feature, unit, factor)
 
@@ -141,7 +154,12 @@ def _fault_two_identities(
             None,
             header,
             "two_identities",
-            f'"{name}" names both {one} and {other}: correct the identifier or the name.',
+            say(
+                '"%(name)s" names both %(one)s and %(other)s: correct the identifier or the name.',
+                name=name,
+                one=one,
+                other=other,
+            ),
         )
 
 
@@ -152,8 +170,12 @@ def _warn_ignored(columns: Sequence[AssayColumn], findings: Findings) -> None:
             None,
             None,
             "ignored_feature",
-            f"{len(names)} columns are stored and not analysed, as the data managers decided: "
-            f"{_listed(names)}.",
+            say(
+                "%(n_names)s columns are stored and not analysed, as the data managers "
+                "decided: %(listed)s.",
+                n_names=len(names),
+                listed=_listed(names),
+            ),
         )
 
 
@@ -163,8 +185,11 @@ def _warn_without_unit(names: Sequence[str], options: UnitOptions, findings: Fin
             None,
             None,
             "no_unit",
-            f"no unit is given for {_listed(names)}: taken as relative, never converted; "
-            "write name [unit] if they are concentrations.",
+            say(
+                "no unit is given for %(listed)s: taken as relative, never converted; "
+                "write name [unit] if they are concentrations.",
+                listed=_listed(names),
+            ),
         )
 
 
@@ -174,7 +199,11 @@ def _warn_new(names: Sequence[str], findings: Findings) -> None:
             None,
             None,
             "new_feature",
-            f"{len(names)} names are new and go to the review list: {_listed(names)}.",
+            say(
+                "%(n_names)s names are new and go to the review list: %(listed)s.",
+                n_names=len(names),
+                listed=_listed(names),
+            ),
         )
 
 
@@ -194,7 +223,11 @@ def _fault_same_feature(
                 None,
                 header,
                 "duplicate_feature",
-                f'"{column.source_name}" is the same feature as "{first[known]}"; keep one, '
-                "or send two tables.",
+                say(
+                    '"%(source_name)s" is the same feature as "%(first)s"; keep one, or '
+                    "send two tables.",
+                    source_name=column.source_name,
+                    first=first[known],
+                ),
             )
         first.setdefault(known, column.source_name)

@@ -13,6 +13,7 @@ from cohorts.ingest.people import MOST_SUGGESTIONS, refusal
 from cohorts.ingest.reading import Table
 from cohorts.ingest.report import Findings
 from cohorts.ingest.rows import Row, rows_of
+from cohorts.sentences import say
 
 SampleType = Literal["study", "qc", "blank"]
 TYPES: dict[str, SampleType] = {"study": "study", "qc": "qc", "blank": "blank"}
@@ -98,15 +99,24 @@ def _refusal(label: str, facts: SiteFacts, *, suggest: bool) -> tuple[str, str] 
         near = without_zeros(label, facts.samples) or near
         return (
             "unknown_sample",
-            f"{quoted(label)} is not a sample of {facts.site}{near}; send the samples table first, "
-            "or give its sample_type (qc, blank).",
+            say(
+                "%(label)s is not a sample of %(site)s%(near)s; send the samples table "
+                "first, or give its sample_type (qc, blank).",
+                label=quoted(label),
+                site=facts.site,
+                near=near,
+            ),
         )
     problem = refusal(sample.participant, facts, scope="metabolomics")
     if problem and problem[0] == "unknown_participant":
         return (
             "unknown_sample",
-            f"{quoted(label)} is not a sample of {facts.site}; send the samples table first, "
-            "or give its sample_type (qc, blank).",
+            say(
+                "%(label)s is not a sample of %(site)s; send the samples table first, or "
+                "give its sample_type (qc, blank).",
+                label=quoted(label),
+                site=facts.site,
+            ),
         )
     return problem
 
@@ -121,6 +131,10 @@ def _refuse_twice(
         row.fault(
             "sample",
             "duplicate_sample",
-            f"{quoted(head.sample)} is also in row {seen[key]}; keep one row a sample and batch.",
+            say(
+                "%(sample)s is also in row %(seen)s; keep one row a sample and batch.",
+                sample=quoted(head.sample),
+                seen=seen[key],
+            ),
         )
     seen.setdefault(key, row.number)

@@ -14,6 +14,7 @@ from cohorts.ingest.assays import AssayColumn, AssayRowHead, CheckedBatch
 from cohorts.ingest.comparison import MAX_CELLS_TOLD, CellChange, Preview, as_shown
 from cohorts.ingest.report import Fault
 from cohorts.ingest.values import BELOW_LOD, EXCLUDED, MISSING
+from cohorts.sentences import say
 
 HeadKey = tuple[str, str, int | None, int]
 
@@ -214,7 +215,12 @@ def _mixed_units(old: CheckedBatch, sent: CheckedBatch, fit: _Fit) -> Iterator[F
                 None,
                 column.source_name,
                 "unit_of_a_part",
-                f'the batch has it in "{old.features[place].unit}" and this table in '
-                f'"{column.unit}", but {n} of its rows are not in this table; send them all, '
-                "or keep the unit.",
+                say(
+                    'the batch has it in "%(unit)s" and this table in "%(sent)s", but '
+                    "%(n)s of its rows are not in this table; send them all, or keep the "
+                    "unit.",
+                    unit=old.features[place].unit,
+                    sent=column.unit,
+                    n=n,
+                ),
             )

@@ -33,6 +33,7 @@ from cohorts.ingest.values import (
     parse_series,
     warn_of_words,
 )
+from cohorts.sentences import say
 
 __all__ = [
     "AssayColumn",
@@ -144,7 +145,7 @@ def _read_wide(
     refuse_personal(sources, findings, features=facts.features)
     if not sources:
         findings.fault(
-            None, None, "no_features", "no column holds measurements; add a column a feature."
+            None, None, "no_features", say("no column holds measurements; add a column a feature.")
         )
     if "sample" not in matched:
         return ()
@@ -185,7 +186,7 @@ def _read_long(
     names = table.frame[matched["feature"]].tolist()
     for row, name in zip(rows, names, strict=True):
         if not name:
-            findings.fault(row, matched["feature"], "empty", "empty; name what was measured.")
+            findings.fault(row, matched["feature"], "empty", say("empty; name what was measured."))
     feature_of = {name: i for i, name in enumerate(dict.fromkeys(names))}
     units = _long_units(table, matched, names, findings)
     features = resolve_columns(
@@ -218,8 +219,14 @@ def _long_units(
                 row,
                 matched["unit"],
                 "mixed_units",
-                f'"{unit}" beside "{units[name]}" in row {first[name]} for {name}; '
-                "send one unit a feature.",
+                say(
+                    '"%(unit)s" beside "%(units)s" in row %(first)s for %(name)s; send '
+                    "one unit a feature.",
+                    unit=unit,
+                    units=units[name],
+                    first=first[name],
+                    name=name,
+                ),
             )
         first.setdefault(name, row)
     return units
@@ -242,7 +249,11 @@ def _fault_twice(
                 row,
                 header,
                 "duplicate_value",
-                f'"{name}" of this sample is also in row {seen[key]}; keep one value.',
+                say(
+                    '"%(name)s" of this sample is also in row %(seen)s; keep one value.',
+                    name=name,
+                    seen=seen[key],
+                ),
             )
         seen.setdefault(key, row)
 

@@ -14,6 +14,7 @@ from cohorts.ingest.people import known_participant
 from cohorts.ingest.reading import Table
 from cohorts.ingest.report import Findings, Report
 from cohorts.ingest.rows import Row, rows_of
+from cohorts.sentences import say
 
 
 @dataclass(frozen=True)
@@ -77,7 +78,10 @@ def check(
             None,
             None,
             "missing_column",
-            "the table has neither item_1, item_2, ... nor total; add the answers or the totals.",
+            say(
+                "the table has neither item_1, item_2, ... nor total; add the answers or "
+                "the totals."
+            ),
         )
     seen: dict[tuple[object, ...], int] = {}
     numeric = (*items, "total", *context.numeric_names(declared))
@@ -112,7 +116,9 @@ def _checked(
     total = row.number_in("total", instrument.total_min, instrument.total_max)
     if not any(row.has(name) for name in (*item_names, "total")):
         row.fault(
-            "total", "empty", "neither item answers nor a total; give one, or leave the row out."
+            "total",
+            "empty",
+            say("neither item answers nor a total; give one, or leave the row out."),
         )
     if participant is None or assessed_on is None:
         return None
@@ -121,7 +127,11 @@ def _checked(
         row.fault(
             "assessed_on",
             "known_assessment",
-            f"{participant.code} has {code} of that day on record already; leave the row out.",
+            say(
+                "%(participant)s has %(code)s of that day on record already; leave the row out.",
+                participant=participant.code,
+                code=code,
+            ),
         )
     if not row.sound:
         return None
@@ -153,11 +163,19 @@ def _items(row: Row, item_names: list[str], instrument: InstrumentFacts) -> tupl
     for name in answered:
         position = int(name[5:])
         if position > n_items:
-            has = f"has {n_items} items" if n_items else "is taken as a total alone"
             row.fault(
                 name,
                 "no_such_item",
-                f"{instrument.code} {has}; empty this cell or check the scale.",
+                say(
+                    "%(scale)s has %(n_items)s items; empty this cell or check the scale.",
+                    scale=instrument.code,
+                    n_items=n_items,
+                )
+                if n_items
+                else say(
+                    "%(scale)s is taken as a total alone; empty this cell or check the scale.",
+                    scale=instrument.code,
+                ),
             )
             continue
         answers[position] = row.whole_in(name, instrument.item_min, instrument.item_max)
@@ -171,6 +189,12 @@ def _refuse_twice(row: Row, key: tuple[object, ...], seen: dict[tuple[object, ..
         row.fault(
             "participant",
             "duplicate_assessment",
-            f"{quoted(str(key[0]))} has {key[1]} on {key[2]} in row {seen[key]} too; keep one row.",
+            say(
+                "%(person)s has %(scale)s on %(day)s in row %(seen)s too; keep one row.",
+                person=quoted(str(key[0])),
+                scale=key[1],
+                day=key[2],
+                seen=seen[key],
+            ),
         )
     seen.setdefault(key, row.number)

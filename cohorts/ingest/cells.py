@@ -9,6 +9,7 @@ from datetime import date, datetime
 
 from cohorts.ingest.facts import normalise
 from cohorts.ingest.nearest import nearest
+from cohorts.sentences import say
 
 NUMBER = r"[+-]?(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][+-]?[0-9]+)?"
 _NUMBER = re.compile(NUMBER)
@@ -23,6 +24,15 @@ _MOMENT = re.compile(
 _YES = frozenset({"yes", "true", "1"})
 _NO = frozenset({"no", "false", "0"})
 _EARLIEST = date(1900, 1, 1)
+_NOUNS = {
+    "sex": say("sex"),
+    "group": say("group"),
+    "material": say("material"),
+    "instrument": say("instrument"),
+    "sample_type": say("sample_type"),
+    "version": say("version"),
+    "language": say("language"),
+}
 
 
 class BadCell(ValueError):
@@ -45,7 +55,9 @@ def parse_number(text: str) -> float:
     if _NUMBER.fullmatch(text):
         value = float(text)
         if math.isinf(value) or (value == 0 and re.search("[1-9]", re.split("[eE]", text)[0])):
-            raise BadCell("out_of_range", f"{quoted(text)} is beyond what a number can hold.")
+            raise BadCell(
+                "out_of_range", say("%(text)s is beyond what a number can hold.", text=quoted(text))
+            )
         return value
     raise BadCell(*_why_no_number(text))
 
@@ -53,14 +65,25 @@ def parse_number(text: str) -> float:
 def _why_no_number(text: str) -> tuple[str, str]:
     if _DECIMAL_COMMA.fullmatch(text):
         point = text.replace(",", ".")
-        return "decimal_comma", f"{quoted(text)} has a comma; write {point} with a decimal point."
+        return "decimal_comma", say(
+            "%(text)s has a comma; write %(point)s with a decimal point.",
+            text=quoted(text),
+            point=point,
+        )
     if text.startswith("#"):
-        return "spreadsheet_error", f"{quoted(text)} is a spreadsheet error; correct or empty it."
+        return "spreadsheet_error", say(
+            "%(text)s is a spreadsheet error; correct or empty it.", text=quoted(text)
+        )
     if text.startswith("="):
-        return "formula", f"{quoted(text)} is a formula that was never computed; send its value."
+        return "formula", say(
+            "%(text)s is a formula that was never computed; send its value.", text=quoted(text)
+        )
     return (
         "not_a_number",
-        f"{quoted(text)} is not a number; write plain digits, or leave the cell empty.",
+        say(
+            "%(text)s is not a number; write plain digits, or leave the cell empty.",
+            text=quoted(text),
+        ),
     )
 
 
@@ -76,7 +99,7 @@ def parse_whole(text: str) -> int:
     """A whole number; ``3.0`` is 3, since spreadsheets write it so."""
     value = parse_number(text)
     if not value.is_integer():
-        raise BadCell("not_whole", f"{quoted(text)} is not a whole number.")
+        raise BadCell("not_whole", say("%(text)s is not a whole number.", text=quoted(text)))
     return int(value)
 
 
@@ -88,11 +111,11 @@ def parse_day(text: str) -> date:
             day = date.fromisoformat(match[1])
         except ValueError as error:
             raise BadCell(
-                "not_a_date", f"{quoted(text)} is not a date; write YYYY-MM-DD."
+                "not_a_date", say("%(text)s is not a date; write YYYY-MM-DD.", text=quoted(text))
             ) from error
         if day >= _EARLIEST:
             return day
-    raise BadCell("not_a_date", f"{quoted(text)} is not a date; write YYYY-MM-DD.")
+    raise BadCell("not_a_date", say("%(text)s is not a date; write YYYY-MM-DD.", text=quoted(text)))
 
 
 def parse_moment(text: str) -> datetime | date:
@@ -107,7 +130,8 @@ def parse_moment(text: str) -> datetime | date:
         if moment is not None and moment.date() >= _EARLIEST:
             return moment
     raise BadCell(
-        "not_a_date", f"{quoted(text)} is not a date; write YYYY-MM-DD or YYYY-MM-DDTHH:MM."
+        "not_a_date",
+        say("%(text)s is not a date; write YYYY-MM-DD or YYYY-MM-DDTHH:MM.", text=quoted(text)),
     )
 
 
@@ -115,7 +139,9 @@ def parse_yes_no(text: str) -> bool:
     folded = text.casefold()
     if folded in _YES or folded in _NO:
         return folded in _YES
-    raise BadCell("not_yes_no", f"{quoted(text)} is neither yes nor no; write yes or no.")
+    raise BadCell(
+        "not_yes_no", say("%(text)s is neither yes nor no; write yes or no.", text=quoted(text))
+    )
 
 
 def parse_code(text: str) -> str:
@@ -123,13 +149,16 @@ def parse_code(text: str) -> str:
     if not _CODE.fullmatch(text):
         raise BadCell(
             "not_a_code",
-            "not a code; use 1 to 64 ASCII letters, digits and . _ : / + - (no spaces).",
+            say("not a code; use 1 to 64 ASCII letters, digits and . _ : / + - (no spaces)."),
         )
     if _EATEN_CODE.fullmatch(text):
         raise BadCell(
             "eaten_code",
-            f"{quoted(text)} is a code that a spreadsheet turned into a number; "
-            "format the column as text and type it anew.",
+            say(
+                "%(text)s is a code that a spreadsheet turned into a number; format the "
+                "column as text and type it anew.",
+                text=quoted(text),
+            ),
         )
     return text
 
@@ -140,7 +169,15 @@ def parse_choice(text: str, known: Sequence[str], noun: str) -> str:
     for name in known:
         if normalise(name) == wanted:
             return name
-    listed = f"; known are {', '.join(known)}." if len(known) <= 16 else "."
+    few = len(known) <= 16
+    listed = say("; known are %(known)s.", known=", ".join(known)) if few else "."
     raise BadCell(
-        f"unknown_{noun}", f"{quoted(text)} is not a known {noun}{nearest(text, known)}{listed}"
+        f"unknown_{noun}",
+        say(
+            "%(text)s is not a known %(noun)s%(near)s%(listed)s",
+            text=quoted(text),
+            noun=_NOUNS.get(noun, noun),
+            near=nearest(text, known),
+            listed=listed,
+        ),
     )

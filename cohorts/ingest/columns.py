@@ -11,6 +11,7 @@ from functools import lru_cache
 from cohorts.ingest.facts import FeatureIndex
 from cohorts.ingest.nearest import nearest
 from cohorts.ingest.report import Findings
+from cohorts.sentences import say
 
 MAX_ITEMS = 200
 
@@ -134,7 +135,7 @@ def refuse_personal(
                 None,
                 header,
                 "personal_data",
-                "personal data are not taken; remove this column and send study codes alone.",
+                say("personal data are not taken; remove this column and send study codes alone."),
             )
 
 
@@ -169,7 +170,10 @@ def match_columns(
             matched[name] = header
         elif name not in (mapping or {}):
             findings.fault(
-                None, header, "duplicate_column", f'also read from "{matched[name]}"; keep one.'
+                None,
+                header,
+                "duplicate_column",
+                say('also read from "%(matched)s"; keep one.', matched=matched[name]),
             )
     _fault_missing(spec, matched, extra, mapping or {}, findings)
     return matched
@@ -186,8 +190,12 @@ def _mapped(
                 None,
                 name,
                 "unknown_mapping",
-                f"the mapping names a column that {spec.kind} tables do not have"
-                f"{nearest(name, spec.names)}; correct the mapping.",
+                say(
+                    "the mapping names a column that %(kind)s tables do not have%(name)s; "
+                    "correct the mapping.",
+                    kind=spec.kind,
+                    name=nearest(name, spec.names),
+                ),
             )
         elif own in headers or heading(own) in by_heading:
             matched[name] = own if own in headers else by_heading[heading(own)]
@@ -206,8 +214,11 @@ def _fault_unknown(
         None,
         header,
         "unknown_column",
-        f"not a column of {spec.kind} tables{nearest(header, known)}; "
-        "rename it, map it or leave it out.",
+        say(
+            "not a column of %(kind)s tables%(near)s; rename it, map it or leave it out.",
+            kind=spec.kind,
+            near=nearest(header, known),
+        ),
     )
 
 
@@ -220,10 +231,14 @@ def _fault_missing(
 ) -> None:
     for name in (*spec.required, *extra):
         if name not in matched:
-            own = f' (mapped to "{mapping[name]}")' if name in mapping else ""
+            own = say(' (mapped to "%(own)s")', own=mapping[name]) if name in mapping else ""
             findings.fault(
                 None,
                 name,
                 "missing_column",
-                f"the table has no such column{own}; add it, or map the name that you use to it.",
+                say(
+                    "the table has no such column%(own)s; add it, or map the name that you "
+                    "use to it.",
+                    own=own,
+                ),
             )

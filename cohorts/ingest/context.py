@@ -11,6 +11,7 @@ from cohorts.ingest.cells import BadCell, parse_day, parse_moment, parse_number,
 from cohorts.ingest.columns import checkbox_column, heading
 from cohorts.ingest.facts import ContextVariable
 from cohorts.ingest.rows import Row
+from cohorts.sentences import say
 
 Values = dict[str, float | str]
 _NUMERIC = re.compile(r"integer|number.*|float")
@@ -83,7 +84,15 @@ def _code(text: str, variable: ContextVariable) -> float | str:
     code = codes.get(text) or codes.get(_plain(text)) or labels.get(text.casefold())
     if code is None:
         known = ", ".join(f"{code} ({label})" for code, label in variable.choices[:16])
-        raise BadCell("not_a_choice", f"{quoted(text)} is no choice of {variable.name}: {known}.")
+        raise BadCell(
+            "not_a_choice",
+            say(
+                "%(text)s is no choice of %(variable)s: %(known)s.",
+                text=quoted(text),
+                variable=variable.name,
+                known=known,
+            ),
+        )
     try:
         return parse_number(code)
     except BadCell:
@@ -101,7 +110,7 @@ def _moment(text: str, variable: ContextVariable) -> str:
     if variable.validation.startswith("datetime_"):
         return parse_moment(text).isoformat()
     if not _CLOCK.fullmatch(text):
-        raise BadCell("not_a_time", f"{quoted(text)} is not a time; write HH:MM.")
+        raise BadCell("not_a_time", say("%(text)s is not a time; write HH:MM.", text=quoted(text)))
     return text
 
 
@@ -120,13 +129,21 @@ def _hold_to_branching(
         row.fault(
             variable.name,
             "not_asked",
-            f"{quoted(row.texts[variable.name])} is given, but the dictionary asks "
-            f"{variable.name} only if {variable.branching}; empty this cell or correct the other.",
+            say(
+                "%(texts)s is given, but the dictionary asks %(variable)s only if "
+                "%(branching)s; empty this cell or correct the other.",
+                texts=quoted(row.texts[variable.name]),
+                variable=variable.name,
+                branching=variable.branching,
+            ),
         )
     elif asked and variable.required and not row.has(variable.name):
         row.fault(
             variable.name,
             "required",
-            f"empty, but the dictionary requires {variable.name}; fill it in, or leave the whole "
-            "column out.",
+            say(
+                "empty, but the dictionary requires %(variable)s; fill it in, or leave "
+                "the whole column out.",
+                variable=variable.name,
+            ),
         )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 
 from cohorts.ingest.workbook import UnreadableFile
+from cohorts.sentences import say
 
 CODECS = {
     "UTF-8": "utf-8",
@@ -61,7 +62,13 @@ def decode(content: bytes, name: str) -> tuple[str, str]:
 def recoded(content: bytes, encoding: str, name: str) -> bytes:
     """The content in UTF-8, read as the encoding that a person chose."""
     if encoding not in CODECS:
-        raise UnreadableFile(f"{encoding!r} is not an encoding; choose {', '.join(CODECS)}.")
+        raise UnreadableFile(
+            say(
+                "%(encoding)s is not an encoding; choose %(codecs)s.",
+                encoding=repr(encoding),
+                codecs=", ".join(CODECS),
+            )
+        )
     if content.startswith(b"PK\x03\x04"):
         return content  # a workbook says its own
     try:
@@ -69,7 +76,13 @@ def recoded(content: bytes, encoding: str, name: str) -> bytes:
     except UnicodeDecodeError as error:
         line = content.count(b"\n", 0, error.start) + 1
         raise UnreadableFile(
-            f"{name} is not {encoding}: line {line} does not fit; choose another encoding."
+            say(
+                "%(name)s is not %(encoding)s: line %(line)s does not fit; choose "
+                "another encoding.",
+                name=name,
+                encoding=encoding,
+                line=line,
+            )
         ) from error
 
 
@@ -78,7 +91,12 @@ def _strictly(content: bytes, codec: str, label: str, name: str) -> str:
         return content.decode(codec).removeprefix("\ufeff")
     except UnicodeDecodeError as error:
         raise UnreadableFile(
-            f"{name} starts as {label} but byte {error.start} does not belong; save it again."
+            say(
+                "%(name)s starts as %(label)s but byte %(start)s does not belong; save it again.",
+                name=name,
+                label=label,
+                start=error.start,
+            )
         ) from error
 
 
@@ -89,7 +107,9 @@ def _without_bom(content: bytes, name: str) -> str:
     for codec, zeros, letters in orders:
         if len(content) % 2 == 0 and not any(zeros) and all(letters):
             return _strictly(content, codec, "UTF-16", name)
-    raise UnreadableFile(f"{name} is not a text file; export the table as CSV or .xlsx.")
+    raise UnreadableFile(
+        say("%(name)s is not a text file; export the table as CSV or .xlsx.", name=name)
+    )
 
 
 def _try(content: bytes, codec: str) -> str | None:
@@ -109,12 +129,22 @@ def _undecided(content: bytes, name: str, position: int) -> UnreadableFile:
     )
     if not choices:
         return UnreadableFile(
-            f"{name}: line {line} is not UTF-8 and its encoding is not certain; "
-            "save the table as CSV UTF-8 or .xlsx."
+            say(
+                "%(name)s: line %(line)s is not UTF-8 and its encoding is not certain; "
+                "save the table as CSV UTF-8 or .xlsx.",
+                name=name,
+                line=line,
+            )
         )
     told = " or ".join(f'"{excerpt}" ({label})' for label, excerpt in choices)
     return UndecidedEncoding(
-        f"{name}: line {line} is not UTF-8 and its encoding is not certain: it may read {told}. "
-        "Say which it is, or save the table as CSV UTF-8 or .xlsx.",
+        say(
+            "%(name)s: line %(line)s is not UTF-8 and its encoding is not certain: "
+            "it may read %(told)s. Say which it is, or save the table as CSV UTF-8 "
+            "or .xlsx.",
+            name=name,
+            line=line,
+            told=told,
+        ),
         choices,
     )

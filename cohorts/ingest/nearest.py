@@ -5,6 +5,8 @@ from __future__ import annotations
 import difflib
 from collections.abc import Container, Iterable
 
+from cohorts.sentences import say
+
 
 def without_zeros(code: str, known: Container[str]) -> str:
     """Words for a code whose leading zeros a spreadsheet has taken; nothing where it has not."""
@@ -12,9 +14,10 @@ def without_zeros(code: str, known: Container[str]) -> str:
         return ""
     for width in range(len(code) + 1, len(code) + 8):
         if code.zfill(width) in known:
-            return (
-                f' (a spreadsheet has taken its leading zeros: it is "{code.zfill(width)}"; format '
-                "the column as text)"
+            return say(
+                ' (a spreadsheet has taken its leading zeros: it is "%(code)s"; '
+                "format the column as text)",
+                code=code.zfill(width),
             )
     return ""
 
@@ -27,4 +30,4 @@ def nearest(word: str, known: Iterable[str]) -> str:
     """
     folded = {name.casefold(): name for name in known}
     close = difflib.get_close_matches(word.casefold(), folded, n=1, cutoff=0.6)
-    return f' (did you mean "{folded[close[0]]}"?)' if close else ""
+    return say(' (did you mean "%(known)s"?)', known=folded[close[0]]) if close else ""

@@ -16,6 +16,7 @@ from cohorts.ingest.workbook import (
     open_archive,
     refuse_bombs,
 )
+from cohorts.sentences import say
 
 MAX_REPEATED = 10_000
 MIME = b"application/vnd.oasis.opendocument.spreadsheet"
@@ -54,12 +55,22 @@ def _checked_content(content: bytes, name: str) -> bytes:
             raise zipfile.BadZipFile("a part does not match its checksum")
         parts = archive.namelist()
         if any(part.startswith(("Basic/", "Scripts/")) for part in parts):
-            raise UnreadableFile(f"{name} has macros; save it as .ods without them.")
+            raise UnreadableFile(
+                say("%(name)s has macros; save it as .ods without them.", name=name)
+            )
         for part in parts:
             if part.endswith((".xml", ".rdf")) and b"<!DOCTYPE" in archive.read(part):
-                raise UnreadableFile(f"{name} declares a document type in {part}; save it again.")
+                raise UnreadableFile(
+                    say(
+                        "%(name)s declares a document type in %(part)s; save it again.",
+                        name=name,
+                        part=part,
+                    )
+                )
         if b"encryption-data" in archive.read("META-INF/manifest.xml"):
-            raise UnreadableFile(f"{name} is protected by a password; save it without one.")
+            raise UnreadableFile(
+                say("%(name)s is protected by a password; save it without one.", name=name)
+            )
         return archive.read("content.xml")
 
 
@@ -75,8 +86,13 @@ class _Extent:
         self.rows, self.columns = max(self.rows, row), max(self.columns, column)
         if self.rows * self.columns > MAX_CELLS:
             raise UnreadableFile(
-                f"{self.name} spans {self.rows:,} rows by {self.columns:,} columns; "
-                "delete what stands far outside the table, or send it as CSV."
+                say(
+                    "%(name)s spans %(rows)s rows by %(columns)s columns; delete what stands "
+                    "far outside the table, or send it as CSV.",
+                    name=self.name,
+                    rows=format(self.rows, ","),
+                    columns=format(self.columns, ","),
+                )
             )
 
 
@@ -97,8 +113,14 @@ def _hidden_cells(xml: bytes, name: str) -> list[tuple[int, int, str]]:
                 shown = _shown(cell)
                 if shown and times * across > MAX_REPEATED:
                     raise UnreadableFile(
-                        f"{name}: row {i + 1} repeats {shown} in {times * across:,} cells; "
-                        "delete them."
+                        say(
+                            "%(name)s: row %(row)s repeats %(shown)s in %(times)s cells; "
+                            "delete them.",
+                            name=name,
+                            row=i + 1,
+                            shown=shown,
+                            times=format(times * across, ","),
+                        )
                     )
                 if shown:
                     found += [(i + n, j + m, shown) for n in range(times) for m in range(across)]

@@ -15,6 +15,7 @@ from cohorts.ingest.people import ERASED, NO_FURTHER_DATA
 from cohorts.ingest.reading import Table
 from cohorts.ingest.report import Findings, Report
 from cohorts.ingest.rows import Row, rows_of
+from cohorts.sentences import say
 
 SEXES = ("female", "male", "intersex", "unknown")
 _SHORT_SEX = {"f": "female", "m": "male"}
@@ -99,8 +100,12 @@ def check(
             None,
             None,
             "no_consent",
-            f"{unconsented} of {table.n_rows} participants have no consent in this table: "
-            "they are in no analysis until consent is recorded.",
+            say(
+                "%(unconsented)s of %(n_rows)s participants have no consent in this "
+                "table: they are in no analysis until consent is recorded.",
+                unconsented=unconsented,
+                n_rows=table.n_rows,
+            ),
         )
     summary = {"participants": len(rows), "consents": len(rows) - unconsented}
     report = findings.report("participants", table.n_rows, summary)
@@ -160,28 +165,50 @@ def _refuse_known(row: Row, code: str | None, facts: SiteFacts, seen: dict[str, 
         row.fault(
             "participant",
             "duplicate_participant",
-            f"{quoted(code)} is also in row {seen[code.casefold()]}; keep one row a participant.",
+            say(
+                "%(code)s is also in row %(seen)s; keep one row a participant.",
+                code=quoted(code),
+                seen=seen[code.casefold()],
+            ),
         )
     elif not known and facts.erased(code):
         # The beginning is what is said of a stranger's code in every other table.
         row.fault(
             "participant",
             "unknown_participant",
-            f"{quoted(code)} is not a participant of {facts.site} and cannot be enrolled under "
-            "this code; leave the row out, or give somebody new a new code.",
+            say(
+                "%(code)s is not a participant of %(site)s and cannot be enrolled under "
+                "this code; leave the row out, or give somebody new a new code.",
+                code=quoted(code),
+                site=facts.site,
+            ),
         )
     elif known and known.merged_into:
         row.fault(
-            "participant", "merged", f"{code} was merged into {known.merged_into}; write that code."
+            "participant",
+            "merged",
+            say(
+                "%(code)s was merged into %(merged_into)s; write that code.",
+                code=code,
+                merged_into=known.merged_into,
+            ),
         )
     elif known and NO_FURTHER_DATA <= known.withdrawal_level < ERASED:
-        row.fault("participant", "withdrawn", f"{code} has withdrawn; no further data are taken.")
+        row.fault(
+            "participant",
+            "withdrawn",
+            say("%(code)s has withdrawn; no further data are taken.", code=code),
+        )
     elif known and not facts.corrects:
         row.fault(
             "participant",
             "duplicate_participant",
-            f"{quoted(code)} is already on the books of {facts.site}; leave this row out, "
-            "or correct the participant there.",
+            say(
+                "%(code)s is already on the books of %(site)s; leave this row out, or "
+                "correct the participant there.",
+                code=quoted(code),
+                site=facts.site,
+            ),
         )
     seen.setdefault(code.casefold(), row.number)
 
@@ -195,9 +222,14 @@ def _refuse_after_ethics(
         row.fault(
             "enrolled_on",
             "ethics_expired",
-            f"{enrolled_on:%Y-%m-%d} is after the ethics approval of {facts.site} ended "
-            f"({last:%Y-%m-%d}); nobody is enrolled without one: have the renewed approval "
-            "recorded first.",
+            say(
+                "%(enrolled_on)s is after the ethics approval of %(site)s ended "
+                "(%(last)s); nobody is enrolled without one: have the renewed approval "
+                "recorded first.",
+                enrolled_on=format(enrolled_on, "%Y-%m-%d"),
+                site=facts.site,
+                last=format(last, "%Y-%m-%d"),
+            ),
         )
 
 
@@ -210,9 +242,11 @@ def _parse_birth_year(text: str) -> int:
     try:
         year = parse_whole(text)
     except BadCell as bad:
-        raise BadCell("not_a_year", "not a year; write the year of birth alone (YYYY).") from bad
+        raise BadCell(
+            "not_a_year", say("not a year; write the year of birth alone (YYYY).")
+        ) from bad
     if not 1000 <= year <= 9999:
-        raise BadCell("not_a_year", "not a year; write the year of birth alone (YYYY).")
+        raise BadCell("not_a_year", say("not a year; write the year of birth alone (YYYY)."))
     return year
 
 
@@ -226,13 +260,22 @@ def _age(row: Row, enrolled_on: date) -> tuple[int | None, float | None]:
         row.fault(
             "birth_year",
             "out_of_range",
-            f"{birth_year} makes an age of {implied} years at enrolment; check both years.",
+            say(
+                "%(birth_year)s makes an age of %(implied)s years at enrolment; check both years.",
+                birth_year=birth_year,
+                implied=implied,
+            ),
         )
     elif age_years is not None and not implied - 2 < age_years < implied + 2:
         row.fault(
             "birth_year",
             "inconsistent",
-            f"{birth_year} does not fit an age of {age_years:g} years; keep the one that is right.",
+            say(
+                "%(birth_year)s does not fit an age of %(age_years)s years; keep the one "
+                "that is right.",
+                birth_year=birth_year,
+                age_years=format(age_years, "g"),
+            ),
         )
     return birth_year, age_years
 
@@ -245,7 +288,10 @@ def _consent(row: Row, today: date) -> tuple[str, date | None, tuple[str, ...]]:
             row.fault(
                 name,
                 "incomplete_consent",
-                "empty beside other consent cells; give the day signed and the scopes, or neither.",
+                say(
+                    "empty beside other consent cells; give the day signed and the scopes, "
+                    "or neither."
+                ),
             )
     signed_on = row.day("consent_signed_on", today=today)
     scopes = row.read("consent_scopes", _parse_scopes) or ()
@@ -260,7 +306,11 @@ def _parse_scopes(text: str) -> tuple[str, ...]:
         near = nearest(unknown[0], SCOPES) if unknown else ""
         raise BadCell(
             "unknown_scope",
-            f"{quoted(unknown[0] if unknown else text)} is not a scope{near}; "
-            f"the six are {', '.join(SCOPES)}, separated by ;.",
+            say(
+                "%(unknown)s is not a scope%(near)s; the six are %(scopes)s, separated by ;.",
+                unknown=quoted(unknown[0] if unknown else text),
+                near=near,
+                scopes=", ".join(SCOPES),
+            ),
         )
     return tuple(scope for scope in SCOPES if scope in granted)

@@ -6,6 +6,7 @@ from cohorts.ingest.cells import parse_code, quoted
 from cohorts.ingest.facts import ParticipantFacts, SiteFacts
 from cohorts.ingest.nearest import nearest, without_zeros
 from cohorts.ingest.rows import Row
+from cohorts.sentences import say
 
 NO_FURTHER_DATA = 2
 ERASED = 4
@@ -43,20 +44,38 @@ def refusal(
         near = (without_zeros(code, facts.participants) if found is None else "") or near
         return (
             "unknown_participant",
-            f"{quoted(code)} is not a participant of {facts.site}{near}; enrol first.",
+            say(
+                "%(code)s is not a participant of %(site)s%(near)s; enrol first.",
+                code=quoted(code),
+                site=facts.site,
+                near=near,
+            ),
         )
     if found.merged_into:
-        return "merged", f"{code} was merged into {found.merged_into}; write that code."
+        return "merged", say(
+            "%(code)s was merged into %(merged_into)s; write that code.",
+            code=code,
+            merged_into=found.merged_into,
+        )
     if not _takes_data(found):
-        return "withdrawn", f"{code} has withdrawn; no further data are taken."
+        return "withdrawn", say("%(code)s has withdrawn; no further data are taken.", code=code)
     if found.left_on and scope != MEASURED:
         # What was collected before the move may still be measured.
         day = f"{found.left_on:%Y-%m-%d}"
-        return "moved", f"{code} moved to another site on {day}; new data are taken there."
+        return "moved", say(
+            "%(code)s moved to another site on %(day)s; new data are taken there.",
+            code=code,
+            day=day,
+        )
     if scope and scope not in found.scopes:
         return (
             "no_consent",
-            f"{code} has no consent on record that covers {scope}; record the consent first.",
+            say(
+                "%(code)s has no consent on record that covers %(scope)s; record the "
+                "consent first.",
+                code=code,
+                scope=scope,
+            ),
         )
     return None
 

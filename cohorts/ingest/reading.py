@@ -14,6 +14,7 @@ from cohorts.ingest.encodings import decode
 from cohorts.ingest.opendocument import is_opendocument, read_opendocument
 from cohorts.ingest.plain_csv import PlainNumbers, has_no_controls, read_numbers, read_plain
 from cohorts.ingest.workbook import UnreadableFile, read_workbook
+from cohorts.sentences import say
 
 __all__ = ["Table", "UnreadableFile", "read_table", "read_text"]
 
@@ -22,12 +23,12 @@ MAX_CELLS = 20_000_000
 _EXCERPT = 200_000  # of the text, in which the separator is looked for
 
 _FOREIGN = (
-    (b"%PDF", "a PDF"),
-    (b"\xd0\xcf\x11\xe0", "an old .xls or a password-protected workbook"),
-    (b"\x1f\x8b", "a gzip archive"),
-    (b"PAR1", "a Parquet file"),
-    (b"\x89PNG", "a picture"),
-    (b"\xff\xd8\xff", "a picture"),
+    (b"%PDF", say("a PDF")),
+    (b"\xd0\xcf\x11\xe0", say("an old .xls or a password-protected workbook")),
+    (b"\x1f\x8b", say("a gzip archive")),
+    (b"PAR1", say("a Parquet file")),
+    (b"\x89PNG", say("a picture")),
+    (b"\xff\xd8\xff", say("a picture")),
 )
 _HTML = re.compile(rb"\s*<(!doctype html|html|table|\?xml|head|body|meta)", re.IGNORECASE)
 _CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ufffe\uffff]")
@@ -73,7 +74,7 @@ def read_table(
         The file is empty, too large, not a table, in an uncertain encoding, without rows, or
         its header is unclear. The message says what to do.
     """
-    name = filename or "The file"
+    name = filename or say("The file")
     refuse_size(content, name)
     if content.startswith(b"PK\x03\x04"):
         opendocument = is_opendocument(content)
@@ -103,15 +104,21 @@ def _plain_table(content: bytes, is_text: Callable[[str], bool] | None) -> Table
 
 
 def _note(delimiter: str) -> str:
-    return "Cells are separated by semicolons." if delimiter == ";" else ""
+    return say("Cells are separated by semicolons.") if delimiter == ";" else ""
 
 
 def refuse_size(content: bytes, name: str) -> None:
     """Raises UnreadableFile for a file with nothing in it, and for one too large to read."""
     if not content or content.isspace():
-        raise UnreadableFile(f"{name} is empty; send the table with its header.")
+        raise UnreadableFile(say("%(name)s is empty; send the table with its header.", name=name))
     if len(content) > MAX_BYTES:
-        raise UnreadableFile(f"{name} is over {MAX_BYTES >> 20} MB; split it by rows.")
+        raise UnreadableFile(
+            say(
+                "%(name)s is over %(max_bytes)s MB; split it by rows.",
+                name=name,
+                max_bytes=MAX_BYTES >> 20,
+            )
+        )
 
 
 def read_text(content: bytes, name: str) -> tuple[str, str]:
@@ -125,7 +132,12 @@ def read_text(content: bytes, name: str) -> tuple[str, str]:
     if control:
         line = text.count("\n", 0, control.start()) + 1
         raise UnreadableFile(
-            f"{name} is not text: line {line} has a control character; export it as CSV in UTF-8."
+            say(
+                "%(name)s is not text: line %(line)s has a control character; export it "
+                "as CSV in UTF-8.",
+                name=name,
+                line=line,
+            )
         )
     return text, encoding
 
@@ -133,10 +145,15 @@ def read_text(content: bytes, name: str) -> tuple[str, str]:
 def _refuse_foreign(content: bytes, name: str) -> None:
     for magic, what in _FOREIGN:
         if content.startswith(magic):
-            raise UnreadableFile(f"{name} is {what}; export the table as CSV or .xlsx.")
+            raise UnreadableFile(
+                say("%(name)s is %(what)s; export the table as CSV or .xlsx.", name=name, what=what)
+            )
     if _HTML.match(content):
         raise UnreadableFile(
-            f"{name} is a web page, whatever its name says; export the table as CSV or .xlsx."
+            say(
+                "%(name)s is a web page, whatever its name says; export the table as CSV or .xlsx.",
+                name=name,
+            )
         )
 
 
@@ -145,7 +162,11 @@ def _parse_text(text: str, delimiter: str, name: str) -> list[list[str]]:
         return list(csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True))
     except csv.Error as error:
         raise UnreadableFile(
-            f"{name} is not a well-formed table ({error}); look for an unclosed quote."
+            say(
+                "%(name)s is not a well-formed table (%(error)s); look for an unclosed quote.",
+                name=name,
+                error=error,
+            )
         ) from error
 
 
@@ -170,12 +191,20 @@ def _as_table(rows: Sequence[list[str]], encoding: str, note: str, name: str) ->
     numbered = [(i, [cell.strip() for cell in row]) for i, row in enumerate(rows, start=1)]
     numbered = [(i, row) for i, row in numbered if any(row)]
     if not numbered or numbered[0][0] != 1:
-        raise UnreadableFile(f"{name}: row 1 is empty; it must hold the names of the columns.")
+        raise UnreadableFile(
+            say("%(name)s: row 1 is empty; it must hold the names of the columns.", name=name)
+        )
     header, body = numbered[0][1], numbered[1:]
     if not body:
-        raise UnreadableFile(f"{name} has a header but no rows; nothing to take.")
+        raise UnreadableFile(say("%(name)s has a header but no rows; nothing to take.", name=name))
     if len(header) * len(body) > MAX_CELLS:
-        raise UnreadableFile(f"{name} has over {MAX_CELLS:,} cells; split it by rows.")
+        raise UnreadableFile(
+            say(
+                "%(name)s has over %(max_cells)s cells; split it by rows.",
+                name=name,
+                max_cells=format(MAX_CELLS, ","),
+            )
+        )
     width = _trimmed_width(header, body)
     _refuse_ragged(body, len(header), name)
     _refuse_unclear_header(header[:width], body, name)
@@ -203,10 +232,18 @@ def _refuse_ragged(body: Sequence[tuple[int, list[str]]], width: int, name: str)
     ragged = [(i, len(row)) for i, row in body if len(row) < width or any(row[width:])]
     if ragged:
         told = ", ".join(f"row {i} has {n}" for i, n in ragged[:5])
-        more = f" and {len(ragged) - 5} more rows" if len(ragged) > 5 else ""
+        more = (
+            say(" and %(n_ragged)s more rows", n_ragged=len(ragged) - 5) if len(ragged) > 5 else ""
+        )
         raise UnreadableFile(
-            f"{name}: the header has {width} cells, but {told}{more}; "
-            "put quotes around cells that hold the separator, and send the file whole."
+            say(
+                "%(name)s: the header has %(width)s cells, but %(told)s%(more)s; put "
+                "quotes around cells that hold the separator, and send the file whole.",
+                name=name,
+                width=width,
+                told=told,
+                more=more,
+            )
         )
 
 
@@ -216,10 +253,20 @@ def _refuse_unclear_header(
     for j, column in enumerate(header):
         if not column and any(row[j] for _, row in body):
             raise UnreadableFile(
-                f"{name}: column {j + 1} has values but no name; name it in row 1."
+                say(
+                    "%(name)s: column %(j)s has values but no name; name it in row 1.",
+                    name=name,
+                    j=j + 1,
+                )
             )
         if len(column) > 200:
-            raise UnreadableFile(f"{name}: the name of column {j + 1} is over 200 letters; cut it.")
+            raise UnreadableFile(
+                say(
+                    "%(name)s: the name of column %(j)s is over 200 letters; cut it.",
+                    name=name,
+                    j=j + 1,
+                )
+            )
     named = [column for column in header if column]
     twice = (
         sorted({column for column in named if named.count(column) > 1})
@@ -228,5 +275,9 @@ def _refuse_unclear_header(
     )
     if twice:
         raise UnreadableFile(
-            f"{name}: two columns are named {', '.join(twice[:5])}; give each its own name."
+            say(
+                "%(name)s: two columns are named %(twice)s; give each its own name.",
+                name=name,
+                twice=", ".join(twice[:5]),
+            )
         )

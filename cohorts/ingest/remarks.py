@@ -6,7 +6,7 @@ import csv
 import io
 import re
 import zipfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 from xml.sax.saxutils import escape
@@ -28,13 +28,18 @@ def without_remarks(table: Table) -> Table:
     return replace(table, frame=table.frame.drop(columns=ours)) if ours else table
 
 
-def rows_with_remarks(table: Table, report: Mapping[str, Any]) -> list[list[str]]:
-    """Header and rows as text, with a last column; what concerns no single row stands first."""
+def rows_with_remarks(
+    table: Table, report: Mapping[str, Any], tell: Callable[[Mapping[str, Any]], str]
+) -> list[list[str]]:
+    """Header and rows as text, with a last column; what concerns no single row stands first.
+
+    ``tell`` gives the words of a fault.
+    """
     said: dict[int | None, list[str]] = {}
     for part in ("faults", "warnings"):
         for fault in report.get(part, ()):
             column = f"{fault['column']}: " if fault["column"] else ""
-            said.setdefault(fault["row"], []).append(f"{column}{fault['message']}")
+            said.setdefault(fault["row"], []).append(f"{column}{tell(fault)}")
     rows = [[*table.columns, COLUMN]]
     whole = said.get(None, [])
     for number, cells in zip(

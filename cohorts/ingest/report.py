@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
+from cohorts.sentences import Sentence, say, stored
+
 MAX_FAULTS = 1_000
 """More than this helps nobody: the rest is counted, not listed."""
 
@@ -38,6 +40,7 @@ class Fault:
             "code": self.code,
             "message": self.message,
             "text": str(self),
+            "said": stored(self.message),
         }
 
 
@@ -94,16 +97,25 @@ class Findings:
         return Report(
             kind=kind,
             n_rows=n_rows,
-            faults=_capped(self._faults, self.n_faults, "faults"),
-            warnings=_capped(self._warnings, self._n_warnings, "warnings"),
+            faults=_capped(
+                self._faults,
+                say(
+                    "and %(n)s more faults; correct these first, then check again.",
+                    n=self.n_faults - len(self._faults),
+                ),
+            ),
+            warnings=_capped(
+                self._warnings,
+                say(
+                    "and %(n)s more warnings; correct these first, then check again.",
+                    n=self._n_warnings - len(self._warnings),
+                ),
+            ),
             summary=summary,
         )
 
 
-def _capped(found: Iterable[Fault], total: int, noun: str) -> tuple[Fault, ...]:
+def _capped(found: Iterable[Fault], more: Sentence) -> tuple[Fault, ...]:
     # The sort is stable: faults of one row stay in the order of its columns.
     told = tuple(sorted(found, key=lambda fault: fault.row or 0))
-    if total <= len(told):
-        return told
-    more = f"and {total - len(told)} more {noun}; correct these first, then check again."
-    return (*told, Fault(None, None, "too_many", more))
+    return (*told, Fault(None, None, "too_many", more)) if more.values["n"] else told

@@ -11,6 +11,7 @@ from cohorts.ingest import cells
 from cohorts.ingest.cells import BadCell, quoted
 from cohorts.ingest.reading import Table
 from cohorts.ingest.report import Findings
+from cohorts.sentences import say
 
 Parsed = TypeVar("Parsed")
 Moment = TypeVar("Moment", bound=date)
@@ -49,13 +50,21 @@ class Row:
 
     def required(self, name: str, parse: Callable[[str], Parsed]) -> Parsed | None:
         if not self.has(name) and name in self.headers:
-            self.fault(name, "empty", "empty; every row needs a value here.")
+            self.fault(name, "empty", say("empty; every row needs a value here."))
         return self.read(name, parse)
 
     def text(self, name: str, *, longest: int = 80) -> str:
         text = self.texts.get(name, "")
         if len(text) > longest:
-            self.fault(name, "too_long", f"{quoted(text)} is over {longest} letters; shorten it.")
+            self.fault(
+                name,
+                "too_long",
+                say(
+                    "%(text)s is over %(longest)s letters; shorten it.",
+                    text=quoted(text),
+                    longest=longest,
+                ),
+            )
         return text
 
     def number_in(
@@ -95,11 +104,17 @@ class Row:
         if value is None:
             return None
         if (low is not None and value < low) or (high is not None and value > high):
-            bounds = f"{low:g} or more" if high is None else f"between {low or 0:g} and {high:g}"
+            told = {"text": quoted(self.texts[name]), "low": f"{low or 0:g}"}
             self.fault(
                 name,
                 "out_of_range",
-                f"{quoted(self.texts[name])} must be {bounds}; check the value.",
+                say("%(text)s must be %(low)s or more; check the value.", **told)
+                if high is None
+                else say(
+                    "%(text)s must be between %(low)s and %(high)s; check the value.",
+                    **told,
+                    high=f"{high:g}",
+                ),
             )
             return None
         return value
@@ -110,7 +125,9 @@ class Row:
         day = moment.date() if isinstance(moment, datetime) else moment
         if day > today:
             self.fault(
-                name, "future_date", f"{quoted(self.texts[name])} is in the future; check the year."
+                name,
+                "future_date",
+                say("%(text)s is in the future; check the year.", text=quoted(self.texts[name])),
             )
             return None
         return moment
@@ -133,7 +150,7 @@ def rows_of(
             None,
             headers[name],
             "decimal_comma",
-            "every number has a decimal comma; export the table again with a decimal point.",
+            say("every number has a decimal comma; export the table again with a decimal point."),
         )
     if not lists:
         return  # no column was recognised: that is the fault, and there are no rows to look at

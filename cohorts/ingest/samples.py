@@ -14,6 +14,7 @@ from cohorts.ingest.people import MOST_SUGGESTIONS, known_participant
 from cohorts.ingest.reading import Table
 from cohorts.ingest.report import Findings, Report
 from cohorts.ingest.rows import Row, rows_of
+from cohorts.sentences import say
 
 MATERIALS = (
     "plasma",
@@ -135,14 +136,22 @@ def _refuse_known(row: Row, code: str | None, facts: SiteFacts, seen: dict[str, 
         row.fault(
             "sample",
             "duplicate_sample",
-            f"{quoted(code)} is also in row {seen[code.casefold()]}; keep one row a sample.",
+            say(
+                "%(code)s is also in row %(seen)s; keep one row a sample.",
+                code=quoted(code),
+                seen=seen[code.casefold()],
+            ),
         )
     elif code in facts.samples and not facts.corrects:
         row.fault(
             "sample",
             "duplicate_sample",
-            f"{quoted(code)} is already on the books of {facts.site}; leave this row out, "
-            "or correct the sample there.",
+            say(
+                "%(code)s is already on the books of %(site)s; leave this row out, or "
+                "correct the sample there.",
+                code=quoted(code),
+                site=facts.site,
+            ),
         )
     seen.setdefault(code.casefold(), row.number)
 
@@ -166,25 +175,43 @@ def _check_order(
     row: Row, first: tuple[str, datetime | date], second: tuple[str, datetime | date]
 ) -> None:
     (earlier_name, earlier), (name, later) = first, second
-    texts = f"{quoted(row.texts[name])} ", f"{earlier_name} {quoted(row.texts[earlier_name])}"
+    told = {
+        "later": quoted(row.texts[name]),
+        "earlier_name": earlier_name,
+        "earlier": quoted(row.texts[earlier_name]),
+    }
     days = [when.date() if isinstance(when, datetime) else when for when in (earlier, later)]
     if isinstance(earlier, datetime) and isinstance(later, datetime):
         if (earlier.tzinfo is None) != (later.tzinfo is None):
             row.fault(
                 name,
                 "mixed_offsets",
-                f"{texts[0]}and {texts[1]}: one has an offset from UTC; write both alike.",
+                say(
+                    "%(later)s and %(earlier_name)s %(earlier)s: one has an offset from UTC; "
+                    "write both alike.",
+                    **told,
+                ),
             )
             return
         too_early = later < earlier
     else:
         too_early = days[1] < days[0]
     if too_early:
-        row.fault(name, "wrong_order", f"{texts[0]}is before {texts[1]}; check both.")
+        row.fault(
+            name,
+            "wrong_order",
+            say("%(later)s is before %(earlier_name)s %(earlier)s; check both.", **told),
+        )
     elif isinstance(earlier, datetime) and not isinstance(later, datetime) and days[0] == days[1]:
         # A day alone counts from midnight, which would be before the earlier step.
         row.fault(
-            name, "no_time", f"{texts[0]}has no time, but {texts[1]} has; write YYYY-MM-DDTHH:MM."
+            name,
+            "no_time",
+            say(
+                "%(later)s has no time, but %(earlier_name)s %(earlier)s has; "
+                "write YYYY-MM-DDTHH:MM.",
+                **told,
+            ),
         )
 
 
@@ -200,20 +227,31 @@ def _check_parents(parsed: list[tuple[Row, SampleRow | None]], facts: SiteFacts)
             row.fault(
                 "parent",
                 "unknown_sample",
-                f"{quoted(sample.parent)} is not a sample of this table or of {facts.site}{near}; "
-                "send the parent too.",
+                say(
+                    "%(parent)s is not a sample of this table or of %(site)s%(near)s; send "
+                    "the parent too.",
+                    parent=quoted(sample.parent),
+                    site=facts.site,
+                    near=near,
+                ),
             )
         elif parent.participant != sample.participant:
             row.fault(
                 "parent",
                 "parent_of_another",
-                f"{quoted(sample.parent)} belongs to another participant; check both codes.",
+                say(
+                    "%(parent)s belongs to another participant; check both codes.",
+                    parent=quoted(sample.parent),
+                ),
             )
         elif _in_circle(sample, in_file):
             row.fault(
                 "parent",
                 "circular_parent",
-                f"{quoted(sample.parent)} descends from this sample itself; name the true parent.",
+                say(
+                    "%(parent)s descends from this sample itself; name the true parent.",
+                    parent=quoted(sample.parent),
+                ),
             )
 
 

@@ -14,6 +14,7 @@ from fractions import Fraction
 from functools import lru_cache
 
 from cohorts.ingest.nearest import nearest
+from cohorts.sentences import say
 
 RELATIVE = "relative"
 _RELATIVE_WORDS = frozenset(
@@ -122,17 +123,31 @@ def factor_to(unit: str, canonical_unit: str, molar_mass: float | None = None) -
         return 1.0
     if RELATIVE in (sent, wanted):
         raise UnitMismatch(
-            f'"{unit}" does not convert to {canonical_unit}: a peak area is no concentration; '
-            "keep it relative."
+            say(
+                '"%(unit)s" does not convert to %(canonical_unit)s: a peak area is no '
+                "concentration; keep it relative.",
+                unit=unit,
+                canonical_unit=canonical_unit,
+            )
         )
     of, to = _parse(sent), _parse(wanted)
     if of is None and sent not in _OTHERS:
         raise UnitMismatch(
-            f'"{unit}" is not a known unit{nearest(spelled(unit), _COMMON)}; '
-            "write it as umol/L, mg/dL, ng/mL, U/L, ..., or relative."
+            say(
+                '"%(unit)s" is not a known unit%(spelled)s; write it as umol/L, mg/dL, '
+                "ng/mL, U/L, ..., or relative.",
+                unit=unit,
+                spelled=nearest(spelled(unit), _COMMON),
+            )
         )
     if of is None or to is None or of.bottom != to.bottom:
-        raise UnitMismatch(f'"{unit}" does not convert to {canonical_unit}; send {canonical_unit}.')
+        raise UnitMismatch(
+            say(
+                '"%(unit)s" does not convert to %(canonical_unit)s; send %(canonical_unit)s.',
+                unit=unit,
+                canonical_unit=canonical_unit,
+            )
+        )
     return float(of.scale / to.scale * _bridge(of, to, unit, canonical_unit, molar_mass))
 
 
@@ -143,13 +158,21 @@ def _bridge(
         return Fraction(1)
     if "kat" in (of.top, to.top):
         raise UnitMismatch(
-            f'"{unit}" does not convert to {canonical_unit}: an activity is not an amount; '
-            f"send {canonical_unit}, or name it as another feature."
+            say(
+                '"%(unit)s" does not convert to %(canonical_unit)s: an activity is not '
+                "an amount; send %(canonical_unit)s, or name it as another feature.",
+                unit=unit,
+                canonical_unit=canonical_unit,
+            )
         )
     if molar_mass is None or molar_mass <= 0:
         raise UnitMismatch(
-            f'"{unit}" does not convert to {canonical_unit} without a molar mass, and none is '
-            f"on record; send {canonical_unit}."
+            say(
+                '"%(unit)s" does not convert to %(canonical_unit)s without a molar '
+                "mass, and none is on record; send %(canonical_unit)s.",
+                unit=unit,
+                canonical_unit=canonical_unit,
+            )
         )
     # The decimal text of the mass, not the binary float beside it, is what the book says.
     mass = Fraction(repr(float(molar_mass)))

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from cohorts.ingest.cells import NUMBER, BadCell, has_decimal_commas, parse_number, quoted
 from cohorts.ingest.plain_csv import numbers_in
 from cohorts.ingest.report import Findings
+from cohorts.sentences import say
 
 MEASURED, BELOW_LOD, MISSING, EXCLUDED = 0, 1, 2, 3
 Scale = Literal["raw", "log2", "ln", "log10", "standardised"]
@@ -108,7 +109,7 @@ def _parse_each(
             None,
             column,
             "decimal_comma",
-            "every number has a decimal comma; export the table again with a decimal point.",
+            say("every number has a decimal comma; export the table again with a decimal point."),
         )
         return values, flags
     for i, text in enumerate(texts):
@@ -132,13 +133,20 @@ def _parse_cell(text: str, rules: ValueRules) -> tuple[float, int]:
         value = parse_number(limit[1])
         if rules.refuses_negative and value <= 0:
             raise BadCell(
-                "negative", f"{quoted(text)}: a limit is above 0; write <LOD if it is not known."
+                "negative",
+                say(
+                    "%(text)s: a limit is above 0; write <LOD if it is not known.",
+                    text=quoted(text),
+                ),
             )
         return value, BELOW_LOD
     if text.startswith(">"):
         raise BadCell(
             "above_range",
-            f"{quoted(text)} is above the range of the assay; send the diluted result or empty it.",
+            say(
+                "%(text)s is above the range of the assay; send the diluted result or empty it.",
+                text=quoted(text),
+            ),
         )
     value = parse_number(text)
     if rules.refuses_negative and value < 0:
@@ -149,8 +157,12 @@ def _parse_cell(text: str, rules: ValueRules) -> tuple[float, int]:
 def _negative(text: str) -> tuple[str, str]:
     return (
         "negative",
-        f"{quoted(text)} is negative, which no concentration is; correct it, write <LOD if it is "
-        "below detection, or name the scale if the table is in logarithms.",
+        say(
+            "%(text)s is negative, which no concentration is; correct it, write <LOD "
+            "if it is below detection, or name the scale if the table is in "
+            "logarithms.",
+            text=quoted(text),
+        ),
     )
 
 
@@ -175,6 +187,9 @@ def warn_of_words(rules: ValueRules) -> None:
             row,
             column,
             "missing_word",
-            f"{len(rules.words)} cells such as this say NA, NaN or #N/A: taken as missing; "
-            "write <LOD where it means below detection.",
+            say(
+                "%(n_words)s cells such as this say NA, NaN or #N/A: taken as missing; "
+                "write <LOD where it means below detection.",
+                n_words=len(rules.words),
+            ),
         )

@@ -13,6 +13,8 @@ from xml.etree import ElementTree as ET
 
 import python_calamine
 
+from cohorts.sentences import say
+
 MAX_UNCOMPRESSED = 200 * 2**20
 MAX_RATIO = 150
 MAX_PARTS = 2_000
@@ -74,13 +76,31 @@ def first_sheet(
             put(rows, i, j, shown, name)
     except DAMAGE as error:
         raise UnreadableFile(
-            f"{name} is not a readable {ending} workbook; save it again."
+            say(
+                "%(name)s is not a readable %(ending)s workbook; save it again.",
+                name=name,
+                ending=ending,
+            )
         ) from error
     for i, row in enumerate(rows, start=1):
         if CONTROL.search("".join(row)):
-            raise UnreadableFile(f"{name}: row {i} has a control character; type the row anew.")
+            raise UnreadableFile(
+                say(
+                    "%(name)s: row %(i)s has a control character; type the row anew.",
+                    name=name,
+                    i=i,
+                )
+            )
     others = len(book.sheet_names) - 1
-    note = f'Read sheet "{book.sheet_names[0]}"; {others} other sheets left out.' if others else ""
+    note = (
+        say(
+            'Read sheet "%(sheet_names)s"; %(others)s other sheets left out.',
+            sheet_names=book.sheet_names[0],
+            others=others,
+        )
+        if others
+        else ""
+    )
     return rows, note
 
 
@@ -114,22 +134,35 @@ def refuse_bombs(archive: zipfile.ZipFile, compressed: int, name: str) -> None:
     size = sum(part.file_size for part in parts)
     if len(parts) > MAX_PARTS or size > MAX_UNCOMPRESSED or size > MAX_RATIO * compressed + 2**20:
         raise UnreadableFile(
-            f"{name} would unpack to {size / 2**20:,.0f} MB in {len(parts)} parts, "
-            f"over what is read; send the table as CSV."
+            say(
+                "%(name)s would unpack to %(size)s MB in %(n_parts)s parts, over what is "
+                "read; send the table as CSV.",
+                name=name,
+                size=format(size / 2**20, ",.0f"),
+                n_parts=len(parts),
+            )
         )
 
 
 def _refuse_active(archive: zipfile.ZipFile, name: str) -> None:
     names = archive.namelist()
     if any("vbaproject" in part.lower() or "macrosheets/" in part.lower() for part in names):
-        raise UnreadableFile(f"{name} has macros; save it as .xlsx without them.")
+        raise UnreadableFile(say("%(name)s has macros; save it as .xlsx without them.", name=name))
     if "xl/workbook.xml" not in names:
         raise UnreadableFile(
-            f"{name} is a zip archive but not an .xlsx workbook; send .xlsx or CSV."
+            say(
+                "%(name)s is a zip archive but not an .xlsx workbook; send .xlsx or CSV.", name=name
+            )
         )
     for part in names:
         if part.endswith((".xml", ".rels")) and b"<!DOCTYPE" in archive.read(part):
-            raise UnreadableFile(f"{name} declares a document type in {part}; save it again.")
+            raise UnreadableFile(
+                say(
+                    "%(name)s declares a document type in %(part)s; save it again.",
+                    name=name,
+                    part=part,
+                )
+            )
 
 
 def _first_sheet_path(archive: zipfile.ZipFile) -> str:
@@ -150,8 +183,13 @@ def _refuse_far_cells(xml: bytes, name: str) -> None:
     n_columns = max((_column_number(letters) for letters in {c for c, _ in places}), default=0)
     if n_rows * n_columns > MAX_CELLS:
         raise UnreadableFile(
-            f"{name} spans {n_rows:,} rows by {n_columns:,} columns; "
-            "delete what stands far outside the table, or send it as CSV."
+            say(
+                "%(name)s spans %(n_rows)s rows by %(n_columns)s columns; delete what "
+                "stands far outside the table, or send it as CSV.",
+                name=name,
+                n_rows=format(n_rows, ","),
+                n_columns=format(n_columns, ","),
+            )
         )
 
 
@@ -195,7 +233,9 @@ def _shown(cell: ET.Element) -> str:
 def put(rows: list[list[str]], i: int, j: int, shown: str, name: str) -> None:
     width = len(rows[0]) if rows else 0
     if (i + 1) * (j + 1) > MAX_CELLS:
-        raise UnreadableFile(f"{name} has a cell far outside the table; delete it.")
+        raise UnreadableFile(
+            say("%(name)s has a cell far outside the table; delete it.", name=name)
+        )
     # A column or row of nothing but errors lies outside what calamine saw.
     while len(rows) <= i:
         rows.append([""] * width)

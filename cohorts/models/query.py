@@ -90,6 +90,12 @@ class Query(models.Model):
         help_text=_("What the rule found, for programs: one query each."),
     )
     text = models.CharField(max_length=1000)
+    said = models.JSONField(
+        default=dict,
+        blank=True,
+        editable=False,
+        help_text=_("What the rule's sentence was made of, to be said in other languages."),
+    )
     state = models.CharField(max_length=8, choices=State, default=State.OPEN)
     raised_by = models.ForeignKey(
         User, on_delete=models.PROTECT, null=True, blank=True, related_name="queries_raised"

@@ -53,7 +53,7 @@ def draft(study: Study, content: bytes, *, filename: str = "dictionary") -> Draf
     try:
         read = read_dictionary(content, filename=filename)
     except UnreadableFile as error:
-        raise UnusableRequest(str(error)) from error
+        raise UnusableRequest(error.message) from error
     kept: list[ContextVariable] = []
     left_out: list[tuple[str, str]] = []
     for variable in read.variables[1:]:  # the first is the record's own code

@@ -23,7 +23,7 @@ from cohorts.models import (
     Upload,
     User,
 )
-from cohorts.sentences import say
+from cohorts.sentences import say, stored
 
 Subject = Participant | Sample | Upload | AssayBatch | Assessment | Shipment
 GONE = "The cause is gone; closed by the rule that asked."
@@ -126,6 +126,7 @@ def _ask(rule: str, site: Site, finding: Finding) -> Query:
         rule=rule,
         cause=finding.cause,
         text=finding.text,
+        said=stored(finding.text),
         **{_name_of(finding.about): finding.about},
     )
     query.full_clean()

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import PurePath
+from typing import Any
 
 from cohorts import access
 from cohorts.errors import NotAllowed, UnusableRequest
@@ -13,6 +15,7 @@ from cohorts.ingest.remarks import as_csv, as_xlsx, rows_with_remarks
 from cohorts.models import Upload, User
 from cohorts.sentences import say
 from cohorts.services import files
+from cohorts.told import told
 
 FORMATS = {
     "csv": ("text/csv; charset=utf-8", as_csv),
@@ -61,4 +64,8 @@ def file_of(upload: Upload, *, to: User, form: str) -> RemarkedFile:
         ) from error
     media_type, write = FORMATS[form]
     name = f"{PurePath(upload.filename).stem}-remarks.{form}"
-    return RemarkedFile(name, media_type, write(rows_with_remarks(table, upload.report)))
+    return RemarkedFile(name, media_type, write(rows_with_remarks(table, upload.report, _told)))
+
+
+def _told(fault: Mapping[str, Any]) -> str:
+    return told(fault["message"], fault.get("said"))

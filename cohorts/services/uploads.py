@@ -281,5 +281,5 @@ def unreadable(kind: str, error: UnreadableFile) -> Report:
     undecided = isinstance(error, UndecidedEncoding)
     code = "undecided_encoding" if undecided else "unreadable"
     choices = error.choices if isinstance(error, UndecidedEncoding) else ()
-    fault = Fault(None, None, code, str(error))
+    fault = Fault(None, None, code, error.message)
     return Report(kind=kind, n_rows=0, faults=(fault,), encodings=choices)

@@ -20,6 +20,7 @@ from cohorts.ingest.encodings import UndecidedEncoding
 from cohorts.ingest.facts import SiteFacts
 from cohorts.ingest.reading import Table
 from cohorts.ingest.workbook import UnreadableFile
+from cohorts.sentences import say
 
 LIMITS = Limits()
 _ROOT = Path(__file__).resolve().parents[3]
@@ -65,8 +66,11 @@ def _run(
     except (BrokenPipeError, ConnectionResetError, TimeoutError, EOFError) as ended:
         # The kernel ended the child.
         raise UnreadableFile(
-            f"{filename or 'The file'} takes more time or memory than a table of its size should; "
-            "save it anew as CSV, or split it by rows."
+            say(
+                "%(filename)s takes more time or memory than a table of its size should; "
+                "save it anew as CSV, or split it by rows.",
+                filename=filename or say("The file"),
+            )
         ) from ended
     if outcome == "undecided":
         raise UndecidedEncoding(*value)
@@ -74,7 +78,10 @@ def _run(
         raise UnreadableFile(value)
     if outcome == "memory":
         raise UnreadableFile(
-            f"{filename or 'The file'} needs more memory than a table may; split it by rows."
+            say(
+                "%(filename)s needs more memory than a table may; split it by rows.",
+                filename=filename or say("The file"),
+            )
         )
     if outcome == "broken":
         raise ParserFailure(value)

@@ -1,6 +1,9 @@
 // Plots from the numbers that the page carries; without this script the tables say the same.
 "use strict";
 
+// The words of the page's language; English where it has none.
+const words = JSON.parse(document.getElementById("plot-words").textContent);
+const t = (text, values = {}) => (words[text] ?? text).replace(/%\((\w+)\)s/g, (_, name) => values[name]);
 const css = getComputedStyle(document.documentElement);
 const tone = (name) => css.getPropertyValue(name).trim();
 const still = matchMedia("(prefers-reduced-motion: reduce)").matches;
@@ -44,12 +47,12 @@ const KINDS = {
     const most = Math.max(0.5, ...points.map((one) => Math.abs(one.x))) * 1.15;
     const end = Math.ceil(most * 5) / 5;
     return {
-      xAxis: axis("Hedges g (cases less controls)", { min: -end, max: end }),
+      xAxis: axis(t("Hedges g (cases less controls)"), { min: -end, max: end }),
       yAxis: axis("−log10 p", { nameGap: 34 }),
       series: [series(false), series(true)],
       tooltip: {
         formatter: ({ data: { one } }) =>
-          `${one.name}\ng ${round(one.x)}, p ${p(one.p)}, q ${p(one.q)}\n${one.sites} sites`,
+          `${one.name}\ng ${round(one.x)}, p ${p(one.p)}, q ${p(one.q)}\n${t("%(n)s sites", { n: one.sites })}`,
       },
     };
   },
@@ -74,29 +77,29 @@ const KINDS = {
           markLine: { silent: true, symbol: "none", label: { show: false }, lineStyle: { color: soft, type: "dashed" }, data: [{ xAxis: zero }] },
         },
       ],
-      tooltip: { formatter: ({ value }) => `${names[value[1]]}\n${round(value[0])} (${round(value[2])} to ${round(value[3])})` },
+      tooltip: { formatter: ({ value }) => `${names[value[1]]}\n${round(value[0])} (${t("%(low)s to %(high)s", { low: round(value[2]), high: round(value[3]) })})` },
     };
   },
 
   roc: ({ points }) => ({
-    xAxis: axis("False positive rate", share), yAxis: axis("True positive rate", { ...share, nameGap: 34 }),
+    xAxis: axis(t("False positive rate"), share), yAxis: axis(t("True positive rate"), { ...share, nameGap: 34 }),
     series: [diagonal(0, 1), { type: "line", data: points, symbolSize: 6, itemStyle: { color: link }, lineStyle: { color: link, width: 2 } }],
-    tooltip: { formatter: ({ value }) => `${round(value[1])} of cases found\nat ${round(value[0])} false alarms` },
+    tooltip: { formatter: ({ value }) => t("%(found)s of cases found at %(false)s false alarms", { found: round(value[1]), false: round(value[0]) }) },
   }),
 
   calibration: ({ points }) => ({
-    xAxis: axis("Mean score", share), yAxis: axis("Share of cases", { ...share, nameGap: 34 }),
+    xAxis: axis(t("Mean score"), share), yAxis: axis(t("Share of cases"), { ...share, nameGap: 34 }),
     series: [diagonal(0, 1), { type: "scatter", data: points, symbolSize: 10, itemStyle: { color: link } }],
-    tooltip: { formatter: ({ value }) => `score ${round(value[0])}\ncases ${round(value[1])}` },
+    tooltip: { formatter: ({ value }) => t("score %(score)s, cases %(cases)s", { score: round(value[0]), cases: round(value[1]) }) },
   }),
 
   severity({ points }) {
     const all = points.flat(), low = Math.floor(Math.min(...all)), high = Math.ceil(Math.max(...all));
     const ends = { min: low, max: high };
     return {
-      xAxis: axis("Predicted", ends), yAxis: axis("Recorded", { ...ends, nameGap: 34 }),
+      xAxis: axis(t("Predicted"), ends), yAxis: axis(t("Recorded"), { ...ends, nameGap: 34 }),
       series: [diagonal(low, high), { type: "scatter", data: points, symbolSize: 10, itemStyle: { color: link } }],
-      tooltip: { formatter: ({ value }) => `predicted ${round(value[0], 1)}\nrecorded ${round(value[1], 1)}` },
+      tooltip: { formatter: ({ value }) => t("predicted %(predicted)s, recorded %(recorded)s", { predicted: round(value[0], 1), recorded: round(value[1], 1) }) },
     };
   },
 
@@ -120,9 +123,9 @@ const KINDS = {
     const bar = (name, n, style) => ({ type: "bar", name, data: rows.map((row) => row[n]), barMaxWidth: 26, itemStyle: style });
     return {
       legend: { textStyle: { color: ink }, top: 0, right: 8 },
-      xAxis: axis("Share of variance", { axisLabel: { color: soft, formatter: (value) => `${Math.round(value * 100)} %` } }),
+      xAxis: axis(t("Share of variance"), { axisLabel: { color: soft, formatter: (value) => `${Math.round(value * 100)} %` } }),
       yAxis: { type: "category", data: rows.map((row) => row[0]), axisLabel: { color: ink }, axisLine: { lineStyle: { color: line } }, axisTick: { show: false } },
-      series: [bar("before", 1, { color: card, borderColor: soft, borderWidth: 1 }), bar("after", 2, { color: link })],
+      series: [bar(t("before"), 1, { color: card, borderColor: soft, borderWidth: 1 }), bar(t("after"), 2, { color: link })],
       tooltip: { formatter: ({ seriesName, name, value }) => `${name}, ${seriesName}: ${(value * 100).toFixed(1)} %` },
     };
   },
@@ -133,7 +136,7 @@ function options(figure, data) {
   return {
     animation: !still, textStyle: { fontFamily: fonts, color: ink },
     grid: { left: 56, right: 24, top: 28, bottom: 48, containLabel: figure.dataset.plot === "intervals" || figure.dataset.plot === "variance" },
-    aria: { enabled: true, label: { description: `${figure.dataset.title}. The table below has the numbers.` } },
+    aria: { enabled: true, label: { description: t("%(title)s. The table below has the numbers.", { title: figure.dataset.title }) } },
     ...drawn,
     // Rich text: a tooltip of HTML would need inline styles, which the page's policy forbids.
     tooltip: { renderMode: "richText", trigger: "item", backgroundColor: card, borderColor: line, textStyle: { color: ink }, ...drawn.tooltip },
@@ -163,7 +166,7 @@ function saved(figure, data, kind) {
 
 function saveButton(figure, data, kind) {
   const button = Object.assign(document.createElement("button"), { type: "button", className: "plain-link", textContent: kind.toUpperCase() });
-  button.setAttribute("aria-label", `Save ${figure.dataset.title} as ${kind.toUpperCase()}`);
+  button.setAttribute("aria-label", t("Save %(title)s as %(kind)s", { title: figure.dataset.title, kind: kind.toUpperCase() }));
   button.addEventListener("click", async () => {
     const address = URL.createObjectURL(await saved(figure, data, kind));
     Object.assign(document.createElement("a"), { href: address, download: `${figure.dataset.name}.${kind}` }).click();
