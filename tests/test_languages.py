@@ -3,17 +3,37 @@
 from __future__ import annotations
 
 import re
+from fnmatch import fnmatch
 
 import polib
 import pytest
 from django.conf import settings
 
+from analysis.plot_words import WORDS as PLOT_WORDS
 from hikiproject import catalogues
-from hikiproject.words import BASE, Said, everything_said, said_in_code, said_in_template
+from hikiproject.words import BASE, CODE, Said, everything_said, said_in_code, said_in_template
 from tests.plain_words import plain_words
+from tests.unsaid_words import unsaid
 
 # Swagger's page is in English as the API is; the admin's own pages are the administrators'.
 ENGLISH = ("templates/api/", "templates/admin/")
+# What these say is read by programs, on a terminal, or of a file of a laboratory's own format, and
+# is in English (docs/decisions/0027-sentences-in-every-language.md).
+ENGLISH_CODE = (
+    *("cohorts/api*.py", "analysis/api*.py", "cohorts/serializers*.py", "analysis/serializers*.py"),
+    *("cohorts/authentication.py", "cohorts/throttling.py", "cohorts/services/repeats.py"),
+    *("cohorts/ingest/formats/*.py", "cohorts/outgoing/*.py"),
+    *("cohorts/ingest/study*.py", "cohorts/services/stud*.py", "cohorts/services/staffing.py"),
+    *("cohorts/services/ledger.py", "analysis/services/exports.py"),
+    *("analysis/services/reproduction.py", "analysis/services/plans.py"),
+    *("analysis/models/webhook.py", "analysis/services/webhooks.py", "analysis/webhook*.py"),
+    *("*/management/*", "*/migrations/*", "analysis/stats/*", "hikiproject/*"),
+)
+# Faults inside an archive, told as "not a readable workbook"; and two with values that never vary.
+UNSHOWN = (
+    *("a part ", "a repeat count", "the directory is outside", "A priority is a whole number"),
+    *("A part of step ", "No site has a feature that was detected"),
+)
 HOLES = re.compile(r"%\(\w+\)[sd]")
 
 
@@ -69,6 +89,45 @@ def test_no_page_has_words_that_cannot_be_translated():
 def test_a_word_outside_of_the_translating_tags_is_found():
     page = '<a title="Go on" href="/new">{% translate "Kept" %} Lost {{ y }} µL</a>'
     assert sorted(plain_words(page)) == ["Go on", "Lost"]
+
+
+def test_no_words_of_the_code_are_out_of_reach_of_the_catalogues():
+    found = {}
+    for app in CODE:
+        for path in sorted((BASE / app).rglob("*.py")):
+            name = path.relative_to(BASE)
+            if any(name.match(pattern) or fnmatch(str(name), pattern) for pattern in ENGLISH_CODE):
+                continue
+            words = [
+                each
+                for each in unsaid(path.read_text())
+                if not any(known in each for known in UNSHOWN)
+            ]
+            if words:
+                found[str(name)] = words
+    assert found == {}
+
+
+def test_words_that_are_shown_and_not_marked_are_found():
+    code = """
+raise UnusableRequest("Say why.")
+raise UnusableRequest(f"{name} is not there.")
+messages.success(request, "It is done." if done else say("It is not done."))
+row.fault("sex", "empty", "empty; every row needs a value")
+field = CharField(label="Your name", help_text=_("As in the book."))
+raise ValueError("for a programmer")
+raise UnusableRequest(say("%(name)s is not there.", name=name))
+logger.warning("%s is not there", name)
+"""
+    assert [each.split(":")[0] for each in unsaid(code)] == [f"line {n}" for n in range(2, 7)]
+
+
+def test_the_words_of_the_plots_script_are_those_that_the_page_carries():
+    script = (BASE / "cohorts" / "static" / "portal" / "plots.js").read_text()
+    assert sorted(set(re.findall(r'\bt\("([^"]+)"', script))) == sorted(PLOT_WORDS)
+    # A text beside t(...): two words or more in quotes, which nothing would translate.
+    beside = re.sub(r'\bt\("[^"]+"|"use strict"|//.*', "", script)
+    assert re.findall(r'"[A-Za-z]+ [a-z]+[^"]*"', beside) == []
 
 
 @pytest.mark.django_db

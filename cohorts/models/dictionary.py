@@ -74,7 +74,7 @@ class FeatureDecision(models.Model):
             models.CheckConstraint(
                 name="feature_decision_has_reason",
                 condition=~Q(reason=""),
-                violation_error_message="Say why.",
+                violation_error_message=_("Say why."),
             )
         ]
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import ClassVar
 
 from django.db import models
+from django.utils.translation import gettext_lazy as _
 
 from cohorts.models.account import User
 from cohorts.models.scoping import ScopedQuerySet
@@ -20,10 +21,10 @@ class RecordReading(models.Model):
 
     read_by = models.ForeignKey(User, on_delete=models.PROTECT, related_name="readings")
     site = models.ForeignKey(
-        Site, on_delete=models.PROTECT, null=True, blank=True, help_text="Empty: of every site."
+        Site, on_delete=models.PROTECT, null=True, blank=True, help_text=_("Empty: of every site.")
     )
     what = models.CharField(max_length=200)
-    n_rows = models.PositiveIntegerField("rows")
+    n_rows = models.PositiveIntegerField(_("rows"))
     read_at = models.DateTimeField(auto_now_add=True)
 
     objects: ClassVar = RecordReadingQuerySet.as_manager()

@@ -11,6 +11,7 @@ from django.core.exceptions import ValidationError
 from django.core.validators import RegexValidator
 from django.db import models
 from django.db.models import F, Q
+from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from cohorts import access
@@ -26,7 +27,10 @@ CORE_GROUPS = ("hikikomori", "pre_hikikomori", "healthy_control", "other_control
 def validate_time_zone(name: str) -> None:
     """Refuse a name that the time zone database does not have."""
     if name not in available_timezones():
-        raise ValidationError(f"{name!r} is not a time zone; write one such as Asia/Tokyo.")
+        raise ValidationError(
+            gettext("%(name)s is not a time zone; write one such as Asia/Tokyo.")
+            % {"name": repr(name)}
+        )
 
 
 class StudyQuerySet(ScopedQuerySet["Study"]):

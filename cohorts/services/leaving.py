@@ -13,6 +13,7 @@ from cohorts.errors import UnusableRequest
 from cohorts.models import AssayBatch, AssayRow, Consent, Participant, Sample, Site, Withdrawal
 from cohorts.outgoing.assay_records import OutAssayed, OutBatch, OutFeature
 from cohorts.outgoing.records import OutPerson, OutSample, OutSite
+from cohorts.sentences import say
 
 
 def records_of(site: Site, *, scopes: Collection[str] = ()) -> OutSite:
@@ -63,12 +64,18 @@ def with_batches(
         missing = sorted(set(numbers) - set(batches.values_list("pk", flat=True)))
         if missing:
             raise UnusableRequest(
-                f"{site.code} has no batch {missing[0]} that may be exported: it is voided, held "
-                "back or another site's."
+                say(
+                    "%(site)s has no batch %(missing)s that may be exported: it is voided, "
+                    "held back or another site's.",
+                    site=site.code,
+                    missing=missing[0],
+                )
             )
     made = tuple(batch for batch in _batches(batches, records.people) if batch.samples)
     if not made:
-        raise UnusableRequest(f"{site.code} has no assay values that may be exported.")
+        raise UnusableRequest(
+            say("%(site)s has no assay values that may be exported.", site=site.code)
+        )
     return replace(records, batches=made)
 
 
