@@ -21,7 +21,7 @@ from cohorts.models import AssayBatch, AssayRow, Assessment, BatchFeature, Parti
 from cohorts.models.sample import hours_between
 
 HANDLING = ("haemolysis_index", "light_protected", "freeze_thaws")
-_OF_SAMPLE = ("participant_id", "collected_at", "spun_at", "fasting_hours", *HANDLING)
+OF_SAMPLE = ("participant_id", "collected_at", "spun_at", "fasting_hours", *HANDLING)
 _PACKED = ("packed_values", "packed_flags")
 
 
@@ -190,7 +190,7 @@ def _array(numbers: Sequence[int]) -> Value:
 def _rows(row_ids: Sequence[int]) -> list[_Row]:
     if not row_ids:
         return []
-    names = ["batch_id", *(f"sample__{name}" for name in _OF_SAMPLE), *_PACKED]
+    names = ["batch_id", *(f"sample__{name}" for name in OF_SAMPLE), *_PACKED]
     found = AssayRow.objects.filter(_OneOf(F("pk"), _array(row_ids)), sample__isnull=False)
     found = found.order_by("batch_id", "sample__collected_at", "pk")
     query = found.values_list(*names).query.sql_with_params()

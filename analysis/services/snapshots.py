@@ -84,22 +84,25 @@ def _read(plan: Plan) -> Snapshot:
         "batch_id", "position"
     )
     assessments = Assessment.objects.filter(participant__in=ids).order_by("pk")
-    row_ids = list(rows.values_list("pk", flat=True))
+    # A corrected record of handling is other data, though no row came or went.
+    recorded = list(rows.values_list("pk", *(f"sample__{name}" for name in frames.OF_SAMPLE)))
     scored = list(assessments.values_list("pk", "score"))
     content = {
         "study": plan.study.code,
         "participants": people,
-        "rows": row_ids,
+        "rows": recorded,
         "columns": list(columns.values_list("pk", "feature__name", "feature__hmdb", "factor")),
         "assessments": scored,
     }
-    text = json.dumps(content, separators=(",", ":"))
+    if plan.parsed.language_check:
+        content["answers"] = list(assessments.values_list("pk", "language", "items"))
+    text = json.dumps(content, separators=(",", ":"), default=str)
     return Snapshot(
         study=plan.study,
         digest=hashlib.sha256(text.encode()).hexdigest(),
         change_seen=Change.objects.newest(plan.study),
         participant_ids=ids,
-        assay_row_ids=row_ids,
+        assay_row_ids=[row[0] for row in recorded],
         assessment_ids=[pk for pk, _ in scored],
         left_out=[*_left_out(plan, set(ids), today), *_under_embargo(plan, today)],
     )

@@ -7,7 +7,7 @@ from rest_framework.test import APIClient
 
 from analysis.models import Run, RunTable
 from analysis.sensitivity_grid import people_of
-from analysis.services import plan_locks, reproduction, results
+from analysis.services import plan_locks, reproduction, results, snapshots
 from analysis.services.disclosure import HIDDEN
 from analysis.services.released_grid import grid_shown
 from analysis.services.released_tables import judge
@@ -129,6 +129,30 @@ def test_the_grid_is_on_the_page_and_in_the_api_as_the_reader_may_see_it(client,
     assert "26 combinations of changes" in page
     client.force_login(analyst)
     assert "combinations of changes" not in client.get(f"/runs/{run.pk}/").text
+
+
+@pytest.mark.parametrize(
+    "correction",
+    [
+        {"haemolysis_index": 400},
+        {"fasting_hours": 1},
+        {"light_protected": False},
+        {"spun_at": "2024-01-01T09:00:00Z"},
+    ],
+    ids=lambda correction: next(iter(correction)),
+)
+def test_a_corrected_record_of_handling_is_other_data_and_another_run(plan, recorded, correction):
+    before = snapshots.look(plan)[0].digest
+    assert snapshots.look(plan)[0].digest == before
+    Sample.objects.filter(pk=Sample.objects.latest("pk").pk).update(**correction)
+    assert snapshots.look(plan)[0].digest != before
+
+
+def test_corrected_answers_are_other_data_for_a_plan_that_compares_languages(plan, recorded):
+    plan.data |= {"outcome": "PHQ-9", "language_check": "report"}
+    before = snapshots.look(plan)[0].digest
+    Assessment.objects.filter(pk=Assessment.objects.latest("pk").pk).update(language="de")
+    assert snapshots.look(plan)[0].digest != before
 
 
 # --- disclosure
