@@ -52,8 +52,9 @@ TABLE: Final[dict[str, dict[str, str]]] = {
     "assay_correction": {"SD": "AC", "LT": "C", "CD": "A"},
     "row_values": {"SD": "R", "CD": "R", "AU": "R"},
     "upload": {"SC": "CR", "SD": "CR", "LT": "CR", "CD": "R", "AU": "R"},
-    # X exports the own site's with a reason; A would be the second person for all sites.
-    "record_export": {"SD": "RX", "CD": "AR", "AU": "R"},
+    # X exports the own site's with a reason; C asks for any site's, which A approves: another
+    # of the consortium's data managers, or the one of the site whose records leave.
+    "record_export": {"SD": "ARX", "CD": "ACR", "AU": "R"},
     # Who read people's records in bulk.
     "reading_log": {"SD": "R", "CD": "R", "AU": "R"},
     "raw_file": {"SD": "RX", "LT": "RX", "CD": "RX", "AU": "R"},

@@ -93,6 +93,13 @@ class SignInAttemptAdmin(ScopedAdmin):
     exclude = ["name_digest"]
 
 
+@admin.register(models.ExportRequest, site=site)
+class ExportRequestAdmin(ScopedAdmin):
+    list_display = ["asked_at", "site", "format", "recipient", "asked_by", "approved", "decided_by"]
+    list_filter = ["site", "format", "approved"]
+    list_select_related = ["site", "asked_by", "decided_by"]
+
+
 @admin.register(models.RecordExport, site=site)
 class RecordExportAdmin(ScopedAdmin):
     list_display = ["exported_at", "site", "format", "reason", "exported_by", "n_participants"]

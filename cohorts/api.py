@@ -4,9 +4,7 @@ from __future__ import annotations
 
 from django.conf import settings
 from django.db.models import Count, Q
-from django.http import HttpResponse
 from django.utils import timezone
-from django.utils.http import content_disposition_header
 from django_filters import rest_framework as filters
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import OpenApiExample, OpenApiParameter, OpenApiResponse, extend_schema
@@ -17,6 +15,7 @@ from rest_framework.response import Response
 
 from cohorts import access, conditional, models, serializers
 from cohorts.api_base import RecordViewSet
+from cohorts.downloads import as_download
 from cohorts.errors import NotAllowed
 from cohorts.services import consent, erasure, mappings, remarked, two_steps, uploads
 
@@ -382,15 +381,6 @@ class UploadViewSet(mixins.CreateModelMixin, RecordViewSet):
             raise TooLarge(
                 f"The file is larger than {limit} MB; split it by batch and send the parts."
             )
-
-
-def as_download(made: remarked.RemarkedFile) -> HttpResponse:
-    """A file that a browser saves and never shows: its content is somebody's."""
-    answer = HttpResponse(made.content, content_type=made.media_type)
-    answer["Content-Disposition"] = content_disposition_header(True, made.name) or "attachment"
-    answer["X-Content-Type-Options"] = "nosniff"
-    answer["Content-Security-Policy"] = "sandbox"
-    return answer
 
 
 def location_of(request: Request, key: object) -> dict[str, str]:

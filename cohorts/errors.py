@@ -87,3 +87,9 @@ class RefusedDecision(DomainError):
     """The dictionary or a batch is not at the point where this can be decided of it."""
 
     code = "decision_refused"
+
+
+class RefusedExport(DomainError):
+    """An export is not at the point where this can be done."""
+
+    code = "export_refused"

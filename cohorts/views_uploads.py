@@ -13,7 +13,7 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_GET, require_POST
 
 from cohorts import access
-from cohorts.api import as_download
+from cohorts.downloads import as_download
 from cohorts.errors import BooksHaveMoved, DomainError, NotAllowed
 from cohorts.forms import KIND_WORDS
 from cohorts.models import Upload

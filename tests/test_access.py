@@ -47,6 +47,7 @@ READERS = {
     "consents": "SC SD CD AU",
     "withdrawals": "SC SD CD AU",
     "erasures": "SC SD CD AU",
+    "exports": "SD CD AU",
     "samples": "SC SD LT CD AU",
     "assessments": "SC SD CD AU",
     "uploads": "SC SD LT CD AU",
@@ -134,6 +135,7 @@ PAGES = {
     "person",
     "person-correct",
     "erasures",
+    "exports",
     "renewals",
     "person-merge",
     "person-move",
@@ -168,6 +170,9 @@ TABLE_ACTIONS |= {"api-uploads-mapping"}
 ACTIONS |= {"api-participants-merge", "api-participants-same-person"}
 ACTIONS |= {"api-transfers-accept", "api-transfers-call-off"}
 ACTIONS |= {"api-participants-visits", "api-participants-interviews"}
+EXPORT_ASKERS, EXPORT_APPROVERS = "SD CD", "SD CD"
+ACTIONS |= {f"api-exports-{verb}" for verb in ("approve", "refuse", "file")}
+ACTIONS |= {"export-decide", "export-file"}
 ACTIONS |= {"erasure-decide", "api-consents-renewals"}
 ACTIONS |= {"api-dictionaries-changes", "api-dictionaries-redcap"}
 ACTIONS |= {f"api-assessments-{verb}" for verb in ("comparison", "second-entry", "settle")}
@@ -298,6 +303,14 @@ def furnish(world: World, place: str, site: models.Site) -> None:
         stopped_at=timezone.now(),
         reason="a misunderstanding",
     )
+    export = models.ExportRequest.objects.create(
+        site=site,
+        format="fhir",
+        recipient="registry",
+        recipient_country="JP",
+        reason="yearly",
+        asked_by=stopped.requested_by,
+    )
     assessment = models.Assessment.objects.create(
         participant=person, instrument=instrument, assessed_on=date(2024, 5, 1)
     )
@@ -316,6 +329,7 @@ def furnish(world: World, place: str, site: models.Site) -> None:
         "consents": ConsentFactory(participant=person).pk,
         "withdrawals": withdrawal.pk,
         "erasures": stopped.pk,
+        "exports": export.pk,
         "samples": sample.pk,
         "queries": query.pk,
         "boxes": models.Box.objects.create(site=site, code="B1").pk,
@@ -461,6 +475,7 @@ HOLES = {
     "consents": models.consent.ConsentQuerySet,
     "withdrawals": models.consent.WithdrawalQuerySet,
     "erasures": models.erasure.ErasureQuerySet,
+    "exports": models.export_request.ExportRequestQuerySet,
     "samples": models.sample.SampleQuerySet,
     "assessments": models.assessment.AssessmentQuerySet,
     "assay-batches": models.assay.AssayBatchQuerySet,
@@ -648,6 +663,28 @@ def test_erasures_are_asked_for_approved_and_stopped_by_those_who_may(who, place
         path = f"/api/v1/erasures/{asked.pk}/{verb}"
         status = client.post(path, {"reason": "asked to wait"}, format="json").status_code
         assert status == outcome(who, roles, place), verb
+
+
+@pytest.mark.parametrize("who", EVERYBODY, ids=str)
+@pytest.mark.parametrize("place", ["own", "other"])
+def test_exports_are_asked_for_decided_and_taken_by_those_who_may(who, place, world):
+    client, site = api_of(who, world), world.sites[place]
+    body = {"site": site.code, "format": "redcap", "recipient": "a registry", "reason": "yearly"}
+    answer = client.post("/api/v1/exports", body | {"recipient_country": "JP"}, format="json")
+    expected = outcome(who, EXPORT_ASKERS, place)
+    assert answer.status_code == (201 if expected == 200 else expected)
+    if expected == 200:
+        assert answer.json()["needs_approval"] == (who.role == "CD")
+    one = f"/api/v1/exports/{world.keys['exports'][place]}"
+    # Somebody else's: whoever may export at all is told whose it is to take.
+    taken = client.get(f"{one}/file").status_code
+    assert taken == (403 if expected == 200 else expected)
+    for verb in ("approve", "refuse"):
+        models.ExportRequest.objects.filter(pk=world.keys["exports"][place]).update(
+            approved=None, decided_by=None, decided_at=None
+        )
+        status = client.post(f"{one}/{verb}", {"note": "not now"}, format="json").status_code
+        assert status == outcome(who, EXPORT_APPROVERS, place), verb
 
 
 @pytest.mark.parametrize("who", EVERYBODY, ids=str)
@@ -981,6 +1018,7 @@ def test_pages_are_shown_as_the_table_says(who, world, browse, client):
             ("scan", HANDLERS),
             ("people", READERS["participants"]),
             ("erasures", READERS["erasures"]),
+            ("exports", READERS["exports"]),
             ("renewals", READERS["consents"]),
         ):
             expected = page_outcome(who, roles, READERS["sites"], place)

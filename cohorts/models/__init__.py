@@ -16,6 +16,7 @@ from cohorts.models.context_dictionary import VariableDictionary
 from cohorts.models.custody import CustodyEvent, Destruction
 from cohorts.models.dictionary import FeatureDecision
 from cohorts.models.erasure import Erasure, Tombstone
+from cohorts.models.export_request import ExportRequest
 from cohorts.models.heartbeat import Heartbeat
 from cohorts.models.history import EVENTS
 from cohorts.models.interview import Interview, ProtocolVisit
@@ -50,6 +51,7 @@ __all__ = [
     "CustodyEvent",
     "Destruction",
     "Erasure",
+    "ExportRequest",
     "Feature",
     "FeatureAlias",
     "FeatureDecision",

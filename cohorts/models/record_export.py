@@ -9,6 +9,8 @@ from django.db.models import Q
 from django.utils.translation import gettext_lazy as _
 
 from cohorts.models.account import User
+from cohorts.models.export_request import ExportRequest
+from cohorts.models.participant import Participant
 from cohorts.models.scoping import ScopedQuerySet
 from cohorts.models.site import Site
 
@@ -27,6 +29,14 @@ class RecordExport(models.Model):
     n_samples = models.PositiveIntegerField()
     sha256 = models.CharField("SHA-256", max_length=64)
     exported_by = models.ForeignKey(User, on_delete=models.PROTECT, null=True, blank=True)
+    request = models.ForeignKey(
+        ExportRequest, on_delete=models.PROTECT, null=True, blank=True, related_name="files"
+    )
+    # Whose rows the file holds, so that its recipient can be told when somebody withdraws.
+    people = models.ManyToManyField(Participant, related_name="+", blank=True)
+    n_erased = models.PositiveIntegerField(
+        default=0, editable=False, help_text=_("Of these people, erased since.")
+    )
     exported_at = models.DateTimeField(auto_now_add=True)
 
     objects: ClassVar = RecordExportQuerySet.as_manager()

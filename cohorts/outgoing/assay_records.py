@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from cohorts.ingest.units import RELATIVE
 from cohorts.ingest.values import BELOW_LOD, MEASURED
+from cohorts.sentences import Sentence, say
 
 _MASS_SPECTROMETRY: Final = re.compile(
     r"\b(?:[a-z]+-)*ms\b|ms/ms|mass spec|orbitrap|tof\b|quadrupole", re.IGNORECASE
@@ -21,7 +22,11 @@ _NMR: Final = re.compile(r"\bnmr\b|nuclear magnetic", re.IGNORECASE)
 
 
 class Unwritable(ValueError):
-    """What a format has no word for; the message says what to do."""
+    """What a format has no word for; the sentence says what to do."""
+
+    def __init__(self, sentence: Sentence) -> None:
+        super().__init__(sentence)
+        self.sentence = sentence
 
 
 @dataclass(frozen=True)
@@ -116,7 +121,13 @@ def refuse_letters(part: OutPart, letters: str, form: str) -> None:
         found = next((letter for letter in letters if letter in feature.name), "")
         if found:
             raise Unwritable(
-                f'Batch {part.batch.key}: the name "{feature.name}" has a {found!r}, which {form} '
-                "reads as the end of the name: rename the feature in the dictionary, or choose "
-                "another format."
+                say(
+                    'Batch %(batch)s: the name "%(feature)s" has a %(letter)s, which %(form)s '
+                    "reads as the end of the name: rename the feature in the dictionary, or "
+                    "choose another format.",
+                    batch=part.batch.key,
+                    feature=feature.name,
+                    letter=repr(found),
+                    form=form,
+                )
             )

@@ -22,6 +22,7 @@ from cohorts.outgoing.assay_records import (
     refuse_letters,
 )
 from cohorts.outgoing.records import OutSite
+from cohorts.sentences import say
 
 _IDENTIFIERS: Final = ("HMDB_ID", "ChEBI_ID", "inchi_key")
 
@@ -41,8 +42,12 @@ def text(site: OutSite, part: OutPart) -> str:
     """One analysis. Raises Unwritable."""
     if not part.batch.technology:
         raise Unwritable(
-            f"Batch {part.batch.key} was measured by {part.batch.platform}; mwTab tells of mass "
-            "spectrometry and NMR alone: export it as ISA-Tab."
+            say(
+                "Batch %(batch)s was measured by %(platform)s; mwTab tells of mass spectrometry "
+                "and NMR alone: export it as ISA-Tab.",
+                batch=part.batch.key,
+                platform=part.batch.platform,
+            )
         )
     refuse_letters(part, "\t\n\r", "mwTab")
     return "\n".join([*_head(site, part), *_values(part), *_metabolites(part), "#END", ""])

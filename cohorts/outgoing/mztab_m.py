@@ -24,6 +24,7 @@ from cohorts.outgoing.assay_records import (
     refuse_letters,
 )
 from cohorts.outgoing.records import OutSite
+from cohorts.sentences import say
 
 # The Units of Measurement Ontology has these; any other unit is a parameter without a vocabulary.
 _ONTOLOGY: Final = {
@@ -55,8 +56,12 @@ def text(site: OutSite, part: OutPart) -> str:
     """One file. Raises Unwritable."""
     if part.batch.technology != "MS":
         raise Unwritable(
-            f"Batch {part.batch.key} was measured by {part.batch.platform}; mzTab-M tells of mass "
-            "spectrometry alone: export it as ISA-Tab."
+            say(
+                "Batch %(batch)s was measured by %(platform)s; mzTab-M tells of mass spectrometry "
+                "alone: export it as ISA-Tab.",
+                batch=part.batch.key,
+                platform=part.batch.platform,
+            )
         )
     refuse_letters(part, "\t\n\r|", "mzTab-M")
     metadata = [f"MTD\t{key}\t{value}" for key, value in _metadata(site, part)]

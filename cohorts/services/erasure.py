@@ -8,7 +8,7 @@ from typing import Any
 
 from django.conf import settings
 from django.db import transaction
-from django.db.models import Max, QuerySet
+from django.db.models import F, Max, QuerySet
 from django.utils import timezone
 
 from cohorts import access
@@ -21,6 +21,7 @@ from cohorts.models import (
     Change,
     Consent,
     Erasure,
+    ExportRequest,
     Participant,
     Query,
     QueryEvent,
@@ -253,6 +254,9 @@ def _mask_texts(person: Participant) -> None:
         (QueryEvent.objects.filter(query__site=site), "text", 1000),
         (Upload.objects.filter(site=site), "reason", 300),
         (RecordExport.objects.filter(site=site), "reason", 300),
+        (ExportRequest.objects.filter(site=site), "reason", 300),
+        (ExportRequest.objects.filter(site=site), "recipient", 200),
+        (ExportRequest.objects.filter(site=site), "note", 300),
     )
     for rows, name, longest in written:
         for row in rows.filter(**{f"{name}__contains": person.code}):
@@ -261,6 +265,7 @@ def _mask_texts(person: Participant) -> None:
 
 
 def _delete(person: Participant) -> dict[str, int]:
+    RecordExport.objects.filter(people=person).update(n_erased=F("n_erased") + 1)
     """Delete the person and all that hangs on them; how many rows of each kind that were."""
     # An aliquot protects its tube from deletion; here both go.
     Sample.objects.filter(parent__participant=person).update(parent=None)

@@ -235,5 +235,10 @@ def _move_the_rest(kept: Participant, other: Participant) -> None:
         if link.related_model in passed or link.one_to_one:
             continue
         rows = link.related_model._default_manager.filter(**{link.field.name: other})
-        rows.update(**{link.field.name: kept})
+        if link.many_to_many:
+            for each in rows:
+                getattr(each, link.field.name).add(kept)
+                getattr(each, link.field.name).remove(other)
+        else:
+            rows.update(**{link.field.name: kept})
     Participant.objects.filter(merged_into=other).update(merged_into=kept)

@@ -9,9 +9,8 @@ from typing import Final
 
 from django.db import transaction
 
-from cohorts import access
-from cohorts.errors import NoSuchSite, NotAllowed, UnusableRequest
-from cohorts.models import RecordExport, Site, User
+from cohorts.errors import UnusableRequest
+from cohorts.models import ExportRequest, Participant, RecordExport, Site, User
 from cohorts.outgoing import fhir, fhir_r4, isa_tab, miabis, mwtab, mztab_m, redcap
 from cohorts.outgoing.assay_records import Unwritable
 from cohorts.outgoing.records import OutSite
@@ -46,23 +45,6 @@ class Exported:
     media_type: str
     content: bytes
     record: RecordExport
-
-
-def site_for(user: User, site_code: str) -> Site:
-    """The site whose records this user may export. Raises NoSuchSite, NotAllowed."""
-    site: Site | None = Site.objects.visible_to(user).filter(code=site_code).first()
-    if site is None:
-        raise NoSuchSite(site_code)
-    if access.may(user, "record_export", "X", site.pk):
-        return site
-    if access.may(user, "record_export", "A", site.pk):
-        raise NotAllowed(
-            say(
-                "Records of all sites are exported by two people, and that second "
-                "approval is not offered yet: ask the site's data manager to export them."
-            )
-        )
-    raise NotAllowed(say("Your role does not export records; ask the site's data manager."))
 
 
 @transaction.atomic
@@ -103,31 +85,41 @@ def refuse_unusable(form: str, reason: str, batches: Collection[int]) -> None:
         )
 
 
-def recorded(site: Site, form: str, records: OutSite, *, reason: str, by: User | None) -> Exported:
+def recorded(
+    site: Site,
+    form: str,
+    records: OutSite,
+    *,
+    reason: str,
+    by: User | None,
+    request: ExportRequest | None = None,
+) -> Exported:
     """The file and the record of it, which is written before the first byte leaves."""
     chosen = FORMATS[form]
     try:
         written = chosen.write(records)
     except Unwritable as error:
-        raise UnusableRequest(str(error)) from error
+        raise UnusableRequest(error.sentence) from error
     content = written if isinstance(written, bytes) else written.encode()
-    n_participants, n_samples = _counted(records, of_assays=chosen.of_assays)
+    codes, n_samples = _held_in(records, of_assays=chosen.of_assays)
     record = RecordExport.objects.create(
         site=site,
         format=form,
         reason=reason.strip()[:300],
-        n_participants=n_participants,
+        n_participants=len(codes),
         n_samples=n_samples,
         sha256=hashlib.sha256(content).hexdigest(),
         exported_by=by,
+        request=request,
     )
+    record.people.set(Participant.objects.filter(site=site, code__in=codes))
     name = f"{site.code}-{form}-{record.pk}.{chosen.suffix}"
     return Exported(name, chosen.media_type, content, record)
 
 
-def _counted(records: OutSite, *, of_assays: bool) -> tuple[int, int]:
-    """Participants and samples that are in the file."""
+def _held_in(records: OutSite, *, of_assays: bool) -> tuple[set[str], int]:
+    """Codes of the people whose rows are in the file, and how many samples are."""
     if not of_assays:
-        return len(records.people), len(records.samples)
+        return {person.code for person in records.people}, len(records.samples)
     assayed = {each for batch in records.batches for each in batch.samples}
-    return len({each.participant for each in assayed}), len({each.sample for each in assayed})
+    return {each.participant for each in assayed}, len({each.sample for each in assayed})

@@ -16,7 +16,7 @@ from fhir.resources.bundle import Bundle
 from fhir.resources.R4B.bundle import Bundle as BundleOfR4
 from pydantic import ValidationError
 
-from cohorts.errors import NoSuchSite, NotAllowed, UnusableRequest
+from cohorts.errors import UnusableRequest
 from cohorts.models import AssayBatch, AssayRow, BatchFeature, RecordExport
 from cohorts.models.assay import pack_flags, pack_values
 from cohorts.services import consent, record_exports
@@ -198,17 +198,6 @@ def test_a_batch_that_the_format_cannot_tell_of_is_refused_in_words(site):
 def test_a_site_without_anybody_exports_nothing():
     with pytest.raises(UnusableRequest, match="nobody whose records may be exported"):
         record_exports.export(SiteFactory(code="TYO"), "fhir", reason="x", by=None)
-
-
-def test_only_the_sites_data_manager_exports(site):
-    assert record_exports.site_for(user_with("SD", site), "FUK") == site
-    for role in ("SC", "LT", "AU", "CA"):
-        with pytest.raises(NotAllowed, match="Your role does not export records"):
-            record_exports.site_for(user_with(role, None if role == "CA" else site), "FUK")
-    with pytest.raises(NotAllowed, match="exported by two people"):
-        record_exports.site_for(user_with("CD"), "FUK")
-    with pytest.raises(NoSuchSite):
-        record_exports.site_for(user_with("SD", SiteFactory(code="TYO")), "FUK")
 
 
 def test_the_command_writes_the_file_and_says_what_is_in_it(site, tmp_path, capsys):
