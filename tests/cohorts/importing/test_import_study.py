@@ -1,14 +1,14 @@
 """A whole cohort is brought in from its folder, or not at all."""
 
+from __future__ import annotations
+
 import io
-import json
 from datetime import date
 
 import pytest
 from django.core.management import call_command
 
 from analysis.models import Plan
-from cohorts.ingest.study import UnusableStudy, parse_study
 from cohorts.models import (
     AssayRow,
     BatchFeature,
@@ -21,125 +21,15 @@ from cohorts.models import (
     Study,
     Upload,
 )
-from tests.factories import SiteFactory
+from tests.cohorts.importing.study_folder import (
+    TOML,
+    edit,
+    import_study,
+    refused,
+    write,
+)
 
 pytestmark = pytest.mark.django_db
-
-TOML = """
-title = "Two towns"
-platform = "GC-MS"
-material = "serum"
-
-[consent]
-scopes = ["store_samples", "metabolomics", "share_consortium"]
-signed_on = 2020-01-01
-basis = "published data"
-
-[[site]]
-code = "NOR"
-name = "Northtown"
-country = "NO"
-where = { town = "north" }
-
-[[site]]
-code = "SOU"
-name = "Southtown"
-where = { town = "south" }
-
-[participants]
-file = "people.csv"
-defaults = { enrolled_on = 2020-01-01 }
-values = { group = { "1" = "ill", "0" = "well" } }
-
-[participants.columns]
-participant = "id"
-sex = "gender"
-age_years = "Alter"
-group = "ill"
-grade = "grade"
-
-[samples]
-file = "people.csv"
-columns = { sample = "tube", participant = "id" }
-
-[[assays]]
-site = "NOR"
-file = "north.csv"
-sample = "tube"
-unit = "relative"
-zero_means = "below_lod"
-
-[[assays]]
-site = "SOU"
-file = "south.csv"
-sample = "tube"
-unit = "relative"
-scale = "ln"
-
-[features]
-file = "features.csv"
-columns = { name = "column", hmdb = "hmdb", site_where = "town", source_name = "compound" }
-
-[plan]
-case = ["ill"]
-control = ["well"]
-outcome = "grade"
-covariates = ["age_years", "bmi"]
-"""
-PEOPLE = """id,tube,town,gender,Alter,ill,grade,bmi,ward
-n1,tn1,north,M,31,1,3,22.5,a
-n2,tn2,north,F,42,0,0,,b
-n3,tn3,north,M,53,,2,27,c
-s1,ts1,south,f,24,1,1,20,a
-s2,ts2,south,m,35,0,0,21,b
-"""
-NORTH = "tube,f1,f2,f3\ntn1,1.5,0,7\ntn2,2.5,4,8\ntn3,3.5,5,9\n"
-SOUTH = "tube,f1,g2,g3\nts1,-0.5,0.25,1\nts2,0.5,0,-1\n"
-FEATURES = """column,town,compound,hmdb
-f1,north,C1_Arg,HMDB0000517
-f2,north,Mystery,HMDB00099
-f3,north,Other,METPA0433
-f1,south,mystery two,HMDB0000099
-g2,south,ARGININE,hmdb00517
-g3,south,Other,
-"""
-
-
-@pytest.fixture
-def folder(tmp_path, reference):
-    write(tmp_path, "study.toml", TOML)
-    write(tmp_path, "people.csv", PEOPLE)
-    write(tmp_path, "north.csv", NORTH)
-    write(tmp_path, "south.csv", SOUTH)
-    write(tmp_path, "features.csv", FEATURES)
-    return tmp_path
-
-
-def write(folder, name, text):
-    (folder / name).write_text(text, encoding="utf-8")
-
-
-def edit(folder, name, old, new):
-    text = (folder / name).read_text(encoding="utf-8")
-    assert old in text
-    write(folder, name, text.replace(old, new))
-
-
-def import_study(folder, **options):
-    """The JSON that the command prints."""
-    out = io.StringIO()
-    call_command("import_study", str(folder), json=True, stdout=out, **options)
-    return json.loads(out.getvalue())
-
-
-def refused(folder, code=1):
-    """What the command says as it refuses."""
-    err = io.StringIO()
-    with pytest.raises(SystemExit) as ended:
-        call_command("import_study", str(folder), stderr=err, stdout=io.StringIO())
-    assert ended.value.code == code
-    assert not Study.objects.filter(code="two-towns").exists()
-    return err.getvalue()
 
 
 def test_a_study_arrives_whole(folder):
@@ -337,67 +227,3 @@ def test_a_table_of_all_sites_may_be_named_once_a_site(folder):
     import_study(folder)
     rows = AssayRow.objects.order_by("label").values_list("batch__site__code", "label")
     assert list(rows) == [("NOR", "tn1"), ("NOR", "tn2"), ("SOU", "ts1"), ("SOU", "ts2")]
-
-
-@pytest.mark.parametrize(
-    ("old", "new", "said"),
-    [
-        ("title =", "titel =", "`titel` is not a key of this section"),
-        ('material = "serum"', "", "`material` is missing; write it."),
-        ('code = "NOR"', 'code = "north!"', '[[site]] 1: code "north!" is not 2 to 12 capitals'),
-        ('code = "SOU"', 'code = "NOR"', "two [[site]] have the code NOR"),
-        ('where = { town = "south" }', "", "[[site]] SOU has no `where`"),
-        ('site = "SOU"', 'site = "SUD"', "[[assays]] 2 is of site SUD"),
-        ('scale = "ln"', 'scale = "loge"', '`scale`: "loge" is unknown'),
-        ('zero_means = "below_lod"', 'zero_mean = "zero"', '(did you mean "zero_means"?)'),
-        ("signed_on = 2020-01-01", 'signed_on = "2020"', "`signed_on` is not a date"),
-        ('"metabolomics"', '"metabolomix"', '(did you mean "metabolomics"?)'),
-        ('file = "north.csv"', 'file = "../north.csv"', "name a file in the folder"),
-        ("[samples]", "[sample]", "the section [samples] is missing"),
-        ("= {", "= (", "not TOML"),
-    ],
-)
-def test_a_slip_in_the_description_is_named(old, new, said):
-    with pytest.raises(UnusableStudy) as refusal:
-        parse_study(TOML.replace(old, new, 1).encode())
-    assert said in str(refusal.value)
-    assert str(refusal.value).startswith("study.toml: ")
-
-
-@pytest.mark.parametrize(
-    ("file", "old", "new", "said"),
-    [
-        ("study.toml", '{ town = "south" }', '{ town = "east" }', "no row belongs to site SOU"),
-        ("people.csv", "s2,ts2,south", "s2,ts2,sowth", "people.csv: row 6, column town: the row"),
-        ("study.toml", '{ town = "north" }', '{ tow = "north" }', '(did you mean "town"?)'),
-        ("study.toml", '"Alter"', '"alter"', "people.csv: column alter: the table has no such"),
-        (
-            "study.toml",
-            'sample = "tube", ',
-            "",
-            "[samples] does not say which column is the sample",
-        ),
-        ("study.toml", "{ enrolled_on", "{ enroled_on", '(did you mean "enrolled_on"?)'),
-        ("study.toml", '"bmi"', '"bim"', "the covariate 'bim' is no column of people.csv"),
-        ("study.toml", '"grade"\ncov', '"HQ-99"\ncov', "the outcome 'HQ-99' is neither a column"),
-        ("study.toml", 'case = ["ill"]', 'case = ["il"]', "nobody is in the group 'il' of `case`"),
-        ("study.toml", 'case = ["ill"]', 'case = ["well"]', "is both case and control"),
-        ("study.toml", '"0" = "well"', '"0" = "not ill"', 'the group "not ill" is no short name'),
-        ("people.csv", "ward\n", "e-mail\n", "personal data are not taken"),
-        ("study.toml", 'file = "south.csv"', 'file = "sud.csv"', "sud.csv: No such file"),
-        ("south.csv", SOUTH, "", "south.csv is empty"),
-        ("people.csv", ",22.5,", ",thin,", 'row 2, column bmi: "thin" is not a number'),
-    ],
-)
-def test_a_slip_in_the_tables_is_named_with_its_file(folder, file, old, new, said):
-    edit(folder, file, old, new)
-    assert said in refused(folder)
-
-
-def test_a_site_of_another_study_is_not_taken_over(folder):
-    SiteFactory(code="NOR")
-    assert "this code is a site of the study hikikomori" in refused(folder)
-
-
-def test_a_folder_without_a_description_is_wrong_usage(tmp_path, reference):
-    assert "study.toml: No such file" in refused(tmp_path / "nowhere", code=2)
