@@ -39,7 +39,8 @@ TABLE: Final[dict[str, dict[str, str]]] = {
     # Both ends of a transfer; links across sites are made by those who see both.
     "transfer": {"SC": "CRU", "SD": "R", "CD": "R", "AU": "R"},
     "same_person": {"CD": "CW"},
-    "consent": {"SC": "CR", "SD": "R", "CD": "R", "AU": "R"},
+    # U makes the record say what the paper says; who recorded it may, nobody else.
+    "consent": {"SC": "CRU", "SD": "R", "CD": "R", "AU": "R"},
     "withdrawal": {"SC": "CR", "SD": "R", "CD": "CR", "AU": "R"},
     "erasure": {"SC": "CR", "SD": "AR", "CD": "AR", "AU": "R"},
     "sample": {"SC": "CRU", "SD": "RU", "LT": "CRU", "CD": "R", "AU": "R"},

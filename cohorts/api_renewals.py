@@ -10,8 +10,12 @@ from rest_framework.decorators import action
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from cohorts.api import ConsentViewSet
-from cohorts.services import renewals
+from cohorts import preconditions
+from cohorts.api import PROBLEM, ConsentViewSet
+from cohorts.models import Consent
+from cohorts.models.consent import SCOPES
+from cohorts.serializers import ConsentSerializer
+from cohorts.services import consent_corrections, renewals
 from cohorts.views import user_of
 
 
@@ -26,10 +30,56 @@ class RenewalSerializer(serializers.Serializer[Any]):
     lapsed = serializers.BooleanField()
 
 
+class ConsentChangesSerializer(serializers.Serializer[Any]):
+    """What is wrong in the record, as it stands on the paper."""
+
+    form_version = serializers.CharField(max_length=40, required=False)
+    signed_on = serializers.DateField(required=False)
+    scopes = serializers.ListField(
+        child=serializers.ChoiceField(choices=list(SCOPES)), required=False
+    )
+    basis = serializers.CharField(max_length=200, required=False, allow_blank=True)
+
+
+class ConsentCorrectionSerializer(serializers.Serializer[Any]):
+    """New values, with the reason and, without If-Match, the version seen."""
+
+    version = serializers.IntegerField(min_value=1, required=False)
+    reason = serializers.CharField(max_length=300, allow_blank=True)
+    changes = ConsentChangesSerializer()
+
+
 class ConsentsViewSet(ConsentViewSet):
     """What participants agreed to."""
 
-    verbs = {**ConsentViewSet.verbs, "renewals": "R"}
+    verbs = {**ConsentViewSet.verbs, "renewals": "R", "correct": "U"}
+    conditional_actions = ("correct",)
+
+    def record_etag(self, row: Consent) -> str:
+        return preconditions.etag_of_version(super().record_etag(row), row.version)
+
+    @extend_schema(
+        request=ConsentCorrectionSerializer,
+        responses={200: ConsentSerializer, 409: PROBLEM},
+    )
+    @action(detail=True, methods=["post"])
+    def correct(self, request: Request, pk: str) -> Response:
+        """Make the record say what the paper says: a new version, with the reason.
+
+        Say which state you have seen: its ETag as If-Match, or `version`. A withdrawal stands as
+        it stood; what a participant newly wishes is a new consent.
+        """
+        found = self.get_object()
+        said = ConsentCorrectionSerializer(data=request.data)
+        said.is_valid(raise_exception=True)
+        sent = said.validated_data
+        # What is not known here is refused by the service in words, not passed over.
+        changes = {**said.initial_data["changes"], **sent["changes"]}
+        seen = preconditions.version_seen(request, sent.get("version"), found.version)
+        done = consent_corrections.correct(
+            found.pk, changes, reason=sent["reason"], by=user_of(request), version=seen
+        )
+        return Response(self.get_serializer(done).data)
 
     @extend_schema(
         parameters=[OpenApiParameter("site", str, description="Only this site.")],

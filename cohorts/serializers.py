@@ -95,6 +95,7 @@ class ConsentSerializer(OfParticipant, serializers.ModelSerializer[Consent]):
             "duo",
             "basis",
             "recorded_at",
+            "version",
         ]
 
     @extend_schema_field(TEXTS)

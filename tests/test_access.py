@@ -173,7 +173,7 @@ ACTIONS |= {"api-participants-visits", "api-participants-interviews"}
 EXPORT_ASKERS, EXPORT_APPROVERS = "SD CD", "SD CD"
 ACTIONS |= {f"api-exports-{verb}" for verb in ("approve", "refuse", "file")}
 ACTIONS |= {"export-decide", "export-file"}
-ACTIONS |= {"erasure-decide", "api-consents-renewals"}
+ACTIONS |= {"erasure-decide", "api-consents-renewals", "api-consents-correct"}
 ACTIONS |= {"api-dictionaries-changes", "api-dictionaries-redcap"}
 ACTIONS |= {f"api-assessments-{verb}" for verb in ("comparison", "second-entry", "settle")}
 MOVERS, LINKERS = "SC", "CD"
@@ -663,6 +663,15 @@ def test_erasures_are_asked_for_approved_and_stopped_by_those_who_may(who, place
         path = f"/api/v1/erasures/{asked.pk}/{verb}"
         status = client.post(path, {"reason": "asked to wait"}, format="json").status_code
         assert status == outcome(who, roles, place), verb
+
+
+@pytest.mark.parametrize("who", EVERYBODY, ids=str)
+@pytest.mark.parametrize("place", ["own", "other"])
+def test_consents_are_corrected_by_those_who_record_them(who, place, world):
+    path = f"/api/v1/consents/{world.keys['consents'][place]}/correct"
+    body = {"version": 1, "reason": "a slip", "changes": {"signed_on": "2024-03-31"}}
+    answer = api_of(who, world).post(path, body, format="json")
+    assert answer.status_code == outcome(who, CONSENTERS, place)
 
 
 @pytest.mark.parametrize("who", EVERYBODY, ids=str)

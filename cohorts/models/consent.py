@@ -97,6 +97,7 @@ class Consent(models.Model):
     )
     recorded_by = models.ForeignKey(User, on_delete=models.PROTECT, null=True, blank=True)
     recorded_at = models.DateTimeField(default=timezone.now, editable=False)
+    version = models.PositiveIntegerField(default=1, editable=False)
 
     objects: ClassVar = ConsentQuerySet.as_manager()
 

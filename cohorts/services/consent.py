@@ -44,7 +44,7 @@ def record_consent(
         scopes=sorted(scopes),
         recorded_by=by,
     )
-    _hold_to_its_form(consent)
+    hold_to_its_form(consent)
     consent.full_clean()
     consent.save()
     if STORE in scopes:
@@ -98,7 +98,7 @@ def withdraw(
     return withdrawal
 
 
-def _hold_to_its_form(consent: Consent) -> None:
+def hold_to_its_form(consent: Consent) -> None:
     """Raises UnusableRequest where that form was not there to be signed so, on that day."""
     form, signed = consent.form, consent.signed_on
     if signed > clock.today():
