@@ -11,7 +11,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('cohorts', '0027_site_target'),
+        ("cohorts", "0028_query_said"),
     ]
 
     operations = [

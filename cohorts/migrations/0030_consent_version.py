@@ -8,7 +8,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('cohorts', '0028_export_requests'),
+        ("cohorts", "0029_export_requests"),
     ]
 
     operations = [
