@@ -102,6 +102,12 @@ def test_a_feature_that_the_new_site_lacks_is_named_and_filled():
     )
 
 
+@pytest.mark.parametrize(("n", "told"), [(99, 1), (100, 0)])
+def test_calibration_is_called_rough_below_a_hundred_people(n, told):
+    values, labels, _ = study(seed=9, sites="N", per_site=n)
+    assert len(transport(frozen(), values, labels, site="NGO").warnings) == told
+
+
 def test_a_feature_of_one_site_alone_is_not_in_the_model():
     values, labels, site = study()
     values.loc[site != "A", "m5"] = np.nan
