@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import lru_cache
 from typing import Any
 
 import segno
@@ -19,6 +20,7 @@ from cohorts import access, forms_samples
 from cohorts.errors import DomainError
 from cohorts.labels import MisreadCode, label_text, read_label
 from cohorts.models import Destruction, Sample, Shipment, Site, User
+from cohorts.pages import KeyedPaginator
 from cohorts.services import custody, destruction, handling, shipping
 from cohorts.told import told
 from cohorts.views import PAGE, site_of, user_of, zone_of
@@ -72,7 +74,7 @@ def samples(request: HttpRequest, code: str) -> HttpResponse:
     context = {
         "site": here,
         "zone": zone_of(here),
-        "page": Paginator(rows.select_related("participant", "box"), PAGE).get_page(
+        "page": KeyedPaginator(rows.select_related("participant", "box"), PAGE).get_page(
             request.GET.get("page")
         ),
         "asked": asked,
@@ -141,7 +143,7 @@ def _done(tube: Sample, said: dict[str, Any], user: User) -> str:
 def labels(request: HttpRequest, code: str) -> HttpResponse:
     """A sheet of labels to print: those named in ``?sample=``, else the newest tubes."""
     here, user = _read_at(request, code, "sample")
-    rows = Sample.objects.visible_to(user).filter(site=here)
+    rows = Sample.objects.visible_to(user).filter(site=here).select_related("site")
     if chosen := request.GET.getlist("sample"):
         rows = rows.filter(code__in=chosen[:MOST_LABELS])
     tubes = list(rows.order_by("-pk")[:MOST_LABELS])
@@ -158,8 +160,9 @@ def label_of(tube: Sample) -> dict[str, Any]:
     return {"code": tube.code, "text": text, "material": tube.material, "svg": qr_svg(text)}
 
 
+@lru_cache(maxsize=4 * MOST_LABELS)
 def qr_svg(text: str) -> SafeString:
-    """A QR code that is still read with a quarter of it torn off."""
+    """A QR code that is still read with a quarter of it torn off; drawn once for several prints."""
     drawn = segno.make(text, micro=False, error="q")
     return mark_safe(drawn.svg_inline(scale=2, border=2))  # noqa: S308 - segno's own drawing
 
