@@ -13,6 +13,7 @@ from django.http import HttpRequest, HttpResponse
 from django.utils.translation import gettext_lazy as _
 
 from cohorts import access
+from cohorts.admin_filters import NewestValues, has_any_words
 from cohorts.models import User
 
 STAFF = frozenset({"CD", "AD"})
@@ -72,6 +73,17 @@ class ScopedAdmin(PlainAdmin):
     def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
         found: QuerySet[Any] = self.model._default_manager.visible_to(request.user)
         return found.order_by(*self.get_ordering(request)) if self.get_ordering(request) else found
+
+    def get_list_filter(self, request: HttpRequest) -> list[Any]:
+        chosen = super().get_list_filter(request)
+        return [
+            (each, NewestValues)
+            if isinstance(each, str)
+            and "__" not in each
+            and has_any_words(self.model._meta.get_field(each))
+            else each
+            for each in chosen
+        ]
 
     def _resource(self) -> str:
         return self.resource or self.model._default_manager.all().resource
