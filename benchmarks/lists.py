@@ -16,7 +16,7 @@ TIMES, LIMIT_SECONDS = 7, 0.1
 API = (
     *("participants", "consents", "withdrawals", "samples", "assessments", "features", "changes"),
     *("uploads", "queries", "erasures", "transfers", "shipments", "destructions", "boxes", "sites"),
-    "assay-batches",
+    *("assay-batches", "plans", "claims", "runs", "dictionaries"),
 )
 FILTERED = (
     "/api/v1/participants?site=S07",
@@ -35,6 +35,9 @@ PORTAL = (
     "/sites/S07/samples/?page=1500",
     "/sites/S07/queries/",
     "/sites/S07/renewals/",
+    *(f"/sites/S07/{name}/" for name in ("shipments", "destructions", "erasures", "batches")),
+    *(f"/sites/S07/{name}/" for name in ("labels", "upload", "consent", "withdrawal")),
+    *("/runs/", "/features/review/"),
 )
 
 
