@@ -4,6 +4,7 @@ from django.urls import path
 
 from cohorts import (
     views,
+    views_boxes,
     views_consent,
     views_entries,
     views_erasures,
@@ -35,6 +36,7 @@ urlpatterns = [
     path("sites/<str:code>/renewals/", views_consent.renewals, name="renewals"),
     path("sites/<str:code>/queries/", views_queries.queries, name="queries"),
     path("sites/<str:code>/samples/", views_samples.samples, name="samples"),
+    path("boxes/<int:box_id>/", views_boxes.box, name="box"),
     path("sites/<str:code>/scan/", views_scan.scan, name="scan"),
     path("samples/<int:sample_id>/", views_samples.sample, name="sample"),
     path("sites/<str:code>/labels/", views_samples.labels, name="labels"),

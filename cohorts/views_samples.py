@@ -19,13 +19,14 @@ from django.utils.translation import gettext as _
 from cohorts import access, forms_samples
 from cohorts.errors import DomainError
 from cohorts.labels import MisreadCode, label_text, read_label
-from cohorts.models import Destruction, Sample, Shipment, Site, User
+from cohorts.models import Box, Destruction, Sample, Shipment, Site, User
 from cohorts.pages import KeyedPaginator
 from cohorts.services import custody, destruction, handling, shipping
 from cohorts.told import told
 from cohorts.views import PAGE, site_of, user_of, zone_of
 
 MOST_LABELS = 200
+MOST_BOXES = 100
 
 
 def _read_at(request: HttpRequest, code: str, resource: str) -> tuple[Site, User]:
@@ -80,6 +81,7 @@ def samples(request: HttpRequest, code: str) -> HttpResponse:
         "asked": asked,
         "fault": fault,
         "may_handle": access.may(user, "sample", "U", here.pk),
+        "boxes": Box.objects.visible_to(user).filter(site=here)[:MOST_BOXES],
     }
     return render(request, "cohorts/samples.html", context, status=422 if fault else 200)
 

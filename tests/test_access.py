@@ -116,6 +116,7 @@ PAGES = {
     "samples",
     "sample",
     "scan",
+    "box",
     "labels",
     "shipments",
     "shipment",
@@ -1033,9 +1034,9 @@ def test_pages_are_shown_as_the_table_says(who, world, browse, client):
             expected = page_outcome(who, roles, READERS["sites"], place)
             status = page.get(reverse(name, args=[site.code])).status_code
             assert status == expected, (name, place)
-        for resource in ("queries", "samples", "shipments"):
+        for resource in ("queries", "samples", "shipments", "boxes"):
             expected = page_outcome(who, READERS[resource], READERS[resource], place)
-            name = {"queries": "query"}.get(resource, resource[:-1])
+            name = {"queries": "query", "boxes": "box"}.get(resource, resource[:-1])
             status = page.get(reverse(name, args=[world.keys[resource][place]])).status_code
             assert status == expected, name
         person = world.people[place]

@@ -161,12 +161,12 @@ def concluded(run: Run, *, n_case: int = 22) -> Run:
     told = {"n_sites": 2, "n_case": 47, "n_control": 48, "estimate": 0.41}
     told |= {"ci_low": 0.12, "ci_high": 0.7, "feature": "ornithine"}
     reason = "The interval over 2 sites lies on the claimed side of zero."
-    _verdict(run, "K22-2", "ornithine", "replicated", reason, **told)
-    _verdict(run, "K22-6", "uric acid", "not_testable", "No step of this plan tests that.")
+    verdict(run, "K22-2", "ornithine", "replicated", reason, **told)
+    verdict(run, "K22-6", "uric acid", "not_testable", "No step of this plan tests that.")
     return run
 
 
-def _verdict(run: Run, code: str, marker: str, word: str, reason: str, **told: object) -> None:
+def verdict(run: Run, code: str, marker: str, word: str, reason: str, **told: object) -> None:
     claim, _ = Claim.objects.get_or_create(
         code=code,
         defaults={

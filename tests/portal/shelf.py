@@ -28,6 +28,11 @@ MARKERS = (
     *("lysine", "serine", "glycine", "tryptophan", "kynurenine", "histidine", "methionine"),
     *("acylcarnitine C2", "acylcarnitine C8", "acylcarnitine C10", "acylcarnitine C12"),
 )
+VERDICTS = (
+    ("K22-3", "arginine", "opposite", 0.62),
+    ("K22-4", "bilirubin", "replicated", 0.57),
+    ("K22-5", "acylcarnitine C12", "undecided", -0.04),
+)
 SITES = ("FUK", "TYO", "SEL", "BCN")
 
 
@@ -36,6 +41,7 @@ class Shelf:
     site: models.Site
     person: models.Participant
     tube: models.Sample
+    box: models.Box
     sent: models.Shipment
     coming: models.Shipment
     query: models.Query
@@ -64,7 +70,8 @@ def filled() -> Shelf:
     counts = {"measured": 1480, "below_lod": 41, "missing": 12}
     upload = UploadFactory(site=here, filename="plasma-2026-04.csv", report={"summary": counts})
     batch = AssayBatchFactory(site=here, upload=upload, platform="LC-MS amino acids")
-    return Shelf(here, people[0], tubes[0], sent, coming, query, batch, _run())
+    box = models.Box.objects.get(site=here)
+    return Shelf(here, people[0], tubes[0], box, sent, coming, query, batch, _run())
 
 
 def _people(site: models.Site) -> list[models.Participant]:
@@ -138,4 +145,8 @@ def _run() -> Run:
     for name, frame in (("effects", effects), ("pooled", pooled.assign(sites=";".join(SITES)))):
         RunTable.objects.filter(run=run, name=name).delete()
         RunTable.of(run, name, frame).save()
+    for code, marker, word, estimate in VERDICTS:
+        told = {"n_sites": 4, "n_case": 180, "n_control": 176, "estimate": estimate}
+        told |= {"ci_low": estimate - 0.22, "ci_high": estimate + 0.22, "feature": marker}
+        books.verdict(run, code, marker, word, "By the interval over 4 sites.", **told)
     return run

@@ -39,13 +39,13 @@ def test_every_picture_that_the_documentation_shows_is_made(open_as, shown):
     nurse.get_by_label("File", exact=True).set_input_files([books.csv(books.BAD)])
     nurse.get_by_role("button", name="Check the table").click()
     expect(nurse.get_by_text("Refused: nothing was stored.")).to_be_visible()
-    shown(nurse, "upload-report")
+    shown(nurse, "upload-report", "header.top")
     manager = open_as(user_with("CD"), **look)
     manager.goto(f"/runs/{full.run.pk}/")
-    shown(manager, "run")
+    shown(manager, "run", "header.top")
     shown(manager, "forest", "#forest")
     manager.goto(f"/runs/{full.run.pk}/plots/")
     expect(manager.locator("[data-plot] svg path").first).to_be_attached()
-    shown(manager, "plots", "[data-plot=components]")
+    shown(manager, "plots", "[data-plot=volcano]")
     named = {path.name for path in KEPT.glob("*.png")}
     assert named <= {f"{name}.png" for name in ("home", "upload-report", "run", "forest", "plots")}

@@ -29,6 +29,7 @@ def pages_by_role(full: shelf.Shelf) -> dict[str, list[tuple[str, str]]]:
         ],
         "LT": [
             *(("samples", "/sites/FUK/samples/"), ("sample", f"/samples/{full.tube.pk}/")),
+            ("box", f"/boxes/{full.box.pk}/"),
             *(("scan", "/sites/FUK/scan/"), ("labels", "/sites/FUK/labels/")),
             *(("shipments", "/sites/FUK/shipments/"), ("received", f"/shipments/{full.sent.pk}/")),
             ("receipt", f"/shipments/{full.coming.pk}/"),

@@ -13,7 +13,9 @@ from tests.portal import shelf
 pytestmark = pytest.mark.django_db(transaction=True)
 
 
-def test_a_report_is_printed_light_opened_out_and_without_what_is_pressed(open_as, pictures, picture):
+def test_a_report_is_printed_light_opened_out_and_without_what_is_pressed(
+    open_as, pictures, picture
+):
     full = shelf.filled()
     page = open_as(user_with("CD"), color_scheme="dark")
     page.goto(f"/runs/{full.run.pk}/")

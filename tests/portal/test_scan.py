@@ -95,6 +95,18 @@ def test_shipping_and_receiving_go_on_to_their_forms_with_the_tubes_filled_in(be
     assert "on no shipment" in client.post(PAGE, {"tube": ["FUK/T3"], "do": "receive"}).text
 
 
+def test_a_box_shows_its_tubes_in_their_places_and_what_is_free(bench):
+    client, _, _ = bench
+    client.post(PAGE, {"tube": ["FUK/T2"], "do": "box", "box": "B1"})
+    box = Box.objects.get()
+    assert f'href="/boxes/{box.pk}/"' in client.get("/sites/FUK/samples/").text
+    page = client.get(f"/boxes/{box.pk}/")
+    assert [[tube and tube.code for tube in row] for _, row in page.context["rows"]] == [
+        ["T2", None, None]
+    ]
+    assert "1 tube · 2 free places" in page.text
+
+
 def test_who_only_reads_tubes_does_not_scan(browse):
     here, _ = books.two_sites()
     assert browse(user_with("AU", here)).get(PAGE).status_code == 403
