@@ -6,37 +6,42 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
+from django.utils.translation import gettext as _
 
 from analysis.models import Run
 from analysis.plot import Plot, address
 
 CORNERS = 48
-WORDS = (
-    "Each site's centre on the two strongest principal components of all features, and the ellipse "
-    "one standard deviation around it. {meaning} No person has a point here, and sites of fewer "
-    "people than may be told are left out."
-)
 
 
 def before(run: Run, harmonisation: Mapping[str, Any]) -> Plot:
     """Where the sites lie apart by their laboratories."""
-    return _plot(run, harmonisation, "before", "Sites that lie apart were measured apart.")
+    title = _("Principal components of the sites, before harmonisation")
+    return _plot(
+        run, harmonisation, "before", title, _("Sites that lie apart were measured apart.")
+    )
 
 
 def after(run: Run, harmonisation: Mapping[str, Any]) -> Plot:
     """What harmonisation leaves of it."""
-    return _plot(run, harmonisation, "after", "The sites should now lie over each other.")
+    title = _("Principal components of the sites, after harmonisation")
+    return _plot(run, harmonisation, "after", title, _("The sites should now lie over each other."))
 
 
-def _plot(run: Run, harmonisation: Mapping[str, Any], when: str, meaning: str) -> Plot:
+def _plot(run: Run, harmonisation: Mapping[str, Any], when: str, title: str, meaning: str) -> Plot:
     found = harmonisation.get(f"components_{when}") or {}
     sites = found.get("sites") or []
     explained = found.get("explained") or [None, None]
     return Plot(
         kind="components",
         name=f"components-{when}",
-        title=f"Principal components of the sites, {when} harmonisation",
-        words=WORDS.format(meaning=meaning),
+        title=title,
+        words=_(
+            "Each site's centre on the two strongest principal components of all features, and the "
+            "ellipse one standard deviation around it. %(meaning)s No person has a point here, and "
+            "sites of fewer people than may be told are left out."
+        )
+        % {"meaning": meaning},
         data={
             "sites": [{"name": each["site"], "at": each["centre"]} for each in sites],
             "outlines": [
@@ -46,7 +51,10 @@ def _plot(run: Run, harmonisation: Mapping[str, Any], when: str, meaning: str) -
             ],
             "explained": explained,
         },
-        header=("Site", "People", "PC 1", "PC 2", "SD on PC 1", "SD on PC 2"),
+        header=(
+            *(_("Site"), _("People"), _("PC 1"), _("PC 2")),
+            *(_("SD on PC 1"), _("SD on PC 2")),
+        ),
         rows=[_row(each) for each in sites],
         source=address(run, "harmonisation"),
     )
