@@ -18,7 +18,7 @@ from tests.unsaid_words import unsaid
 # Swagger's page is in English as the API is; the admin's own pages are the administrators'.
 ENGLISH = ("templates/api/", "templates/admin/")
 # What these say is read by programs, on a terminal, or of a file of a laboratory's own format, and
-# is in English (docs/decisions/0027-sentences-in-every-language.md).
+# is in English (docs/decisions/0035-sentences-in-every-language.md).
 ENGLISH_CODE = (
     *("cohorts/api*.py", "analysis/api*.py", "cohorts/serializers*.py", "analysis/serializers*.py"),
     *("cohorts/authentication.py", "cohorts/throttling.py", "cohorts/services/repeats.py"),
@@ -155,6 +155,18 @@ def test_a_language_from_the_right_has_its_style_sheet(client, settings):
     page = client.get("/login/", headers={"accept-language": "ar"}).text
     assert '<html lang="ar" dir="rtl">' in page
     assert "bootstrap.rtl.min.css" in page
+
+
+PHYSICAL = re.compile(
+    r"(?<![\w-])(?:(?:margin|padding|border)-(?:left|right)|left|right|float|text-align:\s*(?:left|right))\b"
+)
+
+
+def test_the_style_sheets_say_start_and_end_and_not_left_and_right():
+    sheets = (BASE / "cohorts" / "static" / "portal").glob("*.css")
+    found = {sheet.name: PHYSICAL.findall(sheet.read_text()) for sheet in sheets}
+    assert not any(found.values())
+    assert PHYSICAL.search(".who { margin-left: auto; }")
 
 
 def test_catalogues_are_compiled_once_for_their_content(tmp_path):

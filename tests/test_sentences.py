@@ -112,3 +112,16 @@ def test_what_a_rule_asked_is_read_in_japanese_by_who_answers(client):
     page = client.get(f"/queries/{asked.pk}/", headers={"accept-language": "ja"})
     assert "S9 の F-1 が届きませんでした。" in page.text
     assert asked.text == "F-1 of S9 did not arrive."
+
+
+@pytest.mark.django_db
+def test_an_invitation_is_written_in_the_language_of_who_sends_it(client, mailoutbox):
+    client.force_login(user_with("AD"))
+    client.post(
+        "/staff/",
+        {"email": "sato@example.org", "role": "SC", "site": SiteFactory(code="FUK").pk},
+        headers={"accept-language": "ja"},
+    )
+    (mail,) = mailoutbox
+    assert mail.subject == "hikiproject：「施設コーディネーター（FUK）」として招待されています"
+    assert "7 日以内に次のリンクから承諾してください" in mail.body

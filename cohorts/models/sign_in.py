@@ -8,6 +8,7 @@ from typing import ClassVar, Self
 from django.db import models
 from django.db.models import Q
 from django.utils import timezone
+from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from cohorts import access
@@ -106,4 +107,7 @@ class Invitation(models.Model):
         ]
 
     def __str__(self) -> str:
-        return f"{self.get_role_display()}" + (f" at {self.site.code}" if self.site else "")
+        role = self.get_role_display()
+        if self.site is None:
+            return str(role)
+        return gettext("%(role)s at %(site)s") % {"role": role, "site": self.site.code}
