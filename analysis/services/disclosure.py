@@ -18,11 +18,12 @@ import pandas as pd
 from analysis.services.suppression import Arms
 from cohorts.sentences import say
 
-RELEASE_RULES_VERSION = 2
+RELEASE_RULES_VERSION = 3
 HIDDEN = say("hidden: it rests on too few people")
 ROUND_TO = 5
 LEAST_DF = 10
 LARGEST_SHARE_OF_TWO = 0.9
+P_RATIO = 0.1
 ARMS = ["n_case", "n_control"]
 THREE_DIGITS = frozenset({"estimate", "se", "ci_low", "ci_high", "hedges_g", "hedges_g_variance"})
 THREE_DIGITS |= {"t", "plain_se", "df_prior"}
@@ -95,6 +96,15 @@ def dominated(people: Mapping[str, Arms], shown: Collection[str]) -> bool:
     if len(sizes) <= 2:
         return not set(people) <= set(shown)
     return sum(sizes[:2]) > LARGEST_SHARE_OF_TWO * sum(sizes)
+
+
+def outweighs(weights: Iterable[float]) -> bool:
+    """Whether the second largest could work out what the largest gave to within a tenth.
+
+    By people the rule above says it already; by precision a site may weigh more than its people.
+    """
+    sizes = sorted((each for each in weights if math.isfinite(each)), reverse=True)
+    return len(sizes) > 2 and sum(sizes[2:]) < P_RATIO * sizes[0]
 
 
 def tells_an_insider(people: Mapping[str, Arms], own: Collection[str], k: int) -> bool:

@@ -13,6 +13,7 @@ from django.utils import timezone
 
 from analysis.models import Run
 from analysis.services import (
+    differencing,
     released_documents,
     released_further,
     released_grid,
@@ -43,28 +44,12 @@ NO_ROWS = pd.DataFrame(columns=["stratum", "feature", "site", "estimate", "n_cas
 def reason_to_hold(run: Run) -> str:
     """Why this run may not be released now; "" if it may.
 
-    Two releases whose people differ by a few could be subtracted to see those few: the set changes
-    by nobody or by at least k each way.
+    Two releases whose people differ by a few could be subtracted to see those few.
     """
     if run.plan.parsed.narrowed:
         # Beside the results of everybody it would tell about those between: they may be a few.
         return say("Its plan looks at a part of the people, so it stays with the data managers.")
-    last = (
-        Run.objects.published()
-        .filter(plan__name=run.plan.name, released_at__isnull=False)
-        .order_by("-released_at")
-        .select_related("snapshot")
-        .first()
-    )
-    if last is None or last.snapshot is None or run.snapshot is None:
-        return ""
-    before, now = set(last.snapshot.participant_ids), set(run.snapshot.participant_ids)
-    k = settings.DISCLOSURE_K
-    # Whoever was erased since the release is in neither set, and is missing from this one.
-    erased = max(0, last.snapshot.later_erased - run.snapshot.later_erased)
-    if all(n == 0 or n >= k for n in (len(now - before), len(before - now) + erased)):
-        return ""
-    return say("It is released when enough data have changed since the last release.")
+    return differencing.reason(run)
 
 
 def sees_everything(user: User | AnonymousUser) -> bool:

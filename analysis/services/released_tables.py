@@ -19,6 +19,7 @@ from analysis.services.disclosure import (
     coarsened,
     dominated,
     few_in_an_arm,
+    outweighs,
     rounded,
     sum_is_safe,
     tells_an_insider,
@@ -95,6 +96,7 @@ class _Feature:
         )
         few = np.concatenate([few_effects, few_pooled])
         self.few = {cell for cell, is_few in zip(self.people, few, strict=True) if is_few}
+        self.weights = dict(zip(self.site_cells, _weights(effects), strict=True))
         there = effects["estimate"].notna()
         self.contributes = {
             cell for cell, is_there in zip(self.site_cells, there, strict=True) if is_there
@@ -124,13 +126,22 @@ class _Feature:
         for pool in self.pool_cells:
             people = self._sites(pool)
             shown = [site for site in people if (pool[0], site) not in self.few]
-            if people and dominated(people, shown):
+            weights = [self.weights[pool[0], site] for site in people]
+            if people and (dominated(people, shown) or outweighs(weights)):
                 found.add(pool)
         return found
 
 
 def _cells(strata: Iterable[object], sites: Iterable[object]) -> list[Cell]:
     return [(str(stratum), str(site)) for stratum, site in zip(strata, sites, strict=True)]
+
+
+def _weights(frame: pd.DataFrame) -> list[float]:
+    """Precision of each row's effect size; nothing where a table does not say it."""
+    if "hedges_g_variance" not in frame:
+        return [math.nan] * len(frame)
+    variances = frame["hedges_g_variance"].astype(float)
+    return [1 / each if each > 0 else math.nan for each in variances]
 
 
 def _arms(frame: pd.DataFrame) -> list[Arms]:
@@ -273,8 +284,10 @@ def verdict_hidden(
     parts = [[people[site] for site in inside if site in secret]]
     if judged.shows_pooled(stratum, feature):
         parts.append([arms for site, arms in people.items() if site in secret - set(inside)])
+    weights = _weights(rows[rows["site"].isin(list(inside))])
     return (
         dominated(inside, set(inside) - secret)
+        or outweighs(weights)
         or tells_an_insider(inside, own, k)
         or not all(sum_is_safe(part, k) for part in parts)
     )

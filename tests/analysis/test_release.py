@@ -6,8 +6,14 @@ import pandas as pd
 import pytest
 from django.utils import timezone
 
-from analysis.models import Plan, Run, Snapshot
-from analysis.services import release, released_documents, released_tables
+from analysis.models import Plan, Run, RunTable, Snapshot
+from analysis.services import (
+    differencing,
+    disclosure,
+    release,
+    released_documents,
+    released_tables,
+)
 from tests.factories import SiteFactory, StudyFactory, user_with
 
 pytestmark = pytest.mark.django_db
@@ -257,3 +263,69 @@ def test_the_first_run_of_a_plan_is_not_held_back():
         study=StudyFactory(), name="p", data={"case": ["a"], "control": ["b"]}
     )
     assert release.reason_to_hold(a_run(plan, range(100), released=False)) == ""
+
+
+def plan_of(name: str, **more: object) -> Plan:
+    data = {"case": ["a"], "control": ["b"], **more}
+    return Plan.objects.create(study=StudyFactory(), name=name, data=data)
+
+
+@pytest.mark.parametrize(("people", "held"), [(range(100), False), (range(95), True)])
+def test_a_run_is_held_back_beside_another_plan_with_all_but_a_few_of_its_people(people, held):
+    a_run(plan_of("p"), range(100), released=True)
+    now = a_run(plan_of("q"), people, released=False) if held else None
+    run = now or Run.objects.create(
+        plan=plan_of("q"), snapshot=Snapshot.objects.get(), key="same people"
+    )
+    assert release.reason_to_hold(run) == (differencing.PEOPLE if held else "")
+
+
+def test_two_steps_of_ten_do_not_hide_a_step_of_one():
+    """Against the last release ten came and ten went; against the first, one of each."""
+    plan = plan_of("p")
+    a_run(plan, range(100), released=True)
+    a_run(plan, range(110), released=True)
+    third = a_run(plan, range(100), released=False)
+    first_but_one = [*range(1, 100), 105]
+    Snapshot.objects.filter(pk=third.snapshot_id).update(participant_ids=first_but_one)
+    third.snapshot.refresh_from_db()
+    assert len(set(range(110)) - set(first_but_one)) >= 10
+    assert release.reason_to_hold(third) == differencing.PEOPLE
+
+
+def effects_of(run: Run, n_case: int) -> None:
+    row = {"stratum": "all", "feature": "f", "site": "FUK", "estimate": 0.4}
+    RunTable.of(run, "effects", pd.DataFrame([row | {"n_case": n_case, "n_control": 40}])).save()
+
+
+@pytest.mark.parametrize(("n_case", "held"), [(40, False), (37, True), (30, False)])
+def test_a_covariate_that_drops_a_few_tells_nothing_about_them(n_case, held):
+    released = a_run(plan_of("p"), range(100), released=True)
+    effects_of(released, 40)
+    run = Run.objects.create(
+        plan=plan_of("q", covariates=["age_years"]), snapshot=released.snapshot, key="q"
+    )
+    effects_of(run, n_case)
+    assert release.reason_to_hold(run) == (differencing.NUMBERS if held else "")
+
+
+@pytest.mark.parametrize(
+    ("weights", "hidden"),
+    [([10, 9, 0.9], True), ([10, 9, 1.1], False), ([10, 9], False), ([10, 9, 0.5, 0.6], False)],
+)
+def test_the_second_largest_cannot_work_out_the_largest(weights, hidden):
+    assert disclosure.outweighs(weights) is hidden
+
+
+def test_a_pool_that_one_precise_site_makes_is_hidden():
+    rows = [
+        {"stratum": "all", "feature": "f", "site": site, "estimate": 0.4, "df": 70.0}
+        | {"n_case": 40, "n_control": 40, "hedges_g_variance": variance}
+        for site, variance in (("FUK", 0.001), ("TYO", 0.05), ("MTL", 0.05))
+    ]
+    pooled = [{"stratum": "all", "feature": "f", "estimate": 0.4, "n_case": 120, "n_control": 120}]
+    judged = released_tables.judge(pd.DataFrame(rows), pd.DataFrame(pooled), k=10)
+    assert judged.pooled_hidden[0]
+    even = [row | {"hedges_g_variance": 0.05} for row in rows]
+    judged = released_tables.judge(pd.DataFrame(even), pd.DataFrame(pooled), k=10)
+    assert not judged.pooled_hidden[0]
