@@ -10,7 +10,7 @@ from rest_framework.response import Response
 
 from analysis import serializers
 from analysis.models import Claim, Plan, Run
-from analysis.result_query import STRATUM, text_parameter
+from analysis.result_query import STRATUM, VERDICT, text_parameter
 from analysis.services import histories, plan_locks, results
 from analysis.services.run_versions import marked, release_rules
 from cohorts import conditional
@@ -55,6 +55,7 @@ class ClaimViewSet(ScopedViewSet):
         parameters=[
             text_parameter("plan", "verdicts of this plan's newest run only", "kyushu-2022"),
             STRATUM,
+            VERDICT,
         ],
         responses=serializers.StandingRow(many=True),
     )
@@ -65,9 +66,7 @@ class ClaimViewSet(ScopedViewSet):
         if conditional.not_modified(request, etag):
             return conditional.unchanged(etag)
         rows = results.standing_for(self.get_queryset(), standing, request.user)
-        stratum = request.query_params.get("stratum")
-        shown = [row for row in rows if stratum in (None, row["stratum"])]
-        return Response(shown, headers={"ETag": etag})
+        return Response(self._chosen(rows), headers={"ETag": etag})
 
     @extend_schema(responses=serializers.ClaimWithVerdicts)
     def retrieve(self, request, code=None):
@@ -82,7 +81,7 @@ class ClaimViewSet(ScopedViewSet):
         return Response(told, headers={"ETag": etag})
 
     @extend_schema(
-        parameters=[text_parameter("plan", "runs of this plan only"), STRATUM],
+        parameters=[text_parameter("plan", "runs of this plan only"), STRATUM, VERDICT],
         responses=serializers.HistoryRow(many=True),
     )
     @action(detail=True)
@@ -94,9 +93,12 @@ class ClaimViewSet(ScopedViewSet):
         if conditional.not_modified(request, etag):
             return conditional.unchanged(etag)
         rows = histories.history_for(claim, request.user, plan)
-        stratum = request.query_params.get("stratum")
-        shown = [row for row in rows if stratum in (None, row["stratum"])]
-        return Response(shown, headers={"ETag": etag})
+        return Response(self._chosen(rows), headers={"ETag": etag})
+
+    def _chosen(self, rows):
+        asked = self.request.query_params
+        wanted = {name: asked[name] for name in ("stratum", "verdict") if name in asked}
+        return [row for row in rows if all(row[name] == wanted[name] for name in wanted)]
 
     def _plan(self):
         asked = serializers.LatestQuery(data=self.request.query_params, partial=True)

@@ -14,6 +14,7 @@ from rest_framework.decorators import action
 from rest_framework.generics import get_object_or_404
 from rest_framework.request import Request
 from rest_framework.response import Response
+from rest_framework.utils.urls import replace_query_param
 
 from analysis import polling, serializers, serializers_further
 from analysis.models import Run, RunDocument, RunTable
@@ -22,10 +23,12 @@ from analysis.result_query import (
     FEATURE,
     FIELDS,
     P_BELOW,
+    PAGES,
     Q_BELOW,
     SITE,
     STRATUM,
     VERDICT,
+    Page,
     ResultQuery,
 )
 from analysis.services import changes, crates, pruning, refusals, release, results
@@ -111,18 +114,26 @@ class PublishedResults(RecordViewSet):
 
     def _table(self, name: str, row: type[serializers.Fields]) -> HttpResponseBase:
         query = ResultQuery.of(self.request.query_params, list(row().fields))
+        page = Page.of(self.request.query_params)
+        following: list[str | None] = []
 
         def made(run: Run) -> Any:
             stored = results.table_for(run, name, self.request.user)
             # A run of earlier code lacks the columns that came later: they are null.
             later = [column for column in row().fields if column not in stored.columns]
             rows = query.rows(stored.reindex(columns=[*stored.columns, *later]))
-            return self._rendered(query.columns(self._counted(rows, query)))
+            shown = query.columns(self._counted(rows, query))
+            following.append(page.following(shown))
+            return self._rendered(page.rows(shown))
 
         answer = self._result(made, *([lambda _: query.rests_on()] if query.rests_on() else []))
         if self.request.accepted_renderer.format != "json":
             filename = f"{self.kwargs['pk']}-{name}.{self.request.accepted_renderer.format}"
             answer["Content-Disposition"] = f'attachment; filename="{filename}"'
+        if following and following[0]:
+            address = self.request.build_absolute_uri()
+            link = replace_query_param(address, "cursor", following[0])
+            answer["Link"] = f'<{link}>; rel="next"'
         return answer
 
     def _rendered(self, frame: pd.DataFrame) -> Any:
@@ -137,7 +148,7 @@ class PublishedResults(RecordViewSet):
         return frame
 
     @extend_schema(
-        parameters=[FEATURE, CLASS, STRATUM, SITE, P_BELOW, FIELDS],
+        parameters=[FEATURE, CLASS, STRATUM, SITE, P_BELOW, FIELDS, *PAGES],
         responses=serializers.EffectRow(many=True),
         filters=False,
     )
@@ -147,7 +158,7 @@ class PublishedResults(RecordViewSet):
         return self._table("effects", serializers.EffectRow)
 
     @extend_schema(
-        parameters=[FEATURE, CLASS, STRATUM, P_BELOW, Q_BELOW, FIELDS],
+        parameters=[FEATURE, CLASS, STRATUM, P_BELOW, Q_BELOW, FIELDS, *PAGES],
         responses=serializers.PooledRow(many=True),
         filters=False,
     )
@@ -157,7 +168,7 @@ class PublishedResults(RecordViewSet):
         return self._table("pooled", serializers.PooledRow)
 
     @extend_schema(
-        parameters=[FEATURE, CLASS, STRATUM, P_BELOW, FIELDS],
+        parameters=[FEATURE, CLASS, STRATUM, P_BELOW, FIELDS, *PAGES],
         responses=serializers.OneStageRow(many=True),
         filters=False,
     )

@@ -39,8 +39,44 @@ VERDICT = text_parameter("verdict", "replicated, opposite, undecided or not_test
 FIELDS = text_parameter(
     "fields", "columns to send, separated by commas; all without it", "stratum,feature,estimate"
 )
+PAGE_SIZE = OpenApiParameter(
+    "page_size", OpenApiTypes.INT, description="rows of a page, 1 to 10,000; all without it"
+)
+CURSOR = text_parameter("cursor", "from the Link header of the page before")
+PAGES = (PAGE_SIZE, CURSOR)
+LARGEST_PAGE = 10_000
 P_BELOW = limit_parameter("p_below", "rows with a smaller p")
 Q_BELOW = limit_parameter("q_below", "rows with a smaller q")
+
+
+@dataclass(frozen=True)
+class Page:
+    """A part of a table that never changes: a cursor is the place at which it goes on."""
+
+    begin: int
+    size: int | None
+
+    @classmethod
+    def of(cls, asked: Mapping[str, str]) -> Page:
+        """Read from the query; ValidationError for what is no size, or no cursor of ours."""
+        size, begin = asked.get("page_size"), asked.get("cursor", "0")
+        if not begin.isascii() or not begin.isdecimal() or len(begin) > 12:
+            raise exceptions.ValidationError({"cursor": "Take it from the Link header."})
+        if size is None:
+            return cls(int(begin), None)
+        if not size.isascii() or not size.isdecimal() or not 1 <= int(size[:9]) <= LARGEST_PAGE:
+            raise exceptions.ValidationError({"page_size": f"A number from 1 to {LARGEST_PAGE}."})
+        return cls(int(begin), int(size[:9]))
+
+    def rows(self, frame: pd.DataFrame) -> pd.DataFrame:
+        """The rows of this page."""
+        end = None if self.size is None else self.begin + self.size
+        return frame.iloc[self.begin : end]
+
+    def following(self, frame: pd.DataFrame) -> str | None:
+        """The cursor of the next page, None on the last."""
+        end = None if self.size is None else self.begin + self.size
+        return str(end) if end is not None and end < len(frame) else None
 
 
 @dataclass(frozen=True)
