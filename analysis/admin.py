@@ -7,15 +7,15 @@ from django.urls import reverse
 from django.utils.html import format_html
 from django.utils.translation import gettext_lazy as _
 
-from analysis import admin_plans, admin_webhooks, models
-from analysis.services import queue
+from analysis import admin_operations, admin_plans, admin_webhooks, models
+from analysis.services import freshness, queue
 from analysis.services.staleness import with_staleness
 from cohorts import access
 from cohorts.admin import ReferenceAdmin
 from cohorts.admin_site import ScopedAdmin, site
 from cohorts.errors import DomainError
 
-PARTS = (admin_plans, admin_webhooks)  # each registers its own models
+PARTS = (admin_operations, admin_plans, admin_webhooks)  # each registers its own
 
 
 @admin.register(models.Claim, site=site)
@@ -32,7 +32,7 @@ class RunAdmin(ScopedAdmin):
         *("short", "plan", "state", "priority", "cause"),
         *("queued_at", "published_at", "released_at", "stale"),
     ]
-    actions = ["cancel", "put_first", "put_last"]
+    actions = ["cancel", "put_first", "put_last", "retry"]
     list_filter = ["state", "plan__name"]
     search_fields = ["id", "key"]
     list_select_related = ["plan"]
@@ -54,6 +54,16 @@ class RunAdmin(ScopedAdmin):
     @admin.action(description=_("Put the selected runs last"), permissions=["place"])
     def put_last(self, request, queryset):
         self._place(request, queryset, -models.LARGEST_PRIORITY, "put last")
+
+    def has_start_permission(self, request):
+        return self._may(request, "S")
+
+    @admin.action(description="Try the selected runs again", permissions=["start"])
+    def retry(self, request, queryset):
+        def again(run):
+            freshness.ring("analysis.execute", str(queue.retry(run.pk, by=request.user).pk))
+
+        self._each(request, queryset, "asked for again", again)
 
     def _place(self, request, queryset, priority, done):
         self._each(

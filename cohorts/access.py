@@ -35,6 +35,8 @@ CONSORTIUM_ROLES: Final = frozenset({"CA", "CD", "AD"})  # hold at every site, s
 TABLE: Final[dict[str, dict[str, str]]] = {
     "study": {"SC": "R", "SD": "R", "LT": "R", "CA": "R", "CD": "RU", "AU": "R", "AD": "CRU"},
     "site": {"SC": "R", "SD": "R", "LT": "R", "CA": "R", "CD": "R", "AU": "R", "AD": "CRU"},
+    # Whether the site's tables are taken for now.
+    "site_pause": {"CD": "S", "AD": "S"},
     "participant": {"SC": "CRU", "SD": "RU", "CD": "R", "AU": "R"},
     # Both ends of a transfer; links across sites are made by those who see both.
     "transfer": {"SC": "CRU", "SD": "R", "CD": "R", "AU": "R"},

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from django import forms
 from django.contrib import admin, messages
+from django.contrib.admin.helpers import ActionForm
 from django.utils.html import format_html
 from django.utils.translation import gettext_lazy as _
 
 from cohorts import access, admin_accounts, admin_people, admin_samples, models
 from cohorts.admin_site import ScopedAdmin, roles_in, site
 from cohorts.errors import DomainError
-from cohorts.services import embargo, phenotyping
+from cohorts.services import embargo, pausing, phenotyping
 from cohorts.services import erasure as service
 
 PARTS = (admin_accounts, admin_people, admin_samples)  # each registers its own models
@@ -42,13 +43,42 @@ class StudyAdmin(ScopedAdmin):
     list_display = ["title", "code", "more_groups"]
 
 
+class PauseForm(ActionForm):
+    because = forms.CharField(label="Reason to pause", required=False, max_length=200)
+
+
 @admin.register(models.Site, site=site)
 class SiteAdmin(ScopedAdmin):
     editable = True
-    list_display = ["code", "name", "country", "time_zone", "ethics_approval", "ethics_expires_on"]
+    list_display = [
+        *("code", "name", "country", "time_zone", "ethics_approval", "ethics_expires_on"),
+        "paused_because",
+    ]
     list_filter = ["country"]
     search_fields = ["code", "name"]
     list_select_related = ["study"]
+    action_form = PauseForm
+    actions = ["pause", "resume"]
+
+    def has_pause_permission(self, request):
+        return bool(roles_in(request) & access.roles_with("site_pause", "S"))
+
+    @admin.action(description="Pause: take no tables of the selected sites", permissions=["pause"])
+    def pause(self, request, queryset):
+        because = request.POST.get("because", "")
+        for each in queryset:
+            try:
+                pausing.pause(each.pk, because=because, by=request.user)
+            except DomainError as error:
+                self.message_user(request, f"{each.code}: {error.message}", messages.ERROR)
+            else:
+                self.message_user(request, f"{each.code} is paused.")
+
+    @admin.action(description="Resume: take their tables again", permissions=["pause"])
+    def resume(self, request, queryset):
+        for each in queryset:
+            pausing.resume(each.pk, by=request.user)
+            self.message_user(request, f"Tables of {each.code} are taken again.")
 
     def get_readonly_fields(self, request, obj=None):
         return ["code"] if obj else []  # files and tables carry it
@@ -59,6 +89,7 @@ class SiteAdmin(ScopedAdmin):
 
 @admin.register(models.Participant, site=site)
 class ParticipantAdmin(ScopedAdmin):
+    sensitive = True
     list_display = ["code", "site", "group", "sex", "age_years", "enrolled_on", "drug_free"]
     list_filter = ["site", "group", "sex"]
     search_fields = ["code"]
@@ -81,6 +112,7 @@ class ConsentFormAdmin(ScopedAdmin):
 
 @admin.register(models.Consent, site=site)
 class ConsentAdmin(ScopedAdmin):
+    sensitive = True
     list_display = ["participant", "signed_on", "form", "scopes", "recorded_at"]
     list_filter = ["participant__site"]
     search_fields = ["participant__code"]
@@ -89,6 +121,7 @@ class ConsentAdmin(ScopedAdmin):
 
 @admin.register(models.Withdrawal, site=site)
 class WithdrawalAdmin(ScopedAdmin):
+    sensitive = True
     list_display = ["participant", "level", "effective_on", "recorded_by", "recorded_at"]
     list_filter = ["level", "participant__site"]
     search_fields = ["participant__code"]
@@ -131,6 +164,7 @@ class TombstoneAdmin(ScopedAdmin):
 
 @admin.register(models.Assessment, site=site)
 class AssessmentAdmin(ScopedAdmin):
+    sensitive = True
     list_display = ["participant", "instrument", "assessed_on", "score", "language"]
     list_filter = ["instrument", "participant__site"]
     search_fields = ["participant__code"]
@@ -214,6 +248,7 @@ class BatchFeatureAdmin(ScopedAdmin):
 class AssayRowAdmin(ScopedAdmin):
     """Heads of rows; the packed values are read through the API and by analyses."""
 
+    sensitive = True
     fields = ["batch", "sample", "label", "sample_type", "injection_order", "n_values"]
     list_display = ["label", "batch", "sample", "sample_type", "injection_order"]
     list_filter = ["sample_type", "batch__site"]
@@ -309,6 +344,17 @@ class FeatureAliasAdmin(ReferenceAdmin):
 class InstrumentAdmin(ReferenceAdmin):
     list_display = ["code", "version", "title", "n_items", "languages", "to_confirm"]
     search_fields = ["code", "title"]
+
+    actions = ["rescore"]
+
+    def has_rescore_permission(self, request):
+        return self._may(request, "U")
+
+    @admin.action(description="Score all their assessments again", permissions=["rescore"])
+    def rescore(self, request, queryset):
+        for instrument in queryset:
+            n = phenotyping.rescore(instrument)
+            self.message_user(request, f"{instrument}: {n} scores have moved.")
 
     def save_related(self, request, form, formsets, change):
         super().save_related(request, form, formsets, change)

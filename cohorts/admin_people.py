@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 from django.contrib import admin
+from django.db.models import BigIntegerField, OuterRef, Subquery
+from django.db.models.fields.json import KeyTextTransform
+from django.db.models.functions import Cast
 from django.utils.translation import gettext_lazy as _
 
 from cohorts import models
@@ -24,6 +27,7 @@ class ProtocolVisitAdmin(ScopedAdmin):
 
 @admin.register(models.Interview, site=site)
 class InterviewAdmin(ScopedAdmin):
+    sensitive = True
     list_display = ["participant", "interviewed_on", "months", "days_out_a_week", "told"]
     list_select_related = ["participant"]
 
@@ -58,15 +62,20 @@ class VariableDictionaryAdmin(ScopedAdmin):
 class EventAdmin(ScopedAdmin):
     """Read only, as kept by triggers: what was written, when, by whom and why."""
 
+    sensitive = True
     list_display = ["pgh_created_at", "pgh_label", "pgh_obj_id", "who", "why"]
     list_filter = ["pgh_label"]
     ordering = ["-pgh_id"]
 
+    def get_queryset(self, request):
+        # With the rows, not once for each of them.
+        said = Cast(KeyTextTransform("user", OuterRef("pgh_context")), BigIntegerField())
+        name = models.User.objects.filter(pk=said).values("username")
+        return super().get_queryset(request).annotate(said_by=Subquery(name))
+
     @admin.display(description=_("by"))
     def who(self, event):
-        said = event.pgh_context or {}
-        user = models.User.objects.filter(pk=said.get("user")).first()
-        return user or said.get("source", "")
+        return event.said_by or (event.pgh_context or {}).get("source", "")
 
     @admin.display(description=_("reason"))
     def why(self, event):

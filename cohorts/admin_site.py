@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from django.contrib.admin import AdminSite, ModelAdmin
@@ -10,11 +12,12 @@ from django.contrib.auth.views import redirect_to_login
 from django.core.exceptions import PermissionDenied
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
+from django.template.response import TemplateResponse
 from django.utils.translation import gettext_lazy as _
 
 from cohorts import access
 from cohorts.admin_filters import NewestValues, has_any_words
-from cohorts.models import User
+from cohorts.models import RecordReading, Site, User
 
 STAFF = frozenset({"CD", "AD"})
 
@@ -38,11 +41,31 @@ def roles_in(request: HttpRequest) -> frozenset[str]:
     return held
 
 
+@dataclass(frozen=True)
+class Panel:
+    """A part of the first page: a template and what it tells."""
+
+    template: str
+    told: dict[str, Any]
+
+
 class HikiAdminSite(AdminSite):
     site_header = "hikiproject administration"
     site_title = "hikiproject"
     index_title = _("Records and reference data")
     enable_nav_sidebar = True
+    index_template = "admin/first_page.html"
+
+    def __init__(self, name: str) -> None:
+        super().__init__(name)
+        # Each gives a panel to those who may read it, None to the others.
+        self.panels: list[Callable[[HttpRequest], Panel | None]] = []
+
+    def index(self, request: HttpRequest, extra_context: Any = None) -> TemplateResponse:
+        found = [panel(request) for panel in self.panels]
+        shown = {"panels": [panel for panel in found if panel is not None]}
+        answer: TemplateResponse = super().index(request, shown | (extra_context or {}))
+        return answer
 
     def has_permission(self, request: HttpRequest) -> bool:
         """By role and not by a flag on the account: a role ends at the next request."""
@@ -66,6 +89,8 @@ class ScopedAdmin(PlainAdmin):
     """
 
     editable = False
+    # Who opens a record of somebody is written down.
+    sensitive = False
     resource = ""
     list_per_page = 50
     show_full_result_count = False
@@ -84,6 +109,30 @@ class ScopedAdmin(PlainAdmin):
             else each
             for each in chosen
         ]
+
+    def change_view(
+        self,
+        request: HttpRequest,
+        object_id: str,
+        form_url: str = "",
+        extra_context: dict[str, Any] | None = None,
+    ) -> HttpResponse:
+        answer: HttpResponse = super().change_view(request, object_id, form_url, extra_context)
+        if self.sensitive and request.method == "GET" and answer.status_code == 200:
+            row = self.get_object(request, object_id)
+            RecordReading.objects.create(
+                read_by=request.user,  # type: ignore[misc]  # whoever has entered is logged in
+                site=self._site_of(row),
+                what=f"{self.opts.verbose_name} {object_id} in the admin",
+                n_rows=1,
+            )
+        return answer
+
+    def _site_of(self, row: Any) -> Site | None:
+        found = row
+        for name in self.model._default_manager.all().site_path.split("__"):
+            found = getattr(found, name, None)
+        return found if isinstance(found, Site) else None
 
     def _resource(self) -> str:
         return self.resource or self.model._default_manager.all().resource

@@ -6,7 +6,8 @@ import uuid
 
 from django.db import transaction
 
-from analysis.models import Run
+from analysis.models import Plan, Run
+from analysis.services import runs
 from analysis.services.runs import code_version
 from cohorts import access
 from cohorts.errors import DomainError, NotAllowed
@@ -57,6 +58,20 @@ def cancel(run_id: uuid.UUID, *, by: User) -> Run:
         ]
     )
     return run
+
+
+def retry(run_id: uuid.UUID, *, by: User) -> Run:
+    """Ask again for what a run was to compute, by its plan's newest version: a run that waits.
+
+    Raises NotWaiting for a run that did not fail and was not cancelled, NotAllowed.
+    """
+    run: Run = Run.objects.select_related("plan").get(pk=run_id)
+    if not access.may(by, "run", "S"):
+        raise NotAllowed("The consortium's analysts and data manager start runs.")
+    if run.state not in (Run.State.FAILED, Run.State.CANCELLED):
+        raise NotWaiting(f"The run is {run.state}: only a failed or cancelled one is tried again.")
+    newest = Plan.objects.newest_versions().get(name=run.plan.name)
+    return runs.request(newest, cause=f"run {str(run.pk)[:8]} is tried again by hand", by=by)
 
 
 @retried

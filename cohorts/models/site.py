@@ -102,6 +102,12 @@ class Site(models.Model):
     )
     target_from = models.DateField(_("enrolment from"), null=True, blank=True)
     target_until = models.DateField(_("enrolment until"), null=True, blank=True)
+    paused_because = models.CharField(
+        max_length=200,
+        blank=True,
+        editable=False,
+        help_text="Why no table of the site is taken for now; empty where they are.",
+    )
 
     objects: ClassVar = SiteQuerySet.as_manager()
 

@@ -25,6 +25,7 @@ from cohorts.services import assay_plans, books, corrections, files, uploads
 from cohorts.services import assays as assay_store
 from cohorts.services.assay_plans import AssayPlan
 from cohorts.services.corrections import RecordPlan
+from cohorts.services.pausing import refuse_paused
 
 
 @dataclass(frozen=True)
@@ -113,6 +114,7 @@ def _accept(upload_id: UUID | str, *, by: User | None, reason: str) -> tuple[Upl
     refuse_outsiders(upload, by)
     if upload.status == Upload.Status.ACCEPTED:
         return upload, ""
+    refuse_paused(site)
     if upload.status != Upload.Status.CHECKED:
         raise UnusableRequest(
             say(

@@ -25,6 +25,7 @@ from cohorts.retrying import retried
 from cohorts.sentences import say
 from cohorts.services import assays as assay_store
 from cohorts.services import biobank, books, enrolment, files, phenotyping
+from cohorts.services.pausing import refuse_paused
 
 ASSAY_OPTIONS = ("platform", "matrix", "unit", "scale", "zero_means")
 SCALES = ("raw", "log2", "ln", "log10", "standardised")
@@ -92,6 +93,7 @@ def submit(site: Site, sent: SentTable, *, by: User | None) -> Upload:
 @transaction.atomic
 def receive(site: Site, sent: SentTable, *, by: User | None) -> Upload:
     """Store the file, then its row: a row without its file cannot exist."""
+    refuse_paused(site)
     check_kind(sent.kind)
     if len(sent.content) > settings.UPLOAD_MAX_BYTES:
         limit = settings.UPLOAD_MAX_BYTES // 1024**2
