@@ -68,7 +68,8 @@ def _waiting(now: operations.Facts, reads: dict[str, bool]) -> list[Line]:
 
 def _sweep(now: operations.Facts) -> Line:
     dead = now.sweep_age is None or now.sweep_age > settings.READY_SECONDS
-    return Line("Last sweep came to its end", f"{_age(now.sweep_age)} ago", alarm=dead)
+    when = "never" if now.sweep_age is None else f"{_age(now.sweep_age)} ago"
+    return Line("Last sweep came to its end", when, alarm=dead)
 
 
 def _since(n: int, age: float | None) -> str:
@@ -76,7 +77,7 @@ def _since(n: int, age: float | None) -> str:
 
 
 def _age(seconds: float | None) -> str:
-    return "never" if seconds is None else str(timedelta(seconds=round(seconds)))
+    return "none" if seconds is None else str(timedelta(seconds=round(seconds)))
 
 
 def _runs(state: str, reads: bool) -> str:

@@ -67,7 +67,7 @@ def _nearly_the_same(run: Run, other: Run, k: int) -> bool:
     if tables[0] is None or tables[1] is None:
         return False
     ours, theirs = (_counts(table.frame) for table in tables if table is not None)
-    joined = ours.join(theirs, how="inner", rsuffix="_other")
+    joined = ours.merge(theirs, left_index=True, right_index=True, suffixes=("", "_other"))
     apart = [(joined[arm] - joined[f"{arm}_other"]).abs() for arm in ARMS]
     return any(bool(((each > 0) & (each < k)).any()) for each in apart)
 

@@ -285,7 +285,7 @@ def test_two_steps_of_ten_do_not_hide_a_step_of_one():
     plan = plan_of("p")
     a_run(plan, range(100), released=True)
     a_run(plan, range(110), released=True)
-    third = a_run(plan, range(100), released=False)
+    third = a_run(plan, range(300), released=False)
     first_but_one = [*range(1, 100), 105]
     Snapshot.objects.filter(pk=third.snapshot_id).update(participant_ids=first_but_one)
     third.snapshot.refresh_from_db()
