@@ -8,7 +8,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('cohorts', '0027_site_target'),
+        ("cohorts", "0030_consent_version"),
     ]
 
     operations = [
