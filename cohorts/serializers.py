@@ -229,6 +229,10 @@ class AssessmentSerializer(OfParticipant, serializers.ModelSerializer[Assessment
     version = serializers.CharField(source="instrument.version", read_only=True)
     visit = serializers.CharField(source="visit.label", **OR_NULL)
 
+    cut_off = serializers.FloatField(
+        read_only=True, allow_null=True, help_text="Of the language that was answered in."
+    )
+
     class Meta:
         model = Assessment
         fields = [
@@ -243,6 +247,7 @@ class AssessmentSerializer(OfParticipant, serializers.ModelSerializer[Assessment
             "items",
             "sent_total",
             "score",
+            "cut_off",
             "scoring_version",
             "variables",
         ]

@@ -95,3 +95,9 @@ class Assessment(models.Model):
 
     def __str__(self) -> str:
         return f"{self.participant} {self.instrument.code} {self.assessed_on}"
+
+    @property
+    def cut_off(self) -> float | None:
+        """The cut-off of the language that was answered in; None where nobody validated one."""
+        found: float | None = self.instrument.cut_offs.get(self.language)
+        return found
