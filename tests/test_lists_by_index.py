@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator
 from typing import Any
 
 import pytest
 from django.db import connection, models
 from django.test.utils import CaptureQueriesContext
+from django.urls import get_resolver
+from django.urls.resolvers import URLResolver
 
 from cohorts.admin_site import ScopedAdmin
 from cohorts.models import Change, Participant, Sample, Upload
+from cohorts.pages import KeyedPaginator
 from tests.factories import ParticipantFactory, SampleFactory, SiteFactory, UploadFactory, user_with
 
 pytestmark = pytest.mark.django_db
@@ -31,6 +35,16 @@ OF_ALL = (
     ("/api/v1/changes", Change),
     ("/api/v1/uploads", Upload),
 )
+# What does not grow with people, tubes and values: counted in tens or hundreds.
+SHORT = re.compile(
+    r"auth_.*|django_.*|account_.*|mfa_.*|analysis_.*"
+    r"|cohorts_(study|site|user|membership|invitation|apitoken|instrument|consentform|referencerange"
+    r"|columnmapping|variabledictionary|protocolvisit|shipment|box|destruction|feature).*"
+)
+# Few rows, sorted: forms that end soon, by what stands in another table; runs, in hundreds.
+SORTED = ("/sites/FUK/renewals/", "/api/v1/consents/renewals", "/admin/analysis/run/")
+FOR_MACHINES = ("/metrics", "/healthz", "/readyz")
+_LIST = re.compile(r"api/v1/(features/review|consents/renewals|[a-z-]+)|admin/[a-z]+/[a-z]+/")
 
 
 @pytest.fixture
@@ -110,3 +124,72 @@ def test_a_list_that_has_lost_its_index_is_found(fukuoka, browse, role, index, p
     with connection.cursor() as cursor:
         cursor.execute(f"DROP INDEX {index}")
     assert faults_of(person, path, model) != []
+
+
+def lists(patterns: Any = None, before: str = "") -> Iterator[str]:
+    """Every list of the API and the admin, and every page that names at most a site."""
+    for entry in get_resolver().url_patterns if patterns is None else patterns:
+        address = before + str(entry.pattern)
+        if isinstance(entry, URLResolver):
+            yield from lists(entry.url_patterns, address)
+            continue
+        plain = address.replace("<str:code>", "FUK").replace("^", "").removesuffix("/?$")
+        under = plain.partition("/")[0]
+        is_page = under not in ("api", "admin") and not set("<(") & set(plain)
+        if is_page or _LIST.fullmatch(plain):
+            yield f"/{plain}"
+
+
+def _page_faults(client: Any, path: str) -> list[str]:
+    with CaptureQueriesContext(connection) as seen:
+        client.get(path)
+    return [
+        f"{path}: {fault} [{sql[:60]}...]"
+        for sql in dict.fromkeys(query["sql"] for query in seen)
+        if sql.startswith("SELECT")
+        for fault in _long_reads(sql)
+        if not (path in SORTED and fault.startswith("sorted"))
+    ]
+
+
+def _long_reads(sql: str) -> list[str]:
+    """Growing tables that a statement reads whole, or of which a page is sorted."""
+    is_page, found = " LIMIT " in sql and "ORDER BY" in sql, []
+    for node in _outer_nodes(_plan(sql)):
+        tables = {table for table in _tables(node) if not SHORT.fullmatch(table)}
+        if node["Node Type"] == "Seq Scan" and tables:
+            found.append(f"{node['Relation Name']} is read from end to end")
+        if node["Node Type"] == "Sort" and is_page and tables:
+            found.append(f"sorted by {node['Sort Key']}")
+    return found
+
+
+def _outer_nodes(node: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    """Without what is asked anew for each row, such as the last consent of one person."""
+    yield node
+    for under in node.get("Plans", ()):
+        if under.get("Parent Relationship") != "SubPlan":
+            yield from _outer_nodes(under)
+
+
+def _tables(node: dict[str, Any]) -> set[str]:
+    return {each["Relation Name"] for each in _nodes(node) if "Relation Name" in each}
+
+
+@pytest.mark.parametrize("role", ["SD", "SC", "LT", "CD", "AD"])
+def test_no_page_or_list_reads_a_growing_table_from_end_to_end(fukuoka, browse, role):
+    person = browse(user_with(role, fukuoka if role in ("SD", "SC", "LT") else None))
+    walked = sorted(set(lists()) - set(FOR_MACHINES))
+    assert {"/", "/api/v1/samples", "/sites/FUK/samples/", "/admin/cohorts/sample/"} <= set(walked)
+    faults = [fault for path in walked for fault in _page_faults(person, path)]
+    assert not faults, "\n".join(faults)
+
+
+def test_a_page_far_in_passes_over_keys_alone():
+    tubes = [SampleFactory() for _ in range(5)]
+    pages = KeyedPaginator(Sample.objects.select_related("participant").order_by("id"), 2)
+    assert [tube for n in (1, 2, 3) for tube in pages.page(n)] == tubes
+    with CaptureQueriesContext(connection) as seen:
+        assert list(pages.get_page("99")) == tubes[4:]
+    [passing] = [query["sql"] for query in seen if "OFFSET" in query["sql"]]
+    assert "participant" not in passing.partition("FROM")[0]
