@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from django.http import HttpResponse
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import OpenApiExample, extend_schema
 from rest_framework import status
@@ -81,7 +82,7 @@ class ExportViewSet(RecordViewSet):
 
     @extend_schema(responses={(200, "application/octet-stream"): OpenApiTypes.BINARY})
     @action(detail=True, methods=["get"])
-    def file(self, request: Request, pk: str) -> Response:
+    def file(self, request: Request, pk: str) -> HttpResponse:
         """The file, made of the records as they stand now; each one is on record."""
         made = export_requests.file_of(self.get_object().pk, by=user_of(request))
         return as_download(made)
