@@ -30,7 +30,7 @@ class NewestValues(AllValuesFieldListFilter):
         newest = (
             model_admin.get_queryset(request).order_by("-pk").values_list(field.name, flat=True)
         )
-        seen = set(newest[:NEWEST]) | ({self.lookup_val} if self.lookup_val else set())
+        seen = set(newest[:NEWEST]) | set(self.lookup_val or ())
         self.lookup_choices: Any = sorted(seen, key=str)
 
 
