@@ -10,8 +10,8 @@ from analysis.models import Plan, WebhookAttempt, WebhookEndpoint, WebhookEvent,
 from cohorts import models
 from cohorts.admin_samples import SampleAdmin
 from cohorts.admin_site import site as admin_site
+from tests.access.world import World, a_run, furnish
 from tests.factories import AssayBatchFactory, FeatureFactory, SiteFactory, user_with
-from tests.test_access import World, a_run, furnish
 
 pytestmark = pytest.mark.django_db
 # Rows that two sites and what belongs to them bring along; the rest is seeded below.

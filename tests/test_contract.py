@@ -24,8 +24,8 @@ from schemathesis.core.failures import FailureGroup
 from analysis.services import freshness
 from cohorts.models import ApiToken
 from hikiproject.wsgi import application
+from tests.access.world import World, a_world
 from tests.factories import MembershipFactory, UserFactory
-from tests.test_access import World, a_world
 
 CASES = int(os.environ.get("HIKI_CONTRACT_CASES", "1"))
 SEED = int(os.environ.get("HIKI_CONTRACT_SEED", "1"))

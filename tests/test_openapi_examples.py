@@ -14,8 +14,8 @@ from rest_framework.test import APIClient
 from analysis import webhook_http
 from analysis.models import Claim, Plan, Run, RunTable, WebhookEndpoint
 from analysis.services import freshness
+from tests.access.world import a_run
 from tests.factories import MembershipFactory, ParticipantFactory, SiteFactory, StudyFactory
-from tests.test_access import a_run
 
 pytestmark = pytest.mark.django_db
 ONE_STAGE = pd.DataFrame(
