@@ -44,7 +44,7 @@ class StudyAdmin(ScopedAdmin):
 
 
 class PauseForm(ActionForm):
-    because = forms.CharField(label="Reason to pause", required=False, max_length=200)
+    because = forms.CharField(label=_("Reason to pause"), required=False, max_length=200)
 
 
 @admin.register(models.Site, site=site)

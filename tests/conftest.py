@@ -8,10 +8,18 @@ from pathlib import Path
 import pytest
 from django.db import connection
 from django.test import Client
+from django.utils import translation
 from rest_framework.test import APIClient
 
 from tests import sessions
 from tests.fixtures_worker import worker  # noqa: F401 - a fixture
+
+
+@pytest.fixture(autouse=True)
+def _no_language_left_over():
+    """A request leaves its language active in its thread; on a server the next chooses its own."""
+    yield
+    translation.deactivate()
 
 
 @pytest.fixture

@@ -21,6 +21,7 @@ from schemathesis import GenerationMode
 from schemathesis.checks import CHECKS, load_all_checks
 from schemathesis.core.failures import FailureGroup
 
+from analysis.models import WebhookEndpoint
 from analysis.services import freshness
 from cohorts.models import ApiToken
 from hikiproject.wsgi import application
@@ -72,6 +73,10 @@ def headers_of(person: str, world: World) -> dict[str, str]:
     for role in PEOPLE[person]:
         site = None if role in ("CA", "CD") else world.sites["own"]
         MembershipFactory(user=user, role=role, site=site)
+    theirs = WebhookEndpoint.objects.create(
+        user=user, url="https://example.org/", events=["run.released"]
+    )
+    world.keys["webhooks"] = {person: str(theirs.pk)}
     key = ApiToken.objects.issue(user, "contract")[1]
     return {"Authorization": f"Bearer {key}", "Host": "localhost"}
 

@@ -67,9 +67,14 @@ def retry(run_id: uuid.UUID, *, by: User) -> Run:
     """
     run: Run = Run.objects.select_related("plan").get(pk=run_id)
     if not access.may(by, "run", "S"):
-        raise NotAllowed("The consortium's analysts and data manager start runs.")
+        raise NotAllowed(say("The consortium's analysts and data manager start runs."))
     if run.state not in (Run.State.FAILED, Run.State.CANCELLED):
-        raise NotWaiting(f"The run is {run.state}: only a failed or cancelled one is tried again.")
+        raise NotWaiting(
+            say(
+                "The run is %(state)s: only a failed or cancelled one is tried again.",
+                state=run.state,
+            )
+        )
     newest = Plan.objects.newest_versions().get(name=run.plan.name)
     return runs.request(newest, cause=f"run {str(run.pk)[:8]} is tried again by hand", by=by)
 

@@ -106,7 +106,7 @@ class Site(models.Model):
         max_length=200,
         blank=True,
         editable=False,
-        help_text="Why no table of the site is taken for now; empty where they are.",
+        help_text=_("Why no table of the site is taken for now; empty where they are."),
     )
 
     objects: ClassVar = SiteQuerySet.as_manager()

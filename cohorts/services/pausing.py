@@ -7,6 +7,7 @@ from django.db import transaction
 from cohorts import access
 from cohorts.errors import DomainError, NotAllowed
 from cohorts.models import Site, User
+from cohorts.sentences import say
 
 LONGEST_REASON = 200
 
@@ -21,7 +22,7 @@ def pause(site_id: int, *, because: str, by: User) -> Site:
     """Take no table of the site until it is resumed. SitePaused without a reason, NotAllowed."""
     reason = because.strip()[:LONGEST_REASON]
     if not reason:
-        raise SitePaused("Say why: whoever sends a table of the site is told.")
+        raise SitePaused(say("Say why: whoever sends a table of the site is told."))
     return _set(site_id, reason, by)
 
 
@@ -34,15 +35,19 @@ def refuse_paused(site: Site) -> None:
     """Raises SitePaused with the reason. Withdrawals and consents are taken all the same."""
     if site.paused_because:
         raise SitePaused(
-            f"Tables of {site.code} are not taken for now: {site.paused_because} The consortium's "
-            "data manager resumes the site; consents and withdrawals are recorded as ever."
+            say(
+                "Tables of %(site)s are not taken for now: %(reason)s The consortium's "
+                "data manager resumes the site; consents and withdrawals are recorded as ever.",
+                site=site.code,
+                reason=site.paused_because,
+            )
         )
 
 
 @transaction.atomic
 def _set(site_id: int, because: str, by: User) -> Site:
     if not access.may(by, "site_pause", "S", site_id):
-        raise NotAllowed("The consortium's data manager or the administrator pauses a site.")
+        raise NotAllowed(say("The consortium's data manager or the administrator pauses a site."))
     site: Site = Site.objects.select_for_update().get(pk=site_id)
     site.paused_because = because
     site.save(update_fields=["paused_because"])

@@ -43,7 +43,8 @@ def test_nothing_is_told_where_there_are_not_two_components():
 
 def test_a_site_of_few_is_not_told_and_no_other_gives_it_away(document):
     arms = {site: (n // 2, n // 2) for site, n in document["sites"].items()} | {"OSL": (12, 12)}
-    told = released_documents.shown("harmonisation", document, arms, 10, ())
+    rule = released_documents.RULES["harmonisation"]
+    told = released_documents.shown(rule, document, arms, 10, ())
     shown = [each["site"] for each in told["components_before"]["sites"]]
     assert shown
     assert "NGO" not in shown

@@ -124,7 +124,9 @@ def test_each_step_says_what_was_taken_from_earlier_runs(plan, run, tmp_path):
 
 
 def test_every_step_of_the_pipeline_says_what_it_reads_and_makes():
-    told = re.findall(r'on_step\("([^"]+)"', Path(pipeline.__file__).read_text(encoding="utf-8"))
+    told = re.findall(
+        r'on_step\(say\("([^"]+)"', Path(pipeline.__file__).read_text(encoding="utf-8")
+    )
     assert set(told) == set(crates.STEPS)
     kinds = {kind for step in crates.STEPS.values() for kind in step.kinds}
     assert kinds == set(WORK)

@@ -175,7 +175,9 @@ def test_ethics_grants_and_announced_withdrawals_are_told_on_their_day(plan, con
         recorded_on=TODAY, from_date=LAST, until_date=LAST + timedelta(days=1)
     )
     analyst = user_with("CA").memberships.get()
-    Membership.objects.filter(pk=analyst.pk).update(recorded_on=TODAY, until_date=LAST)
+    Membership.objects.filter(pk=analyst.pk).update(
+        recorded_on=TODAY, from_date=TODAY, until_date=LAST
+    )
     person = site.participants.first()
     Withdrawal.objects.create(participant=person, level=3, effective_on=date(2999, 1, 1))
     assert dated.record_due() == 0
@@ -204,7 +206,9 @@ def test_what_was_so_when_it_was_entered_is_no_event(plan, consortium):
 def test_each_event_is_told_exactly_once_in_a_study(plan, consortium, it_is):
     StudyFactory(code="gut", title="Gut")
     analyst = user_with("CA").memberships.get()
-    Membership.objects.filter(pk=analyst.pk).update(recorded_on=TODAY, until_date=LAST)
+    Membership.objects.filter(pk=analyst.pk).update(
+        recorded_on=TODAY, from_date=TODAY, until_date=LAST
+    )
     it_is(LAST + timedelta(days=3))
     assert [dated.record_due() for _ in range(3)] == [2, 0, 0]
     (event, *_) = Change.objects.exclude(event="")

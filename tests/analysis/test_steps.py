@@ -112,6 +112,9 @@ OTHER = {
     "moderated": "plain",
     "language_check": "report",
     "nested": True,
+    "partial_auc_from": 0.8,
+    "depression": "phq",
+    "bmi": "age_years",
 }
 
 

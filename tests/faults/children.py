@@ -21,6 +21,9 @@ def fork(act: Callable[[], object]) -> int:
         return child
     code = 1
     try:
+        # A browser's event loop in our thread has connections of its own, and does not run here:
+        # what is left are those of before, which may have ended since.
+        connections.close_all()
         act()
         code = 0
     except BaseException:  # noqa: BLE001 - a child never returns into pytest

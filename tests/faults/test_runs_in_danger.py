@@ -286,7 +286,7 @@ def test_a_full_disk_stores_nothing_says_so_and_takes_the_file_when_there_is_roo
 
 
 def test_a_full_disk_is_told_by_the_api_as_503(api, monkeypatch):
-    def full(_content):
+    def full(*_content):
         raise OSError(errno.ENOSPC, "No space left on device")
 
     monkeypatch.setattr(files, "store", full)
