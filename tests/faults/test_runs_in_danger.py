@@ -12,7 +12,6 @@ from pathlib import Path
 
 import pytest
 import time_machine
-from django.conf import settings as project
 from django.db import OperationalError, connection, connections
 from django.db.models.functions import Now
 from django.utils import timezone
@@ -266,7 +265,10 @@ def test_a_withdrawal_at_a_desk_whose_clock_is_ahead_is_in_force_at_once(
 # --- no room on the disk
 
 
-def test_a_full_disk_stores_nothing_says_so_and_takes_the_file_when_there_is_room(api):
+def test_a_full_disk_stores_nothing_says_so_and_takes_the_file_when_there_is_room(
+    api, settings, tmp_path
+):
+    settings.MEDIA_ROOT = tmp_path  # where no earlier test has left the same file
     site = SiteFactory(code="FUK")
     sent = table(*(f"P{n:04}" for n in range(2000)))
 
@@ -276,10 +278,8 @@ def test_a_full_disk_stores_nothing_says_so_and_takes_the_file_when_there_is_roo
             uploads.submit(site, sent, by=None)
         assert told.value.errno == errno.EFBIG
 
-    before = set(Path(project.MEDIA_ROOT).rglob("*")) if Path(project.MEDIA_ROOT).exists() else {}
     assert children.run(full) == 0
-    after = {each for each in Path(project.MEDIA_ROOT).rglob("*") if each.is_file()}
-    assert after <= set(before)
+    assert [each for each in tmp_path.rglob("*") if each.is_file()] == []
     assert (Upload.objects.count(), Change.objects.count()) == (0, 0)
     assert uploads.submit(site, sent, by=None).status == Upload.Status.ACCEPTED
     assert Participant.objects.count() == 2000
