@@ -12,6 +12,7 @@ from django.db import connections
 from cohorts.models import Participant, Upload
 from cohorts.services import files
 from hikiproject import backup
+from tests import sessions
 from tests.factories import ParticipantFactory, UploadFactory
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -21,6 +22,12 @@ pytestmark = pytest.mark.django_db(transaction=True)
 def own_files(tmp_path, settings):
     settings.MEDIA_ROOT = tmp_path / "media"
     settings.MEDIA_ROOT.mkdir()
+
+
+@pytest.fixture(autouse=True)
+def alone(transactional_db):
+    """A restore asks that nobody else use the database; an earlier test's browser may still."""
+    sessions.end_others()
 
 
 @pytest.fixture
