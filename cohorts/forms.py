@@ -11,11 +11,11 @@ from django.utils.translation import gettext_lazy as _
 
 from cohorts import models
 from cohorts.models import ApiToken, Site, User, Withdrawal
-from cohorts.models.account import SCOPE_WORDS as TOKEN_SCOPES
-from cohorts.models.account import TOKEN_LIFE
+from cohorts.models.account import SCOPE_WORDS, TOKEN_LIFE
 from cohorts.models.consent import SCOPES
 from cohorts.overview import kinds_for
 from cohorts.services import uploads
+from cohorts.vocabulary import WORDS
 
 KIND_WORDS = {
     "participants": _("Participants and their consent"),
@@ -111,7 +111,7 @@ class TokenForm(PlainForm):
     )
     scopes = forms.MultipleChoiceField(
         label=_("It may"),
-        choices=list(TOKEN_SCOPES.items()),
+        choices=list(SCOPE_WORDS.items()),
         initial=["read"],
         widget=forms.CheckboxSelectMultiple(attrs={"class": "form-check-input"}),
         help_text=_("Never more than you may yourself."),
@@ -130,16 +130,6 @@ class TokenForm(PlainForm):
     def __init__(self, *args: Any, user: User, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.fields["sites"].queryset = Site.objects.visible_to(user)  # type: ignore[attr-defined]  # of the field
-
-
-SCOPE_WORDS = {
-    "store_samples": _("Keep blood samples"),
-    "metabolomics": _("Measure substances in them"),
-    "share_consortium": _("Share the data with the sites of this study"),
-    "share_abroad": _("Share the data with other countries"),
-    "recontact": _("Contact the participant again"),
-    "commercial": _("Commercial use"),
-}
 
 
 class ConsentForm(PlainForm):
@@ -167,7 +157,7 @@ class ConsentForm(PlainForm):
     )
     scopes = forms.MultipleChoiceField(
         label=_("What the participant agreed to"),
-        choices=[(scope, SCOPE_WORDS[scope]) for scope in SCOPES],
+        choices=[(scope, _(WORDS[scope])) for scope in SCOPES],
         widget=forms.CheckboxSelectMultiple(attrs={"class": "form-check-input"}),
     )
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection
 from typing import Any
 
 import numpy as np
@@ -19,16 +19,15 @@ from analysis.services.disclosure import (
 )
 from analysis.services.released_documents import (
     AUC,
+    Document,
+    Sites,
     about_shown,
     classifier_hidden,
     site_area,
     without_counts,
 )
 from analysis.services.released_tables import Judged
-from analysis.services.suppression import Arms
 
-Document = Mapping[str, Any]
-Sites = Mapping[str, Arms]
 KEYS = ["stratum", "feature", "site"]
 
 

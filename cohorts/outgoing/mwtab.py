@@ -13,12 +13,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Final
 
-from cohorts.outgoing.archive import zipped
+from cohorts.outgoing.archive import zip_of_parts
 from cohorts.outgoing.assay_records import (
     OutAssayed,
     OutPart,
     Unwritable,
-    parts_of,
     refuse_letters,
 )
 from cohorts.outgoing.records import OutSite
@@ -29,13 +28,7 @@ _IDENTIFIERS: Final = ("HMDB_ID", "ChEBI_ID", "inchi_key")
 
 def write(site: OutSite) -> bytes:
     """A zip of the files. Raises Unwritable for a platform that mwTab has no section for."""
-    return zipped(
-        {
-            f"{site.site}-{part.name}.mwtab.txt": text(site, part)
-            for batch in site.batches
-            for part in parts_of(batch)
-        }
-    )
+    return zip_of_parts(site, "mwtab.txt", text)
 
 
 def text(site: OutSite, part: OutPart) -> str:

@@ -15,12 +15,11 @@ from typing import Final
 
 from cohorts.ingest.formats.mztab_m import BELOW_DETECTION
 from cohorts.ingest.units import spelled
-from cohorts.outgoing.archive import zipped
+from cohorts.outgoing.archive import zip_of_parts
 from cohorts.outgoing.assay_records import (
     OutFeature,
     OutPart,
     Unwritable,
-    parts_of,
     refuse_letters,
 )
 from cohorts.outgoing.records import OutSite
@@ -43,13 +42,7 @@ _COLUMNS: Final = (
 
 def write(site: OutSite) -> bytes:
     """A zip of the files. Raises Unwritable for a batch that no mass spectrometer measured."""
-    return zipped(
-        {
-            f"{site.site}-{part.name}.mztab": text(site, part)
-            for batch in site.batches
-            for part in parts_of(batch)
-        }
-    )
+    return zip_of_parts(site, "mztab", text)
 
 
 def text(site: OutSite, part: OutPart) -> str:

@@ -8,9 +8,10 @@ from typing import Any, Final
 from django.db import transaction
 
 from cohorts import access, clock, history
-from cohorts.errors import ChangedMeanwhile, NotAllowed, UnusableRequest
-from cohorts.models import Change, Consent, ConsentForm, Participant, User, Withdrawal
+from cohorts.errors import NotAllowed, UnusableRequest
+from cohorts.models import Change, Consent, ConsentForm, Participant, User
 from cohorts.sentences import say
+from cohorts.services import correctable
 from cohorts.services.consent import hold_to_its_form
 from cohorts.services.identity import refuse_merged
 
@@ -80,30 +81,9 @@ def _refuse(
         raise NotAllowed(
             say("Your role at %(site)s does not correct consents.", site=person.site.code)
         )
-    standing = Withdrawal.objects.filter(participant=person).effective(clock.today())
-    if standing.filter(level=Withdrawal.Level.ERASE).exists():
-        raise UnusableRequest(
-            say("%(person)s has asked to be erased; nothing is corrected.", person=person.code)
-        )
-    if not reason.strip():
-        raise UnusableRequest(say("Say why the record is corrected."))
-    if strange := sorted(set(changes) - set(CORRECTABLE)):
-        raise UnusableRequest(
-            say(
-                "%(strange)s is not corrected here; what can be is %(correctable)s.",
-                strange=repr(strange[0]),
-                correctable=", ".join(CORRECTABLE),
-            )
-        )
+    correctable.refuse_erased(person, clock.today())
+    correctable.refuse_without_reason(reason)
+    correctable.refuse_strange(changes, CORRECTABLE)
     if not changes:
         raise UnusableRequest(say("Name what is to be corrected."))
-    if version != consent.version:
-        raise ChangedMeanwhile(
-            say(
-                "%(person)s was changed meanwhile (it is version %(now)s, you "
-                "have seen %(version)s): look at it again, then correct it.",
-                person=person.code,
-                now=consent.version,
-                version=version,
-            )
-        )
+    correctable.refuse_older(person, consent.version, version)

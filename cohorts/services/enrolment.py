@@ -9,10 +9,11 @@ from django.db import transaction
 from django.utils import timezone
 
 from cohorts import access, history
-from cohorts.errors import ChangedMeanwhile, NotAllowed, UnusableRequest
+from cohorts.errors import NotAllowed, UnusableRequest
 from cohorts.ingest.participants import ParticipantRow
-from cohorts.models import Change, Consent, ConsentForm, Participant, Site, User, Withdrawal
+from cohorts.models import Change, Consent, ConsentForm, Participant, Site, User
 from cohorts.sentences import say
+from cohorts.services import correctable
 from cohorts.services.identity import refuse_merged
 from cohorts.services.rules import hold_to_its_rules
 
@@ -117,13 +118,8 @@ def _refuse_correction(
         raise NotAllowed(
             say("Your role at %(site)s does not correct participants.", site=person.site.code)
         )
-    standing = Withdrawal.objects.filter(participant=person).effective(timezone.localdate())
-    if standing.filter(level=Withdrawal.Level.ERASE).exists():
-        raise UnusableRequest(
-            say("%(person)s has asked to be erased; nothing is corrected.", person=person.code)
-        )
-    if not reason.strip():
-        raise UnusableRequest(say("Say why the record is corrected."))
+    correctable.refuse_erased(person, timezone.localdate())
+    correctable.refuse_without_reason(reason)
     if "code" in changes:
         raise UnusableRequest(
             say(
@@ -131,24 +127,8 @@ def _refuse_correction(
                 "under the right code and merge the two."
             )
         )
-    if strange := sorted(set(changes) - set(CORRECTABLE)):
-        raise UnusableRequest(
-            say(
-                "%(strange)s is not corrected here; what can be is %(correctable)s.",
-                strange=repr(strange[0]),
-                correctable=", ".join(CORRECTABLE),
-            )
-        )
-    if version != person.version:
-        raise ChangedMeanwhile(
-            say(
-                "%(person)s was changed meanwhile (it is version %(now)s, you "
-                "have seen %(version)s): look at it again, then correct it.",
-                person=person.code,
-                now=person.version,
-                version=version,
-            )
-        )
+    correctable.refuse_strange(changes, CORRECTABLE)
+    correctable.refuse_older(person, person.version, version)
     if all(getattr(person, name) == value for name, value in changes.items()):
         raise UnusableRequest(say("Nothing would change: give a value that differs."))
 
