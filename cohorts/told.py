@@ -7,20 +7,20 @@ from typing import Any
 
 from django.utils.translation import gettext
 
+from cohorts.recognised import recognised
 from cohorts.sentences import Sentence
 
 
 def told(said: Any, kept: Any = None) -> str:
     """A sentence, or a text with what was stored beside it, in the active language.
 
-    A text alone is said where a catalogue knows it as it stands, and else stays as it is.
+    A text alone is said where a catalogue knows it, or a template of it, and else stays as it is.
     """
     if isinstance(said, Sentence):
         return _filled(said.template, said.values)
     if isinstance(kept, Mapping) and "template" in kept:
         return _filled(kept["template"], kept.get("values", {}))
-    # Of "" the catalogue would give its own head.
-    return gettext(str(said)) if said else ""
+    return recognised(str(said)) if said else ""
 
 
 def _filled(template: str, values: Mapping[str, Any]) -> str:
@@ -35,4 +35,6 @@ def _filled(template: str, values: Mapping[str, Any]) -> str:
 def _value(value: Any) -> Any:
     if isinstance(value, Sentence):
         return told(value)
+    if isinstance(value, str) and " " in value:
+        return recognised(value)
     return told("", value) if isinstance(value, Mapping) else value

@@ -10,6 +10,8 @@ from pathlib import Path
 
 from django.utils.translation.template import templatize
 
+from hikiproject.words_as_written import is_written, written
+
 BASE = Path(__file__).resolve().parent.parent
 CODE = ("cohorts", "analysis", "hikiproject")
 SAYING = {"_", "gettext", "gettext_lazy", "gettext_noop", "ngettext", "ngettext_lazy"}
@@ -58,7 +60,10 @@ def everything_said() -> list[Said]:
             found += said_in_template(path.read_text(), str(path.relative_to(BASE)))
     for folder in CODE:
         for path in sorted((BASE / folder).rglob("*.py")):
-            found += said_in_code(path.read_text(), str(path.relative_to(BASE)))
+            name, code = str(path.relative_to(BASE)), path.read_text()
+            found += said_in_code(code, name)
+            if is_written(name):
+                found += [Said(text, "", name) for text in written(code, name)]
     return found
 
 

@@ -23,8 +23,6 @@ from cohorts.errors import DomainError
 from cohorts.models import AssayBatch, Study, User
 from cohorts.sentences import Sentence, say
 
-LOCKED = "Version {} of {} was locked on {:%Y-%m-%d}: it cannot change. Save it as a new version."
-
 
 class NotLockable(DomainError):
     """The plan cannot be locked; the message says why."""
@@ -113,7 +111,15 @@ def lock(plan_id: int, *, by: User) -> Plan:
     if not access.may(by, "plan", "A"):
         raise NotLockable(say("Only the data manager of the consortium locks a plan: ask them."))
     if plan.locked_at is not None:
-        raise NotLockable(LOCKED.format(plan.version, plan.name, plan.locked_at))
+        raise NotLockable(
+            say(
+                "Version %(version)s of %(name)s was locked on %(on)s: it cannot change. "
+                "Save it as a new version.",
+                version=plan.version,
+                name=plan.name,
+                on=f"{plan.locked_at:%Y-%m-%d}",
+            )
+        )
     if Plan.objects.filter(name=plan.name, version__gt=plan.version).exists():
         raise NotLockable(
             say(
