@@ -9,7 +9,7 @@ from django.utils.html import format_html
 from django.utils.translation import gettext_lazy as _
 
 from cohorts import access, admin_accounts, admin_people, admin_samples, models
-from cohorts.admin_site import ScopedAdmin, roles_in, site
+from cohorts.admin_site import READ_ONLY_ROWS, ScopedAdmin, roles_in, site
 from cohorts.errors import DomainError
 from cohorts.services import embargo, pausing, phenotyping
 from cohorts.services import erasure as service
@@ -173,6 +173,7 @@ class AssessmentAdmin(ScopedAdmin):
 
 class BatchFeatureInline(admin.TabularInline):
     model = models.BatchFeature
+    template = READ_ONLY_ROWS
     extra = 0
     fields = readonly_fields = ["position", "source_name", "feature", "unit", "factor", "lod"]
     can_delete = False
@@ -292,7 +293,7 @@ class ChangeAdmin(ScopedAdmin):
 # --- reference data
 
 
-class FeatureAliasInline(admin.TabularInline):
+class FeatureAliasInline(admin.StackedInline):
     model = models.FeatureAlias
     extra = 0
     raw_id_fields = ["site"]

@@ -11,7 +11,7 @@ from cohorts import access, models
 from cohorts.admin_site import ScopedAdmin, site
 
 
-class MembershipInline(admin.TabularInline):
+class MembershipInline(admin.StackedInline):
     model = models.Membership
     extra = 0
     fields = ["role", "site", "from_date", "until_date"]

@@ -5,12 +5,13 @@ from __future__ import annotations
 from django.contrib import admin
 
 from cohorts import access, models
-from cohorts.admin_site import ScopedAdmin, site
+from cohorts.admin_site import READ_ONLY_ROWS, ScopedAdmin, site
 from cohorts.models.query import SUBJECTS
 
 
 class QueryEventInline(admin.TabularInline):
     model = models.QueryEvent
+    template = READ_ONLY_ROWS
     extra = 0
     fields = readonly_fields = ["at", "kind", "by", "text"]
     can_delete = False

@@ -20,6 +20,8 @@ from cohorts.admin_filters import NewestValues, has_any_words
 from cohorts.models import RecordReading, Site, User
 
 STAFF = frozenset({"CD", "AD"})
+# The template of rows that belong to a record and are only read.
+READ_ONLY_ROWS = "admin/records_inline.html"
 
 if TYPE_CHECKING:
     PlainAdmin = ModelAdmin[Any]
