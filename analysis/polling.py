@@ -11,11 +11,10 @@ import re
 import uuid
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, time, timedelta
 from functools import cache
 from typing import Any
 
-import psycopg
 from django.conf import settings
 from django.db import Error, close_old_connections, connection
 from django.db.models import Subquery
@@ -23,7 +22,9 @@ from django.http import HttpRequest, HttpResponseBase, HttpResponseNotModified, 
 from django.utils import timezone
 from psycopg import sql
 
+from analysis import unmoved
 from analysis.models import Run
+from analysis.prepared import Prepared
 from analysis.services.run_versions import (
     is_working,
     marked,
@@ -46,31 +47,6 @@ POLLED = re.compile(
 DIGEST, AT, TODAY = "a token's digest", datetime.min.replace(tzinfo=UTC), date.min
 RUN, PLAN = uuid.UUID(int=0), "a plan's name"
 EACH = frozenset({DIGEST, AT, TODAY, RUN, PLAN})
-
-
-@dataclass(frozen=True)
-class Prepared:
-    """SQL that the query sets have made, and the places of each request's values."""
-
-    sql: str
-    places: tuple[Any, ...]
-
-    def read(self, given: dict[Any, Any]) -> tuple[Any, ...] | None:
-        """Its one row."""
-        # The connection is tried by the read itself, not by another one before it.
-        connection.health_check_done = True  # type: ignore[attr-defined]  # not in its stubs
-        connection.ensure_connection()
-        driver: Any = connection.connection
-        with connection.wrap_database_errors:
-            # Past Django's cursor, which writes values into the text, and past its refusal to
-            # prepare: only where values stay beside the text can the server keep a plan.
-            driver.prepare_threshold = 0
-            try:
-                cursor = psycopg.Cursor(driver)
-                cursor.execute(self.sql, [given[place] for place in self.places], prepare=True)
-                return cursor.fetchone()
-            finally:
-                driver.prepare_threshold = None
 
 
 def unchanged_runs(answer: Answer) -> Answer:
@@ -128,20 +104,28 @@ def unchanged(meta: dict[str, Any]) -> dict[str, str] | None:
     held = meta.get("HTTP_IF_NONE_MATCH")
     if held is None or meta["REQUEST_METHOD"] not in ("GET", "HEAD"):
         return None
+    question = unmoved.question_of(meta)
+    try:
+        return unmoved.told(question) or _read_anew(meta, held, question)
+    except Error:
+        # The connection is gone, or its plan is of tables that a migration has changed since: the
+        # ordinary way makes a new one, or says that there is none.
+        connection.close()
+        return None
+
+
+def _read_anew(meta: dict[str, Any], held: str, question: bytes) -> dict[str, str] | None:
     asked = POLLED.fullmatch(meta["PATH_INFO"])
     key = bearer.key_of(meta.get("HTTP_AUTHORIZATION", "")) if asked else None
     if asked is None or not key:
         return None
     today = timezone.localdate()
     given = {DIGEST: digest_of(key), AT: timezone.now(), TODAY: today}
-    try:
-        seen = _seen(meta.get("QUERY_STRING", ""), asked["run"], given)
-    except Error:
-        # The connection is gone, or its plan is of tables that a migration has changed since: the
-        # ordinary way makes a new one, or says that there is none.
-        connection.close()
-        return None
-    return _headers(meta, held, today, seen) if seen is not None else None
+    seen = _seen(meta.get("QUERY_STRING", ""), asked["run"], given)
+    headers = _headers(meta, held, today, seen) if seen is not None else None
+    if seen is not None and headers is not None:
+        unmoved.remember(question, headers, seen.snapshot, _ends_at(seen, today))
+    return headers
 
 
 @dataclass(frozen=True)
@@ -151,6 +135,8 @@ class Seen:
     user_id: int
     roles: access.Standing
     last_used_at: datetime | None
+    expires_at: datetime
+    snapshot: str
     mark: str
 
 
@@ -162,11 +148,18 @@ def _seen(query: str, run: str | None, given: dict[Any, Any]) -> Seen | None:
         row = _of_latest().read(given | {PLAN: plan})
     if row is None:
         return None
-    user_id, last_used_at, held, only, mark, *before_release = row
+    user_id, last_used_at, expires_at, held, only, snapshot, mark, *before_release = row
     roles = bearer.standing(held, only)
     if before_release and may_see_unreleased(roles):
         mark = before_release[0]
-    return Seen(user_id, roles, last_used_at, mark) if mark else None
+    return Seen(user_id, roles, last_used_at, expires_at, snapshot, mark) if mark else None
+
+
+def _ends_at(seen: Seen, today: date) -> datetime:
+    """When the same rows may mean another answer: at the token's end, at midnight, or when its use
+    is to be written down."""
+    midnight = timezone.make_aware(datetime.combine(today + timedelta(days=1), time.min))
+    return min(seen.expires_at, midnight, bearer.written_until(seen.last_used_at))
 
 
 def _headers(meta: dict[str, Any], held: str, today: date, seen: Seen) -> dict[str, str] | None:
@@ -195,8 +188,9 @@ def _of_latest() -> Prepared:
 
 def _prepared(*runs: Any) -> Prepared:
     marks = {f"mark_{n}": Subquery(each.values("mark")[:1]) for n, each in enumerate(runs)}
-    found = bearer.tokens(DIGEST, AT, TODAY).annotate(**marks).order_by()
-    query = found.values_list("user_id", "last_used_at", "held", "only", *marks).query
+    found = bearer.tokens(DIGEST, AT, TODAY).annotate(snapshot=unmoved.snapshot(), **marks)
+    columns = ("user_id", "last_used_at", "expires_at", "held", "only", "snapshot", *marks)
+    query = found.order_by().values_list(*columns).query
     text, values = query.sql_with_params()
     first, *pieces = text.split("%s")
     # What is always the same stands in the text, so that few values travel.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import date, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 
 from django.contrib.postgres.expressions import ArraySubquery
 from django.db.models import F, OuterRef, QuerySet
@@ -65,4 +65,9 @@ def token_of(key: str) -> ApiToken | None:
 
 def due_for_writing(last_used_at: datetime | None) -> bool:
     """Whether a use now is to be written down."""
-    return last_used_at is None or timezone.now() - last_used_at > LAST_USE_STEP
+    return timezone.now() > written_until(last_used_at)
+
+
+def written_until(last_used_at: datetime | None) -> datetime:
+    """When a use is to be written down again."""
+    return last_used_at + LAST_USE_STEP if last_used_at else datetime.min.replace(tzinfo=UTC)
