@@ -58,15 +58,33 @@ class Fitted:
         return self.model.probability(self.prepared(study, rows))
 
 
-def fit_without(
-    study: SiteStudy, left_out: frozenset[str], learner: Learner, settings: Settings, seed: int
-) -> Fitted:
-    """Prepare and fit on the samples of all other sites, on features that the left-out have too."""
+@dataclass(frozen=True)
+class Training:
+    """Prepared samples to train on, and the preparation that they taught: one for all settings."""
+
+    preparation: Preparation
+    values: Floats
+    is_case: Bools
+
+    def fit(self, learner: Learner, settings: Settings, seed: int) -> Fitted:
+        """Fit a learner with one of its settings."""
+        return Fitted(self.preparation, learner.fit(self.values, self.is_case, settings, seed))
+
+
+def training_without(study: SiteStudy, left_out: frozenset[str]) -> Training:
+    """The samples of all other sites, prepared, on features that the left-out have too."""
     train = ~study.rows(left_out)
     preparation = learn_preparation(study, train, study.usable(left_out))
     covariates = None if study.covariates is None else study.covariates[train]
     values = preparation.apply(study.values[train], covariates)
-    return Fitted(preparation, learner.fit(values, study.is_case[train], settings, seed))
+    return Training(preparation, values, study.is_case[train])
+
+
+def fit_without(
+    study: SiteStudy, left_out: frozenset[str], learner: Learner, settings: Settings, seed: int
+) -> Fitted:
+    """Prepare and fit on the samples of all other sites."""
+    return training_without(study, left_out).fit(learner, settings, seed)
 
 
 def settings_in_words(settings: Settings) -> str:

@@ -20,7 +20,7 @@ from analysis.stats.learners import Learner, Settings, both_groups
 from analysis.stats.nested_folds import (
     JudgedSite,
     NestedPlan,
-    fit_inner,
+    fit_all_inner,
     judge_site,
     plan_nested,
 )
@@ -123,7 +123,7 @@ def nested_leave_one_site_out(
         n_important=n_important,
         n_repeats=n_repeats,
     )
-    inner = [fit_inner(study, plan, fold) for fold in plan.inner]
+    inner = fit_all_inner(study, plan)
     return gather_nested(
         study, plan, [judge_site(study, plan, code, inner) for code in plan.tested]
     )

@@ -7,13 +7,19 @@ from a seed of its own, so that the result is the same bit for bit wherever each
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from itertools import combinations
+from itertools import combinations, groupby
 
 import numpy as np
 
 from analysis.stats.errors import UnusableData
 from analysis.stats.importance import N_FEATURES, N_REPEATS, permutation_drops
-from analysis.stats.learners import Learner, both_groups, fit_without
+from analysis.stats.learners import (
+    Learner,
+    Training,
+    both_groups,
+    fit_without,
+    training_without,
+)
 from analysis.stats.pieces import complete
 from analysis.stats.roc import auc
 from analysis.stats.site_folds import MIN_OF_GROUP, Bools, Floats, SiteStudy, untestable
@@ -26,6 +32,11 @@ class InnerFold:
     first: str
     second: str
     setting: int
+
+    @property
+    def left_out(self) -> frozenset[str]:
+        """Both sites."""
+        return frozenset([self.first, self.second])
 
 
 @dataclass(frozen=True)
@@ -117,10 +128,22 @@ def _inner_folds(
     )
 
 
+def fit_all_inner(study: SiteStudy, plan: NestedPlan) -> list[InnerAuc]:
+    """All inner fits of a plan in this process; all settings share a pair's prepared samples."""
+    found = []
+    for left_out, folds in groupby(plan.inner, key=lambda fold: fold.left_out):
+        training = training_without(study, left_out)
+        found += [_fit_on(training, study, plan, fold) for fold in folds]
+    return found
+
+
 def fit_inner(study: SiteStudy, plan: NestedPlan, fold: InnerFold) -> InnerAuc:
     """Fit once without both sites: an inner fold of the one and, the other way, of the other."""
-    left_out = frozenset([fold.first, fold.second])
-    fitted = fit_without(study, left_out, plan.learner, plan.learner.grid[fold.setting], plan.seed)
+    return _fit_on(training_without(study, fold.left_out), study, plan, fold)
+
+
+def _fit_on(training: Training, study: SiteStudy, plan: NestedPlan, fold: InnerFold) -> InnerAuc:
+    fitted = training.fit(plan.learner, plan.learner.grid[fold.setting], plan.seed)
     areas = []
     for site in (fold.first, fold.second):
         rows = study.sites == site

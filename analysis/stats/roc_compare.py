@@ -271,7 +271,13 @@ def _area_draws(is_case: Bools, scores: Floats, rng: np.random.Generator, n_draw
     """AUCs of ``n_draws`` draws of as many cases and controls as there are, with replacement."""
     case, control = scores[is_case], scores[~is_case]
     in_order = (case[:, None] > control) + 0.5 * (case[:, None] == control)
-    cases = rng.multinomial(len(case), np.full(len(case), 1 / len(case)), size=n_draws)
-    controls = rng.multinomial(len(control), np.full(len(control), 1 / len(control)), size=n_draws)
+    cases, controls = (_times_drawn(len(group), n_draws, rng) for group in (case, control))
     areas: Floats = np.einsum("ij,ij->i", cases @ in_order, controls) / in_order.size
     return areas
+
+
+def _times_drawn(n: int, n_draws: int, rng: np.random.Generator) -> Floats:
+    """How often each of n people is among n drawn with replacement, (n_draws, n)."""
+    # Counting people who were drawn takes a tenth of drawing the counts.
+    drawn = rng.integers(n, size=(n_draws, n)) + n * np.arange(n_draws)[:, None]
+    return np.bincount(drawn.ravel(), minlength=n_draws * n).reshape(n_draws, n).astype(np.float64)

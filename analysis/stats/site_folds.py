@@ -80,15 +80,17 @@ class Preparation:
     def apply(self, values: Floats, covariates: Floats | None = None) -> Floats:
         """Prepared values (n_samples, n_used) of values (n_samples, n_features), without gaps."""
         prepared = self.without_gaps_filled(values, covariates)
-        return np.where(np.isnan(prepared), self.median, prepared)
+        np.copyto(prepared, self.median, where=np.isnan(prepared))
+        return prepared
 
     def without_gaps_filled(self, values: Floats, covariates: Floats | None) -> Floats:
         """Prepared values that are NaN where a sample has no value."""
-        kept = values[:, self.used]
+        prepared: Floats = values[:, self.used]
         if self.slopes is not None and covariates is not None:
             # A gap in a covariate counts as the mean, which is 0 here.
-            kept = kept - np.nan_to_num(covariates) @ self.slopes
-        prepared: Floats = (kept - self.mean) / self.deviation
+            prepared -= np.nan_to_num(covariates) @ self.slopes
+        prepared -= self.mean
+        prepared /= self.deviation
         return prepared
 
 

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from sklearn.ensemble import RandomForestClassifier
 
 from analysis.stats import forest
 from analysis.stats.roc import auc
@@ -37,3 +38,14 @@ def test_a_fifth_of_the_people_a_tree_costs_little_of_the_area(monkeypatch):
     whole = auc(is_case, fitted(200).probability(values)).auc
     monkeypatch.setattr(forest, "MOST_DRAWN", 160)
     assert auc(is_case, fitted(200).probability(values)).auc == pytest.approx(whole, abs=0.015)
+
+
+@pytest.mark.parametrize("walkers", [1, 1700, 10**6])
+def test_however_many_walk_at_once_the_votes_are_those_of_the_trees(monkeypatch, walkers):
+    values, is_case = study(800, 1)
+    monkeypatch.setattr(forest, "_WALKERS", walkers)
+    peer = RandomForestClassifier(60, min_samples_leaf=forest.MIN_LEAF, random_state=3)
+    peer.fit(values.astype(np.float32), is_case)
+    expected = peer.predict_proba(values.astype(np.float32))[:, 1]
+    np.testing.assert_allclose(fitted().probability(values), expected, rtol=1e-12)
+    assert fitted().probability(values[:0]).shape == (0,)
