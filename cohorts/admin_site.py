@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from django.contrib.admin import AdminSite, ModelAdmin
 from django.contrib.auth.models import AnonymousUser
@@ -17,6 +17,7 @@ from django.utils.translation import gettext_lazy as _
 
 from cohorts import access
 from cohorts.admin_filters import NewestValues, has_any_words
+from cohorts.admin_subjects import by_subject
 from cohorts.models import RecordReading, Site, User
 
 STAFF = frozenset({"CD", "AD"})
@@ -68,6 +69,16 @@ class HikiAdminSite(AdminSite):
         shown = {"panels": [panel for panel in found if panel is not None]}
         answer: TemplateResponse = super().index(request, shown | (extra_context or {}))
         return answer
+
+    def get_app_list(self, request: HttpRequest, app_label: str | None = None) -> list[Any]:
+        """By subject on the first page and beside every list; by application on its own page."""
+        found = super().get_app_list(request, app_label)
+        if app_label:
+            return found
+        listed = [entry for app in found for entry in app["models"]]
+        shown = {entry["model"]: self._registry[entry["model"]] for entry in listed}
+        resource = {m: cast("ScopedAdmin", each).subject_resource() for m, each in shown.items()}
+        return by_subject([(resource[entry["model"]], entry) for entry in listed])
 
     def has_permission(self, request: HttpRequest) -> bool:
         """By role and not by a flag on the account: a role ends at the next request."""
@@ -136,12 +147,12 @@ class ScopedAdmin(PlainAdmin):
             found = getattr(found, name, None)
         return found if isinstance(found, Site) else None
 
-    def _resource(self) -> str:
+    def subject_resource(self) -> str:
         return self.resource or self.model._default_manager.all().resource
 
     def _may(self, request: HttpRequest, verb: str) -> bool:
         # Whoever enters holds a consortium role, and these hold at every site.
-        return bool(roles_in(request) & access.roles_with(self._resource(), verb))
+        return bool(roles_in(request) & access.roles_with(self.subject_resource(), verb))
 
     def has_module_permission(self, request: HttpRequest) -> bool:
         return self._may(request, "R")

@@ -10,6 +10,7 @@ from django.test.utils import CaptureQueriesContext
 
 from analysis.models import Plan
 from cohorts.admin_site import site as admin_site
+from cohorts.admin_subjects import SUBJECTS, by_subject
 from cohorts.models import Change, Feature, Membership, User
 from cohorts.models.heartbeat import Heartbeat
 from cohorts.models.repeat import SentRequest
@@ -174,3 +175,20 @@ def test_a_list_asks_the_database_equally_often_for_more_rows(browse, steward):
     few = n_queries()
     SampleFactory.create_batch(15, participant__site=site)
     assert n_queries() == few < 30
+
+
+def test_the_first_page_lists_every_record_under_its_subject(browse, administrator, steward):
+    subjects, seen = [str(name) for name in SUBJECTS], set()
+    for person in (administrator, steward):
+        listed = browse(person).get("/admin/").context["app_list"]
+        found = [subject["name"] for subject in listed]
+        assert found == [name for name in subjects if name in found]
+        models = [entry["model"] for subject in listed for entry in subject["models"]]
+        assert len(models) == len(set(models))
+        seen |= set(models)
+    assert seen == set(admin_site._registry)
+
+
+def test_a_record_without_a_subject_is_told():
+    with pytest.raises(KeyError, match="weather"):
+        by_subject([("weather", {})])
