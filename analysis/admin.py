@@ -5,6 +5,7 @@ from __future__ import annotations
 from django.contrib import admin, messages
 from django.urls import reverse
 from django.utils.html import format_html
+from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from analysis import admin_operations, admin_plans, admin_webhooks, models
@@ -44,26 +45,29 @@ class RunAdmin(ScopedAdmin):
     @admin.action(description=_("Cancel the selected runs"), permissions=["place"])
     def cancel(self, request, queryset):
         self._each(
-            request, queryset, "cancelled", lambda run: queue.cancel(run.pk, by=request.user)
+            request,
+            queryset,
+            _("Run %(run)s is cancelled."),
+            lambda run: queue.cancel(run.pk, by=request.user),
         )
 
     @admin.action(description=_("Put the selected runs first"), permissions=["place"])
     def put_first(self, request, queryset):
-        self._place(request, queryset, models.LARGEST_PRIORITY, "put first")
+        self._place(request, queryset, models.LARGEST_PRIORITY, _("Run %(run)s is put first."))
 
     @admin.action(description=_("Put the selected runs last"), permissions=["place"])
     def put_last(self, request, queryset):
-        self._place(request, queryset, -models.LARGEST_PRIORITY, "put last")
+        self._place(request, queryset, -models.LARGEST_PRIORITY, _("Run %(run)s is put last."))
 
     def has_start_permission(self, request):
         return self._may(request, "S")
 
-    @admin.action(description="Try the selected runs again", permissions=["start"])
+    @admin.action(description=_("Try the selected runs again"), permissions=["start"])
     def retry(self, request, queryset):
         def again(run):
             freshness.ring("analysis.execute", str(queue.retry(run.pk, by=request.user).pk))
 
-        self._each(request, queryset, "asked for again", again)
+        self._each(request, queryset, _("Run %(run)s is asked for again."), again)
 
     def _place(self, request, queryset, priority, done):
         self._each(
@@ -80,7 +84,7 @@ class RunAdmin(ScopedAdmin):
             except DomainError as error:
                 self.message_user(request, f"{self.short(run)}: {error.message}", messages.ERROR)
             else:
-                self.message_user(request, f"Run {self.short(run)} is {done}.")
+                self.message_user(request, done % {"run": self.short(run)})
 
     def get_queryset(self, request):
         return with_staleness(super().get_queryset(request))
@@ -143,7 +147,9 @@ class ResultAdmin(ScopedAdmin):
 
     @admin.display(description=_("page"))
     def page(self, result):
-        return format_html('<a href="{}">open</a>', reverse("run", args=[result.run_id]))
+        return format_html(
+            '<a href="{}">{}</a>', reverse("run", args=[result.run_id]), gettext("open the page")
+        )
 
 
 @admin.register(models.RunTable, site=site)

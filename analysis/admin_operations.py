@@ -8,6 +8,7 @@ from datetime import timedelta
 from django.conf import settings
 from django.http import HttpRequest
 from django.urls import reverse
+from django.utils.translation import gettext
 
 from analysis.models import Run, WebhookEndpoint
 from analysis.services import operations
@@ -46,10 +47,14 @@ def _queue(now: operations.Facts, reads: bool) -> list[Line]:
     waiting, failed = now.runs[Run.State.QUEUED], now.runs[Run.State.FAILED]
     late = (now.oldest_owed_change_age or 0) > settings.READY_SECONDS
     return [
-        Line("Runs that wait", _since(waiting, now.oldest_queued_age), _runs("queued", reads)),
-        Line("Runs at work", str(now.runs[Run.State.RUNNING]), _runs("running", reads)),
-        Line("Runs that failed", str(failed), _runs("failed", reads), alarm=failed > 0),
-        Line("Oldest change in no run", _age(now.oldest_owed_change_age), alarm=late),
+        Line(
+            gettext("Runs that wait"),
+            _since(waiting, now.oldest_queued_age),
+            _runs("queued", reads),
+        ),
+        Line(gettext("Runs at work"), str(now.runs[Run.State.RUNNING]), _runs("running", reads)),
+        Line(gettext("Runs that failed"), str(failed), _runs("failed", reads), alarm=failed > 0),
+        Line(gettext("Oldest change in no run"), _age(now.oldest_owed_change_age), alarm=late),
     ]
 
 
@@ -59,25 +64,36 @@ def _waiting(now: operations.Facts, reads: dict[str, bool]) -> list[Line]:
     failing = WebhookEndpoint.objects.active().exclude(failing_since=None).count()
     paused = Site.objects.exclude(paused_because="").values_list("code", flat=True)
     return [
-        Line("Tables that wait for a decision", str(checked), _list("upload", reads)),
-        Line("Erasures that wait for a second person", str(erasures), _list("erasure", reads)),
-        Line("Webhooks that fail", str(failing), _list("webhook", reads), alarm=failing > 0),
-        Line("Sites that are paused", ", ".join(paused) or "none", alarm=bool(paused)),
+        Line(gettext("Tables that wait for a decision"), str(checked), _list("upload", reads)),
+        Line(
+            gettext("Erasures that wait for a second person"),
+            str(erasures),
+            _list("erasure", reads),
+        ),
+        Line(
+            gettext("Webhooks that fail"), str(failing), _list("webhook", reads), alarm=failing > 0
+        ),
+        Line(
+            gettext("Sites that are paused"),
+            ", ".join(paused) or gettext("none"),
+            alarm=bool(paused),
+        ),
     ]
 
 
 def _sweep(now: operations.Facts) -> Line:
     dead = now.sweep_age is None or now.sweep_age > settings.READY_SECONDS
-    when = "never" if now.sweep_age is None else f"{_age(now.sweep_age)} ago"
-    return Line("Last sweep came to its end", when, alarm=dead)
+    ago = gettext("%(age)s ago") % {"age": _age(now.sweep_age)}
+    when = gettext("never") if now.sweep_age is None else ago
+    return Line(gettext("Last sweep came to its end"), when, alarm=dead)
 
 
 def _since(n: int, age: float | None) -> str:
-    return f"{n}, the oldest for {_age(age)}" if n else "0"
+    return gettext("%(n)s, the oldest for %(age)s") % {"n": n, "age": _age(age)} if n else "0"
 
 
 def _age(seconds: float | None) -> str:
-    return "none" if seconds is None else str(timedelta(seconds=round(seconds)))
+    return gettext("none") if seconds is None else str(timedelta(seconds=round(seconds)))
 
 
 def _runs(state: str, reads: bool) -> str:

@@ -10,12 +10,14 @@ from django.db.models import Max
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import render
 from django.urls import URLPattern, path, reverse
+from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from analysis.models import Plan
 from analysis.services import plan_locks
 from cohorts.admin_site import ScopedAdmin, site
 from cohorts.errors import DomainError
+from cohorts.told import told as told_in_words
 from cohorts.views import user_of
 
 
@@ -34,7 +36,7 @@ class PlanAdmin(ScopedAdmin):
     @admin.display(description=_("preregistration"))
     def registration(self, plan: Plan) -> str:
         told = plan_locks.registration_of(plan)
-        return str(told["words"]) if told else "Not locked."
+        return told_in_words(told["words"]) if told else gettext("Not locked.")
 
     def get_readonly_fields(self, request: HttpRequest, obj: Plan | None = None) -> list[str]:
         return [*self.readonly_fields, *(["name", "study"] if obj else [])]
@@ -55,8 +57,10 @@ class PlanAdmin(ScopedAdmin):
         # The admin goes on with the row that it was given: that is the new version now.
         obj.__dict__.update(version.__dict__)
         if change:
-            words = f"Kept as version {obj.version}; earlier runs keep the version they followed."
-            messages.info(request, words)
+            words = gettext(
+                "Kept as version %(version)s; earlier runs keep the version they followed."
+            )
+            messages.info(request, words % {"version": obj.version})
 
     # --- preview and lock
 
@@ -89,7 +93,8 @@ class PlanAdmin(ScopedAdmin):
     def _previewed(self, request: HttpRequest, plan: Plan) -> HttpResponse:
         context = {
             **self.admin_site.each_context(request),
-            "title": f"What {plan.name} would run, with these settings and the data of now",
+            "title": gettext("What %(name)s would run, with these settings and the data of now")
+            % {"name": plan.name},
             "preview": plan_locks.preview(plan.study, plan.data),
             "plan": plan,
         }
@@ -101,7 +106,7 @@ class PlanAdmin(ScopedAdmin):
             raise PermissionDenied
         try:
             plan = plan_locks.lock(plan_id, by=user_of(request))
-            messages.success(request, f"Locked. {self.registration(plan)}")
+            messages.success(request, f"{gettext('Locked.')} {self.registration(plan)}")
         except DomainError as error:
-            messages.error(request, str(error))
+            messages.error(request, error.message)
         return HttpResponseRedirect(reverse("admin:analysis_plan_change", args=[plan_id]))

@@ -7,6 +7,8 @@ from typing import Any
 from django.contrib import admin
 from django.db.models import QuerySet
 from django.http import HttpRequest
+from django.utils.translation import gettext
+from django.utils.translation import gettext_lazy as _
 
 from analysis import models
 from analysis.services import webhooks
@@ -32,11 +34,11 @@ class WebhookEndpointAdmin(OfAllAdmin):
     def has_end_permission(self, request: HttpRequest) -> bool:
         return self._may(request, "W")
 
-    @admin.action(description="End the selected webhooks", permissions=["end"])
+    @admin.action(description=_("End the selected webhooks"), permissions=["end"])
     def end(self, request: HttpRequest, queryset: QuerySet[models.WebhookEndpoint]) -> None:
         for endpoint in queryset:
             webhooks.end(endpoint.pk)
-        self.message_user(request, "Nothing more is sent to them.")
+        self.message_user(request, gettext("Nothing more is sent to them."))
 
 
 @admin.register(models.WebhookEvent, site=site)

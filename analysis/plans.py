@@ -12,6 +12,7 @@ from django.core.exceptions import ValidationError
 
 from analysis.stats import harmonise, impute
 from analysis.stats.sensitivity import CHANGES
+from cohorts.told import told_lazily
 
 STRATA = {"all": None, "men": "male", "women": "female"}
 TAU2 = ("REML", "DL", "PM", "ML", "HE", "HS", "SJ", "EB", "FE")
@@ -100,7 +101,7 @@ def parse(data: Mapping[str, Any]) -> AnalysisPlan:
     """
     faults = list(_faults(data))
     if faults:
-        raise ValidationError(faults)
+        raise ValidationError([told_lazily(fault) for fault in faults])
     return AnalysisPlan(**{key: _frozen(value) for key, value in data.items()})
 
 

@@ -6,6 +6,7 @@ from django import forms
 from django.contrib import admin, messages
 from django.contrib.admin.helpers import ActionForm
 from django.utils.html import format_html
+from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from cohorts import access, admin_accounts, admin_people, admin_samples, models
@@ -30,7 +31,9 @@ class ReferenceAdmin(ScopedAdmin):
                 site=None,
                 kind="dictionary",
                 counts={self.opts.model_name: 1},
-                cause=f"{self.opts.verbose_name} {form.instance} edited by {request.user}"[:200],
+                cause=f"{self.opts.verbose_name_raw} {form.instance} edited by {request.user}"[
+                    :200
+                ],
             )
 
 
@@ -63,7 +66,9 @@ class SiteAdmin(ScopedAdmin):
     def has_pause_permission(self, request):
         return bool(roles_in(request) & access.roles_with("site_pause", "S"))
 
-    @admin.action(description="Pause: take no tables of the selected sites", permissions=["pause"])
+    @admin.action(
+        description=_("Pause: take no tables of the selected sites"), permissions=["pause"]
+    )
     def pause(self, request, queryset):
         because = request.POST.get("because", "")
         for each in queryset:
@@ -72,13 +77,15 @@ class SiteAdmin(ScopedAdmin):
             except DomainError as error:
                 self.message_user(request, f"{each.code}: {error.message}", messages.ERROR)
             else:
-                self.message_user(request, f"{each.code} is paused.")
+                self.message_user(request, gettext("%(code)s is paused.") % {"code": each.code})
 
-    @admin.action(description="Resume: take their tables again", permissions=["pause"])
+    @admin.action(description=_("Resume: take their tables again"), permissions=["pause"])
     def resume(self, request, queryset):
         for each in queryset:
             pausing.resume(each.pk, by=request.user)
-            self.message_user(request, f"Tables of {each.code} are taken again.")
+            self.message_user(
+                request, gettext("Tables of %(code)s are taken again.") % {"code": each.code}
+            )
 
     def get_readonly_fields(self, request, obj=None):
         return ["code"] if obj else []  # files and tables carry it
@@ -152,7 +159,9 @@ class ErasureAdmin(ScopedAdmin):
             except DomainError as error:
                 self.message_user(request, f"{erasure.pk}: {error.message}", messages.ERROR)
             else:
-                self.message_user(request, f"Erasure {erasure.pk} is approved.")
+                self.message_user(
+                    request, gettext("Erasure %(number)s is approved.") % {"number": erasure.pk}
+                )
 
 
 @admin.register(models.Tombstone, site=site)
@@ -273,7 +282,7 @@ class UploadAdmin(ScopedAdmin):
 
     @admin.display(description=_("report"))
     def page(self, upload):
-        return format_html('<a href="/uploads/{}/">open</a>', upload.pk)
+        return format_html('<a href="/uploads/{}/">{}</a>', upload.pk, gettext("open the page"))
 
 
 @admin.register(models.ColumnMapping, site=site)
@@ -351,11 +360,15 @@ class InstrumentAdmin(ReferenceAdmin):
     def has_rescore_permission(self, request):
         return self._may(request, "U")
 
-    @admin.action(description="Score all their assessments again", permissions=["rescore"])
+    @admin.action(description=_("Score all their assessments again"), permissions=["rescore"])
     def rescore(self, request, queryset):
         for instrument in queryset:
             n = phenotyping.rescore(instrument)
-            self.message_user(request, f"{instrument}: {n} scores have moved.")
+            self.message_user(
+                request,
+                gettext("%(instrument)s: %(n)s scores have moved.")
+                % {"instrument": instrument, "n": n},
+            )
 
     def save_related(self, request, form, formsets, change):
         super().save_related(request, form, formsets, change)

@@ -53,7 +53,7 @@ class Panel:
 
 
 class HikiAdminSite(AdminSite):
-    site_header = "hikiproject administration"
+    site_header = _("hikiproject administration")
     site_title = "hikiproject"
     index_title = _("Records and reference data")
     enable_nav_sidebar = True
@@ -136,7 +136,7 @@ class ScopedAdmin(PlainAdmin):
             RecordReading.objects.create(
                 read_by=request.user,  # type: ignore[misc]  # whoever has entered is logged in
                 site=self._site_of(row),
-                what=f"{self.opts.verbose_name} {object_id} in the admin",
+                what=f"{self.opts.verbose_name_raw} {object_id} in the admin",
                 n_rows=1,
             )
         return answer

@@ -127,7 +127,7 @@ class RecordViewSet(ScopedViewSet):
         return answer
 
     def _whole(self, rows: QuerySet[Any]) -> HttpResponseBase:
-        user, what = user_of(self.request), self.queryset.model._meta.verbose_name_plural
+        user, what = user_of(self.request), str(self.queryset.model._meta.verbose_name_plural)
         etag = self._version(conditional.version_of(rows))
         if conditional.not_modified(self.request, etag):
             return conditional.unchanged(etag)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from django.utils.functional import lazy
 from django.utils.translation import gettext
 
 from cohorts.recognised import recognised
@@ -38,3 +39,7 @@ def _value(value: Any) -> Any:
     if isinstance(value, str) and " " in value:
         return recognised(value)
     return told("", value) if isinstance(value, Mapping) else value
+
+
+# Said when it is shown, such as a message of a form.
+told_lazily = lazy(told, str)

@@ -9,10 +9,21 @@ from collections.abc import Iterator
 # Calls whose text is shown, and which argument it is; None is the last one.
 SHOWN = {
     **dict.fromkeys(("success", "error", "warning", "info", "add_error"), 1),
-    **dict.fromkeys(("ValidationError", "RegexValidator"), 0),
+    **dict.fromkeys(("ValidationError", "RegexValidator", "Line"), 0),
+    "message_user": 1,
     **dict.fromkeys(("fault", "warn", "Fault", "BadCell", "UnitMismatch", "UnreadableFile"), None),
 }
-NAMED = {"label", "help_text", "empty_label", "violation_error_message", "verbose_name"}
+NAMED = {
+    "label",
+    "description",
+    "title",
+    "help_text",
+    "empty_label",
+    "violation_error_message",
+    "verbose_name",
+}
+# Of the admin: attributes of its classes, and words of its pages.
+HEADINGS = {"title", "site_header", "site_title", "index_title", "verbose_name", "help_text"}
 # A person who reads these writes programs.
 FOR_PROGRAMMERS = {
     *("ValueError", "RuntimeError", "TypeError", "KeyError", "AssertionError", "LookupError"),
@@ -37,6 +48,16 @@ def _shown(node: ast.AST) -> Iterator[ast.expr]:
             place = SHOWN[_name(node.func)]
             yield from _branches(node.args[-1:] if place is None else node.args[place : place + 1])
         yield from _branches([each.value for each in node.keywords if each.arg in NAMED])
+    elif isinstance(node, ast.Assign) and any(_name(each) in HEADINGS for each in node.targets):
+        yield from _branches([node.value])
+    elif isinstance(node, ast.Dict):
+        yield from _branches(
+            [
+                value
+                for key, value in zip(node.keys, node.values, strict=True)
+                if isinstance(key, ast.Constant) and key.value in HEADINGS
+            ]
+        )
 
 
 def _branches(found: list[ast.expr]) -> Iterator[ast.expr]:
