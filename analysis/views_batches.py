@@ -50,6 +50,7 @@ def batch(request: HttpRequest, batch_id: int) -> HttpResponse:
         "report": report,
         "drift": drift(report.drift),
         "asked": asked,
+        "may_read_values": access.may(user, "row_values", "R", found.site_id),
         "form": form if accepted and not asked and _may(user, found, "C") else None,
         "may_decide": asked is not None
         and _may(user, found, "A")

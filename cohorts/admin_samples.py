@@ -109,7 +109,10 @@ class ReferenceRangeAdmin(ScopedAdmin):
     """Editable: questions rest on it, analyses do not."""
 
     editable = True
-    list_display = ["feature", "matrix", "sex", "low", "high", "source", "to_be_confirmed"]
+    list_display = [
+        *("feature", "platform", "matrix", "sex", "age_from", "age_until"),
+        *("low", "high", "source", "to_be_confirmed"),
+    ]
     list_filter = ["sex", "to_be_confirmed"]
     list_select_related = ["feature"]
     raw_id_fields = ["feature"]

@@ -12,7 +12,8 @@ from rest_framework.response import Response
 from cohorts import models, preconditions, serializers, serializers_people
 from cohorts.api import PROBLEM, BySite, ParticipantViewSet, location_of
 from cohorts.api_base import RecordViewSet
-from cohorts.services import enrolment, history, identity, transfers, visits
+from cohorts.serializers_values import MeasuredSerializer
+from cohorts.services import enrolment, history, identity, measured, transfers, visits
 from cohorts.views import user_of
 
 
@@ -23,7 +24,9 @@ class PeopleViewSet(ParticipantViewSet):
     verbs |= {"merge": "U", "same_person": "C", "visits": "R", "interviews": "R"}
     verbs |= {"new_visit": "C", "new_interview": "C"}
     conditional_actions = ("correct",)
+    verbs |= {"values": "R"}
     resources = dict.fromkeys(("interviews", "new_visit", "new_interview"), "assessment")
+    resources |= {"values": "row_values"}
 
     def resource_of(self, action: str) -> str:
         known = {"same_person": "same_person", **self.resources}
@@ -102,6 +105,14 @@ class PeopleViewSet(ParticipantViewSet):
         else:
             identity.declare_different(one.pk, reason=sent["reason"], by=by)
         return Response(self.get_serializer(self.get_object()).data)
+
+    @extend_schema(responses={200: MeasuredSerializer(many=True)})
+    @action(detail=True, methods=["get"], pagination_class=None, filterset_class=None)
+    def values(self, request: Request, pk: str) -> Response:
+        """Every value of a participant, beside the reference ranges of the sex and age."""
+        found = measured.of_person(self.get_object(), user=request.user)
+        told = MeasuredSerializer(found, many=True).data
+        return Response(told, headers={"ETag": self._version([list(map(dict, told))])})
 
     @extend_schema(responses={200: serializers_people.PlannedVisitSerializer(many=True)})
     @action(detail=True, methods=["get"], pagination_class=None, filterset_class=None)

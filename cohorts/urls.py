@@ -17,6 +17,7 @@ from cohorts import (
     views_scan,
     views_staff,
     views_uploads,
+    views_values,
 )
 
 urlpatterns = [
@@ -48,6 +49,8 @@ urlpatterns = [
     path("queries/<int:query_id>/", views_queries.query, name="query"),
     path("sites/<str:code>/participants/", views_people.people, name="people"),
     path("participants/<int:participant_id>/", views_people.person, name="person"),
+    path("participants/<int:participant_id>/values/", views_values.of_person, name="person-values"),
+    path("batches/<int:batch_id>/values/", views_values.of_batch, name="batch-values"),
     path("participants/<int:participant_id>/merge/", views_moves.merge, name="person-merge"),
     path("participants/<int:participant_id>/move/", views_moves.offer, name="person-move"),
     path("participants/<int:participant_id>/visit/", views_entries.visit, name="person-visit"),

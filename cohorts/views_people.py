@@ -24,7 +24,7 @@ from cohorts.models import (
     Visit,
     Withdrawal,
 )
-from cohorts.services import enrolment, history, visits
+from cohorts.services import enrolment, history, measured, visits
 from cohorts.views import PAGE, site_of, user_of, zone_of
 
 
@@ -89,6 +89,8 @@ def person(request: HttpRequest, participant_id: int) -> HttpResponse:
         and not one.left_on,
         "scales": Instrument.objects.filter(n_items__isnull=False),
         "may_record_consent": access.may(user, "consent", "C", one.site_id),
+        "may_read_values": access.may(user, "row_values", "R", one.site_id),
+        "values": [each for each in measured.of_person(one, user=user) if each.bounds],
     }
     return render(request, "cohorts/person.html", context)
 

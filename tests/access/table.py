@@ -103,6 +103,8 @@ PAGES = {
     "people",
     "person",
     "person-correct",
+    "person-values",
+    "batch-values",
     "erasures",
     "exports",
     "renewals",
@@ -124,7 +126,7 @@ ACTIONS |= {"api-claims-history", "api-plans-lock"}
 ACTIONS |= {f"api-features-{verb}" for verb in ("review", "decide", "lineage")}
 ACTIONS |= {f"api-features-{verb}" for verb in ("rename", "merge", "split")}
 ACTIONS |= {"api-assay-batches-void", "api-assay-batches-decide-void", "api-assay-quality-qc"}
-ACTIONS |= {"api-assay-batches-values"}
+ACTIONS |= {"api-assay-batches-values", "api-participants-values"}
 VALUE_READERS = "SD CD AU"
 ACTIONS |= {"api-webhooks-list", "api-webhooks-detail", "api-webhooks-take-up"}
 ACTIONS |= {f"api-webhooks-{verb}" for verb in ("deliveries", "end", "replay", "rotate")}

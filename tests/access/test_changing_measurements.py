@@ -61,6 +61,8 @@ def test_batches_are_judged_and_voided_by_those_who_may(who, place, world, brows
     assert caller.get(f"{path}/qc").status_code == outcome(who, readers, place)
     values = caller.get(f"{path}/values?format=csv").status_code
     assert values == outcome(who, VALUE_READERS, place)
+    of_person = client.get(f"/api/v1/participants/{world.people[place].pk}/values").status_code
+    assert of_person == outcome(who, VALUE_READERS, place)
     for verb, roles in (("void", VOID_ASKERS), ("decide-void", VOID_DECIDERS)):
         expected = outcome(who, roles, place)
         status = caller.post(f"{path}/{verb}", {}, format="json").status_code

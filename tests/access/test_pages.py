@@ -23,6 +23,7 @@ from tests.access.table import (
     STAFF_READERS,
     STARTERS,
     UPLOAD_READERS,
+    VALUE_READERS,
     WITHDRAWERS,
 )
 from tests.access.world import EVERYBODY, Identity, World, account_of, api_of, outcome, page_outcome
@@ -87,9 +88,13 @@ def test_pages_are_shown_as_the_table_says(who, world, browse, client):
             ("person-merge", CORRECTORS),
             ("person-move", MOVERS),
             ("person-visit", CONSENTERS),
+            ("person-values", VALUE_READERS),
         ):
             expected = page_outcome(who, roles, READERS["participants"], place)
             assert page.get(reverse(name, args=[person.pk])).status_code == expected, (name, place)
+        batch = world.keys["assay-batches"][place]
+        expected = page_outcome(who, VALUE_READERS, READERS["assay-batches"], place)
+        assert page.get(reverse("batch-values", args=[batch])).status_code == expected, place
         assessment = world.keys["assessments"][place]
         for name, roles in (
             ("entry-second", CORRECTORS),

@@ -99,7 +99,7 @@ def a_world() -> World:
     plan = Plan.objects.create(study=study, name="p", data={"case": ["a"], "control": ["b"]})
     claim = Claim.objects.create(code="K1", study=study, kind="feature", stratum="all")
     dictionary = models.VariableDictionary.objects.create(study=study, version=1, variables=[])
-    shared = (("features", FeatureFactory()), ("plans", plan), ("dictionaries", dictionary))
+    shared = (("features", FeatureFactory(name="f")), ("plans", plan), ("dictionaries", dictionary))
     for resource, row in shared:
         made.add(resource, "shared", row.pk)
     made.add("claims", "shared", claim.code)
@@ -171,6 +171,13 @@ def furnish(world: World, place: str, site: models.Site) -> None:
     }
     for resource, key in rows.items():
         world.add(resource, place, key)
+    models.BatchFeature.objects.create(
+        batch_id=rows["assay-batches"],
+        position=0,
+        feature=FeatureFactory(name="f"),
+        source_name="f",
+        unit="relative",
+    )
     world.sites[place], world.people[place] = site, person
     world.uploads[place] = {kind: str(upload.pk) for kind, upload in uploads.items()}
 
