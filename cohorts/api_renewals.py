@@ -33,7 +33,15 @@ class RenewalSerializer(serializers.Serializer[Any]):
 class ConsentChangesSerializer(serializers.Serializer[Any]):
     """What is wrong in the record, as it stands on the paper."""
 
-    form_version = serializers.CharField(max_length=40, required=False)
+    form_version = serializers.CharField(
+        max_length=40, required=False, allow_blank=True, help_text="Empty: none, but a basis."
+    )
+    form_language = serializers.CharField(
+        max_length=16,
+        required=False,
+        allow_blank=True,
+        help_text="With form_version, where that is registered in several languages.",
+    )
     signed_on = serializers.DateField(required=False)
     scopes = serializers.ListField(
         child=serializers.ChoiceField(choices=list(SCOPES)), required=False

@@ -89,6 +89,7 @@ def person(request: HttpRequest, participant_id: int) -> HttpResponse:
         and not one.left_on,
         "scales": Instrument.objects.filter(n_items__isnull=False),
         "may_record_consent": access.may(user, "consent", "C", one.site_id),
+        "may_correct_consent": access.may(user, "consent", "U", one.site_id),
         "may_read_values": access.may(user, "row_values", "R", one.site_id),
         "values": [each for each in measured.of_person(one, user=user) if each.bounds],
     }

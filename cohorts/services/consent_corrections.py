@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from typing import Any, Final
 
 from django.db import transaction
@@ -12,10 +13,14 @@ from cohorts.errors import NotAllowed, UnusableRequest
 from cohorts.models import Change, Consent, ConsentForm, Participant, User
 from cohorts.sentences import say
 from cohorts.services import correctable
+from cohorts.services import history as events
 from cohorts.services.consent import hold_to_its_form
+from cohorts.services.history import Past
 from cohorts.services.identity import refuse_merged
 
-CORRECTABLE: Final = ("form_version", "signed_on", "scopes", "basis")
+CORRECTABLE: Final = ("form_version", "form_language", "signed_on", "scopes", "basis")
+_OF_THE_FORM: Final = ("form_version", "form_language")
+_UNTOLD: Final = ("recorded_at", "recorded_by_id")
 
 
 @transaction.atomic
@@ -39,11 +44,11 @@ def correct(
     consent = Consent.objects.select_related("form").get(pk=consent_id)
     consent.participant = person
     _refuse(consent, changes, reason, by, version)
-    for name, value in changes.items():
-        if name == "form_version":
-            consent.form = _form(person, value)
-        else:
-            setattr(consent, name, sorted(set(value)) if name == "scopes" else value)
+    if "form_version" in changes:
+        consent.form = _form(person, changes["form_version"], changes.get("form_language"))
+    for name in set(changes) - set(_OF_THE_FORM):
+        value = changes[name]
+        setattr(consent, name, sorted(set(value)) if name == "scopes" else value)
     consent.version += 1
     hold_to_its_form(consent)
     consent.full_clean()
@@ -59,13 +64,43 @@ def correct(
     return consent
 
 
-def _form(person: Participant, version: str) -> ConsentForm:
-    found = list(ConsentForm.objects.filter(site=person.site, version=version)[:2])
-    if len(found) != 1:
+def past_of(consent: Consent) -> list[Past]:
+    """Every state of the record, the newest first; a form by its version, not by its number."""
+    past = events.past_of(consent)
+    known = ConsentForm.objects.filter(site=consent.participant.site_id)
+    words = {form.pk: f"{form.version} {form.language}".strip() for form in known}
+    return [replace(each, changed=tuple(_told(each, words))) for each in past]
+
+
+def _told(event: Past, forms: Mapping[int, str]) -> Iterator[tuple[str, Any, Any]]:
+    for name, was, now in event.changed:
+        if name == "form_id":
+            yield "form_version", forms.get(was), forms.get(now)
+        elif name not in _UNTOLD:
+            yield name, was, now
+
+
+def _form(person: Participant, version: str, language: str | None) -> ConsentForm | None:
+    """The form of that version; none for an empty one, where the basis is said instead."""
+    if not version:
+        return None
+    registered = ConsentForm.objects.filter(site=person.site, version=version)
+    if language is not None:
+        registered = registered.filter(language=language)
+    found = list(registered[:2])
+    if not found:
         raise UnusableRequest(
             say(
-                "%(site)s has not one form of the version %(version)s; name one that is "
-                "registered in one language.",
+                "%(site)s has no form of the version %(version)s: check it.",
+                site=person.site.code,
+                version=version,
+            )
+        )
+    if len(found) > 1:
+        raise UnusableRequest(
+            say(
+                "%(site)s has the version %(version)s in several languages: say which was signed "
+                "(form_language).",
                 site=person.site.code,
                 version=version,
             )
@@ -84,6 +119,6 @@ def _refuse(
     correctable.refuse_erased(person, clock.today())
     correctable.refuse_without_reason(reason)
     correctable.refuse_strange(changes, CORRECTABLE)
-    if not changes:
+    if not changes or set(changes) == {"form_language"}:
         raise UnusableRequest(say("Name what is to be corrected."))
     correctable.refuse_older(person, consent.version, version)

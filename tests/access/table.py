@@ -73,6 +73,7 @@ PAGES = {
     "upload",
     "withdrawal",
     "consent",
+    "consent-record",
     "upload-report",
     "queries",
     "query",

@@ -95,6 +95,12 @@ def test_pages_are_shown_as_the_table_says(who, world, browse, client):
         batch = world.keys["assay-batches"][place]
         expected = page_outcome(who, VALUE_READERS, READERS["assay-batches"], place)
         assert page.get(reverse("batch-values", args=[batch])).status_code == expected, place
+        consent = reverse("consent-record", args=[world.keys["consents"][place]])
+        expected = page_outcome(who, READERS["consents"], READERS["consents"], place)
+        assert page.get(consent).status_code == expected, place
+        expected = page_outcome(who, CONSENTERS, READERS["consents"], place)
+        sent = page.post(consent, {}).status_code  # what is sent by who may is refused for its gaps
+        assert sent == (422 if expected == 200 else expected), place
         assessment = world.keys["assessments"][place]
         for name, roles in (
             ("entry-second", CORRECTORS),

@@ -11,7 +11,7 @@ from django.utils import timezone
 from cohorts.errors import ChangedMeanwhile, NotAllowed, UnusableRequest
 from cohorts.models import EVENTS, Change, Consent, ConsentForm, Participant
 from cohorts.services import consent, consent_corrections
-from tests.factories import SCOPES, ConsentFactory, SampleFactory, user_with
+from tests.factories import SCOPES, ConsentFactory, SampleFactory, SiteFactory, user_with
 
 pytestmark = pytest.mark.django_db
 
@@ -71,7 +71,7 @@ def test_a_correction_lowers_no_withdrawal(signed, nurse, level):
         ({"reason": " "}, "Say why the record is corrected"),
         ({"recorded_by": 1}, "'recorded_by' is not corrected here; what can be is form_version"),
         ({"signed_on": date(2999, 1, 1)}, "2999-01-01 is still to come"),
-        ({"form_version": "9.9"}, "has not one form of the version 9.9"),
+        ({"form_version": "9.9"}, "has no form of the version 9.9"),
     ],
 )
 def test_what_cannot_be_is_refused_and_changes_nothing(signed, nurse, more, sentence):
@@ -121,3 +121,65 @@ def test_the_api_corrects_the_state_that_it_names(signed, nurse, api):
     done = client.post(f"{path}/correct", body, format="json", headers=seen)
     assert (done.json()["version"], done.json()["signed_on"]) == (2, "2024-03-30")
     assert client.post(f"{path}/correct", body, format="json", headers=seen).status_code == 412
+
+
+def test_a_form_of_two_languages_is_named_with_its_language(signed, nurse):
+    site = signed.participant.site
+    for language in ("en", "ja"):
+        ConsentForm.objects.create(site=site, version="2", language=language)
+    with pytest.raises(UnusableRequest, match="the version 2 in several languages: say which"):
+        corrected(signed, nurse, form_version="2")
+    assert corrected(signed, nurse, form_version="2", form_language="ja").form.language == "ja"
+    assert corrected(signed, nurse, form_version="", version=2).form is None
+
+
+def filled_in(signed, **changed):
+    """What the page sends: every field as it stands, but for what was changed."""
+    said = {"signed_on": signed.signed_on, "basis": signed.basis, "scopes": signed.scopes}
+    return {**said, "form": "", "version": signed.version, "reason": "wrong line", **changed}
+
+
+def test_the_page_corrects_a_consent_and_shows_what_was(signed, nurse, browse):
+    form = ConsentForm.objects.create(
+        site=signed.participant.site, version="2", language="ja", offered_scopes=SCOPES
+    )
+    page, address = browse(nurse), f"/consents/{signed.pk}/"
+    assert address in page.get(f"/participants/{signed.participant_id}/").content.decode()
+    sent = filled_in(signed, form=form.pk, scopes=SCOPES, reason="read from the wrong line")
+    answer = page.post(address, sent, follow=True)
+    shown = answer.content.decode()
+    assert "The consent is corrected: this is version 2." in shown
+    assert "Form version: nothing → 2 ja" in shown
+    assert "Scopes: Store samples, Metabolomics → " in shown
+    assert ("read from the wrong line" in shown, nurse.username in shown) == (True, True)
+    signed.refresh_from_db()
+    assert (signed.form, signed.scopes) == (form, SCOPES)
+
+
+@pytest.mark.parametrize(
+    ("changed", "sentence"),
+    [
+        ({"version": 7, "basis": "by letter"}, "it is version 1, you have seen 7"),
+        ({"reason": ""}, "Say why the record is corrected."),
+        ({}, "Name what is to be corrected."),
+        ({"basis": ""}, "Name the signed form, or on what basis data may be used."),
+        ({"signed_on": "31/02/2024"}, "Not a date; write YYYY-MM-DD."),
+        ({"signed_on": "2999-01-01"}, "2999-01-01 is still to come: check the day."),
+    ],
+)
+def test_the_page_refuses_in_words_and_changes_nothing(signed, nurse, browse, changed, sentence):
+    answer = browse(nurse).post(f"/consents/{signed.pk}/", filled_in(signed, **changed))
+    assert answer.status_code == 422
+    assert sentence in answer.content.decode()
+    signed.refresh_from_db()
+    assert (signed.version, signed.basis) == (1, "signed on paper")
+
+
+def test_who_only_reads_consents_sees_the_history_and_no_form(signed, browse):
+    page = browse(user_with("SD", signed.participant.site))
+    shown = page.get(f"/consents/{signed.pk}/").content.decode()
+    assert "What was recorded before" in shown
+    assert "Why it is corrected" not in shown
+    assert page.post(f"/consents/{signed.pk}/", filled_in(signed)).status_code == 403
+    elsewhere = user_with("SC", SiteFactory())
+    assert browse(elsewhere).get(f"/consents/{signed.pk}/").status_code == 404
