@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
 from typing import Any
 
+from django.db.models import QuerySet
 from drf_spectacular.utils import extend_schema
 from rest_framework import serializers
 from rest_framework.decorators import action
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from analysis import quality
 from cohorts.api_base import ScopedViewSet
 from cohorts.models import AssayBatch
+from cohorts.services import quality
+from cohorts.views import user_of
 
 
 class FeatureQualitySerializer(serializers.Serializer[Any]):
@@ -31,6 +32,13 @@ class QualitySerializer(serializers.Serializer[Any]):
     rsd_limit_percent = serializers.FloatField()
     blank_limit_percent = serializers.FloatField()
     missing_limit_percent = serializers.FloatField()
+    failing_limit_percent = serializers.FloatField(
+        help_text="Share of features over a limit that a batch may have."
+    )
+    limits_of = serializers.CharField(help_text="study, platform or batch.")
+    accepted = serializers.BooleanField(
+        allow_null=True, help_text="Null for a batch without QC pools and blanks."
+    )
     features = FeatureQualitySerializer(many=True)
     drift = serializers.ListField(
         child=serializers.ListField(child=serializers.FloatField()),
@@ -46,8 +54,21 @@ class QualityViewSet(ScopedViewSet):
     related = ("site__study",)
     verbs = {"qc": "R"}
 
+    def resource_of(self, action: str) -> str:
+        return "quality_report"
+
+    def get_queryset(self) -> QuerySet[AssayBatch]:
+        if getattr(self, "swagger_fake_view", False):
+            return AssayBatch.objects.none()
+        rows: QuerySet[AssayBatch] = AssayBatch.objects.reported_to(self.request.user)
+        return rows.select_related(*self.related)
+
     @extend_schema(responses={200: QualitySerializer})
     @action(detail=True, methods=["get"])
     def qc(self, request: Request, pk: str) -> Response:
-        """RSD, blanks and gaps of each feature against the study's limits, and the drift."""
-        return Response(asdict(quality.report_of(self.get_object())))
+        """RSD, blanks and gaps of each feature against the acceptance limits, and the drift.
+
+        An analyst reads it of batches of enough people, without what counts them.
+        """
+        report = quality.report_for(user_of(request), self.get_object())
+        return Response(QualitySerializer(report).data)

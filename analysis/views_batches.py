@@ -10,13 +10,12 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.utils.translation import gettext as _
 
-from analysis import quality
 from analysis.drift_figure import drift
 from cohorts import access
 from cohorts.errors import DomainError
 from cohorts.forms_features import ReasonForm
 from cohorts.models import AssayBatch, BatchVoid, User
-from cohorts.services import voiding
+from cohorts.services import quality, voiding
 from cohorts.views import PAGE, site_of, user_of, zone_of
 
 
@@ -24,9 +23,9 @@ from cohorts.views import PAGE, site_of, user_of, zone_of
 def batches(request: HttpRequest, code: str) -> HttpResponse:
     """Batches of a site, the newest first."""
     here, user = site_of(request, code), user_of(request)
-    if not access.may(user, "assay", "R", here.pk):
+    if not access.may(user, "quality_report", "R", here.pk):
         raise PermissionDenied
-    rows = AssayBatch.objects.visible_to(user).filter(site=here).order_by("-pk")
+    rows = AssayBatch.objects.reported_to(user).filter(site=here).order_by("-pk")
     page = Paginator(rows, PAGE).get_page(request.GET.get("page"))
     return render(request, "analysis/batches.html", {"site": here, "page": page})
 
@@ -35,13 +34,13 @@ def batches(request: HttpRequest, code: str) -> HttpResponse:
 def batch(request: HttpRequest, batch_id: int) -> HttpResponse:
     """One batch: what its QC says, and the way to void it."""
     user = user_of(request)
-    rows = AssayBatch.objects.visible_to(user).select_related("site__study", "upload", "replaces")
+    rows = AssayBatch.objects.reported_to(user).select_related("site__study", "upload", "replaces")
     found = get_object_or_404(rows, pk=batch_id)
     asked = BatchVoid.objects.open().filter(batch=found).select_related("asked_by").first()
     form = ReasonForm(request.POST if "ask" in request.POST else None)
     if request.method == "POST" and _done(request, found, user, form):
         return redirect("batch", found.pk)
-    report = quality.report_of(found)
+    report = quality.report_for(user, found)
     accepted = found.status == AssayBatch.Status.ACCEPTED
     context = {
         "batch": found,

@@ -50,6 +50,8 @@ TABLE: Final[dict[str, dict[str, str]]] = {
     "destruction": {"SC": "R", "SD": "AR", "LT": "CR", "CD": "R", "AU": "R"},
     "assessment": {"SC": "CRU", "SD": "RU", "CD": "R", "AU": "R"},
     "assay": {"SC": "R", "SD": "CR", "LT": "CR", "CD": "R", "AU": "R"},
+    # An analyst's is coarser, and of batches of enough people alone (`AssayBatch`'s QuerySet).
+    "quality_report": {"SC": "R", "SD": "R", "LT": "R", "CA": "R", "CD": "R", "AU": "R"},
     "embargo": {"SD": "R", "CD": "RU", "AU": "R"},
     # C proposes a corrected table, A accepts somebody else's.
     "assay_correction": {"SD": "AC", "LT": "C", "CD": "A"},

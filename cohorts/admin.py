@@ -5,6 +5,7 @@ from __future__ import annotations
 from django import forms
 from django.contrib import admin, messages
 from django.contrib.admin.helpers import ActionForm
+from django.db import transaction
 from django.utils.html import format_html
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
@@ -12,7 +13,7 @@ from django.utils.translation import gettext_lazy as _
 from cohorts import access, admin_accounts, admin_people, admin_samples, models
 from cohorts.admin_site import READ_ONLY_ROWS, ScopedAdmin, roles_in, site
 from cohorts.errors import DomainError
-from cohorts.services import embargo, pausing, phenotyping
+from cohorts.services import batch_rules, embargo, pausing, phenotyping
 from cohorts.services import erasure as service
 
 PARTS = (admin_accounts, admin_people, admin_samples)  # each registers its own models
@@ -44,6 +45,11 @@ class ReferenceAdmin(ScopedAdmin):
 class StudyAdmin(ScopedAdmin):
     editable = True
     list_display = ["title", "code", "more_groups"]
+
+    def save_model(self, request, obj, form, change):
+        with transaction.atomic():
+            super().save_model(request, obj, form, change)
+            batch_rules.recheck_study(obj)
 
 
 class PauseForm(ActionForm):

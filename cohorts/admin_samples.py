@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from django.contrib import admin
+from django.db import transaction
 
 from cohorts import access, models
 from cohorts.admin_site import READ_ONLY_ROWS, ScopedAdmin, site
 from cohorts.models.query import SUBJECTS
+from cohorts.services import batch_rules
 
 
 class QueryEventInline(admin.TabularInline):
@@ -116,3 +118,26 @@ class ReferenceRangeAdmin(ScopedAdmin):
     list_filter = ["sex", "to_be_confirmed"]
     list_select_related = ["feature"]
     raw_id_fields = ["feature"]
+
+    def save_model(self, request, obj, form, change):
+        with transaction.atomic():
+            super().save_model(request, obj, form, change)
+            batch_rules.recheck_ranged(obj.feature)
+
+
+@admin.register(models.AcceptanceLimits, site=site)
+class AcceptanceLimitsAdmin(ScopedAdmin):
+    """Editable: batches are held against them, and asked about anew."""
+
+    editable = True
+    list_display = [
+        *("study", "platform", "batch", "rsd_percent", "blank_percent", "missing_percent"),
+        *("failing_percent", "reason"),
+    ]
+    list_select_related = ["study", "batch__site"]
+    raw_id_fields = ["batch"]
+
+    def save_model(self, request, obj, form, change):
+        with transaction.atomic():
+            super().save_model(request, obj, form, change)
+            batch_rules.recheck_held_to(obj)

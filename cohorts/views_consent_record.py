@@ -27,7 +27,8 @@ def record(request: HttpRequest, consent_id: int) -> HttpResponse:
     may_correct = access.may(user, "consent", "U", person.site_id)
     if request.method == "POST" and not may_correct:
         raise PermissionDenied
-    form = ConsentCorrectionForm(request.POST or None, consent=consent)
+    sent = request.POST if request.method == "POST" else None
+    form = ConsentCorrectionForm(sent, consent=consent)
     if request.method == "POST" and form.is_valid() and _corrected(request, consent, user, form):
         return redirect("consent-record", consent.pk)
     context = {

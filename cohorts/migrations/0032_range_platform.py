@@ -6,7 +6,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('cohorts', '0031_site_paused'),
+        ("cohorts", "0031_site_paused"),
     ]
 
     operations = [

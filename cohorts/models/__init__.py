@@ -1,5 +1,6 @@
 """What is stored, and what is never allowed."""
 
+from cohorts.models.acceptance import AcceptanceLimits
 from cohorts.models.account import ApiToken, User
 from cohorts.models.assay import (
     AssayBatch,
@@ -37,6 +38,7 @@ from cohorts.models.voiding import BatchVoid
 
 __all__ = [
     "EVENTS",
+    "AcceptanceLimits",
     "ApiToken",
     "AssayBatch",
     "AssayRow",

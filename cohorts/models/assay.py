@@ -4,19 +4,26 @@ from __future__ import annotations
 
 from datetime import date
 from enum import IntEnum
-from typing import ClassVar, Self
+from typing import TYPE_CHECKING, ClassVar, Self
 
 import numpy as np
+from django.conf import settings
 from django.core.validators import RegexValidator
 from django.db import models
 from django.db.models import F, Q
 from django.utils.translation import gettext_lazy as _
 from numpy.typing import NDArray
 
+from cohorts import access
 from cohorts.models.sample import Sample
 from cohorts.models.scoping import ScopedQuerySet
 from cohorts.models.site import Site
 from cohorts.models.upload import Upload
+
+if TYPE_CHECKING:
+    from django.contrib.auth.models import AnonymousUser
+
+    from cohorts.models.account import User
 
 
 class ValueFlag(IntEnum):
@@ -128,6 +135,17 @@ class AssayBatchQuerySet(ScopedQuerySet["AssayBatch"]):
         """Accepted, and no embargo keeps it from the runs of that day."""
         free = Q(embargo_until=None) | Q(embargo_until__lte=on)
         return self.accepted().filter(free)
+
+    def reported_to(self, user: User | AnonymousUser) -> Self:
+        """Batches whose quality the user may read: of an analyst, those of k people and more."""
+        seen = self.visible_to(user)
+        if not access.reach(user, "quality_report").everywhere or access.may(user, "assay", "R"):
+            return seen
+        people = models.Count("rows__sample__participant", distinct=True)
+        enough = AssayBatch.objects.annotate(n_people=people).filter(
+            n_people__gte=settings.DISCLOSURE_K
+        )
+        return self.filter(pk__in=enough.order_by().values("pk"))
 
 
 class AssayBatch(models.Model):

@@ -48,6 +48,11 @@ class Study(models.Model):
     qc_rsd_percent = models.FloatField(_("RSD of QC pools, at most (%)"), default=30.0)
     qc_blank_percent = models.FloatField(_("blank against QC pools, at most (%)"), default=30.0)
     qc_missing_percent = models.FloatField(_("missing values, at most (%)"), default=30.0)
+    qc_failing_percent = models.FloatField(
+        _("features over a limit, at most (%)"),
+        default=20.0,
+        help_text=_("A batch with more of them raises a data query."),
+    )
 
     objects: ClassVar = StudyQuerySet.as_manager()
 
@@ -57,7 +62,12 @@ class Study(models.Model):
         constraints = [
             models.CheckConstraint(
                 name="study_qc_limits_above_zero",
-                condition=Q(qc_rsd_percent__gt=0, qc_blank_percent__gt=0, qc_missing_percent__gt=0),
+                condition=Q(
+                    qc_rsd_percent__gt=0,
+                    qc_blank_percent__gt=0,
+                    qc_missing_percent__gt=0,
+                    qc_failing_percent__gt=0,
+                ),
                 violation_error_message=_("An acceptance limit is a percentage above 0."),
             )
         ]

@@ -20,6 +20,8 @@ _MASS_SPECTROMETRY: Final = re.compile(
 )
 _NMR: Final = re.compile(r"\bnmr\b|nuclear magnetic", re.IGNORECASE)
 
+STUDY: Final = "study"
+
 
 class Unwritable(ValueError):
     """What a format has no word for; the sentence says what to do."""
@@ -43,12 +45,13 @@ class OutFeature:
 
 @dataclass(frozen=True)
 class OutAssayed:
-    """A study sample of a batch, and whose it is."""
+    """A sample of a batch: ``kind`` study with whose it is, or qc and blank, which are nobody's."""
 
     sample: str
-    participant: str
-    group: str
-    sex: str
+    participant: str = ""
+    group: str = ""
+    sex: str = ""
+    kind: str = STUDY
 
 
 @dataclass(frozen=True)
@@ -65,6 +68,11 @@ class OutBatch:
     samples: tuple[OutAssayed, ...]
     values: NDArray[np.float64]
     flags: NDArray[np.uint8]
+
+    @property
+    def has_controls(self) -> bool:
+        """Whether pools or blanks stand among the samples."""
+        return any(one.kind != STUDY for one in self.samples)
 
     @property
     def technology(self) -> str:

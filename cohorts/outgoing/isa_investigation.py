@@ -78,10 +78,10 @@ def _study(site: OutSite, batch: OutBatch) -> Iterator[Line]:
 
 def _factors() -> Iterator[Line]:
     yield ("STUDY FACTORS",)
-    yield ("Study Factor Name", "Group", "Sex")
-    yield ("Study Factor Type", "study group", "biological sex")
-    yield ("Study Factor Type Term Accession Number", "", "")
-    yield ("Study Factor Type Term Source REF", "", "")
+    yield ("Study Factor Name", "Group", "Sex", "Sample type")
+    yield ("Study Factor Type", "study group", "biological sex", "sample type")
+    yield ("Study Factor Type Term Accession Number", "", "", "")
+    yield ("Study Factor Type Term Source REF", "", "", "")
 
 
 def _assays(batch: OutBatch, parts: Sequence[str]) -> Iterator[Line]:

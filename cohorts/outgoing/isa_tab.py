@@ -54,10 +54,11 @@ def _sheet(rows: Iterable[Iterable[str]]) -> str:
 def _study(batch: OutBatch) -> str:
     head = ("Source Name", "Characteristics[Organism]", "Term Source REF", "Term Accession Number",
             "Characteristics[Organism part]", "Protocol REF", "Sample Name",
-            "Factor Value[Group]", "Factor Value[Sex]")  # fmt: skip
+            "Factor Value[Group]", "Factor Value[Sex]", "Factor Value[Sample type]")  # fmt: skip
     human = ("Homo sapiens", "NCBITAXON", "http://purl.obolibrary.org/obo/NCBITaxon_9606")
-    rows = [(one.participant, *human, batch.matrix, "Sample collection", one.sample, one.group,
-             one.sex) for one in batch.samples]  # fmt: skip
+    # A pool or a blank is its own source.
+    rows = [(one.participant or one.sample, *human, batch.matrix, "Sample collection", one.sample,
+             one.group, one.sex, one.kind) for one in batch.samples]  # fmt: skip
     return _sheet([head, *rows])
 
 

@@ -64,7 +64,10 @@ def _head(site: OutSite, part: OutPart) -> Iterator[str]:
           "(NAME:VALUE pairs separated by |)[tab]Additional sample data"  # fmt: skip
     for one in batch.samples:
         yield "\t".join(
-            [f"{'SUBJECT_SAMPLE_FACTORS':<33}", one.participant, one.sample, _factors(one), ""]
+            [
+                *(f"{'SUBJECT_SAMPLE_FACTORS':<33}", one.participant or "-", one.sample),
+                *(_factors(one, part.batch.has_controls), ""),
+            ]
         )
     yield from _section("COLLECTION", "CO", COLLECTION_SUMMARY="-", SAMPLE_TYPE=batch.matrix)
     yield from _section("TREATMENT", "TR", TREATMENT_SUMMARY="-")
@@ -93,8 +96,9 @@ def _section(name: str, short: str, **pairs: str) -> Iterator[str]:
         yield f"{short}:{key:<30}\t{' '.join(value.split()) or '-'}"
 
 
-def _factors(one: OutAssayed) -> str:
-    return f"Group:{one.group} | Sex:{one.sex}"
+def _factors(one: OutAssayed, with_kind: bool) -> str:
+    kind = f" | Sample_type:{one.kind}" if with_kind else ""
+    return f"Group:{one.group or '-'} | Sex:{one.sex or '-'}{kind}"
 
 
 def _values(part: OutPart) -> Iterator[str]:
@@ -104,7 +108,7 @@ def _values(part: OutPart) -> Iterator[str]:
     yield f"{section}:UNITS\t{part.unit}"
     yield f"{section}_START"
     yield "\t".join(["Samples", *(one.sample for one in samples)])
-    yield "\t".join(["Factors", *(_factors(one) for one in samples)])
+    yield "\t".join(["Factors", *(_factors(one, part.batch.has_controls) for one in samples)])
     for place, feature in enumerate(part.features):
         yield "\t".join([feature.name, *(part.cell(row, place) for row in range(len(samples)))])
     yield f"{section}_END"

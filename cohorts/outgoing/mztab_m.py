@@ -93,7 +93,8 @@ def _assays(part: OutPart) -> Iterator[tuple[str, str]]:
     of_group: dict[str, list[str]] = {}
     for n, one in enumerate(part.batch.samples, start=1):
         yield f"sample[{n}]", one.sample
-        yield f"sample[{n}]-description", f"participant {one.participant}, {one.sex}"
+        whose = f"participant {one.participant}, {one.sex}" if one.participant else one.kind
+        yield f"sample[{n}]-description", whose
         yield f"sample[{n}]-species[1]", "[NCBITaxon, NCBITaxon:9606, Homo sapiens, ]"
         yield f"sample[{n}]-tissue[1]", f"[, , {_parameter(part.batch.matrix)}, ]"
         # The platform keeps tables and no raw data; the format wants a place for them all the same.
@@ -101,7 +102,7 @@ def _assays(part: OutPart) -> Iterator[tuple[str, str]]:
         yield f"assay[{n}]", one.sample
         yield f"assay[{n}]-sample_ref", f"sample[{n}]"
         yield f"assay[{n}]-ms_run_ref", f"ms_run[{n}]"
-        of_group.setdefault(one.group, []).append(f"assay[{n}]")
+        of_group.setdefault(one.group or one.kind, []).append(f"assay[{n}]")
     for n, (group, assays) in enumerate(of_group.items(), start=1):
         yield f"study_variable[{n}]", group
         yield f"study_variable[{n}]-description", f"group {group}"
@@ -110,7 +111,7 @@ def _assays(part: OutPart) -> Iterator[tuple[str, str]]:
 
 def _molecules(part: OutPart) -> Iterator[str]:
     numbers = range(1, len(part.batch.samples) + 1)
-    groups = range(1, len({one.group for one in part.batch.samples}) + 1)
+    groups = range(1, len({one.group or one.kind for one in part.batch.samples}) + 1)
     yield "\t".join(
         ["SMH", *_COLUMNS]
         + [f"abundance_assay[{n}]" for n in numbers]

@@ -6,7 +6,7 @@ from cohorts.ingest.assays import AssayColumn, AssayOptions, CheckedBatch
 from cohorts.ingest.facts import normalise
 from cohorts.models import AssayBatch, Feature, Sample, Site, Upload
 from cohorts.models.assay import pack_flags, pack_values
-from cohorts.services import assay_rows, suspicions, voiding
+from cohorts.services import assay_rows, batch_rules, voiding
 from cohorts.services.assay_plans import Revision
 
 
@@ -16,7 +16,7 @@ def revise(site: Site, upload: Upload, revision: Revision, options: AssayOptions
     old.status = AssayBatch.Status.VOIDED
     old.void_reason = f"Corrected: {upload.reason or 'rows were added'}"[:300]
     old.save(update_fields=["status", "void_reason"])
-    suspicions.recheck(old)
+    batch_rules.recheck(old)
     return store_batch(site, upload, revision.merged, options, replaces=old)
 
 
@@ -68,7 +68,7 @@ def store_batch(
             for head, values, flags in zip(batch.rows, batch.values, batch.flags, strict=True)
         ),
     )
-    suspicions.recheck(stored)
+    batch_rules.recheck(stored)
     return stored
 
 

@@ -20,7 +20,7 @@ from cohorts.models import (
     User,
 )
 from cohorts.sentences import say
-from cohorts.services import suspicions
+from cohorts.services import batch_rules
 from cohorts.services.books import feature_facts
 
 
@@ -61,7 +61,7 @@ def lead_to(feature: Feature, columns: Iterable[BatchFeature]) -> int:
             ) from mismatch
     BatchFeature.objects.bulk_update(moved, ["feature", "factor"], batch_size=500)
     for batch in {column.batch_id: column.batch for column in moved}.values():
-        suspicions.recheck(batch)
+        batch_rules.recheck(batch)
     return len(moved)
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -71,7 +71,12 @@ def with_batches(
                     missing=missing[0],
                 )
             )
-    made = tuple(batch for batch in _batches(batches, records.people) if batch.samples)
+    # A batch of pools and blanks alone is nobody's values.
+    made = tuple(
+        batch
+        for batch in _batches(batches, records.people)
+        if any(one.participant for one in batch.samples)
+    )
     if not made:
         raise UnusableRequest(
             say("%(site)s has no assay values that may be exported.", site=site.code)
@@ -82,11 +87,11 @@ def with_batches(
 def _batches(batches: Iterable[AssayBatch], people: Iterable[OutPerson]) -> Iterable[OutBatch]:
     by_code = {person.code: person for person in people}
     for batch in batches:
-        study = AssayRow.objects.filter(batch=batch, sample_type=AssayRow.Type.STUDY)
+        stored = AssayRow.objects.filter(batch=batch).select_related("sample__participant")
         rows = [
-            (row, row.sample)
-            for row in study.select_related("sample__participant").order_by("pk")
-            if row.sample is not None and row.sample.participant.code in by_code
+            row
+            for row in stored.order_by("pk")
+            if row.sample is None or row.sample.participant.code in by_code
         ]
         columns = batch.columns.select_related("feature").order_by("position")
         features = tuple(
@@ -106,16 +111,13 @@ def _batches(batches: Iterable[AssayBatch], people: Iterable[OutPerson]) -> Iter
 def _batch(
     batch: AssayBatch,
     features: tuple[OutFeature, ...],
-    rows: list[tuple[AssayRow, Sample]],
+    rows: list[AssayRow],
     people: dict[str, OutPerson],
 ) -> OutBatch:
     shape = (len(rows), len(features))
     values, flags = np.empty(shape), np.empty(shape, dtype=np.uint8)
-    samples = []
-    for n, (row, sample) in enumerate(rows):
+    for n, row in enumerate(rows):
         values[n], flags[n] = row.values, row.flags
-        person = people[sample.participant.code]
-        samples.append(OutAssayed(sample.code, person.code, person.group, person.sex))
     return OutBatch(
         key=batch.pk,
         label=batch.label,
@@ -124,10 +126,27 @@ def _batch(
         scale=batch.scale,
         run_date=batch.run_date,
         features=features,
-        samples=tuple(samples),
+        samples=tuple(_assayed(rows, people)),
         values=values,
         flags=flags,
     )
+
+
+def _assayed(rows: Sequence[AssayRow], people: dict[str, OutPerson]) -> Iterator[OutAssayed]:
+    """Every row under a name of its own: pools and blanks often share one."""
+    taken = {row.sample.code for row in rows if row.sample is not None}
+    for row in rows:
+        if row.sample is not None:
+            person = people[row.sample.participant.code]
+            yield OutAssayed(row.sample.code, person.code, person.group, person.sex)
+            continue
+        name = row.label or row.sample_type
+        number = 1
+        while name in taken:
+            number += 1
+            name = f"{row.label or row.sample_type} {number}"
+        taken.add(name)
+        yield OutAssayed(name, kind=row.sample_type)
 
 
 def _sample(sample: Sample) -> OutSample:

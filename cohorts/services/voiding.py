@@ -11,7 +11,7 @@ from cohorts import access
 from cohorts.errors import NotAllowed, RefusedHandling
 from cohorts.models import AssayBatch, AssayRow, BatchVoid, Change, Site, User
 from cohorts.sentences import say
-from cohorts.services import suspicions
+from cohorts.services import batch_rules
 
 
 @transaction.atomic
@@ -55,7 +55,7 @@ def decide(batch_id: int, *, approve: bool, by: User) -> AssayBatch:
 def _void(batch: AssayBatch, asked: BatchVoid) -> None:
     batch.status, batch.void_reason = AssayBatch.Status.VOIDED, asked.reason
     batch.save(update_fields=["status", "void_reason"])
-    suspicions.recheck(batch)
+    batch_rules.recheck(batch)
     Change.objects.record(
         study=batch.site.study,
         site=batch.site,

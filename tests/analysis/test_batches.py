@@ -6,12 +6,12 @@ import numpy as np
 import pytest
 from django.core.exceptions import ValidationError
 
-from analysis.quality import report_of
 from analysis.stats.qc import qc_rsd_percent
 from cohorts.errors import NotAllowed, RefusedHandling
-from cohorts.models import AssayBatch, AssayRow, BatchVoid, Change
+from cohorts.models import AcceptanceLimits, AssayBatch, AssayRow, BatchVoid, Change, Query
 from cohorts.models.assay import pack_flags, pack_values
-from cohorts.services import uploads, voiding
+from cohorts.services import batch_rules, uploads, voiding
+from cohorts.services.quality import report_of
 from tests.factories import ConsentFactory, SampleFactory, SiteFactory, assayed_batch, user_with
 
 pytestmark = pytest.mark.django_db
@@ -54,6 +54,91 @@ def test_each_feature_is_held_against_the_studys_limits(batch):
     ]
     batch.site.study.qc_rsd_percent = 4
     assert len(report_of(batch).failing) == 2
+
+
+def test_limits_of_the_platform_and_of_the_batch_go_before_the_studys(batch):
+    said = {"study": batch.site.study, "reason": "the kit's manual"}
+    AcceptanceLimits.objects.create(platform="lc-ms", rsd_percent=4, **said)
+    report = report_of(batch)
+    assert (report.rsd_limit_percent, report.blank_limit_percent) == (4, 30)
+    assert (report.limits_of, len(report.failing)) == ("platform", 2)
+    AcceptanceLimits.objects.create(batch=batch, rsd_percent=90, blank_percent=90, **said)
+    report = report_of(batch)
+    assert (report.limits_of, report.rsd_limit_percent) == ("batch", 90)
+    assert [len(each.fails) for each in report.features] == [0, 1]  # what is missing
+
+
+@pytest.mark.parametrize(
+    ("said", "words"),
+    [
+        ({}, "of a platform or of one batch: name one"),
+        ({"platform": "LC-MS", "rsd_percent": 0}, "a percentage above 0"),
+        ({"platform": "LC-MS", "failing_percent": -1}, "a percentage above 0"),
+    ],
+)
+def test_limits_that_cannot_be_are_refused(batch, said, words):
+    limits = AcceptanceLimits(study=batch.site.study, reason="x", **said)
+    with pytest.raises(ValidationError, match=words):
+        limits.full_clean()
+
+
+def test_a_batch_outside_its_limits_is_asked_about_until_it_is_within(batch):
+    batch_rules.recheck(batch)
+    query = Query.objects.get(rule="qc")
+    assert query.text == (
+        "1 of 2 features are over a limit of QC, 20 % may be: shaky. Is the batch to be used? "
+        "No value was changed."
+    )
+    assert report_of(batch).accepted is False
+    said = {"study": batch.site.study, "reason": "a first try of the method"}
+    wider = AcceptanceLimits.objects.create(batch=batch, failing_percent=50, **said)
+    batch_rules.recheck_held_to(wider)
+    query.refresh_from_db()
+    assert (query.state, query.closed_by) == ("closed", None)
+    wider.delete()
+    batch_rules.recheck_study(batch.site.study)
+    batch.status, batch.void_reason = "voided", "wrong plate"
+    batch.save()
+    assert Query.objects.unsettled().filter(rule="qc").count() == 1
+    batch_rules.recheck(batch)
+    assert not Query.objects.unsettled().exists()
+
+
+def test_a_batch_without_pools_and_blanks_is_not_judged(batch):
+    batch.rows.exclude(sample_type="study").delete()
+    batch_rules.recheck(batch)
+    assert report_of(batch).accepted is None
+    assert not Query.objects.exists()
+
+
+def test_an_edit_of_limits_in_the_admin_asks_anew(batch, browse):
+    page = browse(user_with("CD"))
+    said = {"study": batch.site.study.pk, "platform": "LC-MS", "reason": "the kit's manual"}
+    page.post("/admin/cohorts/acceptancelimits/add/", said | {"rsd_percent": "4"})
+    assert "2 of 2 features" in Query.objects.get(rule="qc").text
+
+
+def test_an_analyst_reads_the_quality_of_enough_people_and_no_count_of_them(api, browse):
+    made = assayed_batch(
+        SiteFactory(code="FUK"), np.ones((12, 2)), group=["a"] * 12, features=["steady", "shaky"]
+    )
+    for order, values in enumerate(POOLS, start=1):
+        put(made, "qc", values, order)
+    for row in made.rows.filter(sample_type="study"):
+        AssayRow.objects.filter(pk=row.pk).update(packed_flags=pack_flags(np.array([2, 0])))
+    analyst = user_with("CA")
+    api.force_authenticate(analyst)
+    told = api.get(f"/api/v1/assay-batches/{made.pk}/qc").json()
+    assert (told["n_study"], told["n_qc"]) == (10, 3)
+    assert [each["missing_percent"] for each in told["features"]] == [None, None]
+    assert [len(each["fails"]) for each in told["features"]] == [0, 1]
+    page = browse(analyst)
+    assert f"/batches/{made.pk}/" in page.get("/sites/FUK/batches/").content.decode()
+    assert page.get(f"/batches/{made.pk}/").status_code == 200
+    assert page.get(f"/batches/{made.pk}/values/").status_code == 404
+    made.rows.filter(pk__in=made.rows.filter(sample_type="study").values("pk")[:3]).delete()
+    assert api.get(f"/api/v1/assay-batches/{made.pk}/qc").status_code == 404
+    assert page.get(f"/batches/{made.pk}/").status_code == 404
 
 
 def test_a_limit_of_nothing_is_refused(batch):

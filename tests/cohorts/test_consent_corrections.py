@@ -18,7 +18,7 @@ pytestmark = pytest.mark.django_db
 
 @pytest.fixture
 def signed():
-    return ConsentFactory(scopes=["store_samples", "metabolomics"], signed_on=date(2024, 4, 1))
+    return ConsentFactory(scopes=["metabolomics", "store_samples"], signed_on=date(2024, 4, 1))
 
 
 @pytest.fixture
@@ -149,8 +149,8 @@ def test_the_page_corrects_a_consent_and_shows_what_was(signed, nurse, browse):
     answer = page.post(address, sent, follow=True)
     shown = answer.content.decode()
     assert "The consent is corrected: this is version 2." in shown
-    assert "Form version: nothing → 2 ja" in shown
-    assert "Scopes: Store samples, Metabolomics → " in shown
+    assert "Signed form: nothing → 2 ja" in shown
+    assert "What the participant agreed to: Measure substances in them, Keep blood" in shown
     assert ("read from the wrong line" in shown, nurse.username in shown) == (True, True)
     signed.refresh_from_db()
     assert (signed.form, signed.scopes) == (form, SCOPES)

@@ -106,6 +106,32 @@ def test_our_own_readers_find_equal_values_flags_and_units(form, tmp_path):
 
 
 @pytest.mark.parametrize("form", WRITERS)
+def test_pools_and_blanks_come_back_as_what_they_are(form, tmp_path):
+    named = {"QC": "qc", "QC 2": "qc", "B": "blank"}
+    controls = tuple(OutAssayed(name, kind=kind) for name, kind in named.items())
+    values = np.vstack([VALUES, [[80, 0.5, 1], [81, 0.4, 1], [0.1, 0.1, 0.1]]])
+    with_controls = replace(
+        BATCH,
+        samples=(*BATCH.samples, *controls),
+        values=values,
+        flags=np.vstack([FLAGS, np.full((3, 3), MEASURED, dtype=np.uint8)]),
+    )
+    kinds, read = {}, {}
+    for content in texts_of(form, WRITERS[form](replace(SITE, batches=(with_controls,))), tmp_path):
+        table = read_assay_file(content, filename="returned")
+        found = assays.check(table, books(), AssayOptions(platform="LC-MS/MS", matrix="plasma"))
+        assert not found.report.faults, found.report.faults
+        (batch,) = found.batches
+        names = [column.feature.name for column in batch.features]
+        for head, row in zip(batch.rows, batch.values, strict=True):
+            kinds[head.label] = head.sample_type
+            if "arginine" in names:
+                read[head.label] = float(row[names.index("arginine")])
+    assert kinds == {"S-001": "study", "S-002": "study", **named}
+    assert read == {"S-001": 82.5, "S-002": 1e-7, "QC": 80, "QC 2": 81, "B": 0.1}
+
+
+@pytest.mark.parametrize("form", WRITERS)
 def test_an_excluded_value_leaves_as_no_value(form, tmp_path):
     excluded = replace(BATCH, flags=np.full_like(FLAGS, EXCLUDED))
     content = WRITERS[form](replace(SITE, batches=(excluded,)))

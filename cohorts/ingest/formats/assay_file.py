@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from typing import Final
 
 import pandas as pd
 
@@ -85,8 +87,13 @@ class LongRows:
         if len(self.lines) * 4 > MAX_CELLS:
             raise UnreadableFile(f"{self.name} has over {MAX_CELLS:,} cells; split it by samples.")
 
-    def table(self, encoding: str, warnings: Iterable[str] = ()) -> Table:
-        """The table; the column batch is there only if a batch is named."""
+    def table(
+        self, encoding: str, samples: Iterable[DescribedSample], warnings: Iterable[str] = ()
+    ) -> Table:
+        """The table; the columns batch and sample_type are there only if the file has them."""
+        kinds = sample_types(samples)
+        if kinds:
+            self.cells["sample_type"] = [kinds.get(one, "study") for one in self.cells["sample"]]
         columns = {
             column: pd.array(texts, dtype="str")
             for column, texts in self.cells.items()
@@ -94,6 +101,32 @@ class LongRows:
         }
         frame = pd.DataFrame(columns, index=pd.Index(self.lines, name="row"))
         return Table(frame, encoding, warnings=tuple(warnings))
+
+
+def sample_types(samples: Iterable[DescribedSample]) -> dict[str, str]:
+    """Sample -> qc or blank, of those that the file's factors call so."""
+    return {
+        sample.sample: kind
+        for sample in samples
+        for factor, value in sample.factors
+        if _plain(factor) in _TYPE_FACTORS and (kind := _TYPES.get(_plain(value)))
+    }
+
+
+def _plain(word: str) -> str:
+    return " ".join(re.split(r"[\s_-]+", word.strip().casefold()))
+
+
+# By what the formats' files call the kind of a sample, and the words that say it is nobody's.
+_TYPE_FACTORS: Final = frozenset(
+    {"sample type", "sampletype", "type", "class", "sample class", "study variable", "group"}
+)
+_TYPES: Final = {
+    **dict.fromkeys(
+        ("qc", "qc pool", "pooled qc", "pool qc", "qc pooled", "quality control"), "qc"
+    ),
+    **dict.fromkeys(("blank", "process blank", "solvent blank", "extraction blank"), "blank"),
+}
 
 
 def plain_unit(unit: str) -> str:

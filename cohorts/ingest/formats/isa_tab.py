@@ -8,7 +8,7 @@ References
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 
@@ -88,7 +88,7 @@ def read(files: Mapping[str, bytes]) -> AssayFile:
         raise UnreadableFile(f"{investigation.name}: no assay names a metabolite file (MAF).")
     return AssayFile(
         "ISA-Tab",
-        _table(mafs, investigation, warnings),
+        _table(mafs, investigation, samples.values(), warnings),
         _features(mafs),
         tuple(samples.values()),
     )
@@ -207,7 +207,12 @@ def _refuse_unknown_samples(
         )
 
 
-def _table(mafs: Sequence[Maf], investigation: Investigation, warnings: list[str]) -> Table:
+def _table(
+    mafs: Sequence[Maf],
+    investigation: Investigation,
+    samples: Iterable[DescribedSample],
+    warnings: list[str],
+) -> Table:
     rows = LongRows(investigation.name)
     groups = list(dict.fromkeys(frozenset(maf.samples) for maf in mafs))
     seen: dict[tuple[str, str], tuple[str, int]] = {}
@@ -224,7 +229,7 @@ def _table(mafs: Sequence[Maf], investigation: Investigation, warnings: list[str
             rows.extend(line, feature, maf.samples, values, unit=maf.unit, batch=batch)
     if not any(maf.unit for maf in mafs):
         warnings.append("The metabolite files name no unit; give the unit with the file.")
-    return rows.table("UTF-8", warnings)
+    return rows.table("UTF-8", samples, warnings)
 
 
 def _features(mafs: Sequence[Maf]) -> tuple[NamedFeature, ...]:

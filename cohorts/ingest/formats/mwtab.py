@@ -73,7 +73,7 @@ def read(content: bytes, *, filename: str = "") -> AssayFile:
         rows.extend(line, feature, parts.header, values, unit=unit if parts.unit else "")
     return AssayFile(
         "mwTab JSON" if as_json else "mwTab",
-        rows.table(encoding, warnings),
+        rows.table(encoding, parts.samples, warnings),
         tuple(
             _feature(feature, parts.metabolites.get(feature, {})) for _, feature, _ in parts.rows
         ),

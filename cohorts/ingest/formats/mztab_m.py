@@ -93,17 +93,18 @@ def read(content: bytes, *, filename: str = "") -> AssayFile:
     rows = LongRows(name)
     for molecule, feature in zip(mztab.molecules, names, strict=True):
         rows.extend(molecule.line, feature, labels, molecule.abundances, unit=unit)
+    samples = tuple(
+        _described(mztab.metadata, assay, label)
+        for assay, label in zip(mztab.assays, labels, strict=True)
+    )
     return AssayFile(
         "mzTab-M",
-        rows.table(mztab.encoding, warnings),
+        rows.table(mztab.encoding, samples, warnings),
         tuple(
             NamedFeature(feature, molecule.identifiers)
             for feature, molecule in zip(names, mztab.molecules, strict=True)
         ),
-        tuple(
-            _described(mztab.metadata, assay, label)
-            for assay, label in zip(mztab.assays, labels, strict=True)
-        ),
+        samples,
     )
 
 
