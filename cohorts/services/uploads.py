@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from django.conf import settings
@@ -85,45 +85,30 @@ def submit(site: Site, sent: SentTable, *, by: User | None) -> Upload:
 
     The file and its report are kept either way; of a refused table no row is stored.
     """
-    upload = receive(site, sent, by=by)
-    return upload if upload.status == Upload.Status.ACCEPTED else accept(upload, sent.content)
+    refuse_unusable(site, sent)
+    with begin(sent, mapping_of(site, sent.kind)) as begun:
+        upload = receive(site, sent, by=by)
+        if upload.status == Upload.Status.ACCEPTED:
+            return upload
+        return accept(upload, sent.content, begun)
 
 
 @retried
 @transaction.atomic
 def receive(site: Site, sent: SentTable, *, by: User | None) -> Upload:
     """Store the file, then its row: a row without its file cannot exist."""
-    refuse_paused(site)
-    check_kind(sent.kind)
-    if len(sent.content) > settings.UPLOAD_MAX_BYTES:
-        limit = settings.UPLOAD_MAX_BYTES // 1024**2
-        raise UnusableRequest(
-            say(
-                "The file is larger than %(limit)s MB; split it by batch and send the parts.",
-                limit=limit,
-            )
-        )
-    options = dict(sent.options)
-    if sent.kind == "assays":
-        assay_options(options)
-    if options.get("encoding") and options["encoding"] not in CODECS:
-        raise UnusableRequest(
-            say(
-                "%(encoding)s is not an encoding; choose one of %(codecs)s.",
-                encoding=repr(options["encoding"]),
-                codecs=", ".join(CODECS),
-            )
-        )
+    refuse_unusable(site, sent)
     files.hold_for_naming()
     digest = files.digest_of(sent.content)
     refuse_replaced(site, digest)
     files.store(sent.content, digest)
+    options = dict(sent.options)
     upload, _ = Upload.objects.get_or_create(
         site=site,
         kind=sent.kind,
         sha256=digest,
         defaults={
-            "filename": sent.filename[:255] or f"{sent.kind}.csv",
+            "filename": _filename(sent),
             "n_bytes": len(sent.content),
             "options": options,
             "sent_by": by,
@@ -135,6 +120,30 @@ def receive(site: Site, sent: SentTable, *, by: User | None) -> Upload:
     return upload
 
 
+def refuse_unusable(site: Site, sent: SentTable) -> None:
+    """Raises UnusableRequest, or that the site is paused, before anybody reads the file."""
+    refuse_paused(site)
+    check_kind(sent.kind)
+    if len(sent.content) > settings.UPLOAD_MAX_BYTES:
+        limit = settings.UPLOAD_MAX_BYTES // 1024**2
+        raise UnusableRequest(
+            say(
+                "The file is larger than %(limit)s MB; split it by batch and send the parts.",
+                limit=limit,
+            )
+        )
+    if sent.kind == "assays":
+        assay_options(sent.options)
+    if sent.options.get("encoding") and sent.options["encoding"] not in CODECS:
+        raise UnusableRequest(
+            say(
+                "%(encoding)s is not an encoding; choose one of %(codecs)s.",
+                encoding=repr(sent.options["encoding"]),
+                codecs=", ".join(CODECS),
+            )
+        )
+
+
 def refuse_replaced(site: Site, digest: str) -> None:
     """Raises UnusableRequest for a file that an erasure has rewritten: it would bring rows back."""
     if Erasure.objects.filter(site=site).that_rewrote(digest).exists():
@@ -143,10 +152,13 @@ def refuse_replaced(site: Site, digest: str) -> None:
 
 @retried
 @transaction.atomic
-def accept(upload: Upload, content: bytes | None = None) -> Upload:
+def accept(
+    upload: Upload, content: bytes | None = None, begun: child.Begun | None = None
+) -> Upload:
     """Check every row against the books and store all of them, or none and say why.
 
-    ``content`` saves reading the file, for who has just stored it under the upload's digest.
+    ``content`` saves reading the file, for who has just stored it under the upload's digest;
+    ``begun`` is what `begin` began with it.
     """
     stored = upload.sha256
     # The site's row orders its uploads: a check stays true until its rows are written.
@@ -155,10 +167,11 @@ def accept(upload: Upload, content: bytes | None = None) -> Upload:
     if upload.status == Upload.Status.ACCEPTED:
         return upload
     if content is None or upload.sha256 != stored:  # an erasure may have rewritten the file
-        content = files.read(upload.sha256)
+        content, begun = files.read(upload.sha256), None
     sent = SentTable(upload.kind, content, upload.filename, upload.options)
+    mapping = mapping_of(site, upload.kind)
     try:
-        checked = check(sent, lambda: books.facts_of(site), mapping_of(site, upload.kind))
+        checked = check(sent, lambda: books.facts_of(site), mapping, begun)
     except UnreadableFile as error:
         upload.report = unreadable(upload.kind, error).as_dict()
         upload.status = Upload.Status.REJECTED
@@ -189,13 +202,38 @@ def dry_run(site: Site, sent: SentTable) -> Report:
         return unreadable(sent.kind, error)
 
 
-def check(sent: SentTable, facts: Callable[[], SiteFacts], mapping: Mapping[str, str]) -> Checked:
-    """Read the file and check its rows, in a child. Raises UnreadableFile: no table in it."""
+def check(
+    sent: SentTable,
+    facts: Callable[[], SiteFacts],
+    mapping: Mapping[str, str],
+    begun: child.Begun | None = None,
+) -> Checked:
+    """Read the file and check its rows, in a child. Raises UnreadableFile: no table in it.
+
+    ``begun`` is a child that reads this very content; it is asked if it does so in the same way.
+    """
+    how = _how(sent, mapping)
+    if begun is None or not begun.serves(*how):
+        with child.begin_check(sent.content, *how) as anew:
+            return anew.checked(facts)
+    return begun.checked(facts)
+
+
+def begin(sent: SentTable, mapping: Mapping[str, str]) -> child.Begun:
+    """Let a child read the file while it is being stored; what `check` then asks."""
+    named = replace(sent, filename=_filename(sent))
+    return child.begin_check(named.content, *_how(named, mapping))
+
+
+def _how(sent: SentTable, mapping: Mapping[str, str]) -> tuple[str, str, Options, str]:
     options: Options = mapping
     if sent.kind == "assays":
         options = assay_options(sent.options, mapping)
-    encoding = str(sent.options.get("encoding", ""))
-    return child.check_file(sent.kind, sent.content, sent.filename, facts, options, encoding)
+    return sent.kind, sent.filename, options, str(sent.options.get("encoding", ""))
+
+
+def _filename(sent: SentTable) -> str:
+    return sent.filename[:255] or f"{sent.kind}.csv"
 
 
 def check_table(

@@ -8,6 +8,7 @@ import pickle
 import signal
 import time
 import zipfile
+from contextlib import closing
 from datetime import date
 
 import pytest
@@ -16,6 +17,7 @@ from cohorts import models
 from cohorts.ingest import checking
 from cohorts.ingest.child import client
 from cohorts.ingest.child.limits import Limits
+from cohorts.ingest.child.memory import Shared
 from cohorts.ingest.facts import SampleFacts, SiteFacts
 from cohorts.ingest.reading import UnreadableFile
 from cohorts.ingest.remarks import as_xlsx
@@ -39,8 +41,11 @@ def test_a_refusal_comes_back_in_its_own_words():
 def test_a_file_refused_before_its_facts_were_needed_is_refused_in_its_own_words():
     many = {f"S{i}": SampleFacts(f"S{i}", "P", "plasma") for i in range(20_000)}
     facts = SiteFacts("FUK", date(2026, 1, 1), samples=many)  # more than a socket holds
-    with pytest.raises(UnreadableFile, match=r"^p\.csv is a picture"):
-        client.check_file("samples", b"\x89PNG\r\n", "p.csv", lambda: facts, {})
+    with (
+        client.begin_check(b"\x89PNG\r\n", "samples", "p.csv", {}) as begun,
+        pytest.raises(UnreadableFile, match=r"^p\.csv is a picture"),
+    ):
+        begun.checked(lambda: facts)
 
 
 def test_a_small_file_does_not_wait_for_a_start():
@@ -87,8 +92,45 @@ def test_a_warm_process_that_was_killed_is_replaced():
 
 
 def test_a_fault_of_the_parser_itself_is_not_taken_for_a_bad_file(monkeypatch):
-    with pytest.raises(client.ParserFailure, match="KeyError"):
-        client._run("no such job", (), "p.csv", lambda: None)
+    with (
+        client.Begun("no such job", TABLE, ("participants", "p.csv")) as begun,
+        pytest.raises(client.ParserFailure, match="KeyError"),
+    ):
+        begun.answer(lambda: None)
+
+
+def test_a_child_that_is_not_asked_any_more_ends_and_holds_up_nobody():
+    with client.begin_check(TABLE, "participants", "p.csv", {}):
+        pass
+    assert client.read_file("participants", TABLE, "p.csv").n_rows == 1
+
+
+def test_a_child_serves_the_question_that_it_was_given_and_once(monkeypatch):
+    how = ("participants", "p.csv", {"sex": "Geschlecht"}, "")
+    with client.begin_check(TABLE, *how) as begun:
+        assert begun.serves(*how)
+        assert not begun.serves("participants", "p.csv", {}, "")
+        assert begun.checked(lambda: SiteFacts("FUK", date(2026, 1, 1))).report.n_rows == 1
+        assert not begun.serves(*how)
+    with client.begin_check(TABLE, *how) as begun:
+        monkeypatch.setattr(client, "LIMITS", Limits(wall_seconds=0))
+        assert not begun.serves(*how)  # its alarm may end it before it is asked
+
+
+def test_an_answer_larger_than_the_shared_memory_comes_whole(monkeypatch):
+    monkeypatch.setattr(Shared.empty.__func__, "__defaults__", (64,))
+    rows = b"".join(b"F%d,female\n" % i for i in range(20_000))
+    read = client.read_file("participants", b"participant,sex\n" + rows, "p.csv")
+    assert read.frame["participant"].tolist() == [f"F{i}" for i in range(20_000)]
+
+
+def test_neither_end_can_cut_the_memory_short_or_write_to_the_file():
+    with closing(Shared.holding(TABLE)) as file, closing(Shared.empty(4_096)) as memory:
+        for descriptor in (file.fileno(), memory.fileno()):
+            with pytest.raises(PermissionError):
+                os.ftruncate(descriptor, 1)
+        with pytest.raises(PermissionError):
+            os.pwrite(file.fileno(), b"x", 0)
 
 
 def test_a_workbook_passes_through_the_child():

@@ -7,7 +7,17 @@ import numpy as np
 import pytest
 
 from cohorts.errors import NoSuchSite, NotAllowed, UnusableRequest
-from cohorts.models import AssayBatch, AssayRow, Assessment, Change, Participant, Sample, Upload
+from cohorts.ingest.child import client
+from cohorts.models import (
+    AssayBatch,
+    AssayRow,
+    Assessment,
+    Change,
+    ColumnMapping,
+    Participant,
+    Sample,
+    Upload,
+)
 from cohorts.services import consent as consents
 from cohorts.services import files, uploads
 from tests.factories import SiteFactory, user_with
@@ -101,6 +111,25 @@ def test_a_file_that_was_rewritten_meanwhile_is_read_again_and_not_taken_as_it_w
     Upload.objects.filter(pk=upload.pk).update(sha256=without)
     uploads.accept(upload, sent.content)
     assert [row.label for row in AssayRow.objects.all()] == ["T1"]
+
+
+def test_a_table_is_read_once_unless_it_came_to_be_read_in_another_way(site, monkeypatch):
+    enrolled(site)
+    begun = []
+    begin = client.begin_check
+    monkeypatch.setattr(client, "begin_check", lambda *how: begun.append(how) or begin(*how))
+    send(site, "assays", ASSAYS, **PLASMA)
+    assert len(begun) == 1
+    receive = uploads.receive
+
+    def while_a_mapping_is_saved(*sent, **by):
+        ColumnMapping.objects.create(site=site, kind="assays", columns={"sample": "tube"})
+        return receive(*sent, **by)
+
+    monkeypatch.setattr(uploads, "receive", while_a_mapping_is_saved)
+    other = ASSAYS.replace("sample,", "tube,").replace("arginine", "other")
+    assert send(site, "assays", other, **PLASMA).status == Upload.Status.ACCEPTED
+    assert len(begun) == 3
 
 
 def test_a_refused_file_is_kept_and_may_be_sent_again_once_its_cause_is_gone(site):

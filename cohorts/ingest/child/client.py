@@ -4,18 +4,20 @@ from __future__ import annotations
 
 import atexit
 import os
-import pickle
 import socket
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Callable
+from contextlib import closing, suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 from cohorts.ingest.checking import Checked, Options
 from cohorts.ingest.child import wire
 from cohorts.ingest.child.limits import Limits
+from cohorts.ingest.child.memory import Shared
 from cohorts.ingest.encodings import UndecidedEncoding
 from cohorts.ingest.facts import SiteFacts
 from cohorts.ingest.reading import Table
@@ -34,23 +36,16 @@ class ParserFailure(RuntimeError):
 
 def read_file(kind: str, content: bytes, filename: str, encoding: str = "") -> Table:
     """As `checking.read_file`, in a child."""
-    arguments = (kind, pickle.PickleBuffer(content), filename, encoding)
-    table: Table = _run("read", arguments, filename, lambda: None)
-    return table
+    with Begun("read", content, (kind, filename, encoding)) as begun:
+        table: Table = begun.answer(lambda: None)
+        return table
 
 
-def check_file(
-    kind: str,
-    content: bytes,
-    filename: str,
-    facts: Callable[[], SiteFacts],
-    options: Options,
-    encoding: str = "",
-) -> Checked:
-    """As `checking.check_file`, in a child; ``facts`` are looked up while it reads the file."""
-    arguments = (kind, pickle.PickleBuffer(content), filename, options, encoding)
-    checked: Checked = _run("check", arguments, filename, facts)
-    return checked
+def begin_check(
+    content: bytes, kind: str, filename: str, options: Options, encoding: str = ""
+) -> Begun:
+    """Let a child read a file, to be checked as `checking.check_file` does."""
+    return Begun("check", content, (kind, filename, options, encoding))
 
 
 def warm() -> None:
@@ -58,58 +53,94 @@ def warm() -> None:
     _server()
 
 
-def _run(
-    job: str, arguments: tuple[Any, ...], filename: str, facts: Callable[[], SiteFacts | None]
-) -> Any:
-    try:
-        outcome, value = _exchange((LIMITS, job, arguments), facts)
-    except (BrokenPipeError, ConnectionResetError, TimeoutError, EOFError) as ended:
-        # The kernel ended the child.
-        raise UnreadableFile(
-            say(
-                "%(filename)s takes more time or memory than a table of its size should; "
-                "save it anew as CSV, or split it by rows.",
-                filename=filename or say("The file"),
-            )
-        ) from ended
-    if outcome == "undecided":
-        raise UndecidedEncoding(*value)
-    if outcome == "unreadable":
-        raise UnreadableFile(value)
-    if outcome == "memory":
-        raise UnreadableFile(
-            say(
-                "%(filename)s needs more memory than a table may; split it by rows.",
-                filename=filename or say("The file"),
-            )
-        )
-    if outcome == "broken":
-        raise ParserFailure(value)
-    return value
+class Begun:
+    """A job that a child is at, and that there waits for the facts; to be closed."""
 
-
-def _exchange(job: object, facts: Callable[[], SiteFacts | None]) -> Any:
-    """The child's answer to the job, and to the facts that are sent after it."""
-    ours, theirs = socket.socketpair()
-    with ours:
-        with theirs:
-            _hand_over(theirs)
+    def __init__(self, job: str, content: bytes, arguments: tuple[Any, ...]) -> None:
+        self._arguments, self._since, self._is_asked = arguments, time.monotonic(), False
+        self._memory = Shared.empty()
+        self._connection, theirs = socket.socketpair()
+        with theirs, closing(Shared.holding(content)) as file:
+            _hand_over([fd.fileno() for fd in (theirs, file, self._memory)])
         # Beyond the child's own alarm: only a lost server would let this wait.
-        ours.settimeout(LIMITS.wall_seconds + 30)
-        with ours.makefile("rwb") as both:
-            wire.send(both, job)
-            wire.send(both, facts())
-            return wire.receive(both, writable=True)
+        self._connection.settimeout(LIMITS.wall_seconds + 30)
+        self._both = self._connection.makefile("rwb")
+        # Where the server was lost, the answer is where that is noticed.
+        with suppress(BrokenPipeError, ConnectionResetError):
+            wire.send(self._both, (LIMITS, job, arguments))
+
+    def serves(self, *arguments: object) -> bool:
+        """Whether it reads its file in that way, and can still be asked."""
+        # The alarm of a child runs also while somebody else has the site's books.
+        is_fresh = time.monotonic() - self._since < LIMITS.wall_seconds / 3
+        return arguments == self._arguments and is_fresh and not self._is_asked
+
+    def checked(self, facts: Callable[[], SiteFacts]) -> Checked:
+        """As `checking.check_file`; ``facts`` are looked up while the child reads the file."""
+        checked: Checked = self.answer(facts)
+        return checked
+
+    def answer(self, facts: Callable[[], SiteFacts | None]) -> Any:
+        """What the child has found. Raises UnreadableFile as it does, and where it was ended."""
+        self._is_asked = True
+        known = facts()
+        try:
+            wire.send(self._both, known)
+            outcome, value = wire.receive(self._both, self._memory)
+        except (BrokenPipeError, ConnectionResetError, TimeoutError, EOFError) as ended:
+            # The kernel ended the child.
+            raise UnreadableFile(
+                say(
+                    "%(filename)s takes more time or memory than a table of its size should; "
+                    "save it anew as CSV, or split it by rows.",
+                    filename=self._filename,
+                )
+            ) from ended
+        return self._of(outcome, value)
+
+    @property
+    def _filename(self) -> str:
+        return str(self._arguments[1]) or say("The file")
+
+    def _of(self, outcome: str, value: Any) -> Any:
+        if outcome == "undecided":
+            raise UndecidedEncoding(*value)
+        if outcome == "unreadable":
+            raise UnreadableFile(value)
+        if outcome == "memory":
+            raise UnreadableFile(
+                say(
+                    "%(filename)s needs more memory than a table may; split it by rows.",
+                    filename=self._filename,
+                )
+            )
+        if outcome == "broken":
+            raise ParserFailure(value)
+        return value
+
+    def close(self) -> None:
+        """A child that is not asked any more ends once it has read the file."""
+        # What was not sent to a child that is gone is of no use either.
+        with suppress(BrokenPipeError, ConnectionResetError):
+            self._both.close()
+        self._connection.close()
+        self._memory.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
 
 
-def _hand_over(connection: socket.socket) -> None:
+def _hand_over(descriptors: list[int]) -> None:
     server = _server()
     try:
-        socket.send_fds(server.control, [b"."], [connection.fileno()])
+        socket.send_fds(server.control, [b"."], descriptors)
     except (BrokenPipeError, ConnectionResetError):
         # The warm process was killed from outside: another takes its place.
         close()
-        socket.send_fds(_server().control, [b"."], [connection.fileno()])
+        socket.send_fds(_server().control, [b"."], descriptors)
 
 
 class _Server:

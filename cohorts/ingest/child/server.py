@@ -19,6 +19,7 @@ from typing import Any
 from cohorts.ingest import checking
 from cohorts.ingest.child import wire
 from cohorts.ingest.child.limits import apply
+from cohorts.ingest.child.memory import Shared
 from cohorts.ingest.encodings import UndecidedEncoding
 from cohorts.ingest.facts import SiteFacts
 from cohorts.ingest.reading import Table
@@ -53,7 +54,7 @@ def _child_is_taken(control: socket.socket) -> bool:
 def _wait_for_work(control: socket.socket, tells: int) -> None:
     """The child: one job, then the end of this process."""
     try:
-        _, fds, _, _ = socket.recv_fds(control, 1, 1)
+        _, fds, _, _ = socket.recv_fds(control, 1, 3)
         # Where the server was killed meanwhile, nobody is there to be told.
         with contextlib.suppress(BrokenPipeError):
             os.write(tells, _TAKEN if fds else _NO_MORE)
@@ -61,32 +62,34 @@ def _wait_for_work(control: socket.socket, tells: int) -> None:
         control.close()
         if fds:
             with socket.socket(fileno=fds[0]) as connection:
-                _work(connection)
+                _work(connection, *map(Shared, fds[1:]))
     finally:
         # The parent of a fork must not run on in its child.
         os._exit(0)
 
 
-def _work(connection: socket.socket) -> None:
-    """Nothing of a file outlives this process."""
+def _work(connection: socket.socket, file: Shared, memory: Shared) -> None:
+    """Nothing of a file outlives this process but its answer in ``memory``."""
     with connection.makefile("rwb") as both:
         limits, job, arguments = wire.receive(both)
         apply(limits)
         facts = functools.cache(lambda: wire.receive(both))
-        answer = _answer(job, (*arguments, facts))
-        facts()  # also where the file was refused before: the other end must not be left writing
-        wire.send(both, answer)
+        answer = _answer(job, file, (*arguments, facts))
+        # Also where the file was refused before: the other end must not be left writing. It may
+        # have gone, as where the file is known already; then this ends here.
+        facts()
+        wire.send(both, answer, memory)
 
 
 def _read(
-    kind: str, content: bytes, filename: str, encoding: str, _facts: Callable[[], None]
+    content: bytes, kind: str, filename: str, encoding: str, _facts: Callable[[], None]
 ) -> Table:
     return checking.read_file(kind, content, filename, encoding)
 
 
 def _check(
-    kind: str,
     content: bytes,
+    kind: str,
     filename: str,
     options: checking.Options,
     encoding: str,
@@ -98,9 +101,9 @@ def _check(
 JOBS: dict[str, Callable[..., object]] = {"read": _read, "check": _check}
 
 
-def _answer(job: str, arguments: tuple[Any, ...]) -> tuple[str, Any]:
+def _answer(job: str, file: Shared, arguments: tuple[Any, ...]) -> tuple[str, Any]:
     try:
-        return "done", JOBS[job](*arguments)
+        return "done", JOBS[job](file.content(), *arguments)
     except UndecidedEncoding as question:
         return "undecided", (question.message, question.choices)
     except UnreadableFile as refusal:
