@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from django.core.exceptions import PermissionDenied, RequestDataTooBig, SuspiciousOperation
 from django.core.exceptions import ValidationError as ModelError
 from django.db import DataError
 from django.http import Http404
+from django.utils import translation
 from rest_framework import exceptions, status
 from rest_framework.response import Response
 from rest_framework.views import set_rollback
@@ -16,7 +17,9 @@ from rest_framework.views import set_rollback
 from analysis.stats.errors import UnusableData
 from cohorts import errors
 from cohorts.services import repeats
+from cohorts.told import told
 from hikiproject import busy
+from hikiproject.languages import asked_language
 from hikiproject.logs import current_request_id
 
 STATUS_OF: dict[type[Exception], int] = {
@@ -48,6 +51,10 @@ def problem_response(error: Exception, context: dict[str, Any]) -> Response | No
     if problem is None:
         return None
     set_rollback()
+    request = context.get("request")
+    language = asked_language(request.headers) if request is not None else "en"
+    with translation.override(language):
+        problem = _told(problem)
     body = {
         "type": f"urn:hikiproject:problem:{problem.code}",
         "title": problem.code.replace("_", " ").capitalize(),
@@ -56,7 +63,6 @@ def problem_response(error: Exception, context: dict[str, Any]) -> Response | No
         "code": problem.code,
         **problem.more,
     }
-    request = context.get("request")
     if request is not None:
         body["instance"] = request.path
     if current_request_id():
@@ -64,14 +70,22 @@ def problem_response(error: Exception, context: dict[str, Any]) -> Response | No
     return Response(
         body,
         status=problem.status,
-        headers=problem.headers,
+        headers=problem.headers | {"Content-Language": language},
         content_type="application/problem+json",
     )
 
 
+def _told(problem: Problem) -> Problem:
+    """In the language that is active; ``title`` and ``code`` are what programs compare."""
+    more = dict(problem.more)
+    if "errors" in more:
+        more["errors"] = [each | {"detail": told(each["detail"])} for each in more["errors"]]
+    return replace(problem, detail=told(problem.detail), more=more)
+
+
 def _problem(error: Exception) -> Problem | None:
     if isinstance(error, errors.DomainError):
-        return Problem(error.code, STATUS_OF.get(type(error), 409), error.message)
+        return Problem(error.code, STATUS_OF.get(type(error), 409), error.sentence)
     if isinstance(error, UnusableData):
         return Problem("unusable_data", status.HTTP_422_UNPROCESSABLE_ENTITY, str(error))
     if isinstance(error, exceptions.APIException):

@@ -17,7 +17,7 @@ from cohorts import spoken_names
 from hikiproject import catalogues
 from hikiproject.words import BASE, CODE, Said, everything_said, said_in_code, said_in_template
 from hikiproject.words_as_written import is_written
-from tests.factories import ParticipantFactory, user_with
+from tests.factories import ParticipantFactory, SiteFactory, user_with
 from tests.plain_words import plain_words
 from tests.unsaid_words import unsaid
 
@@ -178,10 +178,30 @@ def test_the_browser_says_its_language_and_the_foot_changes_it(client):
 
 
 @pytest.mark.django_db
-def test_the_api_is_english_whatever_the_browser_asks(client):
-    answer = client.get("/api/v1/runs/", headers={"accept-language": "ja"})
-    assert answer["Content-Language"] == "en"
-    assert answer.json()["title"].isascii()
+def test_the_api_is_english_but_tells_what_went_wrong_in_the_language_that_is_asked(client):
+    client.force_login(user_with("CA"))
+    ask = {"accept-language": "fr, ja;q=0.9, en;q=0.1"}
+    assert client.get("/api/v1/runs/", headers=ask)["Content-Language"] == "en"
+    address = "/api/v1/runs/latest?plan=none"
+    refused = client.get(address, headers=ask)
+    assert refused["Content-Language"] == "ja"
+    assert refused.json()["detail"] == "計画 'none' には、閲覧できる解析がまだありません。"
+    plain = client.get(address)
+    assert plain["Content-Language"] == "en"
+    assert plain.json()["detail"] == "Plan 'none' has no run yet that you can see."
+    for same in ("title", "code", "type"):
+        assert refused.json()[same] == plain.json()[same]
+
+
+@pytest.mark.django_db
+def test_each_field_that_is_refused_is_told_in_the_language_that_is_asked(client):
+    client.force_login(user_with("SC", SiteFactory(code="FUK")))
+    answer = client.post(
+        "/api/v1/withdrawals/", {}, "application/json", headers={"accept-language": "ja"}
+    )
+    assert answer.json()["detail"] == "受け付けられない項目があります。"
+    told = {each["detail"] for each in answer.json()["errors"]}
+    assert told == {"この項目は必須です。"}
 
 
 @pytest.mark.django_db
