@@ -49,6 +49,13 @@ class UserAdmin(ScopedAdmin, DjangoUserAdmin):
     readonly_fields = ["last_login", "date_joined"]
     inlines = [MembershipInline]
 
+    def get_fieldsets(self, request, obj=None):
+        """Whoever only reads accounts is shown nothing of a password, and no way to reset it."""
+        shown = super().get_fieldsets(request, obj)
+        if self.has_change_permission(request, obj):
+            return shown
+        return [(None, {"fields": ["username"]}), *shown[1:]]
+
     def get_queryset(self, request):
         seen = access.reach(request.user, "account").everywhere
         return models.User.objects.all() if seen else models.User.objects.none()

@@ -192,3 +192,13 @@ def test_the_first_page_lists_every_record_under_its_subject(browse, administrat
 def test_a_record_without_a_subject_is_told():
     with pytest.raises(KeyError, match="weather"):
         by_subject([("weather", {})])
+
+
+def test_who_only_reads_accounts_sees_nothing_of_a_password(browse, administrator, steward):
+    somebody = UserFactory()
+    address = f"/admin/cohorts/user/{somebody.pk}/change/"
+    assert "argon2" in browse(administrator).get(address).text
+    read = browse(steward).get(address)
+    assert read.status_code == 200
+    assert "argon2" not in read.text
+    assert "password" not in read.text.split("</header>")[-1].lower()
