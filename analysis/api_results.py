@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from itertools import chain
 from typing import Any
 
 import pandas as pd
-from django.http import HttpResponseBase
+import pyarrow as pa
+from django.http import HttpResponseBase, StreamingHttpResponse
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import extend_schema
 from rest_framework import exceptions, renderers, status
@@ -16,7 +18,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.utils.urls import replace_query_param
 
-from analysis import polling, serializers, serializers_further
+from analysis import polling, result_streams, serializers, serializers_further
 from analysis.models import Run, RunDocument, RunTable
 from analysis.result_query import (
     CLASS,
@@ -33,9 +35,10 @@ from analysis.result_query import (
 )
 from analysis.services import changes, crates, pruning, refusals, release, results
 from analysis.services.run_versions import marked, release_rules
-from cohorts import conditional
+from cohorts import conditional, whole_lists
 from cohorts.api_base import RecordViewSet
 from cohorts.renderers import records_of
+from cohorts.streaming import FORMATS
 
 JSON_ONLY = [renderers.JSONRenderer]
 
@@ -86,6 +89,10 @@ def _marked(answer: HttpResponseBase, run: Run) -> HttpResponseBase:
     return answer
 
 
+def _n_hidden(rows: pd.DataFrame) -> int:
+    return int((rows["reason"] == release.HIDDEN).sum())
+
+
 class PublishedResults(RecordViewSet):
     """Tables and documents of a published run."""
 
@@ -110,6 +117,9 @@ class PublishedResults(RecordViewSet):
             made = make(run)
         except (RunTable.DoesNotExist, RunDocument.DoesNotExist) as error:
             raise exceptions.NotFound(pruning.words(run) or None) from error
+        if isinstance(made, HttpResponseBase):
+            made["ETag"] = etag
+            return _marked(made, run)
         return _marked(Response(made, headers={"ETag": etag}), run)
 
     def _table(self, name: str, row: type[serializers.Fields]) -> HttpResponseBase:
@@ -118,17 +128,18 @@ class PublishedResults(RecordViewSet):
         following: list[str | None] = []
 
         def made(run: Run) -> Any:
+            if page.is_everything and self._form in FORMATS:
+                return self._stream(run, name, row, query)
             stored = results.table_for(run, name, self.request.user)
             # A run of earlier code lacks the columns that came later: they are null.
-            later = [column for column in row().fields if column not in stored.columns]
-            rows = query.rows(stored.reindex(columns=[*stored.columns, *later]))
+            rows = query.rows(stored.reindex(columns=list(row().fields)))
             shown = query.columns(self._counted(rows, query))
             following.append(page.following(shown))
             return self._rendered(page.rows(shown))
 
         answer = self._result(made, *([lambda _: query.rests_on()] if query.rests_on() else []))
-        if self.request.accepted_renderer.format != "json":
-            filename = f"{self.kwargs['pk']}-{name}.{self.request.accepted_renderer.format}"
+        if self._form != "json":
+            filename = f"{self.kwargs['pk']}-{name}.{self._form}"
             answer["Content-Disposition"] = f'attachment; filename="{filename}"'
         if following and following[0]:
             address = self.request.build_absolute_uri()
@@ -136,14 +147,39 @@ class PublishedResults(RecordViewSet):
             answer["Link"] = f'<{link}>; rel="next"'
         return answer
 
+    @property
+    def _form(self) -> str:
+        return str(self.request.accepted_renderer.format)
+
+    def _stream(
+        self, run: Run, name: str, row: type[serializers.Fields], query: ResultQuery
+    ) -> StreamingHttpResponse:
+        """The whole table as a file, however long."""
+        schema = whole_lists.schema_of(row().fields)
+        schema = pa.schema([schema.field(each) for each in query.fields or schema.names])
+        found = results.pieces_for(run, name, self.request.user)
+        pieces = self._picked(chain([next(found)], found), query, list(row().fields))
+        write = result_streams.csv if self._form == "csv" else result_streams.parquet
+        return StreamingHttpResponse(write(pieces, schema), content_type=FORMATS[self._form])
+
+    def _picked(
+        self, pieces: Iterable[pd.DataFrame], query: ResultQuery, columns: Sequence[str]
+    ) -> Iterator[pd.DataFrame]:
+        n_rows = n_hidden = 0
+        for piece in pieces:
+            rows = query.rows(piece.reindex(columns=columns))
+            n_rows, n_hidden = n_rows + len(rows), n_hidden + _n_hidden(rows)
+            yield query.columns(rows)
+        if query.picks and 0 < n_rows == n_hidden:
+            refusals.note(self.request.user, self.request.get_full_path())
+
     def _rendered(self, frame: pd.DataFrame) -> Any:
-        counts = [name for name in frame.columns if name.startswith("n_")]
-        typed = frame.astype(dict.fromkeys(counts, "Int64"))
-        return records_of(typed) if self.request.accepted_renderer.format == "json" else typed
+        typed = result_streams.counted(frame)
+        return records_of(typed) if self._form == "json" else typed
 
     def _counted(self, frame: pd.DataFrame, query: ResultQuery) -> pd.DataFrame:
         """The rows; a question for some of them that gets hidden ones alone is a refusal."""
-        if query.picks and len(frame) and (frame["reason"] == release.HIDDEN).all():
+        if query.picks and 0 < len(frame) == _n_hidden(frame):
             refusals.note(self.request.user, self.request.get_full_path())
         return frame
 

@@ -68,6 +68,11 @@ class Page:
             raise exceptions.ValidationError({"page_size": f"A number from 1 to {LARGEST_PAGE}."})
         return cls(int(begin), int(size[:9]))
 
+    @property
+    def is_everything(self) -> bool:
+        """Whether no page is asked for, but the table."""
+        return self.begin == 0 and self.size is None
+
     def rows(self, frame: pd.DataFrame) -> pd.DataFrame:
         """The rows of this page."""
         end = None if self.size is None else self.begin + self.size

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from itertools import islice
 from typing import Any
 
@@ -50,7 +50,7 @@ def table(
     pieces = (serialise(piece) for piece in _pieces(rows, prefetched))
     if form == "csv":
         return csv_of_records(list(fields), pieces)
-    return parquet_of_records(_schema(fields), pieces)
+    return parquet_of_records(schema_of(fields), pieces)
 
 
 def note(user: User, what: str, n_rows: int) -> None:
@@ -75,7 +75,8 @@ def _pieces(rows: QuerySet[Any], prefetched: Sequence[str]) -> Iterator[list[Any
         yield piece
 
 
-def _schema(fields: dict[str, Any]) -> pa.Schema:
+def schema_of(fields: Mapping[str, Any]) -> pa.Schema:
+    """Columns of a serializer's fields; what is no number or truth is text."""
     return pa.schema([pa.field(name, _kind(field)) for name, field in fields.items()])
 
 

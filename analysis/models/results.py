@@ -16,6 +16,10 @@ if TYPE_CHECKING:
     from django.contrib.auth.models import AnonymousUser
 
 
+# A table is sent by pieces: a reader holds a group of rows at most.
+GROUP_ROWS = 20_000
+
+
 class ResultQuerySet(ScopedQuerySet[Any]):
     """Results are read through their run, so they are visible where it is."""
 
@@ -26,7 +30,7 @@ class ResultQuerySet(ScopedQuerySet[Any]):
 
 
 class RunTable(models.Model):
-    """A result table as Parquet: read whole, never row by row, and never changed."""
+    """A result table as Parquet: read whole or by groups of rows, and never changed."""
 
     run = models.ForeignKey(Run, on_delete=models.CASCADE, related_name="tables")
     name = models.CharField(max_length=20)
@@ -50,7 +54,7 @@ class RunTable(models.Model):
     def of(cls, run: Run, name: str, frame: pd.DataFrame) -> RunTable:
         """An unsaved table that holds ``frame``."""
         buffer = BytesIO()
-        frame.to_parquet(buffer, index=False, compression="zstd")
+        frame.to_parquet(buffer, index=False, compression="zstd", row_group_size=GROUP_ROWS)
         return cls(run=run, name=name, n_rows=len(frame), parquet=buffer.getvalue())
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -26,7 +26,9 @@ from analysis.services.disclosure import (
     significant,
     sites_to_hide,
 )
+from analysis.services.released_pieces import Pair
 from analysis.services.released_tables import Judged
+from analysis.services.stored_tables import StoredTable
 from cohorts import access
 from cohorts.models import Site
 from cohorts.sentences import say
@@ -99,6 +101,18 @@ def table_for(
     # A row's own reason names its counts.
     shown["reason"] = np.where(hidden, HIDDEN, shown["reason"])
     return shown
+
+
+def pieces_for(name: str, run: Run, user: User | AnonymousUser) -> Iterator[pd.DataFrame]:
+    """`table_for` of a run's effects or pooled effects by pieces, in constant memory.
+
+    RunTable.DoesNotExist before the first piece where the run has no such table.
+    """
+    asked = StoredTable(run, name)
+    if sees_everything(user):
+        return asked.pieces()
+    effects, pooled = StoredTable(run, "effects"), StoredTable(run, "pooled")
+    return Pair(effects, pooled, settings.DISCLOSURE_K, sites_of(user)).shown(name)
 
 
 def judged_for(effects: pd.DataFrame, pooled: pd.DataFrame, user: User | AnonymousUser) -> Judged:

@@ -50,11 +50,19 @@ class Judged:
 
 
 def judge(
-    effects: pd.DataFrame, pooled: pd.DataFrame, *, k: int, own: Collection[str] = frozenset()
+    effects: pd.DataFrame,
+    pooled: pd.DataFrame,
+    *,
+    k: int,
+    own: Collection[str] = frozenset(),
+    sizes: Mapping[Cell, int] | None = None,
 ) -> Judged:
-    """Apply the rules for a reader of the sites ``own`` (of none: an analyst)."""
+    """Apply the rules for a reader of the sites ``own`` (of none: an analyst).
+
+    ``sizes`` are of the whole tables, where these are some features of them.
+    """
     few_effects, few_pooled = few_in_an_arm(effects, k), few_in_an_arm(pooled, k)
-    sizes = _sizes(effects, pooled)
+    sizes = sizes_of(effects, pooled) if sizes is None else sizes
     hidden = {"effects": few_effects.copy(), "pooled": few_pooled.copy()}
     places = effects.groupby("feature").indices, pooled.groupby("feature").indices
     for feature in {**places[0], **places[1]}:
@@ -68,10 +76,11 @@ def judge(
     return Judged(effects, pooled, hidden["effects"], hidden["pooled"])
 
 
-def _sizes(effects: pd.DataFrame, pooled: pd.DataFrame) -> dict[Cell, int]:
+def sizes_of(*frames: pd.DataFrame) -> dict[Cell, int]:
     """People of each stratum and site, alike for every feature so that all hide the same site."""
     sizes: dict[Cell, int] = {}
-    for frame, sites in ((effects, effects["site"]), (pooled, [POOL] * len(pooled))):
+    for frame in frames:
+        sites = frame["site"] if "site" in frame else [POOL] * len(frame)
         n = frame["n_case"].fillna(0) + frame["n_control"].fillna(0)
         for stratum, site, people in zip(frame["stratum"], sites, n, strict=True):
             cell = (str(stratum), str(site))
@@ -169,8 +178,13 @@ def effects_shown(judged: Judged, k: int) -> pd.DataFrame:
     return shown
 
 
-def pooled_shown(judged: Judged) -> pd.DataFrame:
-    """The pooled effects without the numbers of hidden rows; totals are sums of rounded counts."""
+def pooled_shown(
+    judged: Judged, disguised: Collection[tuple[str, float]] | None = None
+) -> pd.DataFrame:
+    """The pooled effects without the numbers of hidden rows; totals are sums of rounded counts.
+
+    ``disguised`` is `hidden_q` of the whole table, where this is some features of it.
+    """
     shown = _without_hidden(judged.pooled, judged.pooled_hidden)
     totals = _totals(judged)
     keys = zip(shown["stratum"], shown["feature"], strict=True)
@@ -182,7 +196,9 @@ def pooled_shown(judged: Judged) -> pd.DataFrame:
             for n, visible, hidden in zip(exact, pairs, judged.pooled_hidden, strict=True)
         ]
     if "q" in shown:
-        shown["q"] = shown["q"].mask(_q_of_another(judged))
+        if disguised is None:
+            disguised = hidden_q(judged.pooled, judged.pooled_hidden)
+        shown["q"] = shown["q"].mask(_q_of_another(judged.pooled, disguised))
     if "sites" in shown:
         names = _hidden_sites(judged)
         shown["sites"] = [
@@ -243,12 +259,16 @@ def _total(exact: int, visible: list[int]) -> int:
     return sum(map(rounded, visible)) + rounded(others) if others >= 0 else rounded(exact)
 
 
-def _q_of_another(judged: Judged) -> Mask:
-    """Shown rows whose q is a hidden row's p in disguise: step procedures hand q values on."""
-    q = judged.pooled["q"].where(judged.pooled["q"] < 1)
-    pairs = pd.Series(list(zip(judged.pooled["stratum"], q, strict=True)), index=q.index)
-    taken = set(pairs[judged.pooled_hidden & q.notna().to_numpy()])
-    return np.array([pair in taken for pair in pairs], dtype=bool)
+def hidden_q(pooled: pd.DataFrame, hidden: Mask) -> set[tuple[str, float]]:
+    """Stratum and q of hidden rows: step procedures hand q values on to others."""
+    told = hidden & (pooled["q"] < 1).to_numpy()
+    return set(zip(pooled["stratum"][told], pooled["q"][told], strict=True))
+
+
+def _q_of_another(pooled: pd.DataFrame, hidden: Collection[tuple[str, float]]) -> Mask:
+    """Rows whose q is a hidden row's p in disguise."""
+    pairs = zip(pooled["stratum"], pooled["q"], strict=True)
+    return np.array([pair in hidden for pair in pairs], dtype=bool)
 
 
 def _without_hidden(frame: pd.DataFrame, hidden: Mask) -> pd.DataFrame:

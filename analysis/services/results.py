@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import textwrap
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
 from analysis.models import Claim, Run, RunDocument, RunTable, Verdict
 from analysis.services import erasures, plan_locks, progress, release, staleness
+from analysis.services.stored_tables import PIECE_ROWS
 from cohorts import access
 
 if TYPE_CHECKING:
@@ -148,6 +149,16 @@ def table_for(run: Run, name: str, user: User | AnonymousUser) -> pd.DataFrame:
     # What is hidden of one table decides what may be told of the other.
     beside = RunTable.objects.filter(run=run, name=BESIDE[name]).first()
     return release.table_for(frame, user, name=name, beside=beside.frame if beside else None)
+
+
+def pieces_for(run: Run, name: str, user: User | AnonymousUser) -> Iterator[pd.DataFrame]:
+    """`table_for` by pieces; those of other tables than effects and pooled are cut of the whole."""
+    if name in BESIDE:
+        yield from release.pieces_for(name, run, user)
+        return
+    whole = table_for(run, name, user)
+    for begin in range(0, max(len(whole), 1), PIECE_ROWS):
+        yield whole.iloc[begin : begin + PIECE_ROWS]
 
 
 def verdicts_for(run: Run, user: User | AnonymousUser) -> list[dict[str, Any]]:

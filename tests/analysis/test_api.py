@@ -160,9 +160,9 @@ def test_csv_and_parquet_say_what_json_says(study, client_of, role, table):
     as_json = pd.DataFrame(client.get(at(study, table)).json())
     sent = client.get(at(study, table), {"format": "csv"})
     assert sent["Content-Type"] == "text/csv; charset=utf-8"
-    as_csv = pd.read_csv(io.BytesIO(sent.content), keep_default_na=False, na_values=[""])
+    as_csv = pd.read_csv(io.BytesIO(sent.getvalue()), keep_default_na=False, na_values=[""])
     asked = client.get(at(study, table), HTTP_ACCEPT="application/vnd.apache.parquet")
-    as_parquet = pd.read_parquet(io.BytesIO(asked.content))
+    as_parquet = pd.read_parquet(io.BytesIO(asked.getvalue()))
     assert list(as_json) == list(as_csv) == list(as_parquet)
     numbers = as_parquet.select_dtypes("number").columns
     assert {"estimate", "se", "p", "n_case"} <= set(numbers)
@@ -178,7 +178,7 @@ def test_csv_and_parquet_say_what_json_says(study, client_of, role, table):
 
 
 def test_no_text_cell_of_a_csv_is_a_formula_and_numbers_stay_numbers(study, client_of):
-    text = client_of("CD").get(at(study, "effects"), {"format": "csv"}).content.decode()
+    text = client_of("CD").get(at(study, "effects"), {"format": "csv"}).getvalue().decode()
     assert ",'=cmd|" in text
     assert ",=cmd|" not in text
     estimates = pd.read_csv(io.StringIO(text))["estimate"]
@@ -201,7 +201,7 @@ def test_the_columns_that_are_asked_for_are_sent_in_that_order(study, client_of)
     client, asked = client_of("CA"), {"fields": "q, feature", "stratum": "all"}
     rows = client.get(at(study, "pooled"), asked).json()
     assert [list(row) for row in rows] == [["q", "feature"]] * 3
-    csv = client.get(at(study, "pooled"), {**asked, "format": "csv"}).content.decode()
+    csv = client.get(at(study, "pooled"), {**asked, "format": "csv"}).getvalue().decode()
     assert csv.startswith("q,feature\n")
     claims = client.get(at(study, "claims"), {"fields": "claim,verdict"}).json()
     assert {"claim": "K1", "verdict": "replicated"} in claims

@@ -1,0 +1,99 @@
+"""A run's effects and pooled effects past the disclosure rules, a piece at a time.
+
+Both are judged together, some features at a time; what stays in memory is a bit a row. What is told
+is what `released_tables` tells of the whole tables.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+from analysis.services import released_tables
+from analysis.services.disclosure import ARMS, HIDDEN, Mask
+from analysis.services.released_tables import Judged
+from analysis.services.stored_tables import StoredTable
+from analysis.services.suppression import Cell
+
+FEATURES_AT_ONCE = 1_000
+# What the rules look at.
+JUDGED_BY = ["stratum", "feature", "site", *ARMS, "df", "estimate", "hedges_g_variance", "q"]
+
+
+@dataclass(frozen=True)
+class Pair:
+    """The two tables of a run, and by which rules they are told to whom."""
+
+    effects: StoredTable
+    pooled: StoredTable
+    k: int
+    own: frozenset[str]
+
+    def shown(self, name: str) -> Iterator[pd.DataFrame]:
+        """The rows of ``effects`` or ``pooled`` as this reader may see them."""
+        hidden = self._hidden()
+        if name == "effects":
+            return self._effects(hidden["effects"])
+        return self._pooled(hidden["effects"], hidden["pooled"])
+
+    def _hidden(self) -> dict[str, Mask]:
+        """Which rows of each table are hidden."""
+        sizes, features = self._sizes_and_features()
+        hidden = {
+            "effects": np.zeros(self.effects.n_rows, dtype=bool),
+            "pooled": np.zeros(self.pooled.n_rows, dtype=bool),
+        }
+        for begin in range(0, len(features), FEATURES_AT_ONCE):
+            some = frozenset(features[begin : begin + FEATURES_AT_ONCE])
+            effects, pooled = _rows_of(self.effects, some), _rows_of(self.pooled, some)
+            judged = released_tables.judge(effects, pooled, k=self.k, own=self.own, sizes=sizes)
+            hidden["effects"][effects.index] = judged.effects_hidden
+            hidden["pooled"][pooled.index] = judged.pooled_hidden
+        return hidden
+
+    def _sizes_and_features(self) -> tuple[dict[Cell, int], list[str]]:
+        sizes: dict[Cell, int] = {}
+        features: dict[str, None] = {}
+        for table in (self.effects, self.pooled):
+            for piece in table.pieces(["stratum", "feature", "site", *ARMS]):
+                features.update(dict.fromkeys(piece["feature"].astype(str)))
+                for cell, people in released_tables.sizes_of(piece).items():
+                    sizes[cell] = max(sizes.get(cell, 0), people)
+        return sizes, list(features)
+
+    def _effects(self, hidden: Mask) -> Iterator[pd.DataFrame]:
+        for piece in self.effects.pieces():
+            out = hidden[piece.index]
+            rows = piece.reset_index(drop=True)
+            judged = Judged(rows, rows.iloc[:0], out, np.zeros(0, dtype=bool))
+            yield _with_reasons(released_tables.effects_shown(judged, self.k), out)
+
+    def _pooled(self, effects_hidden: Mask, hidden: Mask) -> Iterator[pd.DataFrame]:
+        disguised: set[tuple[str, float]] = set()
+        if "q" in self.pooled.columns:
+            for piece in self.pooled.pieces(["stratum", "q"]):
+                disguised |= released_tables.hidden_q(piece, hidden[piece.index])
+        for piece in self.pooled.pieces():
+            beside = _rows_of(self.effects, frozenset(piece["feature"].astype(str)))
+            out = hidden[piece.index]
+            judged = Judged(
+                beside.reset_index(drop=True),
+                piece.reset_index(drop=True),
+                effects_hidden[beside.index],
+                out,
+            )
+            yield _with_reasons(released_tables.pooled_shown(judged, disguised), out)
+
+
+def _rows_of(table: StoredTable, features: Collection[str]) -> pd.DataFrame:
+    """What the rules look at, of these features; the index is the row's place in the table."""
+    found = [piece[piece["feature"].isin(features)] for piece in table.pieces(JUDGED_BY)]
+    return pd.concat(found)
+
+
+def _with_reasons(shown: pd.DataFrame, hidden: Mask) -> pd.DataFrame:
+    """A row's own reason names its counts."""
+    return shown.assign(reason=np.where(hidden, HIDDEN, shown["reason"]))

@@ -1,0 +1,134 @@
+"""Run tables as streams: what they tell is what the whole tables tell, and their size costs no
+memory."""
+
+from __future__ import annotations
+
+import io
+import tracemalloc
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pytest
+from django.utils import timezone
+
+from analysis import result_streams
+from analysis.models import Plan, Run, RunTable
+from analysis.models import results as stored_results
+from analysis.services import release, released_pieces, results, stored_tables
+from tests.analysis.test_disclosure_attack import a_consortium
+from tests.factories import StudyFactory, user_with
+
+pytestmark = pytest.mark.django_db
+K = 10
+
+
+def a_run(effects: pd.DataFrame, pooled: pd.DataFrame) -> Run:
+    plan, _ = Plan.objects.get_or_create(study=StudyFactory(), name="p", data={"case": ["a"]})
+    now = timezone.now()
+    run = Run.objects.create(
+        plan=plan,
+        state="published",
+        key=f"k{Run.objects.count()}",
+        published_at=now,
+        released_at=now,
+    )
+    RunTable.of(run, "effects", effects).save()
+    RunTable.of(run, "pooled", pooled).save()
+    return run
+
+
+@pytest.fixture
+def small_pieces(monkeypatch):
+    monkeypatch.setattr(stored_results, "GROUP_ROWS", 11)
+    monkeypatch.setattr(stored_tables, "PIECE_ROWS", 7)
+    monkeypatch.setattr(released_pieces, "FEATURES_AT_ONCE", 1)
+
+
+@pytest.mark.parametrize("own", [frozenset(), frozenset({"S1"})], ids=["analyst", "insider"])
+@pytest.mark.parametrize("seed", [0, 5, 13, 23, 26, 35])
+def test_by_pieces_the_same_is_told_as_by_whole_tables(monkeypatch, small_pieces, seed, own):
+    monkeypatch.setattr(release, "sites_of", lambda user: own)
+    effects, pooled = a_consortium(seed)
+    # Some q values are those of hidden rows in disguise.
+    pooled = pooled.assign(q=np.repeat([0.02, 0.3, 0.3, 1.0], len(pooled))[: len(pooled)])
+    run, user = a_run(effects, pooled), user_with("CA")
+    for name in ("effects", "pooled"):
+        whole = results.table_for(run, name, user)
+        pieces = list(results.pieces_for(run, name, user))
+        assert len(pieces) > 1
+        assert any(piece["estimate"].isna().any() for piece in pieces)
+        assert any(piece["estimate"].notna().any() for piece in pieces) or seed == 35
+        told = pd.concat(pieces, ignore_index=True)
+        pd.testing.assert_frame_equal(told, whole.reset_index(drop=True))
+
+
+def test_a_data_manager_gets_every_row_and_an_empty_table_has_its_columns(small_pieces):
+    effects, pooled = a_consortium(1)
+    user = user_with("CD")
+    told = pd.concat(results.pieces_for(a_run(effects, pooled), "effects", user))
+    pd.testing.assert_frame_equal(told, effects)
+    for role in ("CD", "CA"):
+        (empty,) = results.pieces_for(a_run(effects[:0], pooled[:0]), "pooled", user_with(role))
+        assert list(empty) == list(pooled)
+
+
+def test_parquet_and_csv_of_pieces_are_one_table():
+    pieces = [
+        pd.DataFrame({"feature": ["=1+1"], "n_case": [np.nan], "p": [0.5]}),
+        pd.DataFrame({"feature": ["b"], "n_case": [15.0], "p": [np.nan]}),
+    ]
+    schema = pa.schema([("feature", pa.string()), ("n_case", pa.int64()), ("p", pa.float64())])
+    text = b"".join(result_streams.csv(iter(pieces), schema)).decode()
+    assert text == "feature,n_case,p\n'=1+1,,0.5\nb,15,\n"
+    sent = b"".join(result_streams.parquet(iter(pieces), schema))
+    read = pd.read_parquet(io.BytesIO(sent))
+    assert read["feature"].tolist() == ["=1+1", "b"]
+    assert read["n_case"].isna().tolist() == [True, False]
+
+
+# --- memory
+
+
+def a_wide_run(n_features: int) -> Run:
+    rng = np.random.default_rng(0)
+    sites = [f"S{n:02}" for n in range(10)]
+    keys = pd.MultiIndex.from_product(
+        [["all"], [f"feature {n}" for n in range(n_features)], sites],
+        names=["stratum", "feature", "site"],
+    )
+    effects = keys.to_frame(index=False)
+    numbers = ("estimate", "hedges_g", "se", "p", "hedges_g_variance")
+    effects[list(numbers)] = rng.uniform(0.1, 1, (len(effects), len(numbers)))
+    effects = effects.assign(n_case=40, n_control=50, df=88.0, reason="")
+    pooled = effects.groupby(["stratum", "feature"], as_index=False, sort=False).agg(
+        {"estimate": "mean", "p": "mean", "n_case": "sum", "n_control": "sum"}
+    )
+    return a_run(effects, pooled.assign(q=pooled["p"], sites=";".join(sites), reason=""))
+
+
+def peak_of_sending(run: Run, user) -> int:
+    """Bytes of Python and numpy at their highest, and of Arrow as each piece comes."""
+    tracemalloc.start()
+    try:
+        arrow = max(pa.total_allocated_bytes() for _ in results.pieces_for(run, "effects", user))
+        return tracemalloc.get_traced_memory()[1] + arrow
+    finally:
+        tracemalloc.stop()
+
+
+@pytest.mark.parametrize("role", ["CA", "CD"])
+def test_a_table_ten_times_as_large_takes_hardly_more_memory(monkeypatch, role):
+    monkeypatch.setattr(stored_results, "GROUP_ROWS", 400)
+    monkeypatch.setattr(stored_tables, "READ_AHEAD_BYTES", 4096)
+    user, small, large = user_with(role), a_wide_run(30), a_wide_run(300)
+
+    def growth(rows: int, features: int) -> float:
+        monkeypatch.setattr(stored_tables, "PIECE_ROWS", rows)
+        monkeypatch.setattr(released_pieces, "FEATURES_AT_ONCE", features)
+        peak_of_sending(small, user)  # what the first use needs once
+        return peak_of_sending(large, user) / peak_of_sending(small, user)
+
+    assert growth(300, 30) < 2
+    if role == "CD":
+        assert growth(10_000, 1_000) > 3  # the test notices a table that is read whole
