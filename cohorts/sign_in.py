@@ -19,7 +19,7 @@ from django.utils.translation import ngettext
 
 from cohorts import access
 from cohorts.models import User
-from cohorts.services import sign_in
+from cohorts.services import languages, sign_in
 
 # Pages of somebody who still has to set up a second factor: that one, and the way out.
 SETTING_UP = ("/account/second-factor/", "/account/reauthenticate/", "/login/", "/logout/")
@@ -53,6 +53,24 @@ class AccountAdapter(DefaultAccountAdapter):  # type: ignore[misc]  # allauth ha
         if user is not None:
             sign_in.passed(self._attempt, user)
         return user
+
+    def post_login(self, request: HttpRequest, user: Any, **how: Any) -> HttpResponse:
+        """Go on in the language of the account, whatever this browser showed before."""
+        answer: HttpResponse = super().post_login(request, user, **how)
+        if user.language:
+            answer.set_cookie(
+                settings.LANGUAGE_COOKIE_NAME,
+                user.language,
+                max_age=settings.LANGUAGE_COOKIE_AGE,
+                secure=settings.LANGUAGE_COOKIE_SECURE,
+                httponly=settings.LANGUAGE_COOKIE_HTTPONLY,
+                samesite="Lax",
+            )
+        return answer
+
+    def send_mail(self, template_prefix: str, email: str, context: dict[str, Any]) -> None:
+        with languages.of_address(email):
+            super().send_mail(template_prefix, email, context)
 
     def _rollback_login_failed_rl_usage(self) -> None:
         """Nothing to take back: tries are counted in the database, by `sign_in`."""

@@ -1,9 +1,9 @@
 """Every address of the platform."""
 
 from django.urls import include, path
-from django.views.i18n import set_language
 
 from cohorts.admin_site import site as admin_site
+from cohorts.views_language import choose
 
 urlpatterns = [
     path("admin/", admin_site.urls),
@@ -11,7 +11,7 @@ urlpatterns = [
     path("api/v1/", include("analysis.urls_api")),
     path("api/v1/", include("hikiproject.openapi")),
     path("", include("hikiproject.health")),
-    path("language/", set_language, name="set_language"),
+    path("language/", choose, name="set_language"),
     path("", include("cohorts.urls_account")),
     path("", include("cohorts.urls")),
     path("", include("analysis.urls")),

@@ -33,7 +33,7 @@ ANSWERING = (
 # Beside sentences these have the words of the files that they read.
 NAMING = (
     *("cohorts/ingest/formats/isa_[st]*.py", "cohorts/ingest/formats/mwtab*.py"),
-    "cohorts/ingest/formats/redcap_dictionary.py",
+    *("cohorts/ingest/formats/redcap_dictionary.py", "cohorts/ingest/formats/assay_file.py"),
 )
 # Told to programs and their writers alone.
 SCHEMA_ALONE = ("cohorts/api_schema.py",)

@@ -61,7 +61,14 @@ def lacking(said: list[Said], known: polib.POFile) -> list[str]:
 
 @pytest.mark.parametrize("language", [code for code, _ in settings.LANGUAGES if code != "en"])
 def test_no_string_is_missing(language):
-    assert lacking(everything_said(), catalogue(language)) == []
+    with translation.override(language):  # Django's own pages have Django's own words
+        ours = {entry.msgid for entry in catalogue(language)}
+        said = [
+            each
+            for each in everything_said()
+            if each.text in ours or gettext(each.text) == each.text
+        ]
+    assert lacking(said, catalogue(language)) == []
 
 
 @pytest.mark.parametrize("language", [code for code, _ in settings.LANGUAGES if code != "en"])
@@ -79,7 +86,7 @@ def test_the_admin_speaks_the_languages_of_who_opens_it(client):
     ParticipantFactory()
     client.force_login(user_with("CD"))
     page = client.get("/admin/", headers={"accept-language": "ja"}).text
-    for words in ("hikiproject 管理", "測定バッチ", "待機中の解析", "研究の記録"):
+    for words in ("hikiproject 管理", "測定バッチ", "待機中の解析", "同意と抹消"):
         assert words in page
     page = client.get("/admin/cohorts/participant/", headers={"accept-language": "ja"}).text
     assert "登録日" in page

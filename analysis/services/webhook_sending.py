@@ -15,12 +15,16 @@ from django.db import transaction
 from django.db.models import F
 from django.db.models.functions import Now
 from django.utils import timezone
+from django.utils.translation import gettext
 
 from analysis import webhook_http
 from analysis.models import WebhookAttempt, WebhookEndpoint, WebhookMessage
 from analysis.services import webhook_events, webhook_secrets
 from analysis.services.webhook_http_errors import words_of
 from cohorts.errors import DomainError
+from cohorts.sentences import say
+from cohorts.services import languages
+from cohorts.told import told
 
 logger = logging.getLogger(__name__)
 # After the first try, the second, ...: about three days in all.
@@ -109,11 +113,11 @@ def _follow(message: WebhookMessage, status: int | None) -> None:
 
 
 def _disable_where_due(endpoint: WebhookEndpoint, status: int | None) -> None:
-    because = ""
+    because: str = ""
     if status == GONE:
-        because = "It answered 410: gone."
+        because = say("It answered 410: gone.")
     elif endpoint.failing_since and timezone.now() - endpoint.failing_since > DISABLED_AFTER:
-        because = f"It has failed for {DISABLED_AFTER.days} days."
+        because = say("It has failed for %(days)s days.", days=DISABLED_AFTER.days)
     still = WebhookEndpoint.objects.filter(pk=endpoint.pk, disabled_at=None)
     if because and still.update(disabled_at=Now(), disabled_because=because):
         logger.warning("webhook %s is disabled: %s", endpoint.pk, because)
@@ -123,12 +127,16 @@ def _disable_where_due(endpoint: WebhookEndpoint, status: int | None) -> None:
 def _notify(endpoint: WebhookEndpoint, because: str) -> None:
     if not endpoint.user.email:
         return
-    words = (
-        f"Your webhook {endpoint.url} is no longer called. {because}\n\nWhen it works again: POST "
-        f"/api/v1/webhooks/{endpoint.pk}/take-up, then /replay with the time since which you miss "
-        "messages."
+    words = say(
+        "Your webhook %(url)s is no longer called. %(because)s\n\nWhen it works again: POST "
+        "/api/v1/webhooks/%(number)s/take-up, then /replay with the time since which you miss "
+        "messages.",
+        url=endpoint.url,
+        because=because,
+        number=endpoint.pk,
     )
     try:
-        send_mail("A webhook is disabled", words, None, [endpoint.user.email])
+        with languages.of_person(endpoint.user):
+            send_mail(gettext("A webhook is disabled"), told(words), None, [endpoint.user.email])
     except (SMTPException, OSError) as error:
         logger.warning("the notice of webhook %s could not be sent: %s", endpoint.pk, error)

@@ -37,6 +37,11 @@ def every_scope() -> list[str]:
 class User(AbstractUser):
     """Somebody who works for a site or for the consortium; what they may do is in `Membership`."""
 
+    language = models.CharField(
+        max_length=12,
+        blank=True,
+        help_text=_("Of pages and mails; empty until the person has chosen one."),
+    )
     # Set for one request by `access.hold_to`.
     held_to: access.Standing | None = None
 

@@ -7,6 +7,7 @@ from datetime import timedelta
 
 from django.db import transaction
 from django.utils import timezone
+from django.utils.translation import get_language
 
 from cohorts import access
 from cohorts.errors import NotAllowed, UnusableRequest
@@ -92,6 +93,7 @@ def accept(key: str, user: User) -> Membership:
         raise NoSuchInvitation
     if user.pk is None:
         user.email = invitation.email
+        user.language = get_language() or ""
         hold_to_its_rules(user)
         user.save()
     membership = Membership(user=user, role=invitation.role, site=invitation.site)
