@@ -87,6 +87,8 @@ def encoded(
     if numbers is not None and set(column_names) <= set(numbers[0]):
         names, columns = numbers
         if not any(coding.levels for coding in codings):
+            if tuple(names) == tuple(column_names):
+                return columns
             return columns[:, [names.index(name) for name in column_names]]
     names = [name for coding in codings for name in coding.column_names]
     columns = encode(codings, as_frame(covariates, n_samples))

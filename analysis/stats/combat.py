@@ -14,7 +14,13 @@ from analysis.stats.errors import UnusableData
 from analysis.stats.labels import distinct_labels
 from analysis.stats.location_scale import Fit, Located, explained, fit_batches, left_alone, locate
 from analysis.stats.moments import Layout
-from analysis.stats.shrinkage import Priors, priors_of, shrink_nonparametric, shrink_parametric
+from analysis.stats.shrinkage import (
+    BatchSums,
+    Priors,
+    priors_of,
+    shrink_nonparametric,
+    shrink_parametric,
+)
 from analysis.stats.tables import checked_values
 
 Floats = npt.NDArray[np.float64]
@@ -64,11 +70,15 @@ def fit_combat(
     design, layout, mean_only = batches.design, batches.layout, batches.mean_only
     fit = fit_batches(data, layout)
     alone, told = _not_adjusted(data, layout, fit, batches.reference, mean_only=mean_only)
-    means = design.columns.mean(axis=0)
+    means = np.add.reduce(design.columns) / len(data)
     located = locate(fit, layout, layout.levels - means, alone, batches.reference)
     gamma, delta, priors = _shrink(
         located, batches.reference, parametric=parametric, mean_only=mean_only
     )
+    learned = [located.coefficients, located.grand_mean, located.pooled_sd, gamma, delta]
+    if alone.any():
+        learned = [_spread(part, alone) for part in learned]
+    coefficients, grand_mean, pooled_sd, gamma, delta = learned
     return CombatModel(
         batches=batches.names,
         n_samples=tuple(layout.n.tolist()),
@@ -80,11 +90,11 @@ def fit_combat(
         column_means=means,
         adjusted_for=design.adjusted_for,
         dropped=design.dropped,
-        coefficients=_spread(located.coefficients, alone),
-        grand_mean=_spread(located.grand_mean, alone),
-        pooled_sd=_spread(located.pooled_sd, alone),
-        gamma_star=_spread(gamma, alone),
-        delta_star=_spread(delta, alone),
+        coefficients=coefficients,
+        grand_mean=grand_mean,
+        pooled_sd=pooled_sd,
+        gamma_star=gamma,
+        delta_star=delta,
         left_alone=alone,
         seen=fit.n > 0,
         priors=priors,
@@ -130,12 +140,15 @@ def _not_adjusted(
     data: Floats, layout: Layout, fit: Fit, reference: int | None, *, mean_only: bool
 ) -> tuple[Bools, tuple[str, ...]]:
     """Features that are returned as they came, and a sentence where nobody would expect it."""
-    alone = left_alone(data, layout, fit, mean_only=mean_only)
-    spent = np.flatnonzero(explained(fit) & ~alone)
-    alone[spent] = True
+    alone, spent = np.zeros(data.shape[1], dtype=bool), np.empty(0, dtype=np.int64)
+    # What varies in every batch is neither constant nor explained in full.
+    if not fit.plain or mean_only:
+        alone = left_alone(data, layout, fit, mean_only=mean_only)
+        spent = np.flatnonzero(explained(fit) & ~alone)
+        alone[spent] = True
     if reference is not None:
         alone |= fit.n[reference] == 0
-    if (~alone).sum() < 2:
+    if len(alone) - np.count_nonzero(alone) < 2:
         raise UnusableData(
             f"{(~alone).sum()} of {data.shape[1]} features vary inside every batch that measured "
             "them; ComBat needs at least 2 to learn from."
@@ -153,15 +166,12 @@ def _shrink(
 ) -> tuple[Floats, Floats, tuple[Priors, ...]]:
     """Posterior shifts and scales of all batches, NaN where a batch lacks the feature."""
     sums = located.sums(mean_only=mean_only)
-    shared = sums.seen.sum(axis=1)
-    few = np.flatnonzero(shared < 2)
-    if len(few):
-        raise UnusableData(
-            f"The batch numbered {few[0]} shares {shared[few[0]]} features with the others; "
-            "ComBat needs at least 2: leave the batch out."
-        )
+    if not sums.complete:
+        _refuse_too_few_shared(sums)
     priors = priors_of(sums, mean_only=mean_only)
-    learning = np.array([number for number in range(len(priors)) if number != reference])
+    if parametric and reference is None and sums.complete:
+        return *shrink_parametric(sums, priors, mean_only=mean_only), priors
+    learning = [number for number in range(len(priors)) if number != reference]
     gamma, delta = np.zeros_like(sums.n), np.ones_like(sums.n)
     if parametric:
         gamma[learning], delta[learning] = shrink_parametric(
@@ -177,10 +187,18 @@ def _shrink(
     return gamma, delta, priors
 
 
+def _refuse_too_few_shared(sums: BatchSums) -> None:
+    shared = sums.seen.sum(axis=1)
+    few = np.flatnonzero(shared < 2)
+    if len(few):
+        raise UnusableData(
+            f"The batch numbered {few[0]} shares {shared[few[0]]} features with the others; "
+            "ComBat needs at least 2: leave the batch out."
+        )
+
+
 def _spread(kept: Floats, alone: Bools) -> Floats:
     """Results of the kept features in their places among all, NaN elsewhere."""
-    if not alone.any():
-        return kept
     whole = np.full((*kept.shape[:-1], len(alone)), np.nan)
     whole[..., ~alone] = kept
     return whole

@@ -108,7 +108,7 @@ class CombatModel:
                 "refit with them, or standardise them by themselves and say so."
             )
         codes = batch_numbers(labels, self.batches)
-        for batch in np.flatnonzero(~self.seen.all(axis=1)):
+        for batch in [] if self.seen.all() else np.flatnonzero(~self.seen.all(axis=1)):
             unseen = ~self.seen[batch] & ~self.left_alone
             rows = codes == batch
             new = unseen & ~np.isnan(data[rows]).all(axis=0) if rows.any() else unseen & False
@@ -122,26 +122,32 @@ class CombatModel:
     def _columns(self, covariates: Covariates, n_samples: int) -> Floats:
         """An intercept and the centred covariate columns, (n_samples, 1 + n_columns)."""
         columns = encoded(covariates, n_samples, self.codings, self.column_names)
-        lacking = np.flatnonzero(np.isnan(columns).any(axis=1))
-        if len(lacking):
+        missing = np.isnan(columns)
+        if missing.any():
+            lacking = np.flatnonzero(missing.any(axis=1))
             raise UnusableData(
                 f"{len(lacking)} samples lack one of {list(self.adjusted_for)}, the first in row "
                 f"{lacking[0]}: fill it, or leave the samples out."
             )
-        return np.column_stack([np.ones(n_samples), columns - self.column_means])
+        beside = np.ones((n_samples, 1 + columns.shape[1]))
+        np.subtract(columns, self.column_means, out=beside[:, 1:])
+        return beside
 
     def _lines(self) -> tuple[Floats, Floats]:
         """Adjusted value = value * inverse + (intercept and covariate columns) @ lines.
 
         Shapes (n_batches, n_features) and (n_batches, 1 + n_columns, n_features).
         """
-        known = self.seen & ~self.left_alone
-        inverse = 1 / np.sqrt(np.where(known, self.delta_star, 1.0))
+        inverse = 1 / np.sqrt(self.delta_star)
+        lines = np.empty((len(inverse), 1 + len(self.coefficients), len(self.grand_mean)))
         shift = self.grand_mean + self.pooled_sd * self.gamma_star
-        lines = np.empty((len(known), 1 + len(self.coefficients), len(self.grand_mean)))
-        lines[:, 0] = np.where(known, self.grand_mean - inverse * shift, 0.0)
-        coefficients = np.where(self.left_alone, 0.0, self.coefficients)
-        lines[:, 1:] = coefficients * (1 - inverse)[:, None]
+        np.subtract(self.grand_mean, inverse * shift, out=lines[:, 0])
+        np.multiply(self.coefficients, (1 - inverse)[:, None], out=lines[:, 1:])
+        known = self.seen & ~self.left_alone
+        if not known.all():
+            # What is left alone comes out as it went in.
+            inverse[~known] = 1.0
+            lines = np.where(known[:, None], lines, 0.0)
         return inverse, lines
 
 

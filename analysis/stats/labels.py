@@ -55,11 +55,16 @@ def distinct_labels(batch: npt.ArrayLike, n_samples: int, what: str = "batch") -
     """
     labels = batch_labels(batch, n_samples, what)
     alike: defaultdict[str, list[str]] = defaultdict(list)
-    for name, n in sorted(Counter(labels).items()):
-        plain = " ".join(unicodedata.normalize("NFKC", name).casefold().split())
-        alike[plain].append(f'"{name}" ({n} samples)')
-    told = ["; ".join(names) for names in alike.values() if len(names) > 1]
-    if told:
+    names = set(labels)
+    for name in names:
+        alike[" ".join(unicodedata.normalize("NFKC", name).casefold().split())].append(name)
+    if len(alike) < len(names):
+        n = Counter(labels)
+        told = sorted(
+            "; ".join(f'"{name}" ({n[name]} samples)' for name in sorted(group))
+            for group in alike.values()
+            if len(group) > 1
+        )
         raise UnusableData(
             f"Names of a {what} differ in case or spaces alone: {' and '.join(told)}. Write each "
             f"{what} in one way."

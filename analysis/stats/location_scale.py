@@ -42,6 +42,11 @@ class Fit:
     suspect: Bools
     gaps: bool
 
+    @property
+    def plain(self) -> bool:
+        """Whether nothing is missing and no sum lost digits: all features vary in every batch."""
+        return not self.gaps and not self.suspect.any()
+
 
 @dataclass(frozen=True)
 class Located:
@@ -50,6 +55,7 @@ class Located:
     ``coefficients`` (n_columns, n_features) of the centred covariate columns, ``mean`` and
     ``within`` (n_batches, n_features): each batch's mean beside the covariates, and its sum of
     squares around that mean; ``n`` how many were measured, 0 where the others mean nothing.
+    ``complete`` says that nothing is missing.
     """
 
     coefficients: Floats
@@ -58,21 +64,28 @@ class Located:
     mean: Floats
     within: Floats
     n: Floats
+    complete: bool
 
     def sums(self, *, mean_only: bool) -> BatchSums:
         """Standardised sums of all batches."""
+        hat = np.ones((2, *self.mean.shape))
+        gamma_hat, delta_hat = hat
+        np.subtract(self.mean, self.grand_mean, out=gamma_hat)
+        gamma_hat /= self.pooled_sd
         within = self.within / self.pooled_sd**2
-        delta_hat = np.ones_like(within)
         if not mean_only:
-            np.divide(within, self.n - 1, out=delta_hat, where=self.n > 1)
-        return BatchSums((self.mean - self.grand_mean) / self.pooled_sd, delta_hat, within, self.n)
+            varies = self.complete or self.n > 1
+            np.divide(within, self.n - 1, out=delta_hat, where=varies)
+        return BatchSums(hat, within, self.n, self.complete)
 
 
 def fit_batches(data: Floats, layout: Layout) -> Fit:
     """Fit batches and covariates to every feature, those that need it with a second reading."""
     fit = _solve(sum_up(data, layout))
+    if fit.plain:
+        return fit
     features = np.flatnonzero(fit.suspect.any(axis=0))
-    sorted_layout = layout.in_order() if len(features) else layout
+    sorted_layout = layout.in_order()
     for start in range(0, len(features), _BLOCK):
         _refine(data, layout, sorted_layout, features[start : start + _BLOCK], fit)
     return fit
@@ -125,15 +138,16 @@ def locate(
     coefficients: Floats = dtrtrs(layout.upper, slopes)[0] if len(slopes) else slopes
     mean = mean - levels @ coefficients
     source = slice(None) if reference is None else slice(reference, reference + 1)
-    variance = within[source].sum(axis=0) / (n[source].sum(axis=0) - gaps)
-    flat = np.flatnonzero(~(variance > 0))
-    if len(flat):
+    variance = np.add.reduce(within[source]) / (np.add.reduce(n[source]) - gaps)
+    if not np.minimum.reduce(variance) > 0:
+        flat = np.flatnonzero(~(variance > 0))
         raise UnusableData(
             f"{len(flat)} features do not vary inside batches beside the covariates (the first "
             f"is the {flat[0] + 1}th of those adjusted): use fewer covariates or larger batches."
         )
-    grand_mean = _grand_mean(mean, n, layout.n) if reference is None else mean[reference]
-    return Located(coefficients, grand_mean, np.sqrt(variance), mean, within, n)
+    weight = layout.n[:, None] * (n > 0) if gaps else layout.n[:, None]
+    grand_mean = _grand_mean(mean, weight) if reference is None else mean[reference]
+    return Located(coefficients, grand_mean, np.sqrt(variance), mean, within, n, not gaps)
 
 
 def _constant(values: Floats) -> Bools:
@@ -142,10 +156,9 @@ def _constant(values: Floats) -> Bools:
     return constant
 
 
-def _grand_mean(mean: Floats, n: Floats, sizes: Ints) -> Floats:
-    """Batch means weighed by batch sizes, over the batches that measured the feature."""
-    weight = (n > 0) * sizes[:, None].astype(np.float64)
-    weighted: Floats = (mean * weight).sum(axis=0) / weight.sum(axis=0)
+def _grand_mean(mean: Floats, sizes: Ints) -> Floats:
+    """Batch means weighed by the sizes of those batches that measured the feature."""
+    weighted: Floats = np.add.reduce(mean * sizes) / np.add.reduce(sizes)
     return weighted
 
 
@@ -194,8 +207,11 @@ def _fit(
     moments: Moments, n: Floats, mean: Floats, slopes: Floats, around: Floats, within: Floats
 ) -> Fit:
     suspect = np.minimum(around, within) <= _CANCELLED * moments.squares
-    suspect &= n > 1
-    within = np.where(n > 1, np.maximum(within, 0.0), 0.0)
+    within = np.maximum(within, 0.0)
+    few = n < 2
+    if few.any():
+        suspect &= ~few
+        within[few] = 0.0
     return Fit(n, mean, within, slopes, suspect, gaps=not moments.complete)
 
 

@@ -30,8 +30,8 @@ class Layout:
     ``order`` (n_samples,) sorts the samples by batch, ``ends`` (n_batches + 1,) says where each
     batch starts there, and ``n`` (n_batches,) how many samples it has. ``left``
     (1 + n_columns, n_samples), in that order, is 1 above the covariate columns made orthonormal
-    and free of the batches; ``upper`` @ slopes of the columns = slopes of these. ``levels``
-    (n_batches, n_columns) are the batches' means of the columns.
+    and free of the batches; the upper triangle of ``upper`` @ slopes of the columns = slopes of
+    these. ``levels`` (n_batches, n_columns) are the batches' means of the columns.
     """
 
     order: Ints
@@ -101,7 +101,7 @@ def lay_out(codes: Ints, n_batches: int, columns: Floats) -> Layout:
     if columns.shape[1]:
         # LAPACK itself: numpy's way to it takes three times as long in a small study.
         reflectors, tau, _, _ = dgeqrf(inside)
-        upper = np.triu(reflectors[: len(tau)])
+        upper = reflectors[: len(tau)]
         left[1:] = dorgqr(reflectors, tau)[0].T
     return Layout(order, ends, n, left, upper, levels)
 

@@ -24,15 +24,27 @@ _PAIRS = 2_000_000
 class BatchSums:
     """Standardised values of all batches as sums; arrays of shape (n_batches, n_features).
 
-    ``gamma_hat`` is their mean, ``delta_hat`` their variance over n - 1, ``within`` their sum of
-    squares around the mean and ``n`` how many were measured. Where ``n`` is 0 the others are
-    finite and mean nothing.
+    ``hat`` (2, n_batches, n_features) is their mean and their variance over n - 1, ``within`` their
+    sum of squares around the mean and ``n`` how many were measured. Where ``n`` is 0 the others
+    are finite and mean nothing. ``complete`` says that it is 0 nowhere.
     """
 
-    gamma_hat: Floats
-    delta_hat: Floats
+    hat: Floats
     within: Floats
     n: Floats
+    complete: bool
+
+    @property
+    def gamma_hat(self) -> Floats:
+        """Means."""
+        means: Floats = self.hat[0]
+        return means
+
+    @property
+    def delta_hat(self) -> Floats:
+        """Variances."""
+        variances: Floats = self.hat[1]
+        return variances
 
     @property
     def seen(self) -> Bools:
@@ -42,15 +54,13 @@ class BatchSums:
     def batch(self, number: int) -> BatchSums:
         """One batch and the features that it measured, arrays of shape (n_seen,)."""
         seen = self.n[number] > 0
-        return BatchSums(*(part[number, seen] for part in self._parts))
+        return BatchSums(
+            self.hat[:, number, seen], self.within[number, seen], self.n[number, seen], True
+        )
 
-    def batches(self, numbers: Ints) -> BatchSums:
+    def batches(self, numbers: list[int]) -> BatchSums:
         """Some of the batches."""
-        return BatchSums(*(part[numbers] for part in self._parts))
-
-    @property
-    def _parts(self) -> tuple[Floats, Floats, Floats, Floats]:
-        return self.gamma_hat, self.delta_hat, self.within, self.n
+        return BatchSums(self.hat[:, numbers], self.within[numbers], self.n[numbers], self.complete)
 
 
 @dataclass(frozen=True)
@@ -73,23 +83,24 @@ def priors_of(sums: BatchSums, *, mean_only: bool) -> tuple[Priors, ...]:
     ----------
     .. [1] Johnson, Li and Rabinovic 2007, doi:10.1093/biostatistics/kxj037
     """
-    shifts = _mean_and_variance(sums.gamma_hat, sums.seen)
+    mean, variance = _mean_and_variance(sums)
+    shifts, scales = (zip(*parts, strict=True) for parts in zip(mean, variance, strict=True))
     if mean_only:
         return tuple(Priors(*shift, None, None) for shift in shifts)
-    scales = _mean_and_variance(sums.delta_hat, sums.seen)
     return tuple(
         Priors(*shift, *_inverse_gamma(*scale)) for shift, scale in zip(shifts, scales, strict=True)
     )
 
 
-def _mean_and_variance(values: Floats, seen: Bools) -> list[tuple[float, float]]:
-    """Mean, and variance over n - 1, of every batch's features."""
-    n = np.add.reduce(seen, axis=1, dtype=np.float64)
-    mean = np.add.reduce(values, axis=1, where=seen) / n
-    rest = values - mean[:, None]
+def _mean_and_variance(sums: BatchSums) -> tuple[list[list[float]], list[list[float]]]:
+    """Mean, and variance over n - 1, of every batch's features: of their shifts and scales."""
+    seen = sums.complete or sums.seen
+    n = sums.n.shape[1] if sums.complete else np.add.reduce(sums.seen, axis=1, dtype=np.float64)
+    mean = np.add.reduce(sums.hat, axis=2, where=seen) / n
+    rest = sums.hat - mean[:, :, None]
     rest *= rest
-    variance = np.add.reduce(rest, axis=1, where=seen) / (n - 1)
-    return list(zip(mean.tolist(), variance.tolist(), strict=True))
+    variance = np.add.reduce(rest, axis=2, where=seen) / (n - 1)
+    return mean.tolist(), variance.tolist()
 
 
 def _inverse_gamma(mean: float, spread: float) -> tuple[float | None, float]:
@@ -115,8 +126,7 @@ def shrink_parametric(
         # One observation with the scale 1, as sva weighs it.
         one = np.ones_like(sums.n)
         return _Update.of(replace(sums, n=one), priors).gamma_star(one), one
-    star = np.array([sums.gamma_hat, sums.delta_hat])
-    live, moving = np.arange(len(priors)), _Update.of(sums, priors)
+    star, live, moving = sums.hat, list(range(len(priors))), _Update.of(sums, priors)
     for _ in range(_MAX_ITERATIONS):
         old = star if len(live) == len(priors) else star[:, live]
         new = moving.next(old[1])
@@ -125,15 +135,15 @@ def shrink_parametric(
             star = new
         else:
             star[:, live] = new
-        still = change > CONVERGED
-        if not still.any():
+        still = [batch for batch, moved in zip(live, change, strict=True) if moved > CONVERGED]
+        if not still:
             return star[0], star[1]
-        if not still.all():
-            live = live[still]
-            moving = _Update.of(sums.batches(live), [priors[batch] for batch in live.tolist()])
+        if len(still) < len(live):
+            live = still
+            moving = _Update.of(sums.batches(live), [priors[batch] for batch in live])
     raise UnusableData(
         f"ComBat did not settle in {_MAX_ITERATIONS} iterations (last relative change "
-        f"{change.max():.2g}): look for features or batches with extreme values, or use mean_only."
+        f"{max(change):.2g}): look for features or batches with extreme values, or use mean_only."
     )
 
 
@@ -167,19 +177,16 @@ class _Update:
     """One step of the iteration for some batches, what does not change worked out before.
 
     gamma_star = (``pull`` + delta * ``gamma_bar``) / (``weight`` + delta) and
-    delta_star = (``half_n`` * (``gamma_hat`` - gamma)^2 + ``rest``) / ``below``. ``complete`` says
-    that no batch lacks a feature.
+    delta_star = ``slope`` * (``gamma_hat`` - gamma)^2 + ``floor``.
     """
 
+    sums: BatchSums
     gamma_hat: Floats
     gamma_bar: Floats
     pull: Floats
     weight: Floats
-    half_n: Floats
-    rest: Floats
-    below: Floats
-    n: Floats
-    complete: bool
+    slope: Floats
+    floor: Floats
 
     @classmethod
     def of(cls, sums: BatchSums, priors: Sequence[Priors]) -> _Update:
@@ -192,22 +199,18 @@ class _Update:
             for p in priors
         ]
         gamma_bar, t2, half, a1, b = np.array(rows).T[:, :, None]
-        weight, half_n = t2 * sums.n, half * sums.n
-        return cls(
-            gamma_hat=sums.gamma_hat,
-            gamma_bar=gamma_bar,
-            pull=weight * sums.gamma_hat,
-            weight=weight,
-            half_n=half_n,
-            rest=half * sums.within + b,
-            below=half_n + a1,
-            n=sums.n,
-            complete=bool(sums.n.all()),
-        )
+        weight, slope = t2 * sums.n, half * sums.n
+        floor = half * sums.within
+        floor += b
+        below = slope + a1
+        floor /= below
+        slope /= below
+        pull = weight * sums.gamma_hat
+        return cls(sums, sums.gamma_hat, gamma_bar, pull, weight, slope, floor)
 
-    def gamma_star(self, delta: Floats) -> Floats:
+    def gamma_star(self, delta: Floats, out: Floats | None = None) -> Floats:
         """Shifts, given the scales."""
-        star = delta * self.gamma_bar
+        star = np.multiply(delta, self.gamma_bar, out=out)
         star += self.pull
         star /= self.weight + delta
         return star
@@ -215,15 +218,15 @@ class _Update:
     def next(self, delta: Floats) -> Floats:
         """New shifts and scales, shape (2, n_batches, n_features), from the old scales."""
         new = np.empty((2, *delta.shape))
-        new[0] = self.gamma_star(delta)
-        squares = np.subtract(self.gamma_hat, new[0], out=new[1])
+        gamma, squares = new
+        self.gamma_star(delta, out=gamma)
+        np.subtract(self.gamma_hat, gamma, out=squares)
         squares *= squares
-        squares *= self.half_n
-        squares += self.rest
-        squares /= self.below
+        squares *= self.slope
+        squares += self.floor
         return new
 
-    def change(self, old: Floats, new: Floats) -> Floats:
+    def change(self, old: Floats, new: Floats) -> list[float]:
         """Each batch's largest change relative to the old value, with its sign, (n_batches,).
 
         sva divides by the signed value, so a negative shift never keeps the iteration going; its
@@ -231,12 +234,12 @@ class _Update:
         """
         moved = new - old
         np.abs(moved, out=moved)
-        if self.complete and old.all():
+        if self.sums.complete and np.count_nonzero(old) == old.size:
             moved /= old
         else:
-            known = (self.n > 0) & (old != 0)
+            known = self.sums.seen & (old != 0)
             moved = np.divide(moved, old, out=np.zeros_like(old), where=known)
-        largest: Floats = np.maximum.reduce(moved, axis=(0, 2))
+        largest: list[float] = np.maximum.reduce(moved, axis=(0, 2)).tolist()
         return largest
 
 

@@ -46,6 +46,16 @@ def test_covariates_adjust_alike_as_a_table_and_as_an_array():
     assert not np.allclose(found, fit_combat(values(), BATCH).apply(values(), BATCH))
 
 
+def test_covariates_are_found_by_name_whatever_their_order_and_what_stands_beside_them():
+    rng = np.random.default_rng(5)
+    table = pd.DataFrame({"age": AGE, "bmi": rng.normal(24, 3, len(AGE))})
+    model = fit_combat(values(), BATCH, table)
+    wider = table[["bmi", "age"]].assign(height=rng.normal(170, 9, len(AGE)))
+    np.testing.assert_array_equal(
+        model.apply(values(), BATCH, wider), model.apply(values(), BATCH, table)
+    )
+
+
 def test_columns_made_by_hand_do_not_stand_in_for_the_words_of_the_fit():
     words = pd.DataFrame({"kit": np.tile(["first", "second"], 12)})
     model = fit_combat(values(), BATCH, words)
