@@ -70,14 +70,18 @@ class ConsentQuerySet(ScopedQuerySet["Consent"]):
 
         A later one replaces what was granted before, so nothing falls back to an earlier form.
         """
+        own = {name: models.OuterRef(name) for name in ("participant", "signed_on", "pk")}
+        # "None is later", and not "this is the latest": that, the planner finds one by one alone.
         later = Consent.objects.filter(
-            participant=models.OuterRef("participant"), signed_on__lte=on
-        ).order_by("-signed_on", "-id")
+            Q(signed_on__gt=own["signed_on"]) | Q(signed_on=own["signed_on"], pk__gt=own["pk"]),
+            participant=own["participant"],
+            signed_on__lte=on,
+        )
         return self.filter(
             Q(form__valid_from=None) | Q(form__valid_from__lte=on),
             Q(form__valid_until=None) | Q(form__valid_until__gte=on),
+            ~models.Exists(later),
             signed_on__lte=on,
-            pk=models.Subquery(later.values("pk")[:1]),
         )
 
     def granting(self, scopes: Collection[str]) -> Self:

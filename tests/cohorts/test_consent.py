@@ -49,6 +49,14 @@ def test_a_later_consent_replaces_an_earlier_one():
     assert not used(first.participant, date(2024, 6, 1))
 
 
+def test_of_two_consents_of_one_day_the_one_recorded_last_holds():
+    first = ConsentFactory(signed_on=date(2024, 1, 1))
+    ConsentFactory(
+        participant=first.participant, signed_on=date(2024, 1, 1), scopes=["store_samples"]
+    )
+    assert not used(first.participant, date(2024, 1, 1))
+
+
 def test_a_participant_leaves_new_analyses_at_once_when_use_is_withdrawn():
     person = ConsentFactory().participant
     consent.withdraw(person.pk, level=3, by=None)
