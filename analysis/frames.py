@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import NamedTuple
+from itertools import groupby
+from operator import itemgetter
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
 from django.contrib.postgres.fields import ArrayField
 from django.db import connection
-from django.db.models import BigIntegerField, BooleanField, F, Func, Value
+from django.db.models import BigIntegerField, BooleanField, Count, F, Func, Value, Window
 from numpy.typing import NDArray
 from psycopg import ClientCursor, Cursor
 
@@ -23,6 +25,17 @@ from cohorts.models.sample import hours_between
 HANDLING = ("haemolysis_index", "light_protected", "freeze_thaws")
 OF_SAMPLE = ("participant_id", "collected_at", "spun_at", "fasting_hours", *HANDLING)
 _PACKED = ("packed_values", "packed_flags")
+_AT_ONCE = 100
+_OF_COLUMN = {
+    "feature": "feature__name",
+    "source_name": "source_name",
+    "hmdb": "feature__hmdb",
+    "unit": "unit",
+    "canonical_unit": "feature__canonical_unit",
+    "factor": "factor",
+    "lod": "lod",
+    "ignored": "feature__ignored",
+}
 
 
 @dataclass(frozen=True)
@@ -154,17 +167,16 @@ def _scored(row: Assessment) -> dict[str, object]:
 
 def batches_of(snapshot: Snapshot) -> list[BatchFrame]:
     """The snapshot's rows by batch, those of a batch in the order of their collection."""
-    by_batch: dict[int, list[_Row]] = {}
-    for row in _rows(snapshot.assay_row_ids):
-        by_batch.setdefault(row.batch_id, []).append(row)
-    batches = AssayBatch.objects.filter(pk__in=by_batch).select_related("site").order_by("pk")
-    columns = _columns(list(by_batch))
-    return [_batch(batch, columns[batch.pk], by_batch[batch.pk]) for batch in batches]
+    packed = {rows.heads[0].batch_id: rows for rows in _packed(snapshot.assay_row_ids)}
+    batches = AssayBatch.objects.filter(pk__in=packed).select_related("site").order_by("pk")
+    columns = _columns(list(packed))
+    return [_batch(batch, columns[batch.pk], packed[batch.pk]) for batch in batches]
 
 
-class _Row(NamedTuple):
-    """Fields as the query names them."""
+class _Head(NamedTuple):
+    """Fields as the query names them; ``n_rows`` is how many the batch has in the snapshot."""
 
+    n_rows: int
     batch_id: int
     participant_id: int
     collected_at: datetime | None
@@ -173,8 +185,20 @@ class _Row(NamedTuple):
     haemolysis_index: float | None
     light_protected: bool | None
     freeze_thaws: int | None
-    packed_values: bytes
-    packed_flags: bytes
+
+
+class _Packed(NamedTuple):
+    """A batch's rows: ``values`` and ``flags`` of shape (n_rows, n_columns)."""
+
+    heads: list[_Head]
+    values: NDArray[np.float64]
+    flags: NDArray[np.uint8]
+
+    def take(self, head: _Head, values: bytes, flags: bytes) -> None:
+        at = len(self.heads)
+        self.heads.append(head)
+        self.values[at] = np.frombuffer(values, "<f8")
+        self.flags[at] = np.frombuffer(flags, np.uint8)
 
 
 class _OneOf(Func):
@@ -183,15 +207,29 @@ class _OneOf(Func):
     template, arg_joiner, output_field = "%(expressions)s)", " = ANY(", BooleanField()
 
 
-def _array(numbers: Sequence[int]) -> Value:
-    return Value(list(numbers), ArrayField(BigIntegerField()))
+def one_of(field: str, numbers: Sequence[int]) -> Func:
+    """A condition of rows whose field is one of many numbers."""
+    return _OneOf(F(field), Value(list(numbers), ArrayField(BigIntegerField())))
 
 
-def _rows(row_ids: Sequence[int]) -> list[_Row]:
+def _packed(row_ids: Sequence[int]) -> list[_Packed]:
+    """Rows by batch, unpacked as they come: the server reads the next while these are taken."""
+    found: list[_Packed] = []
+    for *head, values, flags in _rows(row_ids):
+        row = _Head(*head)
+        if not found or found[-1].heads[0].batch_id != row.batch_id:
+            shape = (row.n_rows, len(flags))
+            found.append(_Packed([], np.empty(shape), np.empty(shape, np.uint8)))
+        found[-1].take(row, values, flags)
+    return found
+
+
+def _rows(row_ids: Sequence[int]) -> Iterator[tuple[Any, ...]]:
     if not row_ids:
-        return []
-    names = ["batch_id", *(f"sample__{name}" for name in OF_SAMPLE), *_PACKED]
-    found = AssayRow.objects.filter(_OneOf(F("pk"), _array(row_ids)), sample__isnull=False)
+        return
+    names = ["n_rows", "batch_id", *(f"sample__{name}" for name in OF_SAMPLE), *_PACKED]
+    found = AssayRow.objects.filter(one_of("pk", row_ids), sample__isnull=False)
+    found = found.annotate(n_rows=Window(Count("pk"), partition_by="batch_id"))
     found = found.order_by("batch_id", "sample__collected_at", "pk")
     query = found.values_list(*names).query.sql_with_params()
     connection.ensure_connection()
@@ -199,55 +237,56 @@ def _rows(row_ids: Sequence[int]) -> list[_Row]:
         text = cursor.mogrify(*query)
     # Binary: as text the values would be twice as long, and be taken apart again.
     with connection.wrap_database_errors, Cursor(connection.connection) as cursor:
-        return [_Row(*row) for row in cursor.execute(text.encode(), binary=True)]
+        yield from cursor.stream(text.encode(), binary=True, size=_AT_ONCE)
 
 
 def _columns(batch_ids: Sequence[int]) -> dict[int, pd.DataFrame]:
-    names = [
-        "batch_id",
-        "feature__name",
-        "source_name",
-        "feature__hmdb",
-        "unit",
-        "feature__canonical_unit",
-        "factor",
-        "lod",
-        "feature__ignored",
-    ]
     found = BatchFeature.objects.filter(batch__in=batch_ids).order_by("batch_id", "position")
-    frame = pd.DataFrame.from_records(found.values_list(*names), columns=names)
-    frame.columns = frame.columns.str.removeprefix("feature__")
-    frame = frame.rename(columns={"name": "feature"}).astype({"factor": float, "lod": float})
-    return {
-        int(str(batch_id)): part.drop(columns="batch_id").reset_index(drop=True)
-        for batch_id, part in frame.groupby("batch_id")
-    }
+    frames = {}
+    for batch_id, rows in groupby(
+        found.values_list("batch_id", *_OF_COLUMN.values()), itemgetter(0)
+    ):
+        _, *columns = zip(*rows, strict=True)
+        frame = pd.DataFrame(dict(zip(_OF_COLUMN, columns, strict=True)))
+        frames[batch_id] = frame.astype({"factor": float, "lod": float})
+    return frames
 
 
-def _batch(batch: AssayBatch, columns: pd.DataFrame, rows: list[_Row]) -> BatchFrame:
-    shape = (len(rows), len(columns))
-    values = np.frombuffer(b"".join(row.packed_values for row in rows), "<f8").reshape(shape)
-    flags = np.frombuffer(b"".join(row.packed_flags for row in rows), np.uint8).reshape(shape)
+def _batch(batch: AssayBatch, columns: pd.DataFrame, rows: _Packed) -> BatchFrame:
+    values, flags = rows.values, rows.flags
+    if values.shape[1] != len(columns):
+        raise ValueError(
+            f"Batch {batch.pk} has {len(columns)} columns, its rows {values.shape[1]}."
+        )
     kept = ~columns["ignored"].to_numpy(dtype=bool)  # what a data manager set aside is not read
+    if not kept.all():
+        columns, values, flags = (
+            columns[kept].reset_index(drop=True),
+            values[:, kept],
+            flags[:, kept],
+        )
     return BatchFrame(
         batch_id=batch.pk,
         site=batch.site.code,
         platform=batch.platform,
         matrix=batch.matrix,
         scale=batch.scale,
-        columns=columns[kept].drop(columns="ignored").reset_index(drop=True),
-        rows=pd.DataFrame(
-            {
-                "participant_id": [row.participant_id for row in rows],
-                "spin_delay_hours": pd.Series(
-                    [hours_between(row.collected_at, row.spun_at) for row in rows], dtype=float
-                ),
-                **{
-                    name: pd.Series([getattr(row, name) for row in rows], dtype=float)
-                    for name in ("fasting_hours", *HANDLING)
-                },
-            }
-        ),
-        values=values[:, kept],
-        flags=flags[:, kept],
+        columns=columns.drop(columns="ignored"),
+        rows=_handling(rows.heads),
+        values=values,
+        flags=flags,
+    )
+
+
+def _handling(heads: Sequence[_Head]) -> pd.DataFrame:
+    delays = [hours_between(head.collected_at, head.spun_at) for head in heads]
+    return pd.DataFrame(
+        {
+            "participant_id": [head.participant_id for head in heads],
+            "spin_delay_hours": pd.Series(delays, dtype=float),
+            **{
+                name: pd.Series([getattr(head, name) for head in heads], dtype=float)
+                for name in ("fasting_hours", *HANDLING)
+            },
+        }
     )

@@ -78,12 +78,14 @@ def _read(plan: Plan) -> Snapshot:
     ids = [pk for pk, _ in people]
     batches = AssayBatch.objects.usable(today).filter(site__study=plan.study)
     rows = AssayRow.objects.filter(
-        batch__in=batches, sample_type=AssayRow.Type.STUDY, sample__participant__in=ids
+        frames.one_of("sample__participant", ids),
+        batch__in=batches,
+        sample_type=AssayRow.Type.STUDY,
     ).order_by("pk")
     columns = BatchFeature.objects.filter(batch__in=batches, feature__ignored=False).order_by(
         "batch_id", "position"
     )
-    assessments = Assessment.objects.filter(participant__in=ids).order_by("pk")
+    assessments = Assessment.objects.filter(frames.one_of("participant", ids)).order_by("pk")
     # A corrected record of handling is other data, though no row came or went.
     recorded = list(rows.values_list("pk", *(f"sample__{name}" for name in frames.OF_SAMPLE)))
     scored = list(assessments.values_list("pk", "score"))
