@@ -7,10 +7,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
 
+from django.utils.formats import date_format
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
 
+from cohorts.local_figures import in_locale
 from cohorts.site_home import Enrolment
 
 WIDTH, HEIGHT, LEFT, RIGHT, TOP, BOTTOM = 440, 190, 46, 14, 14, 28
@@ -80,7 +82,7 @@ class _Frame:
         return round(HEIGHT - BOTTOM - n / self.top * (HEIGHT - TOP - BOTTOM), 1)
 
     def axes(self) -> SafeString:
-        levels = [(self.y(n), f"{n:,}") for n in (0, self.top // 2, self.top)]
+        levels = [(self.y(n), in_locale(f"{n:,}")) for n in (0, self.top // 2, self.top)]
         lines = format_html_join(
             "",
             '<line class="axis" x1="{0}" x2="{1}" y1="{2}" y2="{2}"/>'
@@ -91,7 +93,10 @@ class _Frame:
         days = format_html_join(
             "",
             '<text class="soft" x="{}" y="{}" text-anchor="{}">{}</text>',
-            ((x, HEIGHT - 8, anchor, f"{day:%Y-%m}") for x, anchor, day in ends),
+            (
+                (x, HEIGHT - 8, anchor, date_format(day, "YEAR_MONTH_FORMAT"))
+                for x, anchor, day in ends
+            ),
         )
         return lines + days
 
@@ -164,7 +169,7 @@ def _today(enrolment: Enrolment, frame: _Frame) -> SafeString:
 
 
 def _words(enrolment: Enrolment) -> str:
-    begin = f"{enrolment.months[0][0]:%Y-%m}"
+    begin = date_format(enrolment.months[0][0], "YEAR_MONTH_FORMAT")
     if enrolment.target is None:
         return _("%(n)s participants enrolled since %(begin)s") % {
             "n": enrolment.n,

@@ -13,6 +13,8 @@ from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext
 
+from cohorts.local_figures import in_locale
+
 Z95 = 1.959964  # half width of a 95 % interval, in standard errors
 
 
@@ -53,7 +55,7 @@ class Scale:
 
 def signed(value: float, digits: int = 2) -> str:
     """+0.45, −0.30: with a true minus, so that columns of figures line up."""
-    return f"{value:+.{digits}f}".replace("-", "−")
+    return in_locale(f"{value:+.{digits}f}".replace("-", "−"))
 
 
 def span(low: str, high: str) -> str:
@@ -232,7 +234,7 @@ def _words(row: ForestRow, y: float, weight: str) -> SafeString:
 
 
 def _tick(value: float) -> str:
-    return "0" if abs(value) < 1e-9 else f"{value:g}".replace("-", "−")
+    return "0" if abs(value) < 1e-9 else in_locale(f"{value:g}".replace("-", "−"))
 
 
 def _round_step(rough: float) -> float:

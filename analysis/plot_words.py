@@ -19,6 +19,7 @@ WORDS = (
     _("Recorded"),
     _("predicted %(predicted)s, recorded %(recorded)s"),
     _("Share of variance"),
+    _("%(share)s of variance"),
     _("before"),
     _("after"),
     _("%(title)s. The table below has the numbers."),

@@ -16,6 +16,7 @@ from django.utils.translation import gettext_lazy as _
 from analysis.figures import Z95, ForestRow, Scale, covering, forest, interval_bar, signed, span
 from analysis.models import Claim, Run, RunDocument, RunTable, Verdict
 from analysis.services import results
+from cohorts.local_figures import in_locale
 from cohorts.models import User
 from cohorts.told import told
 
@@ -144,11 +145,15 @@ def _reading(row: Mapping[str, Any], effects: Scale, kept: Mapping[str, Any]) ->
     return Reading(row, where, bar, measure, estimate, interval, always, short, more)
 
 
+def _area(value: float) -> str:
+    return in_locale(f"{value:.2f}")
+
+
 def always_of(row: Mapping[str, Any]) -> str:
     """The interval over all looks as text, where there is one."""
     if row["always_low"] is None or row["always_high"] is None:
         return ""
-    write = "{:.2f}".format if row["measure"] == "AUC" else signed
+    write = _area if row["measure"] == "AUC" else signed
     return span(write(row["always_low"]), write(row["always_high"]))
 
 
@@ -158,7 +163,7 @@ def figures_of(row: Mapping[str, Any], measure: str) -> tuple[str, str]:
         return "", ""
 
     def write(value: float) -> str:
-        return f"{value:.2f}" if measure == "AUC" else signed(value)
+        return _area(value) if measure == "AUC" else signed(value)
 
     if row["ci_low"] is None or row["ci_high"] is None:
         return write(row["estimate"]), ""

@@ -17,6 +17,8 @@ from django.conf import settings
 from django.utils.translation import get_language, gettext
 from django.utils.translation import gettext_noop as _
 
+from cohorts.local_figures import value_in_locale
+
 LONGEST = 2_000  # of a text: patterns with several holes take their time on longer ones
 DEEPEST = 4  # sentences in sentences
 LEAST_LETTERS = 7  # of a template outside of its holes, or anything would be of its kind
@@ -55,11 +57,15 @@ def _of_template(text: str, language: str, depth: int) -> str:
         found = template.piece in text and template.pattern.fullmatch(text)
         if found:
             values = {
-                name: _said(value, language, depth - 1) if " " in value or value in ARMS else value
-                for name, value in found.groupdict().items()
+                name: _value(value, language, depth) for name, value in found.groupdict().items()
             }
             return gettext(template.text) % values
     return ""
+
+
+def _value(value: str, language: str, depth: int) -> str:
+    words = " " in value and any(each.isalpha() for each in value)
+    return _said(value, language, depth - 1) if words or value in ARMS else value_in_locale(value)
 
 
 def _in_parts(text: str, language: str, depth: int) -> str:

@@ -8,6 +8,7 @@ from typing import Any
 from django.utils.functional import lazy
 from django.utils.translation import gettext
 
+from cohorts.local_figures import in_locale, value_in_locale
 from cohorts.recognised import recognised
 from cohorts.sentences import Sentence
 
@@ -36,9 +37,15 @@ def _filled(template: str, values: Mapping[str, Any]) -> str:
 def _value(value: Any) -> Any:
     if isinstance(value, Sentence):
         return told(value)
-    if isinstance(value, str) and " " in value:
-        return recognised(value)
+    if isinstance(value, str):
+        return recognised(value) if _is_words(value) else value_in_locale(value)
+    if isinstance(value, float):
+        return in_locale(str(value))
     return told("", value) if isinstance(value, Mapping) else value
+
+
+def _is_words(value: str) -> bool:
+    return " " in value and any(each.isalpha() for each in value)
 
 
 # Said when it is shown, such as a message of a form.

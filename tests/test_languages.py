@@ -170,6 +170,9 @@ def test_the_words_of_the_plots_script_are_those_that_the_page_carries():
     # A text beside t(...): two words or more in quotes, which nothing would translate.
     beside = re.sub(r'\bt\("[^"]+"|"use strict"|//.*', "", script)
     assert re.findall(r'"[A-Za-z]+ [a-z]+[^"]*"', beside) == []
+    between_values = r"[`}][^`{}()=;]*[a-z]{2} [a-z]{2}[^`{}=;]*[`$]"
+    assert re.findall(between_values, beside) == []
+    assert re.findall(between_values, "share = `${n} % of variance)`")
 
 
 @pytest.mark.django_db

@@ -5,8 +5,10 @@ from __future__ import annotations
 import math
 
 from django import template
+from django.utils.translation import gettext
 
 from analysis.figures import signed as _signed
+from cohorts.local_figures import in_locale
 
 register = template.Library()
 HIDDEN = "–"
@@ -21,7 +23,9 @@ def signed(value: float | None) -> str:
 @register.filter
 def plain(value: float | None, digits: int = 2) -> str:
     """A number to so many places."""
-    return HIDDEN if _absent(value) else f"{float(value or 0):.{digits}f}".replace("-", "−")
+    return (
+        HIDDEN if _absent(value) else in_locale(f"{float(value or 0):.{digits}f}".replace("-", "−"))
+    )
 
 
 @register.filter
@@ -30,7 +34,8 @@ def p_value(value: float | None) -> str:
     if _absent(value):
         return HIDDEN
     number = float(value or 0)
-    return "< 0.001" if number < 0.001 else f"{number:.3f}" if number < 0.1 else f"{number:.2f}"
+    figures = "< 0.001" if number < 0.001 else f"{number:.{3 if number < 0.1 else 2}f}"
+    return in_locale(figures)
 
 
 @register.filter
@@ -39,13 +44,13 @@ def percent(value: float | None) -> str:
     if _absent(value):
         return HIDDEN
     share = float(value or 0)
-    return "under 1 %" if 0 < share < 0.01 else f"{share:.0%}".replace("%", " %")
+    return gettext("under 1 %") if 0 < share < 0.01 else f"{share:.0%}".replace("%", " %")
 
 
 @register.filter
 def count(value: float | None) -> str:
     """A whole number; what the disclosure rules hide is said so."""
-    return "few" if _absent(value) else f"{float(value or 0):,.0f}"
+    return gettext("few") if _absent(value) else in_locale(f"{float(value or 0):,.0f}")
 
 
 def _absent(value: float | None) -> bool:
@@ -67,4 +72,4 @@ def cell(value: object) -> str:
         return HIDDEN
     if isinstance(value, bool | int | str):
         return str(value)
-    return f"{value:.3g}".replace("-", "−")
+    return in_locale(f"{value:.3g}".replace("-", "−"))

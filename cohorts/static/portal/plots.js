@@ -12,13 +12,16 @@ const ink = tone("--bs-body-color"), soft = tone("--bs-secondary-color");
 const line = tone("--bs-border-color"), card = tone("--card");
 // In a saved picture the names stand inside an attribute, where double quotes would end it.
 const fonts = getComputedStyle(document.body).fontFamily.replaceAll('"', "'");
-const round = (value, digits = 2) => (value == null ? "–" : value.toFixed(digits).replace("-", "−"));
-const p = (value) => (value == null ? "–" : value < 0.001 ? "< 0.001" : value.toPrecision(2));
+// Decimal marks of the page's language; the digits are the same in every language.
+const written = (value, how) => new Intl.NumberFormat(`${document.documentElement.lang}-u-nu-latn`, how).format(value).replace("-", "−");
+const round = (value, digits = 2) => (value == null ? "–" : written(value, { minimumFractionDigits: digits, maximumFractionDigits: digits }));
+const p = (value) => (value == null ? "–" : value < 0.001 ? `< ${written(0.001)}` : written(value, { minimumSignificantDigits: 2, maximumSignificantDigits: 2 }));
+const tick = (value) => written(value, { maximumFractionDigits: 6 });
 
 function axis(name, more = {}) {
   return {
     type: "value", name, nameLocation: "middle", nameGap: 28,
-    nameTextStyle: { color: soft }, axisLabel: { color: soft, hideOverlap: true },
+    nameTextStyle: { color: soft }, axisLabel: { color: soft, hideOverlap: true, formatter: tick },
     axisLine: { show: true, lineStyle: { color: line } },
     splitLine: { lineStyle: { color: line, opacity: 0.5 } }, ...more,
   };
@@ -104,7 +107,7 @@ const KINDS = {
   },
 
   components({ sites, outlines, explained }) {
-    const share = (n) => (explained[n] == null ? "" : ` (${(explained[n] * 100).toFixed(0)} % of variance)`);
+    const share = (n) => (explained[n] == null ? "" : ` (${t("%(share)s of variance", { share: `${round(explained[n] * 100, 0)} %` })})`);
     const marks = ["circle", "rect", "triangle", "diamond", "roundRect", "pin"];
     return {
       xAxis: axis(`PC 1${share(0)}`, { scale: true }), yAxis: axis(`PC 2${share(1)}`, { scale: true, nameGap: 34 }),
@@ -126,7 +129,7 @@ const KINDS = {
       xAxis: axis(t("Share of variance"), { axisLabel: { color: soft, formatter: (value) => `${Math.round(value * 100)} %` } }),
       yAxis: { type: "category", data: rows.map((row) => row[0]), axisLabel: { color: ink }, axisLine: { lineStyle: { color: line } }, axisTick: { show: false } },
       series: [bar(t("before"), 1, { color: card, borderColor: soft, borderWidth: 1 }), bar(t("after"), 2, { color: link })],
-      tooltip: { formatter: ({ seriesName, name, value }) => `${name}, ${seriesName}: ${(value * 100).toFixed(1)} %` },
+      tooltip: { formatter: ({ seriesName, name, value }) => `${name}, ${seriesName}: ${round(value * 100, 1)} %` },
     };
   },
 };
