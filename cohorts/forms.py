@@ -44,8 +44,14 @@ class PlainForm(forms.Form):
         kwargs["label_suffix"] = ""
         super().__init__(*args, **kwargs)
         for field in self.fields.values():
-            select = isinstance(field.widget, forms.Select)
-            field.widget.attrs.setdefault("class", "form-select" if select else "form-control")
+            field.widget.attrs.setdefault("class", _look(field.widget))
+
+
+def _look(widget: forms.Widget) -> str:
+    """Bootstrap's class for a kind of field."""
+    if isinstance(widget, forms.CheckboxInput):
+        return "form-check-input"
+    return "form-select" if isinstance(widget, forms.Select) else "form-control"
 
 
 class UploadForm(PlainForm):

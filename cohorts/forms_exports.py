@@ -11,23 +11,26 @@ from cohorts.forms import PlainForm
 from cohorts.models import AssayBatch, Site
 from cohorts.services.export_requests import Wish
 from cohorts.services.record_exports import FORMATS
+from cohorts.vocabulary import WORDS
 
 
 class ExportForm(PlainForm):
     """Which records, for whom, and why."""
 
-    format = forms.ChoiceField(label=_("Format"), choices=[(name, name) for name in FORMATS])
+    format = forms.ChoiceField(
+        label=_("Format"), choices=[(name, _(WORDS[name])) for name in FORMATS]
+    )
     batches = forms.MultipleChoiceField(
         label=_("Assay batches"),
         required=False,
-        help_text=_("For mwtab, mztab-m and isa-tab; none chosen means all."),
+        help_text=_("For mwTab, mzTab-M and ISA-Tab; none chosen means all."),
     )
     recipient = forms.CharField(label=_("Who gets the file"), max_length=200)
     recipient_country = forms.RegexField(
         "^[A-Za-z]{2}$",
         label=_("Country of the recipient"),
         error_messages={"invalid": _("Two letters, such as JP.")},
-        help_text=_("Two letters. Abroad, only people whose consent says share_abroad are in it."),
+        help_text=_("Two letters. Abroad, only people who consented to sharing abroad are in it."),
     )
     commercial = forms.BooleanField(label=_("For a commercial use"), required=False)
     reason = forms.CharField(label=_("Why the records are exported"), max_length=300)
@@ -38,8 +41,10 @@ class ExportForm(PlainForm):
         field = self.fields["batches"]
         assert isinstance(field, forms.MultipleChoiceField)  # noqa: S101 - declared above
         accepted = AssayBatch.objects.filter(site=site).accepted()
-        field.choices = [(str(each.pk), f"{each.pk}: {each}") for each in accepted.select_related(
-            "site")[:500]]  # fmt: skip
+        field.choices = [
+            (str(each.pk), f"{each.pk}: {each.platform} {each.label}".strip())
+            for each in accepted[:500]
+        ]
 
     @property
     def wish(self) -> Wish:

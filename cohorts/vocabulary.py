@@ -78,6 +78,13 @@ WORDS = {
     "share_abroad": _("Share the data with other countries"),
     "recontact": _("Contact the participant again"),
     "commercial": _("Commercial use"),
+    "fhir": _("FHIR R5 bundle (JSON)"),
+    "fhir-r4": _("FHIR R4 bundle (JSON)"),
+    "redcap": _("REDCap table (CSV)"),
+    "miabis": _("MIABIS sample collection (JSON)"),
+    "mwtab": _("mwTab, a file a batch (ZIP)"),
+    "mztab-m": _("mzTab-M, a file a batch (ZIP)"),
+    "isa-tab": _("ISA-Tab, laid out as Biocrates kits (ZIP)"),
     "plasma": _("Plasma"),
     "serum": _("Serum"),
 }
