@@ -27,6 +27,10 @@ class Proxy:
         port = self._server.getsockname()[1]
         return self._url._replace(netloc=f"{credentials}@127.0.0.1:{port}").geturl()
 
+    def turn_to(self, target_url: str) -> None:
+        """Whoever comes from now on is passed to another server; the others end where they are."""
+        self._url = urlsplit(target_url)
+
     def __enter__(self) -> Proxy:
         return self
 
