@@ -1,6 +1,6 @@
 """What a run says of each published claim, by written rules.
 
-Rules, version 3; docs/decisions/0008-verdicts-at-all-looks.md tells what earlier ones said.
+Rules, version 4; docs/decisions/0008-verdicts-at-all-looks.md tells what earlier ones said.
 
 A marker's claim is judged on the pooled Hedges g of its stratum, over the sites that measured it in
 the claim's material and whose blood handling the marker can bear. This study looks at its data at
@@ -17,6 +17,10 @@ A classifier's claim is judged in the same words on the AUC at left-out sites ag
 severity model's on the correlation of prediction and outcome within left-out sites against 0, each
 by its interval over all looks (`analysis.stats.model_looks`); to be replicated the latter also
 needs a cross-validated Q2 above 0 now. Both need two sites that were left out, severity three.
+
+A claim that a marker parts cases into sub-groups is ``not_testable`` while its source gives no rule
+of who belongs to which: any rule of ours would test another claim. The reason says what is lacking,
+and how many sites have measured the marker in cases already.
 """
 
 from __future__ import annotations
@@ -38,7 +42,7 @@ from analysis.stats.sequential import confidence_sequence
 from analysis.stats.severity import LEAVE_ONE_SITE_OUT
 from cohorts.sentences import Sentence, say, together
 
-RULES_VERSION = 3
+RULES_VERSION = 4
 SIDE = {"higher": 1.0, "lower": -1.0}
 ALL_LOOKS = {
     "replicated": _(
@@ -73,9 +77,10 @@ AREA_ONE_LOOK = {
     ),
 }
 ANY_MATRIX = ("", "blood")
-PARTS_CASES = say(
-    "It says that the marker parts cases into groups, not cases from controls; "
-    "no step of this plan tests that."
+NO_RULE_OF_GROUPS = say(
+    "It says that the marker parts cases into sub-groups, not cases from controls. Lacking is the "
+    "rule by which a case belongs to one of them (how many, from which values, with which limits), "
+    "which the source does not give, or the sub-group of each case as its authors saw it."
 )
 
 
@@ -139,7 +144,7 @@ def _findings(
             elif claim.kind == "severity":
                 yield judge_severity(claim, stratum, documents["severity"])
             elif claim.kind == "subgroup":
-                yield Finding(claim.code, stratum, "not_testable", PARTS_CASES)
+                yield judge_subgroup(claim, stratum, effects)
             elif stratum not in plan.strata:
                 why = say("The plan does not analyse the stratum %(stratum)s.", stratum=stratum)
                 yield Finding(claim.code, stratum, "not_testable", why)
@@ -278,6 +283,30 @@ def _reason(verdict: str, once: str, se: float, n_sites: int, plan: AnalysisPlan
         effect=f"{plan.smallest_effect:g}",
         power=f"{power:.0%}",
     )
+
+
+def judge_subgroup(claim: ClaimFacts, stratum: str, effects: pd.DataFrame) -> Finding:
+    """What a test of sub-groups of cases lacks, and what is there already."""
+    markers = claim.markers or (claim.marker,)
+    rows = effects[(effects["stratum"] == stratum) & effects["feature"].isin(markers)]
+    if claim.matrix not in ANY_MATRIX:
+        rows = rows[rows["matrix"] == claim.matrix]
+    rows = rows[rows["n_case"] > 0]
+    n_sites = rows["site"].nunique()
+    measured = [name for name in markers if name in set(rows["feature"])]
+    found = say(
+        "No site has measured %(markers)s in %(matrix)s yet.",
+        markers=", ".join(markers),
+        matrix=claim.matrix,
+    )
+    if n_sites:
+        found = say(
+            "Measured in cases already: %(markers)s, at %(n_sites)s sites.",
+            markers=", ".join(measured),
+            n_sites=n_sites,
+        )
+    reason = together(NO_RULE_OF_GROUPS, found)
+    return Finding(claim.code, stratum, "not_testable", reason, n_sites=n_sites)
 
 
 def judge_classifier(claim: ClaimFacts, stratum: str, document: Mapping[str, Any]) -> Finding:

@@ -192,3 +192,49 @@ def test_a_claim_on_groups_among_cases_is_not_tested_and_says_so():
     claims = [claim("none", kind="subgroup", strata=("all",))]
     (found,) = judge_all(claims, effects(0.5), {}, {}, PLAN)
     assert found.verdict == "not_testable"
+
+
+SUBGROUPS = {"kind": "subgroup", "marker": "uric acid", "strata": ("all",), "matrix": "serum"}
+
+
+def judged_subgroups(table, **more):
+    facts = claim("none", **(SUBGROUPS | {"markers": ("uric acid",)} | more))
+    (found,) = judge_all([facts], table, {}, {}, PLAN)
+    return found
+
+
+def test_sub_groups_without_a_published_rule_are_not_testable_and_the_reason_says_what_is_lacking():
+    table = effects(0.5, 0.1, feature="uric acid", stratum="all", matrix="serum")
+    found = judged_subgroups(table)
+    assert (found.verdict, found.n_sites, found.estimate) == ("not_testable", 2, None)
+    assert "parts cases into sub-groups, not cases from controls" in found.reason
+    assert "which the source does not give" in found.reason
+    assert found.reason.endswith("Measured in cases already: uric acid, at 2 sites.")
+
+
+def test_a_case_control_difference_however_large_is_no_verdict_on_sub_groups():
+    """The seeded fault: judged like other markers it would be replicated."""
+    table = effects(*[1.5] * 6, feature="uric acid", stratum="all", matrix="serum")
+    as_marker = claim("higher", **(SUBGROUPS | {"kind": "feature", "markers": ("uric acid",)}))
+    assert judge_marker(as_marker, "all", table, {}, PLAN).verdict == "replicated"
+    assert judged_subgroups(table).verdict == "not_testable"
+
+
+@pytest.mark.parametrize(
+    "table",
+    [
+        effects(0.5, feature="uric acid", stratum="all", matrix="urine"),
+        effects(0.5, feature="citrulline", stratum="all", matrix="serum"),
+        effects(0.5, feature="uric acid", stratum="all", matrix="serum").assign(n_case=0),
+    ],
+)
+def test_sub_groups_of_a_marker_that_nobody_measured_there_say_so(table):
+    found = judged_subgroups(table)
+    assert found.n_sites == 0
+    assert found.reason.endswith("No site has measured uric acid in serum yet.")
+
+
+def test_of_several_markers_those_measured_are_named():
+    table = effects(0.5, 0.5, feature="CE 18:2", stratum="all", matrix="plasma")
+    found = judged_subgroups(table, markers=("CE 16:0", "CE 18:2"), matrix="plasma")
+    assert found.reason.endswith("Measured in cases already: CE 18:2, at 2 sites.")
