@@ -42,6 +42,7 @@ def with_permutation_p(
     }
     asked = [piece for study in studies.values() for piece in _pieces(study, plan)]
     found = steps.each(asked)
+    forget_last()
     n_each = -(-plan.permutations // AT_ONCE)
     tables = [
         _table(stratum, values.columns, found[at * n_each : (at + 1) * n_each])
@@ -144,6 +145,11 @@ def count_piece(
 
 # The next piece mostly reads the very same arrays, and making them ready takes as long as counting.
 _last: list[tuple[tuple[object, ...], Permutations]] = []
+
+
+def forget_last() -> None:
+    """Let go of the arrays of the last piece; no other step needs them."""
+    _last.clear()
 
 
 def _ready(

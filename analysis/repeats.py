@@ -57,20 +57,15 @@ def without_repeats(
 
     The record stays where its arm is smaller, since that site would lose more.
     """
-    raw = stacked([block.raw for block in blocks])
-    if raw.empty:
+    index, values = _with_facts(stacked([block.raw for block in blocks]), people)
+    if not values.size:
         return people, blocks, []
-    # Never 0 for a sex: agreeing on a zero, which may mean "not detected", counts for nothing.
-    extra = people.loc[raw.index, ["age_years"]].assign(
-        sex=people.loc[raw.index, "sex"].map({"male": 1.0, "female": 2.0})
-    )
-    values = np.hstack([raw.to_numpy(), extra.to_numpy(dtype=float)])
-    (repeats,) = steps.each([Piece("repeats", {"values": values}, raw.index.tolist())])
+    (repeats,) = steps.each([Piece("repeats", {"values": values}, index.tolist())])
     arm = people.groupby(["site", "case"])["case"].transform("size")
     dropped: dict[int, str] = {}
     notes = []
     for repeat in repeats:
-        one, other = (int(raw.index[row]) for row in (repeat["first"], repeat["second"]))
+        one, other = (int(index[row]) for row in (repeat["first"], repeat["second"]))
         leave, stay = (one, other) if arm[one] > arm[other] else (other, one)
         if not repeat["certain"]:
             notes.append(_question(people, leave, stay))
@@ -87,6 +82,17 @@ def without_repeats(
         [_without(block, list(dropped)) for block in blocks],
         notes,
     )
+
+
+def _with_facts(raw: pd.DataFrame, people: pd.DataFrame) -> tuple[pd.Index, NDArray[np.float64]]:
+    """Whose they are, and measured values with age and sex beside them."""
+    # Never 0 for a sex: agreeing on a zero, which may mean "not detected", counts for nothing.
+    extra = people.loc[raw.index, ["age_years"]].assign(
+        sex=people.loc[raw.index, "sex"].map({"male": 1.0, "female": 2.0})
+    )
+    if raw.empty:
+        return raw.index, np.empty((0, 0))
+    return raw.index, np.hstack([raw.to_numpy(), extra.to_numpy(dtype=float)])
 
 
 def _question(people: pd.DataFrame, one: int, other: int) -> Note:

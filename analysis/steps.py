@@ -6,6 +6,7 @@ is the result. Whoever computes it, here or elsewhere, reads the same bytes with
 
 from __future__ import annotations
 
+import weakref
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
@@ -48,31 +49,51 @@ class Steps(Protocol):
 
 
 class Leaves:
-    """Arrays and frames that many pieces of a run share: each is read and digested once."""
+    """Arrays and frames that many pieces of a run share: each is read and digested once.
+
+    Nothing is kept longer than whoever works with it keeps it: a large study is copied often
+    enough as it is.
+    """
 
     def __init__(self) -> None:
-        # The leaf itself is kept, or its number could be given to another one.
-        self._digests: dict[int, tuple[Tree, str]] = {}
-        self._canonical: dict[int, tuple[Tree, Tree]] = {}
+        self._digests: dict[int, str] = {}
+        # None where the leaf is its own canonical form, which must not keep itself.
+        self._canonical: dict[int, Tree | None] = {}
+        self._alive: dict[int, weakref.ref[Tree]] = {}
 
     def adopt(self, result: Tree, digest: str) -> None:
         """The leaves of a piece's result are named by the piece: no need to read them again."""
         found: list[Tree] = []
         skeleton(result, found.append)
         for number, leaf in enumerate(found):
-            self._digests[id(leaf)] = (leaf, f"{digest} {number}")
-            self._canonical[id(leaf)] = (leaf, leaf)
+            self._watch(leaf)
+            self._digests[id(leaf)] = f"{digest} {number}"
+            self._canonical[id(leaf)] = None
 
     def digest(self, leaf: Tree) -> str:
         if id(leaf) not in self._digests:
-            self._digests[id(leaf)] = (leaf, leaf_digest(leaf))
-        return self._digests[id(leaf)][1]
+            self._watch(leaf)
+            self._digests[id(leaf)] = leaf_digest(leaf)
+        return self._digests[id(leaf)]
 
     def canonical(self, leaf: Tree) -> Tree:
         """Made where a piece is computed, and not to look for a kept one."""
         if id(leaf) not in self._canonical:
-            self._canonical[id(leaf)] = (leaf, canonical(leaf))
-        return self._canonical[id(leaf)][1]
+            self._watch(leaf)
+            made = canonical(leaf)
+            self._canonical[id(leaf)] = None if made is leaf else made
+        kept = self._canonical[id(leaf)]
+        return leaf if kept is None else kept
+
+    def _watch(self, leaf: Tree) -> None:
+        """Forget the leaf when it ends, for its number is given to another one then."""
+        number = id(leaf)
+        if number not in self._alive:
+            self._alive[number] = weakref.ref(leaf, lambda _: self._forget(number))
+
+    def _forget(self, number: int) -> None:
+        for known in (self._alive, self._digests, self._canonical):
+            known.pop(number, None)
 
 
 def digest(piece: Piece, leaves: Leaves, version: str) -> str:

@@ -21,6 +21,7 @@ from django.db.models.functions import Now
 import analysis.pipeline  # noqa: F401 - it registers the functions of all pieces
 from analysis.models import Run, RunPart
 from analysis.packing import Tree, filled, pack, skeleton, unpack
+from analysis.permuting import forget_last
 from analysis.services import artefacts, bell, lease, snapshots
 from analysis.stats.errors import UnusableData
 from analysis.steps import Leaves, Piece, compute_packed, one_thread, packed_result
@@ -174,6 +175,7 @@ def help_with(run_id: uuid.UUID) -> bool:
         if time.monotonic() >= until:
             return True
     _read.clear()
+    forget_last()
     return allowed is not None
 
 

@@ -19,6 +19,7 @@ Bools = npt.NDArray[np.bool_]
 Ints = npt.NDArray[np.int64]
 
 _CHUNK = 256  # rows compared with all others at once
+_FEATURES = 64  # numbered at once
 # Pairs of rows that common values may put side by side before commoner ones are set aside.
 _BUDGET = 50_000_000
 # Features compared first, and then: nearly all pairs of different people fall at the first.
@@ -113,7 +114,7 @@ def find_repeats(
     n = len(data)
     if n < 2:
         return ()
-    coded = _coded(_rounded(data, digits))
+    coded = _coded(data, digits)
     n_pairs = n * (n - 1) / 2
     needed = float(np.log2(n_pairs / max_chance))
     found: list[Repeat] = []
@@ -141,7 +142,16 @@ def _rounded(data: Floats, digits: int) -> Floats:
     return rounded
 
 
-def _coded(data: Floats) -> _Values:
+def _coded(data: Floats, digits: int) -> _Values:
+    """Some features at a time: what sorting them takes is several times what they take."""
+    code, bits = np.empty(data.shape, dtype=np.int32), np.empty(data.shape)
+    for start in range(0, data.shape[1], _FEATURES):
+        block = slice(start, start + _FEATURES)
+        code[:, block], bits[:, block] = _code_and_bits(_rounded(data[:, block], digits))
+    return _Values(code, bits)
+
+
+def _code_and_bits(data: Floats) -> tuple[npt.NDArray[np.int32], Floats]:
     n = len(data)
     order = np.argsort(data, axis=0)
     ranked = np.take_along_axis(data, order, axis=0)
@@ -159,7 +169,7 @@ def _coded(data: Floats) -> _Values:
     with np.errstate(divide="ignore"):
         bits = np.log2(np.maximum(n_measured - 1, 1)) - np.log2(np.maximum(count - 1.0, 0.0))
     bits[missing | (data == 0)] = 0.0
-    return _Values(code, bits)
+    return code, bits
 
 
 def _candidates(coded: _Values, needed: float) -> Iterator[tuple[Ints, Ints]]:

@@ -105,8 +105,11 @@ class RandomForest:
     n_trees: int = 200
     grid: tuple[Settings, ...] = field(default=GRID)
     name: str = "random forest"
+    precision: type = np.float32
 
-    def fit(self, values: Floats, is_case: Bools, settings: Settings, seed: int) -> ForestModel:
+    def fit(
+        self, values: NDArray[Any], is_case: Bools, settings: Settings, seed: int
+    ) -> ForestModel:
         """Grow the trees; the same seed and data give the same trees."""
         forest = RandomForestClassifier(
             n_estimators=self.n_trees,
@@ -115,7 +118,7 @@ class RandomForest:
             max_samples=MOST_DRAWN if len(values) > MOST_DRAWN else None,
             n_jobs=1,
             random_state=seed,
-        ).fit(values.astype(np.float32), is_case)
+        ).fit(values.astype(np.float32, copy=False), is_case)
         trees = [grown.tree_ for grown in forest.estimators_]
         sizes = np.array([tree.node_count for tree in trees])
         return ForestModel(

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from analysis.stats.site_folds import Bools, Floats, Preparation, SiteStudy, learn_preparation
 
 Settings = Mapping[str, float | int | str]
+ROWS_AT_ONCE = 512
 
 
 class Model(Protocol):
@@ -37,8 +38,12 @@ class Learner(Protocol):
     def grid(self) -> tuple[Settings, ...]:
         """Settings to choose from."""
 
-    def fit(self, values: Floats, is_case: Bools, settings: Settings, seed: int) -> Model:
-        """Fit to values (n_samples, n_features) without gaps."""
+    @property
+    def precision(self) -> type:
+        """The kind of numbers that it reads."""
+
+    def fit(self, values: NDArray[Any], is_case: Bools, settings: Settings, seed: int) -> Model:
+        """Fit to values (n_samples, n_features) without gaps, of that kind."""
 
 
 @dataclass(frozen=True)
@@ -63,7 +68,7 @@ class Training:
     """Prepared samples to train on, and the preparation that they taught: one for all settings."""
 
     preparation: Preparation
-    values: Floats
+    values: NDArray[Any]
     is_case: Bools
 
     def fit(self, learner: Learner, settings: Settings, seed: int) -> Fitted:
@@ -71,12 +76,17 @@ class Training:
         return Fitted(self.preparation, learner.fit(self.values, self.is_case, settings, seed))
 
 
-def training_without(study: SiteStudy, left_out: frozenset[str]) -> Training:
+def training_without(
+    study: SiteStudy, left_out: frozenset[str], precision: type = np.float64
+) -> Training:
     """The samples of all other sites, prepared, on features that the left-out have too."""
-    train = ~study.rows(left_out)
-    preparation = learn_preparation(study, train, study.usable(left_out))
-    covariates = None if study.covariates is None else study.covariates[train]
-    values = preparation.apply(study.values[train], covariates)
+    return training_on(study, ~study.rows(left_out), study.usable(left_out), precision)
+
+
+def training_on(study: SiteStudy, train: Bools, used: Bools, precision: type) -> Training:
+    """These samples (n_samples,) on these features (n_features,), prepared."""
+    preparation = learn_preparation(study, train, used)
+    values = _prepared(preparation, study, np.flatnonzero(train), precision)
     return Training(preparation, values, study.is_case[train])
 
 
@@ -84,7 +94,19 @@ def fit_without(
     study: SiteStudy, left_out: frozenset[str], learner: Learner, settings: Settings, seed: int
 ) -> Fitted:
     """Prepare and fit on the samples of all other sites."""
-    return training_without(study, left_out).fit(learner, settings, seed)
+    return training_without(study, left_out, learner.precision).fit(learner, settings, seed)
+
+
+def _prepared(
+    preparation: Preparation, study: SiteStudy, rows: NDArray[np.intp], precision: type
+) -> NDArray[Any]:
+    """The rows as the learner reads them, made some at a time: whole, they would be there twice."""
+    values: NDArray[Any] = np.empty((len(rows), int(preparation.used.sum())), dtype=precision)
+    for start in range(0, len(rows), ROWS_AT_ONCE):
+        part = rows[start : start + ROWS_AT_ONCE]
+        covariates = None if study.covariates is None else study.covariates[part]
+        values[start : start + ROWS_AT_ONCE] = preparation.apply(study.values[part], covariates)
+    return values
 
 
 def settings_in_words(settings: Settings) -> str:

@@ -67,8 +67,11 @@ class ElasticNet:
 
     grid: tuple[Settings, ...] = field(default=GRID)
     name: str = "elastic-net logistic regression"
+    precision: type = np.float64
 
-    def fit(self, values: Floats, is_case: Bools, settings: Settings, seed: int) -> LogisticModel:
+    def fit(
+        self, values: NDArray[Any], is_case: Bools, settings: Settings, seed: int
+    ) -> LogisticModel:
         """Fit; ``seed`` is not used, the optimum is one.
 
         Raises

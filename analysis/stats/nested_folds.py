@@ -132,14 +132,15 @@ def fit_all_inner(study: SiteStudy, plan: NestedPlan) -> list[InnerAuc]:
     """All inner fits of a plan in this process; all settings share a pair's prepared samples."""
     found = []
     for left_out, folds in groupby(plan.inner, key=lambda fold: fold.left_out):
-        training = training_without(study, left_out)
+        training = training_without(study, left_out, plan.learner.precision)
         found += [_fit_on(training, study, plan, fold) for fold in folds]
     return found
 
 
 def fit_inner(study: SiteStudy, plan: NestedPlan, fold: InnerFold) -> InnerAuc:
     """Fit once without both sites: an inner fold of the one and, the other way, of the other."""
-    return _fit_on(training_without(study, fold.left_out), study, plan, fold)
+    training = training_without(study, fold.left_out, plan.learner.precision)
+    return _fit_on(training, study, plan, fold)
 
 
 def _fit_on(training: Training, study: SiteStudy, plan: NestedPlan, fold: InnerFold) -> InnerAuc:
