@@ -141,12 +141,13 @@ def _median_eta_squared(values: pd.DataFrame, label: pd.Series) -> float:
 def classify(prepared: Prepared, plan: AnalysisPlan, steps: Steps) -> dict[str, Any]:
     """Random forest, each site left out in turn; the AUC counts pairs of one site only."""
     try:
-        values, study = read(prepared, plan)
+        people, study = read(prepared, plan)
         seeds = site_seeds(study, np.random.default_rng(plan.seed))
-        result = gather_sites(study, forests(study, seeds, plan.n_trees, values, steps))
+        result = gather_sites(study, forests(study, seeds, plan.n_trees, people, steps))
     except UnusableData as error:
         return {"method": say("random forest, leave one site out"), "refused": str(error)}
-    top = pd.Series(result.importance, index=values.columns).sort_values(ascending=False).head(20)
+    importance = pd.Series(result.importance, index=list(study.names))
+    top = importance.sort_values(ascending=False).head(20)
     return {
         "method": say("random forest, leave one site out, each site standardised by itself"),
         "refused": "",

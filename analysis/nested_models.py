@@ -43,8 +43,8 @@ TOP = 20
 def nested_models(prepared: Prepared, plan: AnalysisPlan, steps: Steps) -> dict[str, Any]:
     """Both learners and their comparison, or the reason why there is none."""
     try:
-        values, study = read(prepared, plan)
-        forest, linear = (_fitted(kind, study, values, plan, steps) for kind in LEARNERS)
+        people, study = read(prepared, plan)
+        forest, linear = (_fitted(kind, study, people, plan, steps) for kind in LEARNERS)
     except UnusableData as error:
         return {"method": METHOD, "refused": str(error)}
     known = np.isfinite(forest.scores)
@@ -69,12 +69,12 @@ def learner_of(kind: str, n_trees: int) -> Learner:
 
 
 def _fitted(
-    kind: str, study: SiteStudy, values: pd.DataFrame, plan: AnalysisPlan, steps: Steps
+    kind: str, study: SiteStudy, people: pd.Index, plan: AnalysisPlan, steps: Steps
 ) -> Nested:
     """All inner folds, then all judged sites, each fit a piece."""
     nested = plan_nested(study, learner_of(kind, plan.n_trees), seed=_seed(plan))
     shared = inputs_of(study) | {"learner": kind, "n_trees": plan.n_trees, "seed": nested.seed}
-    who = values.index.tolist()
+    who = people.tolist()
     inner = steps.each(
         [Piece("inner fold", shared | {"fold": asdict(fold)}, who) for fold in nested.inner]
     )

@@ -67,7 +67,9 @@ STEPS: Mapping[str, StepFiles] = {
     "harmonising": StepFiles(
         kinds=["harmonisation"], makes=["harmonisation.json", "handling.json"]
     ),
-    "classifying, each site left out": StepFiles(kinds=["forest"], makes=["classifier.json"]),
+    "classifying, each site left out": StepFiles(
+        kinds=["forest", "left-out site", "forest at its site"], makes=["classifier.json"]
+    ),
     "classifiers, settings chosen inside": StepFiles(
         kinds=["inner fold", "judged site"], makes=["nested.json"]
     ),

@@ -9,7 +9,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from analysis.stats.errors import UnusableData
 from analysis.stats.forest import RandomForest
-from analysis.stats.learners import fit_without
+from analysis.stats.learners import Fitted, fit_on, fit_without
 from analysis.stats.pieces import complete
 from analysis.stats.roc import Auc, auc, stratified
 from analysis.stats.site_folds import SiteStudy, read_study, standardise_by_site, untestable
@@ -131,16 +131,39 @@ def site_seeds(study: SiteStudy, rng: np.random.Generator) -> dict[str, int]:
 
 def judge_forest(study: SiteStudy, site: str, *, n_trees: int, seed: int) -> SiteFold:
     """Leave one site out: train on all others and score its people."""
-    reason = untestable(study, site)
-    if reason:
-        nothing = np.empty(0)
-        return SiteFold(site, nothing, nothing, np.empty(0, dtype=bool), reason)
+    if reason := untestable(study, site):
+        return not_tested(site, reason)
     learner = RandomForest(n_trees=n_trees)
     fitted = fit_without(study, frozenset([site]), learner, learner.grid[0], seed)
-    importance = np.zeros(len(study.names))
-    importance[fitted.preparation.used] = fitted.model.importance
-    scores = fitted.probability(study, study.sites == site)
-    return SiteFold(site, scores, importance, ~fitted.preparation.used)
+    covariates = None if study.covariates is None else study.covariates[study.sites == site]
+    return SiteFold(site, *score_site(fitted, study.values[study.sites == site], covariates))
+
+
+def not_tested(site: str, reason: str) -> SiteFold:
+    """A site that no forest is tested at, and why."""
+    nothing = np.empty(0)
+    return SiteFold(site, nothing, nothing, np.empty(0, dtype=bool), reason)
+
+
+def grow_forest(study: SiteStudy, there: Bools, *, n_trees: int, seed: int) -> Fitted:
+    """The forest of all sites of this study, for one beside it that has the features ``there``."""
+    learner = RandomForest(n_trees=n_trees)
+    used = there & study.usable(frozenset())
+    return fit_on(study, np.ones(len(study.sites), bool), used, learner, learner.grid[0], seed)
+
+
+def score_site(
+    fitted: Fitted, values: Floats, covariates: Floats | None = None
+) -> tuple[Floats, Floats, Bools]:
+    """The scores of a site's people (n_samples,), and of all features importance and absence.
+
+    ``values`` (n_samples, n_features) are standardised by site.
+    """
+    preparation = fitted.preparation
+    importance = np.zeros(len(preparation.used))
+    importance[preparation.used] = fitted.model.importance
+    scores = fitted.model.probability(preparation.apply(values, covariates))
+    return scores, importance, ~preparation.used
 
 
 def gather_sites(study: SiteStudy, sites: Iterable[SiteFold]) -> LeaveOneSiteOut:

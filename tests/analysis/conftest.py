@@ -13,17 +13,17 @@ FEATURES = ["palmitoylcarnitine", "ornithine", "arginine", "citrulline"]
 PER_ARM = 12
 
 
-def make_site(code, seed, shift=2.0):
+def make_site(code, seed, shift=2.0, features=FEATURES):
     """Twelve cases and twelve controls; the first feature is higher in cases by ``shift`` SD."""
     rng = np.random.default_rng(seed)
-    ln = rng.normal(size=(2 * PER_ARM, len(FEATURES)))
+    ln = rng.normal(size=(2 * PER_ARM, len(features)))
     ln[:PER_ARM, 0] += shift
     return assayed_site(
         code,
         np.exp(ln),
         group=["hikikomori"] * PER_ARM + ["healthy_control"] * PER_ARM,
         sex=["male", "female"] * PER_ARM,
-        features=FEATURES,
+        features=features,
     )
 
 

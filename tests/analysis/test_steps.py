@@ -9,13 +9,14 @@ import numpy as np
 import pytest
 from django.db.models.functions import Now
 
+from analysis import left_out_sites
 from analysis.models import Run, RunTable, StepResult
 from analysis.packing import pack, unpack
 from analysis.plans import AnalysisPlan
 from analysis.services import release, reproduction, results, runs, steps
-from cohorts.models import Change, Participant
+from cohorts.models import Change, Participant, Site
 from cohorts.services import consent
-from tests.analysis.conftest import FEATURES
+from tests.analysis.conftest import FEATURES, make_site
 from tests.analysis.test_erasures import erase
 from tests.factories import assayed_batch, user_with
 
@@ -59,8 +60,9 @@ def test_the_first_run_computes_everything(plan, consortium):
         "pooled": (2, 0),
         "harmonisation": (1, 0),
         "forest": (3, 0),
+        "left-out site": (3, 0),
     }
-    assert StepResult.objects.count() == 13
+    assert StepResult.objects.count() == 16
 
 
 def test_a_new_batch_computes_that_site_and_what_joins_the_sites(plan, consortium):
@@ -69,6 +71,27 @@ def test_a_new_batch_computes_that_site_and_what_joins_the_sites(plan, consortiu
     run = run_now(plan)
     assert counts(run)["site effects"] == (2, 4)
     assert counts(run)["pooled"] == (2, 0)
+    # The forest that leaves this site out has read nothing new; its people are other ones.
+    assert counts(run)["forest"] == (2, 1)
+    assert counts(run)["left-out site"] == (3, 0)
+    assert_as_computed_anew(run)
+
+
+def test_many_forests_are_not_kept_and_say_the_same(plan, consortium, monkeypatch):
+    first = run_now(plan)
+    monkeypatch.setattr(left_out_sites, "MOST_KEPT", 2)
+    assert_as_computed_anew(first)
+    edited(plan, smallest_effect=0.3)
+    assert counts(run_now(plan))["forest at its site"] == (3, 0)
+
+
+def test_a_feature_that_is_new_at_the_left_out_site_grows_its_forest_anew(plan, consortium):
+    edited(plan, min_detected=0.1)
+    make_site("OSA", 3, features=FEATURES[:3])
+    run_now(plan)
+    new_batch(plan, Site.objects.get(code="OSA"))
+    run = run_now(plan)
+    assert counts(run)["forest"] == (4, 0)
     assert_as_computed_anew(run)
 
 
@@ -165,8 +188,9 @@ def test_an_erasure_deletes_every_step_that_saw_the_person(plan, consortium):
     person = Participant.objects.filter(site=consortium[0]).first()
     erase(person)
     assert not StepResult.objects.that_saw(person.pk).exists()
-    assert set(StepResult.objects.values_list("kind", flat=True)) == {"site effects"}
-    assert StepResult.objects.count() == 4  # those of the two other sites
+    kept = list(StepResult.objects.values_list("kind", flat=True))
+    # Those of the two other sites, and the forest that both of them grow for this one.
+    assert sorted(kept) == ["forest", *["site effects"] * 4]
 
 
 def test_a_withdrawal_is_purged_from_what_was_kept(plan, consortium):
@@ -175,7 +199,7 @@ def test_a_withdrawal_is_purged_from_what_was_kept(plan, consortium):
     consent.withdraw(person.pk, level=1, by=None)
     assert steps.purge() == 0  # no further contact: the data may be used
     consent.withdraw(person.pk, level=3, by=None)
-    assert steps.purge() == 9
+    assert steps.purge() == 11
     assert not StepResult.objects.that_saw(person.pk).exists()
 
 
@@ -195,7 +219,7 @@ def test_beyond_the_bound_what_was_used_longest_ago_goes_first(plan, consortium,
     run_now(plan)
     StepResult.objects.exclude(kind="repeats").update(last_used_at=Now() - timedelta(hours=1))
     settings.KEEP_STEPS_BYTES = len(StepResult.objects.get(kind="repeats").payload)
-    assert steps.purge() == 12
+    assert steps.purge() == 15
     assert StepResult.objects.get().kind == "repeats"
 
 
