@@ -11,8 +11,9 @@ from __future__ import annotations
 import argparse
 import os
 import statistics
+import threading
 import time
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -127,6 +128,34 @@ def others_busy(pids: list[int]) -> float:
     return times.user + times.nice + times.system - sum(cpu_of(pid) for pid in pids)
 
 
+class PeakTogether:
+    """The most memory that a worker and its children have had at one time, in MiB (PSS).
+
+    What several of them share counts once: each is charged its part of it.
+    """
+
+    def __init__(self, pid: int) -> None:
+        self._worker, self._ending = psutil.Process(pid), threading.Event()
+        self.mib, self.parts = 0.0, [0.0]
+        self._thread = threading.Thread(target=self._look, daemon=True)
+        self._thread.start()
+
+    def _look(self) -> None:
+        parts = [0.0]
+        while not self._ending.wait(0.2):
+            family = [self._worker, *self._worker.children(recursive=True)]
+            with suppress(psutil.NoSuchProcess):  # ended as we looked
+                parts = [one.memory_full_info().pss / 2**20 for one in family]
+            if sum(parts) > self.mib:
+                self.mib, self.parts = sum(parts), parts
+
+    def told(self) -> str:
+        self._ending.set()
+        self._thread.join()
+        parts = ", ".join(f"{part:.0f}" for part in sorted(self.parts, reverse=True))
+        return f"most memory of all worker processes together: {self.mib:.0f} MiB ({parts})"
+
+
 def peak_mib(pid: int) -> float:
     """The most memory that any one process of this worker has had."""
     peaks = []
@@ -167,7 +196,7 @@ def measure(asked: argparse.Namespace) -> None:
         accepted = time.monotonic()
         freshness.nudge()
         worker = running.pid("worker")
-        used = cpu_of(worker)
+        peak, used = PeakTogether(worker), cpu_of(worker)
         tell("first run", *published_after(accepted, 0), cpu_of(worker) - used)
         taken = []
         for n in range(asked.times):
@@ -180,6 +209,7 @@ def measure(asked: argparse.Namespace) -> None:
         if taken:
             print(f"median of {len(taken)} batches: {statistics.median(taken):.2f} s")
         print(f"peak of a worker process: {peak_mib(running.pid('worker')):.0f} MiB")
+        print(peak.told())
 
 
 def speed_up(asked: argparse.Namespace) -> None:
