@@ -9,7 +9,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from analysis.stats.errors import UnusableData
 from analysis.stats.forest import RandomForest
-from analysis.stats.learners import Fitted, fit_on, fit_without
+from analysis.stats.learners import Fitted, fit_without, training_on
 from analysis.stats.pieces import complete
 from analysis.stats.roc import Auc, auc, stratified
 from analysis.stats.site_folds import SiteStudy, read_study, standardise_by_site, untestable
@@ -147,9 +147,10 @@ def not_tested(site: str, reason: str) -> SiteFold:
 
 def grow_forest(study: SiteStudy, there: Bools, *, n_trees: int, seed: int) -> Fitted:
     """The forest of all sites of this study, for one beside it that has the features ``there``."""
-    learner = RandomForest(n_trees=n_trees)
+    learner, everybody = RandomForest(n_trees=n_trees), np.ones(len(study.sites), dtype=bool)
     used = there & study.usable(frozenset())
-    return fit_on(study, np.ones(len(study.sites), bool), used, learner, learner.grid[0], seed)
+    training = training_on(study, everybody, used, learner.precision)
+    return training.fit(learner, learner.grid[0], seed)
 
 
 def score_site(
