@@ -156,22 +156,32 @@ def enrolment_of(site: Site, today: date) -> Enrolment:
 
 def tubes_of(site: Site) -> Tubes:
     """Where the site's tubes are, and what is on its way here."""
-    here = Q(held_at=None) | Q(held_at=site)
-    found = Sample.objects.filter(site=site).aggregate(
-        total=Count("pk"),
-        stored=Count("pk", filter=Q(status=Status.STORED) & here),
-        away=Count("pk", filter=Q(status=Status.STORED) & ~here),
-        **{
-            status.value: Count("pk", filter=Q(status=status))
-            for status in (Status.IN_TRANSIT, Status.BLOCKED, Status.USED_UP, Status.DESTROYED)
-        },
+    by_place = (
+        Sample.objects.filter(site=site)
+        .values_list("status", "held_at")
+        .annotate(n=Count("*"))  # its key is not in the index
+        .order_by("status", "held_at")
     )
+    found: Counter[str] = Counter()
+    for status, held_at, n in by_place:
+        is_away = status == Status.STORED and held_at not in (None, site.pk)
+        found["away" if is_away else status] += n
     coming = ShippedTube.objects.filter(shipment__to_site=site, shipment__receipt=None)
     on_their_way = coming.aggregate(
         coming=Count("pk"), shipments_coming=Count("shipment", distinct=True)
     )
     guests = Sample.objects.filter(held_at=site, status=Status.STORED).exclude(site=site)
-    return Tubes(guests=guests.count(), **found, **on_their_way)
+    return Tubes(
+        total=found.total(),
+        stored=found[Status.STORED],
+        away=found["away"],
+        in_transit=found[Status.IN_TRANSIT],
+        blocked=found[Status.BLOCKED],
+        used_up=found[Status.USED_UP],
+        destroyed=found[Status.DESTROYED],
+        guests=guests.count(),
+        **on_their_way,
+    )
 
 
 def quality_of(site: Site) -> Quality:

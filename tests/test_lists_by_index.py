@@ -16,6 +16,7 @@ from django.urls.resolvers import URLResolver
 from cohorts.admin_site import ScopedAdmin
 from cohorts.models import Change, Participant, Sample, Upload
 from cohorts.pages import KeyedPaginator
+from cohorts.site_home import tubes_of
 from tests.factories import ParticipantFactory, SampleFactory, SiteFactory, UploadFactory, user_with
 
 pytestmark = pytest.mark.django_db
@@ -105,6 +106,14 @@ def _faults(plan: dict[str, Any], table: str) -> list[str]:
 @pytest.mark.parametrize(("path", "model"), OF_A_SITE)
 def test_a_site_reads_its_lists_by_an_index(fukuoka, browse, path, model):
     assert faults_of(browse(user_with("SD", fukuoka)), path, model) == []
+
+
+def test_a_sites_tubes_are_counted_in_an_index_alone(fukuoka):
+    with CaptureQueriesContext(connection) as seen:
+        assert tubes_of(fukuoka).total == 1
+    (counted,) = [q["sql"] for q in seen if "GROUP BY" in q["sql"]]
+    scans = {node["Node Type"]: node.get("Index Name") for node in _nodes(_plan(counted))}
+    assert scans["Index Only Scan"] == "sample_where_it_is"
 
 
 @pytest.mark.parametrize(("path", "model"), OF_ALL)

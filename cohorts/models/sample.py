@@ -106,7 +106,11 @@ class Sample(models.Model):
 
     class Meta:
         ordering = ["id"]
-        indexes = [models.Index(name="sample_of_a_site", fields=["site", "id"])]
+        indexes = [
+            models.Index(name="sample_of_a_site", fields=["site", "id"]),
+            # Where a site's tubes are is counted without looking at them.
+            models.Index(name="sample_where_it_is", fields=["site", "status", "held_at"]),
+        ]
         constraints = [
             models.UniqueConstraint(
                 name="sample_code_once_a_site",
