@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import pyarrow as pa
+from django.db.models import QuerySet
 
 from cohorts.models import AssayBatch, AssayRow, BatchFeature, RecordReading, User, ValueFlag
 from cohorts.renderers import text_only
@@ -26,6 +27,7 @@ class BatchValues:
     batch: AssayBatch
     columns: tuple[str, ...]
     n_rows: int
+    sample_type: str = ""  # of these alone
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -63,7 +65,7 @@ class BatchValues:
         size = max(1, n_bytes // (9 * max(1, len(self.columns))))
         piece: list[AssayRow] = []
         # A cursor of the server: neither it nor we hold the table.
-        rows = AssayRow.objects.filter(batch=self.batch).order_by("pk")
+        rows = _rows(self.batch, self.sample_type).order_by("pk")
         for row in rows.iterator(min(size, 1_000)):
             piece.append(row)
             if len(piece) == size:
@@ -73,18 +75,23 @@ class BatchValues:
             yield piece
 
 
-def read(batch: AssayBatch, *, by: User) -> BatchValues:
+def read(batch: AssayBatch, *, by: User, sample_type: str = "") -> BatchValues:
     """The batch's values, after it is written down that ``by`` reads them."""
     found = BatchFeature.objects.filter(batch=batch).order_by("position")
     columns = tuple(
         f"{name} [{unit}]" if unit else name
         for name, unit in found.values_list("source_name", "unit")
     )
-    n_rows = AssayRow.objects.filter(batch=batch).count()
+    n_rows = _rows(batch, sample_type).count()
     RecordReading.objects.create(
         read_by=by, site=batch.site, what=f"values of batch {batch.pk}", n_rows=n_rows
     )
-    return BatchValues(batch, columns, n_rows)
+    return BatchValues(batch, columns, n_rows, sample_type)
+
+
+def _rows(batch: AssayBatch, sample_type: str) -> QuerySet[AssayRow]:
+    rows: QuerySet[AssayRow] = AssayRow.objects.filter(batch=batch)
+    return rows.filter(sample_type=sample_type) if sample_type else rows
 
 
 def _matrices(rows: Sequence[AssayRow]) -> tuple[np.ndarray, np.ndarray]:

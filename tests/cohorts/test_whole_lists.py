@@ -135,6 +135,24 @@ def test_as_parquet_only_what_was_measured_is_a_number(batch):
     assert [list(each) for each in table["value_flags"]] == [[1, 0], [0, 2]]
 
 
+def test_the_rows_of_one_kind_alone_are_sent(batch):
+    AssayRow.objects.create(
+        batch=batch,
+        label="QC 1",
+        sample_type="qc",
+        packed_values=pack_values(np.full(2, 1.5)),
+        packed_flags=pack_flags(np.zeros(2, dtype=np.uint8)),
+    )
+    client, url = program("SD", batch.site), f"/api/v1/assay-batches/{batch.pk}/values?format=csv"
+    (_, row) = body(client.get(f"{url}&sample_type=qc")).decode().splitlines()
+    assert next(csv.reader([row])) == ["QC 1", "qc", "", "1.5", "1.5"]
+    assert RecordReading.objects.get().n_rows == 1
+    refused = client.get(f"{url}&sample_type=pool")
+    assert refused.status_code == 400
+    (told,) = refused.json()["errors"]
+    assert told["detail"] == "Write one of study, qc, blank, or leave it out for all."
+
+
 def test_values_are_not_told_as_json(batch):
     url = f"/api/v1/assay-batches/{batch.pk}/values"
     refused = program("CD").get(url, HTTP_ACCEPT="application/json")
