@@ -5,6 +5,8 @@ from __future__ import annotations
 from io import BytesIO
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
+import numpy as np
+import numpy.typing as npt
 import pandas as pd
 from django.db import models
 
@@ -36,6 +38,9 @@ class RunTable(models.Model):
     name = models.CharField(max_length=20)
     n_rows = models.PositiveIntegerField()
     parquet = models.BinaryField()
+    # A bit a row, written at its release: rows that beside an earlier release of the plan would
+    # tell about a few people. Empty where there are none.
+    withheld = models.BinaryField(default=b"")
 
     objects: ClassVar = ResultQuerySet.as_manager()
 
@@ -50,12 +55,28 @@ class RunTable(models.Model):
     def frame(self) -> pd.DataFrame:
         return pd.read_parquet(BytesIO(self.parquet))
 
+    @property
+    def withheld_rows(self) -> npt.NDArray[np.bool_]:
+        return rows_of_bits(self.withheld, self.n_rows)
+
     @classmethod
     def of(cls, run: Run, name: str, frame: pd.DataFrame) -> RunTable:
         """An unsaved table that holds ``frame``."""
         buffer = BytesIO()
         frame.to_parquet(buffer, index=False, compression="zstd", row_group_size=GROUP_ROWS)
         return cls(run=run, name=name, n_rows=len(frame), parquet=buffer.getvalue())
+
+
+def rows_of_bits(bits: bytes | memoryview, n_rows: int) -> npt.NDArray[np.bool_]:
+    """Which rows the bits mark."""
+    if not bits:
+        return np.zeros(n_rows, dtype=bool)
+    return np.unpackbits(np.frombuffer(bits, dtype=np.uint8), count=n_rows).astype(bool)
+
+
+def bits_of_rows(rows: npt.NDArray[np.bool_]) -> bytes:
+    """The bits that mark these rows; none where there is nothing to mark."""
+    return np.packbits(rows).tobytes() if rows.any() else b""
 
 
 class RunDocument(models.Model):

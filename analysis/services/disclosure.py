@@ -18,7 +18,7 @@ import pandas as pd
 from analysis.services.suppression import Arms
 from cohorts.sentences import say
 
-RELEASE_RULES_VERSION = 3
+RELEASE_RULES_VERSION = 4
 HIDDEN = say("hidden: it rests on too few people")
 ROUND_TO = 5
 LEAST_DF = 10

@@ -22,6 +22,7 @@ from analysis.services import (
 from analysis.services.disclosure import (
     HIDDEN,
     RELEASE_RULES_VERSION,
+    Mask,
     count_or_none,
     significant,
     sites_to_hide,
@@ -40,6 +41,7 @@ if TYPE_CHECKING:
 
 __all__ = ["HIDDEN", "RELEASE_RULES_VERSION"]
 VERDICT_NUMBERS = ("estimate", "ci_low", "ci_high", "always_low", "always_high")
+Withheld = tuple[Mask, Mask]  # rows of effects and of pooled effects
 NO_ROWS = pd.DataFrame(columns=["stratum", "feature", "site", "estimate", "n_case", "n_control"])
 
 
@@ -83,20 +85,22 @@ def table_for(
     *,
     name: str = "effects",
     beside: pd.DataFrame | None = None,
+    withheld: Withheld | None = None,
 ) -> pd.DataFrame:
     """A result table as this person may see it: effects beside pooled, or the other way round.
 
-    Hidden rows keep their names and lose their numbers.
+    Hidden rows keep their names and lose their numbers. ``withheld`` are rows of effects and pooled
+    that may not be told beside an earlier release.
     """
     if sees_everything(user):
         return frame
     other = NO_ROWS if beside is None else beside
     if name == "effects":
-        judged = judged_for(frame, other, user)
+        judged = judged_for(frame, other, user, withheld)
         shown = released_tables.effects_shown(judged, settings.DISCLOSURE_K)
         hidden = judged.effects_hidden
     else:
-        judged = judged_for(other, frame, user)
+        judged = judged_for(other, frame, user, withheld)
         shown, hidden = released_tables.pooled_shown(judged), judged.pooled_hidden
     # A row's own reason names its counts.
     shown["reason"] = np.where(hidden, HIDDEN, shown["reason"])
@@ -115,9 +119,15 @@ def pieces_for(name: str, run: Run, user: User | AnonymousUser) -> Iterator[pd.D
     return Pair(effects, pooled, settings.DISCLOSURE_K, sites_of(user)).shown(name)
 
 
-def judged_for(effects: pd.DataFrame, pooled: pd.DataFrame, user: User | AnonymousUser) -> Judged:
+def judged_for(
+    effects: pd.DataFrame,
+    pooled: pd.DataFrame,
+    user: User | AnonymousUser,
+    withheld: Withheld | None = None,
+) -> Judged:
     """Both tables judged by the rules for this person."""
-    return released_tables.judge(effects, pooled, k=settings.DISCLOSURE_K, own=sites_of(user))
+    k, own = settings.DISCLOSURE_K, sites_of(user)
+    return released_tables.judge(effects, pooled, k=k, own=own, withheld=withheld)
 
 
 def further_for(
@@ -126,6 +136,7 @@ def further_for(
     effects: pd.DataFrame,
     pooled: pd.DataFrame,
     user: User | AnonymousUser,
+    withheld: Withheld | None = None,
 ) -> pd.DataFrame:
     """A table beside the effects, told where the pooled effects of the same people are told.
 
@@ -133,7 +144,7 @@ def further_for(
     """
     if sees_everything(user):
         return frame
-    judged = judged_for(effects, pooled, user)
+    judged = judged_for(effects, pooled, user, withheld)
     if name == "one_stage":
         return released_tables.one_stage_shown(frame, judged)
     if name == "sensitivity":

@@ -49,7 +49,17 @@ class Pair:
         for begin in range(0, len(features), FEATURES_AT_ONCE):
             some = frozenset(features[begin : begin + FEATURES_AT_ONCE])
             effects, pooled = _rows_of(self.effects, some), _rows_of(self.pooled, some)
-            judged = released_tables.judge(effects, pooled, k=self.k, own=self.own, sizes=sizes)
+            judged = released_tables.judge(
+                effects,
+                pooled,
+                k=self.k,
+                own=self.own,
+                sizes=sizes,
+                withheld=(
+                    self.effects.withheld[effects.index],
+                    self.pooled.withheld[pooled.index],
+                ),
+            )
             hidden["effects"][effects.index] = judged.effects_hidden
             hidden["pooled"][pooled.index] = judged.pooled_hidden
         return hidden

@@ -27,6 +27,7 @@ from analysis.services.disclosure import (
 from analysis.services.suppression import POOL, Arms, Cell, Table, completed
 
 OTHER_SITES = "other sites"
+KEYS = ["stratum", "feature"]
 
 
 @dataclass(frozen=True)
@@ -37,6 +38,7 @@ class Judged:
     pooled: pd.DataFrame
     effects_hidden: Mask
     pooled_hidden: Mask
+    withheld: frozenset[tuple[str, str]] = frozenset()  # stratum, feature
 
     def contributors(self, stratum: str, feature: str) -> pd.DataFrame:
         """The sites' rows that a pooled effect rests on, with the column ``hidden``."""
@@ -56,12 +58,16 @@ def judge(
     k: int,
     own: Collection[str] = frozenset(),
     sizes: Mapping[Cell, int] | None = None,
+    withheld: tuple[Mask, Mask] | None = None,
 ) -> Judged:
     """Apply the rules for a reader of the sites ``own`` (of none: an analyst).
 
-    ``sizes`` are of the whole tables, where these are some features of them.
+    ``sizes`` are of the whole tables, where these are some features of them; ``withheld`` are rows
+    of either table that an earlier release would make tell about a few.
     """
     few_effects, few_pooled = few_in_an_arm(effects, k), few_in_an_arm(pooled, k)
+    if withheld is not None:
+        few_effects, few_pooled = few_effects | withheld[0], few_pooled | withheld[1]
     sizes = sizes_of(effects, pooled) if sizes is None else sizes
     hidden = {"effects": few_effects.copy(), "pooled": few_pooled.copy()}
     places = effects.groupby("feature").indices, pooled.groupby("feature").indices
@@ -73,7 +79,21 @@ def judge(
         out = one.hidden(k, frozenset(own), sizes)
         hidden["effects"][at[0]] = [cell in out for cell in one.site_cells]
         hidden["pooled"][at[1]] = [cell in out for cell in one.pool_cells]
-    return Judged(effects, pooled, hidden["effects"], hidden["pooled"])
+    return Judged(
+        effects,
+        pooled,
+        hidden["effects"],
+        hidden["pooled"],
+        _questions(effects, pooled, withheld) if withheld is not None else frozenset(),
+    )
+
+
+def _questions(
+    effects: pd.DataFrame, pooled: pd.DataFrame, withheld: tuple[Mask, Mask]
+) -> frozenset[tuple[str, str]]:
+    """Stratum and feature of withheld rows."""
+    rows = pd.concat([effects[KEYS][withheld[0]], pooled[KEYS][withheld[1]]]).astype(str)
+    return frozenset(zip(rows["stratum"], rows["feature"], strict=True))
 
 
 def sizes_of(*frames: pd.DataFrame) -> dict[Cell, int]:
@@ -293,6 +313,8 @@ def verdict_hidden(
     show that the sites are others than these.
     """
     stratum, feature = str(row["stratum"]), str(row["feature"])
+    if (stratum, feature) in judged.withheld:
+        return True
     rows = judged.contributors(stratum, feature)
     used = rows["site"].isin(list(sites))
     people = dict(zip(rows["site"], _arms(rows), strict=True))

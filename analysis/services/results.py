@@ -143,12 +143,21 @@ def table_for(run: Run, name: str, user: User | AnonymousUser) -> pd.DataFrame:
     frame = RunTable.objects.get(run=run, name=name).frame
     if release.sees_everything(user):
         return frame
+    # What is hidden of one table decides what may be told of the others.
+    stored = {each.name: each for each in RunTable.objects.filter(run=run, name__in=BESIDE)}
+    withheld = _withheld(stored)
     if name not in BESIDE:
-        stored = {each.name: each.frame for each in RunTable.objects.filter(run=run)}
-        return release.further_for(name, frame, stored["effects"], stored["pooled"], user)
-    # What is hidden of one table decides what may be told of the other.
-    beside = RunTable.objects.filter(run=run, name=BESIDE[name]).first()
-    return release.table_for(frame, user, name=name, beside=beside.frame if beside else None)
+        effects, pooled = stored["effects"].frame, stored["pooled"].frame
+        return release.further_for(name, frame, effects, pooled, user, withheld)
+    beside = stored[BESIDE[name]].frame if BESIDE[name] in stored else None
+    return release.table_for(frame, user, name=name, beside=beside, withheld=withheld)
+
+
+def _withheld(stored: Mapping[str, RunTable]) -> release.Withheld | None:
+    """Rows of effects and pooled that may not be told beside an earlier release."""
+    if not any(table.withheld for table in stored.values()):
+        return None
+    return stored["effects"].withheld_rows, stored["pooled"].withheld_rows
 
 
 def pieces_for(run: Run, name: str, user: User | AnonymousUser) -> Iterator[pd.DataFrame]:
@@ -171,10 +180,12 @@ def verdicts_for(run: Run, user: User | AnonymousUser) -> list[dict[str, Any]]:
 
 
 def _evidence(run: Run, user: User | AnonymousUser) -> release.Evidence:
-    tables = {table.name: table.frame for table in RunTable.objects.filter(run=run)}
-    effects, pooled = (tables.get(name, release.NO_ROWS) for name in ("effects", "pooled"))
+    stored = {table.name: table for table in RunTable.objects.filter(run=run, name__in=BESIDE)}
+    effects, pooled = (
+        stored[name].frame if name in stored else release.NO_ROWS for name in ("effects", "pooled")
+    )
     return release.Evidence(
-        judged=release.judged_for(effects, pooled, user),
+        judged=release.judged_for(effects, pooled, user, _withheld(stored)),
         documents=dict(RunDocument.objects.filter(run=run).values_list("name", "data")),
         sites=release.arms_by_site(run.summary.get("sites", [])),
         materials=dict(Claim.objects.filter(verdicts__run=run).values_list("code", "matrix")),

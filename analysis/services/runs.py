@@ -22,7 +22,7 @@ from threadpoolctl import threadpool_info
 
 from analysis.models import Claim, Plan, Run, RunDocument, RunTable, Snapshot, Verdict
 from analysis.pipeline import Results, compute
-from analysis.services import lease, parts, progress, release, snapshots
+from analysis.services import lease, parts, progress, release, snapshots, withholding
 from analysis.services.steps import KeptSteps
 from analysis.stats.errors import UnusableData
 from analysis.steps import Leaves
@@ -132,6 +132,8 @@ def publish(run: Run, token: uuid.UUID, results: Results, kept: KeptSteps) -> No
         _store(run, results)
         kept.store()
         held_because = release.reason_to_hold(run)
+        if not held_because:
+            withholding.withhold(run)
         Run.objects.filter(pk=run.pk).update(
             state=Run.State.PUBLISHED,
             step="done",

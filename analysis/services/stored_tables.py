@@ -12,6 +12,7 @@ from django.db.models import BinaryField
 from django.db.models.functions import Length, Substr
 
 from analysis.models import Run, RunTable
+from analysis.models.results import rows_of_bits
 
 READ_AHEAD_BYTES = 1 << 18
 PIECE_ROWS = 20_000
@@ -55,8 +56,9 @@ class StoredTable:
     """A result table of a run, read by pieces. RunTable.DoesNotExist where there is none."""
 
     def __init__(self, run: Run, name: str) -> None:
-        found = RunTable.objects.filter(run=run, name=name).values_list("pk", "n_rows").get()
-        self._table, self.n_rows = found
+        rows = RunTable.objects.filter(run=run, name=name)
+        self._table, self.n_rows, bits = rows.values_list("pk", "n_rows", "withheld").get()
+        self.withheld = rows_of_bits(bits, self.n_rows)
         self.columns: list[str] = self._file().schema_arrow.names
 
     def pieces(self, columns: Sequence[str] | None = None) -> Iterator[pd.DataFrame]:

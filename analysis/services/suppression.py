@@ -76,17 +76,19 @@ def completed(
     known: Iterable[Cell] = (),
     sizes: Mapping[Cell, int] | None = None,
     spare_sites: bool = False,
+    moved: Mapping[Cell, Arms] | None = None,
 ) -> frozenset[Cell]:
     """``hidden`` and as many more cells as it takes that no guarded one can be worked out.
 
     ``known`` cells are no secret to the reader: an insider's own site. ``sizes`` says which cell
     is the smallest, the same for every feature; ``spare_sites`` hides pooled rows rather than
-    sites' rows.
+    sites' rows. ``moved`` says by how many people each cell differs from an earlier release: then
+    a hidden remainder is too few where it moved by a few.
     """
     out, sums = set(hidden), table.sums()
     size = {cell: sum(arms) for cell, arms in table.people.items()} | dict(sizes or {})
     while True:
-        broken = _first_broken(table, sums, out, frozenset(guarded), frozenset(known), k)
+        broken = _first_broken(table, sums, out, frozenset(guarded), frozenset(known), k, moved)
         if broken is None:
             return frozenset(out)
         free = [cell for cell in broken if cell not in out and cell not in set(known)]
@@ -111,6 +113,7 @@ def _first_broken(
     guarded: frozenset[Cell],
     known: frozenset[Cell],
     k: int,
+    moved: Mapping[Cell, Arms] | None = None,
 ) -> list[Cell] | None:
     """The cells of a sum through which a guarded cell, or too few people, can be worked out."""
     secret = guarded - known
@@ -119,8 +122,11 @@ def _first_broken(
             continue
         left = [cell for cell in each.parts if cell in out and cell not in known]
         told = each.total not in out
-        people = [table.people[cell] for cell in left] + [each.rest]
-        few = min(sum(arms[arm] for arms in people) for arm in (0, 1)) < k
+        if moved is None:
+            people = [table.people[cell] for cell in left] + [each.rest]
+            few = min(sum(arms[arm] for arms in people) for arm in (0, 1)) < k
+        else:
+            few = by_a_few([moved[cell] for cell in left], k)
         if told and few and (secret & set(left) or any(each.rest)):
             return list(each.cells)
     unknown = [cell for cell in table.people if cell in out and cell not in known]
@@ -128,6 +134,12 @@ def _first_broken(
         if cell in secret:
             return [one for each in sums if cell in each.cells for one in each.cells]
     return None
+
+
+def by_a_few(moved: Iterable[Arms], k: int) -> bool:
+    """Whether people came or went, in an arm, and fewer than k."""
+    listed = list(moved)
+    return any(0 < abs(sum(arms[arm] for arms in listed)) < k for arm in (0, 1))
 
 
 def determined(sums: list[Sum], unknown: list[Cell]) -> list[Cell]:

@@ -181,6 +181,15 @@ def test_an_internal_error_is_told_and_leaves_no_half_result(plan, consortium, m
     assert not Verdict.objects.exists()
 
 
+def test_rows_are_withheld_when_a_run_is_released_and_only_then(plan, consortium, monkeypatch):
+    looked_at = []
+    monkeypatch.setattr(runs.withholding, "withhold", lambda run: looked_at.append(run.pk))
+    released = run_now(plan)
+    consent.withdraw(Participant.objects.first().pk, level=3, by=None)
+    assert run_now(plan).released_at is None
+    assert looked_at == [released.pk]
+
+
 def test_a_run_that_differs_by_one_person_is_held_back(plan, consortium):
     released = run_now(plan)
     assert released.released_at is not None

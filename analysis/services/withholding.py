@@ -1,0 +1,144 @@
+"""Rows of a release that beside an earlier release of the same plan would tell about a few people.
+
+A run is released when its people differ by enough; for one feature, one sex or one site they may
+still differ by a few, and then the two numbers could be subtracted. Such rows are withheld, and as
+many more as it takes that their difference cannot be worked out along the sums (`suppression`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+import pandas as pd
+from django.conf import settings
+
+from analysis.models import Run, RunTable
+from analysis.models.results import bits_of_rows
+from analysis.services import released_tables
+from analysis.services.disclosure import ARMS, Mask, few_in_an_arm
+from analysis.services.suppression import POOL, Cell, Table, by_a_few, completed
+
+NAMES = ("effects", "pooled")
+CELL = ["feature", "stratum", "site"]
+
+
+def withhold(run: Run) -> None:
+    """Mark rows of a run that is being released: only data managers get their numbers."""
+    stored = {table.name: table for table in RunTable.objects.filter(run=run, name__in=NAMES)}
+    if set(stored) != set(NAMES):
+        return
+    frames = {name: table.frame for name, table in stored.items()}
+    found: set[tuple[str, str, str]] = set()
+    # What is withheld for one release can leave a few beside another: until nothing is added.
+    while more := _close(run, frames, found):
+        found |= more
+    for name, table in stored.items():
+        rows = np.array([cell in found for cell in _keys(frames[name])], dtype=bool)
+        RunTable.objects.filter(pk=table.pk).update(withheld=bits_of_rows(rows))
+
+
+def _close(
+    run: Run, frames: dict[str, pd.DataFrame], found: set[tuple[str, str, str]]
+) -> set[tuple[str, str, str]]:
+    """Cells to be withheld beside those that were found before."""
+    masks = [np.array([cell in found for cell in _keys(frames[name])], bool) for name in NAMES]
+    now, sizes = _cells([frames[name] for name in NAMES], masks), None
+    added: set[tuple[str, str, str]] = set()
+    for before in _earlier(run):
+        joined = _beside(now, before)
+        for feature in dict.fromkeys(feature for feature, *_ in joined.index[joined["guarded"]]):
+            sizes = sizes or released_tables.sizes_of(*frames.values())
+            some = {name: frames[name][frames[name]["feature"] == feature] for name in NAMES}
+            hidden = _hidden(some, sizes)
+            part = joined.loc[feature]
+            out = _closed(part, hidden, {cell[1:] for cell in found if cell[0] == feature}, sizes)
+            added |= {(str(feature), *cell) for cell in out}
+    return added - found
+
+
+def _closed(
+    part: pd.DataFrame, hidden: set[Cell], withheld: set[Cell], sizes: dict[Cell, int]
+) -> set[Cell]:
+    """Cells of one feature that may not be told beside that release."""
+    cells: list[Cell] = list(part.index)
+    people = dict(zip(cells, zip(part["n_case"], part["n_control"], strict=True), strict=True))
+    moved = dict(zip(cells, zip(part["d_case"], part["d_control"], strict=True), strict=True))
+    guarded = {cell for cell, is_guarded in zip(cells, part["guarded"], strict=True) if is_guarded}
+    dark = {cell for cell, told in zip(cells, part["told_before"], strict=True) if not told}
+    inside = frozenset(cell for cell in cells if cell[1] != POOL)
+    out = completed(
+        Table(people, inside),
+        (hidden & people.keys()) | dark | guarded | withheld,
+        guarded,
+        k=settings.DISCLOSURE_K,
+        sizes=sizes,
+        moved=moved,
+    )
+    return guarded | (set(out) - hidden - dark)
+
+
+def _hidden(some: dict[str, pd.DataFrame], sizes: dict[Cell, int]) -> set[Cell]:
+    """What analysts do not see of a feature, without any other release."""
+    effects, pooled = (some[name] for name in NAMES)
+    judged = released_tables.judge(effects, pooled, k=settings.DISCLOSURE_K, sizes=sizes)
+    masks = (judged.effects_hidden, judged.pooled_hidden)
+    return {
+        (stratum, site)
+        for name, mask in zip(NAMES, masks, strict=True)
+        for (_, stratum, site), is_hidden in zip(_keys(some[name]), mask, strict=True)
+        if is_hidden
+    }
+
+
+def _earlier(run: Run) -> Iterator[pd.DataFrame]:
+    """What each earlier release of the plan told, the newest first."""
+    released = Run.objects.published().filter(
+        plan__study=run.plan.study_id, plan__name=run.plan.name, released_at__isnull=False
+    )
+    for before in released.exclude(pk=run.pk).order_by("-released_at").iterator(20):
+        stored = {each.name: each for each in RunTable.objects.filter(run=before, name__in=NAMES)}
+        if set(stored) == set(NAMES):
+            tables = [stored[name] for name in NAMES]
+            yield _cells(
+                [table.frame for table in tables], [table.withheld_rows for table in tables]
+            )
+
+
+def _cells(frames: list[pd.DataFrame], withheld: list[Mask]) -> pd.DataFrame:
+    """People of each cell with an estimate, and whether by itself it may be told."""
+    parts = []
+    for frame, out in zip(frames, withheld, strict=True):
+        there = frame["estimate"].notna().to_numpy()
+        told = ~few_in_an_arm(frame, settings.DISCLOSURE_K) & ~out
+        counts = frame[ARMS].fillna(0).astype(int).set_axis(["n_case", "n_control"], axis=1)
+        keys = pd.DataFrame(_keys(frame), columns=CELL, index=frame.index)
+        parts.append(pd.concat([keys, counts], axis=1).assign(told=told)[there])
+    return pd.concat(parts).groupby(CELL).agg({**dict.fromkeys(ARMS, "max"), "told": "any"})
+
+
+def _beside(now: pd.DataFrame, before: pd.DataFrame) -> pd.DataFrame:
+    """Both releases' cells: people now, how many more than before, and which must be guarded.
+
+    Where a cell was not there before, or is not now, everybody knows that it is nobody.
+    """
+    joined = now.merge(
+        before, how="outer", left_index=True, right_index=True, suffixes=("", "_before")
+    ).sort_index()
+    both = joined["n_case"].notna() & joined["n_case_before"].notna()
+    told = joined[["told", "told_before"]].astype("boolean").fillna(True).astype(bool)
+    joined[["told", "told_before"]] = told
+    numbers = [*ARMS, *(f"{arm}_before" for arm in ARMS)]
+    joined[numbers] = joined[numbers].fillna(0).astype(int)
+    for arm in ("case", "control"):
+        joined[f"d_{arm}"] = joined[f"n_{arm}"] - joined[f"n_{arm}_before"]
+    k = settings.DISCLOSURE_K
+    few = [by_a_few([arms], k) for arms in zip(joined["d_case"], joined["d_control"], strict=True)]
+    guarded = both & joined["told"] & joined["told_before"] & np.array(few, dtype=bool)
+    return joined.assign(guarded=guarded)
+
+
+def _keys(frame: pd.DataFrame) -> list[tuple[str, str, str]]:
+    sites = frame["site"] if "site" in frame else [POOL] * len(frame)
+    columns = (frame["feature"].astype(str), frame["stratum"].astype(str), sites)
+    return [(f, s, str(site)) for f, s, site in zip(*columns, strict=True)]
