@@ -11,6 +11,10 @@ from tests.factories import user_with
 from tests.portal import shelf
 
 pytestmark = pytest.mark.django_db(transaction=True)
+A4 = {"width": 718, "height": 1000}  # 210 mm less the margins, in the pixels of style sheets
+TOO_WIDE = """() => [...document.querySelectorAll("main td, main th, main .sheet")].filter(
+    each => each.checkVisibility() && each.scrollWidth > each.clientWidth + 1
+).map(each => each.innerText.slice(0, 60))"""
 
 
 def test_a_report_is_printed_light_opened_out_and_without_what_is_pressed(
@@ -27,7 +31,7 @@ def test_a_report_is_printed_light_opened_out_and_without_what_is_pressed(
             expect(each).to_be_hidden()
     if hidden.count():
         expect(hidden).to_be_visible()
-    page.set_viewport_size({"width": 760, "height": 1000})
+    page.set_viewport_size(A4)
     picture(page, "run-paper")
     for name, address in (
         ("run", f"/runs/{full.run.pk}/"),
@@ -35,6 +39,7 @@ def test_a_report_is_printed_light_opened_out_and_without_what_is_pressed(
         ("batch", f"/batches/{full.batch.pk}/"),
     ):
         page.goto(address)
+        assert page.evaluate(TOO_WIDE) == [], name
         paper = page.pdf(path=pictures / f"{name}.pdf", format="A4")
         assert 1 <= len(re.findall(rb"/Type\s*/Page\b", paper)) <= 8
 
