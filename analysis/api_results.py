@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from itertools import chain
 from typing import Any
 
@@ -163,7 +163,7 @@ class PublishedResults(RecordViewSet):
         return StreamingHttpResponse(write(pieces, schema), content_type=FORMATS[self._form])
 
     def _picked(
-        self, pieces: Iterable[pd.DataFrame], query: ResultQuery, columns: Sequence[str]
+        self, pieces: Iterable[pd.DataFrame], query: ResultQuery, columns: list[str]
     ) -> Iterator[pd.DataFrame]:
         n_rows = n_hidden = 0
         for piece in pieces:
