@@ -46,7 +46,9 @@ def _at_once(data: Floats, codes: Ints, columns: Floats, inverse: Floats, lines:
     own = np.zeros((n, n_batches, n_columns))
     own[np.arange(n), codes] = columns
     adjusted: Floats = own.reshape(n, -1) @ lines.reshape(-1, m)
-    adjusted += data * inverse[codes]
+    factors = inverse.take(codes, axis=0)
+    factors *= data
+    adjusted += factors
     return adjusted
 
 

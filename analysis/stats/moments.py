@@ -93,7 +93,7 @@ def rows_of(order: Ints, ends: Ints) -> list[Rows]:
 def lay_out(codes: Ints, n_batches: int, columns: Floats) -> Layout:
     """Sort samples by batch and make ``columns`` (n_samples, n_columns) orthonormal in them."""
     order, ends, n = sorted_by_batch(codes, n_batches)
-    inside = columns[order]
+    inside = columns.take(order, axis=0)
     levels = np.add.reduceat(inside, ends[:-1]) / n[:, None]
     inside -= np.repeat(levels, n, axis=0)
     left = np.ones((1 + columns.shape[1], len(order)))
@@ -148,7 +148,7 @@ def _sum_at_once(data: Floats, layout: Layout) -> Moments:
     n_batches, k, m = len(layout.n), len(layout.left), data.shape[1]
     cross, squares = np.empty((n_batches, k, m)), np.empty((n_batches, m))
     products = np.empty((n_batches, k, k, 1))
-    inside = data[layout.order]
+    inside = data.take(layout.order, axis=0)
     squared = inside * inside
     for batch, (start, end) in enumerate(pairwise(layout.ends.tolist())):
         left = layout.left[:, start:end]
