@@ -65,6 +65,8 @@ TABLE: Final[dict[str, dict[str, str]]] = {
     "raw_file": {"SD": "RX", "LT": "RX", "CD": "RX", "AU": "R"},
     "query": {"SC": "CR", "SD": "CR", "LT": "R", "CD": "CR", "AU": "CR"},
     "dictionary": {"SC": "R", "SD": "R", "LT": "R", "CA": "R", "CD": "CRU", "AU": "R"},
+    # C proposes an edit of it, A approves somebody else's.
+    "dictionary_edit": {"SD": "R", "CD": "ACR", "AU": "R"},
     # C says of a name of the own site which feature it is; A decides for every site.
     "source_name": {"SD": "CR", "LT": "R", "CD": "ACR", "AU": "R"},
     "change": {"SC": "R", "SD": "R", "LT": "R", "CA": "R", "CD": "R", "AU": "R"},

@@ -10,13 +10,18 @@ from django.utils.html import format_html
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
-from cohorts import access, admin_accounts, admin_people, admin_samples, models
+from cohorts import access, admin_accounts, admin_dictionary, admin_people, admin_samples, models
 from cohorts.admin_site import READ_ONLY_ROWS, ScopedAdmin, roles_in, site
 from cohorts.errors import DomainError
 from cohorts.services import batch_rules, embargo, pausing, phenotyping
 from cohorts.services import erasure as service
 
-PARTS = (admin_accounts, admin_people, admin_samples)  # each registers its own models
+PARTS = (
+    admin_accounts,
+    admin_dictionary,
+    admin_people,
+    admin_samples,
+)  # each registers its own models
 
 
 class ReferenceAdmin(ScopedAdmin):
@@ -308,35 +313,6 @@ class ChangeAdmin(ScopedAdmin):
 # --- reference data
 
 
-class FeatureAliasInline(admin.StackedInline):
-    model = models.FeatureAlias
-    extra = 0
-    raw_id_fields = ["site"]
-
-    def has_view_permission(self, request, obj=None):
-        return access.may(request.user, "dictionary", "R")
-
-    def has_change_permission(self, request, obj=None):
-        return access.may(request.user, "dictionary", "U")
-
-    has_add_permission = has_change_permission
-
-    def has_delete_permission(self, request, obj=None):
-        return False
-
-
-@admin.register(models.Feature, site=site)
-class FeatureAdmin(ReferenceAdmin):
-    list_display = ["name", "hmdb", "chemical_class", "canonical_unit", "molar_mass", "reviewed"]
-    list_filter = ["reviewed", "kind", "chemical_class"]
-    search_fields = ["name", "hmdb", "refmet_name", "aliases__name"]
-    inlines = [FeatureAliasInline]
-
-    def get_readonly_fields(self, request, obj=None):
-        """What leads stored columns elsewhere is decided on the feature's page, with a reason."""
-        return ["name", "ignored", "merged_into"] if obj else ["ignored", "merged_into"]
-
-
 @admin.register(models.FeatureDecision, site=site)
 class FeatureDecisionAdmin(ScopedAdmin):
     """The lineage of features, read here; decisions are made on the features' pages."""
@@ -345,15 +321,6 @@ class FeatureDecisionAdmin(ScopedAdmin):
     list_filter = ["kind"]
     search_fields = ["old_name", "new_name"]
     list_select_related = ["site", "decided_by"]
-
-
-@admin.register(models.FeatureAlias, site=site)
-class FeatureAliasAdmin(ReferenceAdmin):
-    list_display = ["name", "feature", "site"]
-    list_filter = ["site"]
-    search_fields = ["name", "feature__name"]
-    list_select_related = ["feature", "site"]
-    autocomplete_fields = ["feature"]
 
 
 @admin.register(models.Instrument, site=site)

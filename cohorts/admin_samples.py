@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 from django.contrib import admin
-from django.db import transaction
 
 from cohorts import access, models
 from cohorts.admin_site import READ_ONLY_ROWS, ScopedAdmin, site
 from cohorts.models.query import SUBJECTS
-from cohorts.services import batch_rules
 
 
 class QueryEventInline(admin.TabularInline):
@@ -104,40 +102,3 @@ class TemperatureReadingAdmin(ScopedAdmin):
 class ReceiptAdmin(ScopedAdmin):
     list_display = ["shipment", "received_at", "received_by", "unexpected"]
     list_select_related = ["shipment", "received_by"]
-
-
-@admin.register(models.ReferenceRange, site=site)
-class ReferenceRangeAdmin(ScopedAdmin):
-    """Editable: questions rest on it, analyses do not."""
-
-    editable = True
-    list_display = [
-        *("feature", "platform", "matrix", "sex", "age_from", "age_until"),
-        *("low", "high", "source", "to_be_confirmed"),
-    ]
-    list_filter = ["sex", "to_be_confirmed"]
-    list_select_related = ["feature"]
-    raw_id_fields = ["feature"]
-
-    def save_model(self, request, obj, form, change):
-        with transaction.atomic():
-            super().save_model(request, obj, form, change)
-            batch_rules.recheck_ranged(obj.feature)
-
-
-@admin.register(models.AcceptanceLimits, site=site)
-class AcceptanceLimitsAdmin(ScopedAdmin):
-    """Editable: batches are held against them, and asked about anew."""
-
-    editable = True
-    list_display = [
-        *("study", "platform", "batch", "rsd_percent", "blank_percent", "missing_percent"),
-        *("failing_percent", "reason"),
-    ]
-    list_select_related = ["study", "batch__site"]
-    raw_id_fields = ["batch"]
-
-    def save_model(self, request, obj, form, change):
-        with transaction.atomic():
-            super().save_model(request, obj, form, change)
-            batch_rules.recheck_held_to(obj)

@@ -16,7 +16,7 @@ SUBJECTS: Final[dict[Any, frozenset[str]]] = {
     _("Samples"): frozenset({"sample", "shipment", "destruction"}),
     _("Assays"): frozenset({"upload", "assay", "row_values"}),
     _("Queries"): frozenset({"query"}),
-    _("Dictionaries"): frozenset({"dictionary"}),
+    _("Dictionaries"): frozenset({"dictionary", "dictionary_edit"}),
     _("Studies, sites and accounts"): frozenset({"study", "site", "account", "webhook"}),
     _("What was read, changed and exported"): frozenset({"change", "reading_log", "record_export"}),
 }

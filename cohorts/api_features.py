@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
 from django.db.models import QuerySet
 from django_filters import rest_framework as filters
 from drf_spectacular.utils import extend_schema
+from rest_framework import status
 from rest_framework.decorators import action
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -16,10 +16,12 @@ from cohorts import models, serializers
 from cohorts import serializers_features as shapes
 from cohorts.api import PROBLEM, FeatureFilter, FeatureViewSet
 from cohorts.errors import NoSuchSite, UnusableRequest
-from cohorts.services import dictionary, lineage, name_review
+from cohorts.serializers_dictionary_edits import DictionaryEditSerializer
+from cohorts.services import dictionary_edits, lineage, name_review
 from cohorts.views import user_of
 
 DECIDED = {200: serializers.FeatureSerializer, 409: PROBLEM}
+PROPOSED = {202: DictionaryEditSerializer, 409: PROBLEM}
 
 
 class NamedFilter(FeatureFilter):
@@ -81,28 +83,31 @@ class DictionaryViewSet(FeatureViewSet):
         found = rows.select_related("site", "decided_by")
         return Response(shapes.DecisionSerializer(found, many=True).data)
 
-    @extend_schema(request=shapes.FeatureRenameSerializer, responses=DECIDED)
+    @extend_schema(request=shapes.FeatureRenameSerializer, responses=PROPOSED)
     @action(detail=True, methods=["post"])
     def rename(self, request: Request, pk: str) -> Response:
-        """Call it anew; the old name goes on leading to it."""
-        said = _parsed(shapes.FeatureRenameSerializer, request)
-        return self._carry_out(dictionary.rename, said)
+        """Propose to call it anew; the old name will go on leading to it."""
+        return self._propose("rename", _parsed(shapes.FeatureRenameSerializer, request))
 
-    @extend_schema(request=shapes.FeatureMergeSerializer, responses=DECIDED)
+    @extend_schema(request=shapes.FeatureMergeSerializer, responses=PROPOSED)
     @action(detail=True, methods=["post"])
     def merge(self, request: Request, pk: str) -> Response:
-        """It is one with another feature, which stays."""
+        """Propose that it is one with another feature, which stays."""
         said = _parsed(shapes.FeatureMergeSerializer, request)
-        return self._carry_out(dictionary.merge, said | {"into": feature_named(said["into"]).pk})
+        return self._propose("merge", said | {"into": feature_named(said["into"]).pk})
 
-    @extend_schema(request=shapes.FeatureSplitSerializer, responses=DECIDED)
+    @extend_schema(request=shapes.FeatureSplitSerializer, responses=PROPOSED)
     @action(detail=True, methods=["post"])
     def split(self, request: Request, pk: str) -> Response:
-        """What some sites sent under it is a feature of its own."""
-        return self._carry_out(dictionary.split, _parsed(shapes.FeatureSplitSerializer, request))
+        """Propose that what some sites sent under it is a feature of its own."""
+        return self._propose("split", _parsed(shapes.FeatureSplitSerializer, request))
 
-    def _carry_out(self, verb: Callable[..., models.Feature], said: dict[str, Any]) -> Response:
-        return self._told(verb(self.get_object().pk, by=user_of(self.request), **said))
+    def _propose(self, kind: str, said: dict[str, Any]) -> Response:
+        feature, by = self.get_object(), user_of(self.request)
+        reason = said.pop("reason")
+        made = dictionary_edits.propose_verb(kind, feature.pk, said, reason=reason, by=by)
+        made.refresh_from_db()
+        return Response(DictionaryEditSerializer(made).data, status=status.HTTP_202_ACCEPTED)
 
     def _told(self, feature: models.Feature) -> Response:
         return Response(self.get_serializer(feature).data)

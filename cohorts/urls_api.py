@@ -2,6 +2,7 @@
 
 from cohorts import (
     api,
+    api_dictionary_edits,
     api_entries,
     api_erasures,
     api_exports,
@@ -27,6 +28,7 @@ for prefix, viewset in {
     "assessments": api_entries.AssessmentsViewSet,
     "uploads": api.UploadViewSet,
     "features": api_features.DictionaryViewSet,
+    "dictionary-edits": api_dictionary_edits.DictionaryEditViewSet,
     "assay-batches": api_values.BatchValuesViewSet,
     "queries": api_queries.QueryViewSet,
     "boxes": api_samples.BoxViewSet,

@@ -18,8 +18,8 @@ from cohorts import access
 from cohorts.errors import DomainError
 from cohorts.forms import PlainForm
 from cohorts.forms_features import DecisionForm, MergeForm, RenameForm, SplitForm
-from cohorts.models import Feature, FeatureDecision, ReferenceRange, User
-from cohorts.services import dictionary, name_review
+from cohorts.models import DictionaryEdit, Feature, FeatureDecision, ReferenceRange, User
+from cohorts.services import dictionary_edits, name_review
 from cohorts.views import PAGE, user_of
 
 EDITS: dict[str, tuple[str | Promise, type[PlainForm]]] = {
@@ -95,24 +95,27 @@ def _done(request: HttpRequest, user: User, found: Feature, form: PlainForm) -> 
     except ValidationError as error:
         form.add_error(None, error.messages)
         return False
-    messages.success(request, _("Decided; the analyses that it touches run again."))
+    if isinstance(form, DecisionForm):
+        messages.success(request, _("Decided; the analyses that it touches run again."))
+    else:
+        messages.success(request, _("Proposed: it is in force once somebody else approves it."))
     return True
+
+
+def _propose(
+    kind: str, pk: int, facts: dict[str, Any], said: dict[str, Any], by: User
+) -> DictionaryEdit:
+    return dictionary_edits.propose_verb(kind, pk, facts, reason=said["reason"], by=by)
 
 
 def _verb_of(form: PlainForm) -> Callable[[int, dict[str, Any], User], object]:
     if isinstance(form, RenameForm):
-        return lambda pk, said, by: dictionary.rename(pk, by=by, **said)
+        return lambda pk, said, by: _propose("rename", pk, {"name": said["name"]}, said, by)
     if isinstance(form, MergeForm):
-        return lambda pk, said, by: dictionary.merge(
-            pk, into=said["into"].pk, reason=said["reason"], by=by
-        )
+        return lambda pk, said, by: _propose("merge", pk, {"into": said["into"].pk}, said, by)
     if isinstance(form, SplitForm):
-        return lambda pk, said, by: dictionary.split(
-            pk,
-            name=said["name"],
-            sites=[site.code for site in said["sites"]],
-            reason=said["reason"],
-            by=by,
+        return lambda pk, said, by: _propose(
+            "split", pk, {"name": said["name"], "sites": [s.code for s in said["sites"]]}, said, by
         )
     return _decide
 

@@ -11,9 +11,10 @@ from django.test.utils import CaptureQueriesContext
 from analysis.models import Plan
 from cohorts.admin_site import site as admin_site
 from cohorts.admin_subjects import SUBJECTS, by_subject
-from cohorts.models import Change, Feature, Membership, User
+from cohorts.models import Change, DictionaryEdit, Feature, Membership, User
 from cohorts.models.heartbeat import Heartbeat
 from cohorts.models.repeat import SentRequest
+from cohorts.services import dictionary_edits
 from tests.factories import (
     AssayBatchFactory,
     FeatureFactory,
@@ -147,17 +148,21 @@ def test_a_plan_that_means_nothing_is_refused_in_words(browse, steward):
     assert Plan.objects.count() == 1
 
 
-def test_an_edit_of_the_dictionary_is_a_change_that_analyses_see(browse, steward):
+def test_an_edit_of_the_dictionary_is_proposed_and_then_a_change_that_analyses_see(browse, steward):
     books.two_sites()
     feature = FeatureFactory(name="ornithine")
-    form = {
-        "name": "ornithine",
-        "kind": "concentration",
-        "reviewed": "on",
-        "aliases-TOTAL_FORMS": 0,
-        "aliases-INITIAL_FORMS": 0,
-    }
-    browse(steward).post(f"/admin/cohorts/feature/{feature.pk}/change/", form)
+    form = {"kind": "concentration", "reviewed": "on", "why_edited": "looked up"}
+    form |= {"aliases-TOTAL_FORMS": 0, "aliases-INITIAL_FORMS": 0}
+    client = browse(steward)
+    here = f"/admin/cohorts/feature/{feature.pk}/change/"
+    assert "Why it is edited" in client.get(here).content.decode()
+    client.post(here, form | {"why_edited": ""})
+    assert not DictionaryEdit.objects.exists()
+    client.post(here, form)
+    edit = DictionaryEdit.objects.get()
+    assert edit.difference == [("reviewed", False, True)]
+    assert not Feature.objects.get().reviewed
+    dictionary_edits.approve(edit.pk, by=user_with("CD"))
     assert Feature.objects.get().reviewed
     assert "ornithine" in Change.objects.get(kind="dictionary").cause
 

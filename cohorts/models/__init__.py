@@ -16,6 +16,7 @@ from cohorts.models.consent import Consent, ConsentForm, Withdrawal
 from cohorts.models.context_dictionary import VariableDictionary
 from cohorts.models.custody import CustodyEvent, Destruction
 from cohorts.models.dictionary import FeatureDecision
+from cohorts.models.dictionary_edit import DictionaryEdit
 from cohorts.models.erasure import Erasure, Tombstone
 from cohorts.models.export_request import ExportRequest
 from cohorts.models.heartbeat import Heartbeat
@@ -52,6 +53,7 @@ __all__ = [
     "ConsentForm",
     "CustodyEvent",
     "Destruction",
+    "DictionaryEdit",
     "Erasure",
     "ExportRequest",
     "Feature",

@@ -27,11 +27,12 @@ READERS = {
     "changes": "SC SD LT CA CD AU",
     "features": "SC SD LT CA CD AU",
     "dictionaries": "SC SD LT CA CD AU",
+    "dictionary-edits": "SD CD AU",
     "plans": "SC SD CA CD AU",
     "claims": "SC SD LT CA CD AU",
     "runs": "SC SD CA CD AU",
 }
-SHARED = ("features", "dictionaries", "plans", "claims")
+SHARED = ("features", "dictionaries", "dictionary-edits", "plans", "claims")
 RESULTS = ("effects", "pooled", "claims", "harmonisation", "classifier", "severity", "changes")
 # Tables that the plan of this world does not ask for.
 ON_REQUEST = ("one-stage", "sensitivity", "moderated", "nested", "transport", "languages")
@@ -78,6 +79,7 @@ PAGES = {
     "queries",
     "query",
     "names",
+    "dictionary-edits",
     "feature",
     "batches",
     "batch",
@@ -126,6 +128,8 @@ ACTIONS |= {f"api-queries-{verb}" for verb in ("answer", "ask-again", "close")}
 ACTIONS |= {"api-claims-history", "api-plans-lock"}
 ACTIONS |= {f"api-features-{verb}" for verb in ("review", "decide", "lineage")}
 ACTIONS |= {f"api-features-{verb}" for verb in ("rename", "merge", "split")}
+ACTIONS |= {"api-dictionary-edits-approve", "api-dictionary-edits-refuse"}
+ACTIONS |= {"dictionary-edit-decide"}
 ACTIONS |= {"api-assay-batches-void", "api-assay-batches-decide-void", "api-assay-quality-qc"}
 ACTIONS |= {"api-assay-batches-values", "api-participants-values"}
 VALUE_READERS = "SD CD AU"

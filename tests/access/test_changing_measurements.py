@@ -124,12 +124,27 @@ def test_the_dictionary_is_kept_by_those_who_may(who, world, browse, client):
         expected = outcome(who, roles, "shared")
         status = caller.post(f"{feature}/{verb}", {}, format="json").status_code
         assert status == (400 if expected == 200 else expected), verb
+    edit = f"/api/v1/dictionary-edits/{world.keys['dictionary-edits']['shared']}"
+    expected = outcome(who, DICTIONARY_KEEPERS, "shared")
+    proposed = caller.post("/api/v1/dictionary-edits", {}, format="json").status_code
+    assert proposed == (400 if expected == 200 else expected)
+    refused = caller.post(f"{edit}/refuse", {"note": " "}, format="json").status_code
+    assert refused == (400 if expected == 200 else expected)
+    assert caller.post(f"{edit}/approve").status_code == expected
     page = client if who.state == "anonymous" else browse(account_of(who, world, "of pages"))
     shown = page.get(reverse("feature", args=[world.keys["features"]["shared"]])).status_code
     listed = page.get(reverse("names")).status_code
     closed = 302 if who.state in ("anonymous", "inactive") else 403
     assert shown == (200 if who.holds(READERS["features"]) else closed)
     assert listed == (200 if who.holds(NAME_READERS) else closed)
+    edits = page.get(reverse("dictionary-edits")).status_code
+    assert edits == (200 if who.holds(READERS["dictionary-edits"]) else closed)
+    decide = reverse("dictionary-edit-decide", args=[world.keys["dictionary-edits"]["shared"]])
+    decided = page.post(decide, {"note": "no"}).status_code
+    seen = 403 if who.holds(READERS["dictionary-edits"]) else 404
+    if closed == 302 or who.holds(DICTIONARY_KEEPERS):
+        seen = 302
+    assert decided == seen
 
 
 @pytest.mark.parametrize("who", EVERYBODY, ids=str)

@@ -100,7 +100,17 @@ def a_world() -> World:
     claim = Claim.objects.create(code="K1", study=study, kind="feature", stratum="all")
     dictionary = models.VariableDictionary.objects.create(study=study, version=1, variables=[])
     shared = (("features", FeatureFactory(name="f")), ("plans", plan), ("dictionaries", dictionary))
-    for resource, row in shared:
+    edit = models.DictionaryEdit.objects.create(
+        kind="change",
+        subject="feature",
+        subject_id=shared[0][1].pk,
+        label="f",
+        was={"hmdb": ""},
+        becomes={"hmdb": "HMDB0000001"},
+        reason="looked up",
+        proposed_by=models.User.objects.create(username="proposes"),
+    )
+    for resource, row in (*shared, ("dictionary-edits", edit)):
         made.add(resource, "shared", row.pk)
     made.add("claims", "shared", claim.code)
     made.runs = {"released": a_run(plan, released=True), "held": a_run(plan, released=False)}

@@ -8,9 +8,17 @@ from django.core.exceptions import ValidationError
 
 from analysis.stats.qc import qc_rsd_percent
 from cohorts.errors import NotAllowed, RefusedHandling
-from cohorts.models import AcceptanceLimits, AssayBatch, AssayRow, BatchVoid, Change, Query
+from cohorts.models import (
+    AcceptanceLimits,
+    AssayBatch,
+    AssayRow,
+    BatchVoid,
+    Change,
+    DictionaryEdit,
+    Query,
+)
 from cohorts.models.assay import pack_flags, pack_values
-from cohorts.services import batch_rules, uploads, voiding
+from cohorts.services import batch_rules, dictionary_edits, uploads, voiding
 from cohorts.services.quality import report_of
 from tests.factories import ConsentFactory, SampleFactory, SiteFactory, assayed_batch, user_with
 
@@ -111,10 +119,14 @@ def test_a_batch_without_pools_and_blanks_is_not_judged(batch):
     assert not Query.objects.exists()
 
 
-def test_an_edit_of_limits_in_the_admin_asks_anew(batch, browse):
+def test_limits_proposed_in_the_admin_ask_anew_once_they_are_approved(batch, browse):
     page = browse(user_with("CD"))
     said = {"study": batch.site.study.pk, "platform": "LC-MS", "reason": "the kit's manual"}
-    page.post("/admin/cohorts/acceptancelimits/add/", said | {"rsd_percent": "4"})
+    said |= {"rsd_percent": "4", "why_edited": "a new kit"}
+    page.post("/admin/cohorts/acceptancelimits/add/", said)
+    assert not Query.objects.exists()
+    dictionary_edits.approve(DictionaryEdit.objects.get().pk, by=user_with("CD"))
+    assert AcceptanceLimits.objects.get().rsd_percent == 4
     assert "2 of 2 features" in Query.objects.get(rule="qc").text
 
 

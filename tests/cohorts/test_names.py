@@ -6,8 +6,16 @@ import pytest
 
 from cohorts.errors import NotAllowed, RefusedDecision, UnusableRequest
 from cohorts.ingest.facts import FeatureFacts, FeatureIndex, identifiers_in
-from cohorts.models import AssayRow, BatchFeature, Change, Feature, FeatureAlias, FeatureDecision
-from cohorts.services import dictionary, name_review, uploads
+from cohorts.models import (
+    AssayRow,
+    BatchFeature,
+    Change,
+    DictionaryEdit,
+    Feature,
+    FeatureAlias,
+    FeatureDecision,
+)
+from cohorts.services import dictionary, dictionary_edits, name_review, uploads
 from tests.factories import ConsentFactory, SampleFactory, SiteFactory, user_with
 
 PLASMA = {"platform": "LC-MS", "matrix": "plasma"}
@@ -248,7 +256,12 @@ def test_a_sites_data_manager_decides_on_the_page_and_reads_the_refusal(waiting,
     assert page.post(f"/features/{waiting.pk}/", {"verb": "merge"}).status_code == 403
 
 
-def test_a_data_manager_renames_merges_and_splits_on_the_page(site, browse):
+def approved():
+    """Another data manager approves the edit that waits."""
+    dictionary_edits.approve(DictionaryEdit.objects.waiting().get().pk, by=user_with("CD"))
+
+
+def test_a_data_manager_proposes_to_rename_merge_and_split_and_another_approves(site, browse):
     send(site, "arginine [umol/L],HDL-X [umol/L]")
     page = browse(user_with("CD"))
     here = f"/features/{known('arginine').pk}/"
@@ -256,12 +269,15 @@ def test_a_data_manager_renames_merges_and_splits_on_the_page(site, browse):
     split = {"verb": "split", "split-name": "Arg sum", "split-sites": ["FUK"], "split-reason": "r"}
     for sent in (rename, split):
         assert page.post(here, sent).status_code == 302
+        assert column("arginine").feature.name == ("arginine" if sent is rename else "Arg free")
+        approved()
     assert column("arginine").feature.name == "Arg sum"
     new = {"verb": "decide", "decide-decision": "new", "decide-reason": "r"}
     twin = known("HDL-X")
     assert page.post(f"/features/{twin.pk}/", new | {"decide-name": "HDL-Y"}).status_code == 302
     merge = {"verb": "merge", "merge-into": "citrulline", "merge-reason": "r"}
     assert page.post(f"/features/{twin.pk}/", merge).status_code == 302
+    approved()
     assert column("HDL-X").feature.name == "citrulline"
 
 

@@ -114,18 +114,16 @@ def sample_types(samples: Iterable[DescribedSample]) -> dict[str, str]:
 
 
 def _plain(word: str) -> str:
-    return " ".join(re.split(r"[\s_-]+", word.strip().casefold()))
+    return "_".join(re.split(r"[\s_-]+", word.strip().casefold()))
 
 
 # By what the formats' files call the kind of a sample, and the words that say it is nobody's.
 _TYPE_FACTORS: Final = frozenset(
-    {"sample type", "sampletype", "type", "class", "sample class", "study variable", "group"}
+    {"sample_type", "sampletype", "type", "class", "sample_class", "study_variable", "group"}
 )
 _TYPES: Final = {
-    **dict.fromkeys(
-        ("qc", "qc pool", "pooled qc", "pool qc", "qc pooled", "quality control"), "qc"
-    ),
-    **dict.fromkeys(("blank", "process blank", "solvent blank", "extraction blank"), "blank"),
+    **dict.fromkeys(("qc", "qc_pool", "pooled_qc", "pool_qc", "quality_control"), "qc"),
+    **dict.fromkeys(("blank", "process_blank", "solvent_blank", "extraction_blank"), "blank"),
 }
 
 
