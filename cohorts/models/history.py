@@ -14,10 +14,12 @@ from django.db.models import Q
 
 from cohorts.models.assessment import Assessment
 from cohorts.models.consent import Consent, ConsentForm, Withdrawal
+from cohorts.models.custody import CustodyEvent, Destruction
 from cohorts.models.interview import Interview
 from cohorts.models.participant import Participant, Visit
-from cohorts.models.sample import Sample
+from cohorts.models.sample import Box, Sample
 from cohorts.models.scoping import ScopedQuerySet
+from cohorts.models.shipment import Receipt, Shipment, ShippedTube
 from cohorts.models.site import Membership, Site
 
 # Who reads the event reads the row: resource of the permission table, and the way to the site.
@@ -28,6 +30,12 @@ FOLLOWED: Final[dict[type[models.Model], tuple[str, str]]] = {
     Consent: ("consent", "participant__site"),
     Withdrawal: ("withdrawal", "participant__site"),
     Sample: ("sample", "site"),
+    Box: ("sample", "site"),
+    CustodyEvent: ("sample", "sample__site"),
+    Destruction: ("destruction", "site"),
+    Shipment: ("shipment", "from_site"),
+    ShippedTube: ("shipment", "shipment__from_site"),
+    Receipt: ("shipment", "shipment__from_site"),
     Assessment: ("assessment", "participant__site"),
     Interview: ("assessment", "participant__site"),
     Membership: ("account", "site"),
@@ -40,7 +48,7 @@ def _events_of(model: type[models.Model], resource: str, site_path: str) -> type
     rows: Any = type(f"{name}QuerySet", (ScopedQuerySet,), {
         "resource": resource, "site_path": site_path, "__module__": __name__,
     })  # fmt: skip
-    by_person = any(field.name == "participant" for field in model._meta.fields)
+    names = {field.name for field in model._meta.fields}
     indexes = [
         # The few events with a reason are read through when somebody is erased.
         models.Index(
@@ -49,10 +57,12 @@ def _events_of(model: type[models.Model], resource: str, site_path: str) -> type
             condition=Q(pgh_context__has_key="reason"),
         )
     ]
-    if by_person:
-        indexes.append(
-            models.Index(name=f"{model.__name__.lower()}_event_person", fields=["participant"])
-        )
+    # By these an erasure finds what was said of a person.
+    for link, short in (("participant", "person"), ("sample", "sample")):
+        if link in names:
+            indexes.append(
+                models.Index(name=f"{model.__name__.lower()}_event_{short}", fields=[link])
+            )
     made: type[models.Model] = pghistory.create_event_model(
         model,
         pghistory.InsertEvent(),

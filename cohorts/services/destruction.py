@@ -11,6 +11,7 @@ from cohorts import access, history
 from cohorts.errors import NotAllowed, RefusedHandling
 from cohorts.models import CustodyEvent, Destruction, Participant, Sample, User
 from cohorts.sentences import say
+from cohorts.services import history as events
 from cohorts.services.custody import step
 
 
@@ -22,20 +23,22 @@ def order_destruction(participant: Participant, cause: str, *, by: User | None =
     """
     left = Sample.objects.select_for_update(of=("self",)).filter(participant=participant)
     n = 0
-    for sample in left.exclude(status=Sample.Status.DESTROYED).select_related("box", "held_at"):
-        _, new = Destruction.objects.get_or_create(
-            sample=sample,
-            defaults={
-                "site_id": sample.site_id,
-                "tube": sample.code,
-                "place": _place(sample),
-                "cause": cause,
-                "ordered_by": by,
-            },
-        )
-        n += new
-        _block(sample, by, cause)
+    with history.because(cause, **({"user": by.pk} if by else {})):
+        for sample in left.exclude(status=Sample.Status.DESTROYED).select_related("box", "held_at"):
+            n += _order_for(sample, cause, by)
+            _block(sample, by, cause)
     return n
+
+
+def _order_for(sample: Sample, cause: str, by: User | None) -> bool:
+    defaults = {
+        "site_id": sample.site_id,
+        "tube": sample.code,
+        "place": _place(sample),
+        "cause": cause,
+        "ordered_by": by,
+    }
+    return Destruction.objects.get_or_create(sample=sample, defaults=defaults)[1]
 
 
 @transaction.atomic
@@ -111,6 +114,8 @@ def approve(destruction_id: int, *, by: User) -> Destruction:
         _gone(order.sample, by)
     order.full_clean()
     order.save()
+    if order.sample is None:
+        events.forget_row(order)
     return order
 
 

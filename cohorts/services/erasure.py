@@ -265,8 +265,8 @@ def _mask_texts(person: Participant) -> None:
 
 
 def _delete(person: Participant) -> dict[str, int]:
-    RecordExport.objects.filter(people=person).update(n_erased=F("n_erased") + 1)
     """Delete the person and all that hangs on them; how many rows of each kind that were."""
+    RecordExport.objects.filter(people=person).update(n_erased=F("n_erased") + 1)
     # An aliquot protects its tube from deletion; here both go.
     Sample.objects.filter(parent__participant=person).update(parent=None)
     _, counts = person.delete()

@@ -10,7 +10,7 @@ from typing import Any
 from django.db.models import Model, QuerySet
 
 from cohorts.ingest.redaction import masked, masking
-from cohorts.models import EVENTS, Participant, User
+from cohorts.models import EVENTS, Participant, Sample, User
 from cohorts.models.history import FOLLOWED, values_of
 
 UNTOLD = ("id", "site_id", "participant_id", "version")
@@ -70,17 +70,35 @@ def forget(person_id: int, *, code: str, site_id: int) -> int:
     after the rows are deleted, since deleting leaves events too.
     """
     n = 0
+    # Read before the events of the tubes are blanked, which say whose they were.
+    tubes = set(_of_tubes(person_id))
     for model, event_model in EVENTS.items():
         events = event_model._default_manager.all()
+        names = values_of(event_model)
         if model is Participant:
             n += _blank(events.filter(pgh_obj_id=person_id))
-        elif "participant_id" in values_of(event_model):
-            theirs = set(
-                events.filter(participant_id=person_id).values_list("pgh_obj_id", flat=True)
-            )
-            n += _blank(events.filter(pgh_obj_id__in=theirs))
+        elif "participant_id" in names:
+            n += _blank_rows(events, participant_id=person_id)
+        elif "sample_id" in names:
+            n += _blank_rows(events, sample_id__in=tubes)
         _mask_reasons(events, FOLLOWED[model][1], code, site_id)
     return n
+
+
+def forget_row(row: Model) -> int:
+    """Blank every event of one row; how many."""
+    return _blank(EVENTS[type(row)]._default_manager.filter(pgh_obj_id=row.pk))
+
+
+def _of_tubes(person_id: int) -> QuerySet[Any]:
+    kept: QuerySet[Any] = EVENTS[Sample]._default_manager.filter(participant_id=person_id)
+    return kept.values_list("pgh_obj_id", flat=True)
+
+
+def _blank_rows(events: QuerySet[Any], **whose: Any) -> int:
+    """Every event of the rows that were theirs at any time."""
+    theirs = set(events.filter(**whose).values_list("pgh_obj_id", flat=True))
+    return _blank(events.filter(pgh_obj_id__in=theirs))
 
 
 def _blank(events: QuerySet[Any]) -> int:

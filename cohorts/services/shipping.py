@@ -7,7 +7,7 @@ from datetime import datetime
 
 from django.db import transaction
 
-from cohorts import access
+from cohorts import access, history
 from cohorts.errors import NotAllowed, RefusedHandling
 from cohorts.models import (
     CustodyEvent,
@@ -87,6 +87,23 @@ def receive(
         .get(pk=shipment_id)
     )
     _refuse_receipt(shipment, conditions, received_at, by)
+    with history.because(note.strip() or "received", user=by.pk):
+        receipt = _received(shipment, conditions, received_at, temperatures, note, by)
+    queries.recheck(RULE, shipment.from_site, discrepancies(shipment), shipment=shipment)
+    for tube in shipment.tubes.select_related("sample"):
+        about = _about_tube(tube)
+        queries.recheck(RULE, shipment.from_site, about, sample=tube.sample)
+    return receipt
+
+
+def _received(
+    shipment: Shipment,
+    conditions: Mapping[str, str],
+    received_at: datetime,
+    temperatures: Sequence[tuple[datetime, float]],
+    note: str,
+    by: User,
+) -> Receipt:
     for at, celsius in temperatures:
         reading = TemperatureReading(shipment=shipment, at=at, celsius=celsius)
         reading.full_clean()
@@ -103,10 +120,6 @@ def receive(
     )
     receipt.full_clean()
     receipt.save()
-    queries.recheck(RULE, shipment.from_site, discrepancies(shipment), shipment=shipment)
-    for tube in shipment.tubes.select_related("sample"):
-        about = _about_tube(tube)
-        queries.recheck(RULE, shipment.from_site, about, sample=tube.sample)
     return receipt
 
 

@@ -6,9 +6,23 @@ from datetime import date
 
 import pytest
 from django.db import connection
+from django.utils import timezone
 
 from cohorts import history
-from cohorts.models import EVENTS, ApiToken, AssayRow, Participant, Sample, Site, Visit
+from cohorts.models import (
+    EVENTS,
+    ApiToken,
+    AssayRow,
+    Box,
+    CustodyEvent,
+    Destruction,
+    Participant,
+    Sample,
+    ShippedTube,
+    Site,
+    Visit,
+)
+from cohorts.services import custody, destruction, shipping
 from cohorts.services import history as events_of
 from tests.factories import ParticipantFactory, SampleFactory, SiteFactory, user_with
 
@@ -109,3 +123,70 @@ def test_an_erased_person_leaves_blank_events_and_the_trail_stands():
 
 def test_values_of_assays_are_not_followed():
     assert AssayRow not in EVENTS
+
+
+@pytest.fixture
+def bench():
+    """A tube, who handles it at its site, and a site to send it to."""
+    tube = SampleFactory(code="T1", volume_ul=500, freeze_thaws=0)
+    return tube, user_with("LT", tube.site), SiteFactory(code="TO")
+
+
+def test_boxes_custody_and_shipments_leave_events_with_their_reason(bench):
+    tube, technician, there = bench
+    box = custody.add_box(
+        tube.site, code="B1", place="Freezer 1", n_rows=9, n_columns=9, by=technician
+    )
+    Box.objects.filter(pk=box.pk).update(place="Freezer 2")
+    assert told(box, "place") == [("insert", "Freezer 1"), ("update", "Freezer 2")]
+    sent = shipping.send(
+        tube.site, there, ["T1"], courier="by hand", sent_at=timezone.now(), by=technician
+    )
+    step = tube.custody.get()
+    assert told(step, "kind") == [("insert", "sent")]
+    shipping.receive(
+        sent.pk,
+        {"T1": "thawed"},
+        received_at=timezone.now(),
+        note="the box was open",
+        by=user_with("LT", there),
+    )
+    sending = sent.tubes.get()
+    assert told(sending, "condition") == [("insert", ""), ("update", "thawed")]
+    event = EVENTS[type(sending)].objects.last()
+    assert event.pgh_context["reason"] == "the box was open"
+    seen = EVENTS[type(step)].objects
+    assert seen.visible_to(technician).exists()
+    assert not seen.visible_to(user_with("LT", there)).exists()
+
+
+def test_of_an_erased_persons_tubes_no_event_keeps_a_code(bench):
+    tube, technician, there = bench
+    shipping.send(tube.site, there, ["T1"], courier="x", sent_at=timezone.now(), by=technician)
+    person, site = tube.participant, tube.site
+    destruction.order_destruction(person, "erasure")
+    code, pk = person.code, person.pk
+    person.delete()
+    events_of.forget(pk, code=code, site_id=site.pk)
+    order = Destruction.objects.get()
+    for model in (CustodyEvent, Destruction, ShippedTube):
+        kept = EVENTS[model].objects.all()
+        assert kept.exists(), model
+        assert "T1" not in str(list(kept.values())), model
+        assert not kept.filter(sample_id=tube.pk).exists(), model
+    # What is written until the tube is gone names it, and is blanked with the approval.
+    manager = user_with("SD", site)
+    destruction.record(
+        order.pk, at=timezone.now(), method="autoclave", witness=manager, by=technician
+    )
+    assert "T1" in str(list(EVENTS[Destruction].objects.values()))
+    destruction.approve(order.pk, by=user_with("SD", site))
+    assert "T1" not in str(list(EVENTS[Destruction].objects.values()))
+
+
+def test_the_admin_shows_the_biobanks_events(bench, browse):
+    tube, technician, there = bench
+    shipping.send(tube.site, there, ["T1"], courier="x", sent_at=timezone.now(), by=technician)
+    page = browse(user_with("CD"))
+    for name in ("box", "custodyevent", "destruction", "shipment", "shippedtube", "receipt"):
+        assert page.get(f"/admin/cohorts/{name}event/").status_code == 200, name
