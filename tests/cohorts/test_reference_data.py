@@ -72,6 +72,13 @@ def test_every_identifier_says_how_it_is_known():
             assert (mark in {"computed", "confirmed", "recalled"}) == bool(row[column]), row
 
 
+def test_the_list_is_as_long_as_the_study_asks_and_most_of_it_is_known_by_every_identifier():
+    known = ("hmdb", "chebi", "inchikey", "molar_mass")
+    whole = [row for row in FEATURES.values() if all(row[column] for column in known)]
+    assert len(FEATURES) >= 200
+    assert len(whole) >= 125
+
+
 def test_no_alias_means_two_features():
     owner: dict[str, str] = {}
     for name, row in FEATURES.items():
