@@ -50,6 +50,9 @@ class ProposedAdmin(ScopedAdmin):
     def save_related(self, request, form, formsets, change):
         """An entry that waits has no rows of its own yet."""
 
+    def construct_change_message(self, request, form, formsets, add=False):
+        return []
+
     def log_addition(self, request, obj, message):
         """The edit itself is the record of who proposed what."""
 
