@@ -7,18 +7,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
+from cohorts.ingest.cells import EATEN_DATE
 from cohorts.ingest.facts import FeatureFacts, FeatureIndex, identifiers_in, normalise
 from cohorts.ingest.report import Findings
 from cohorts.ingest.units import RELATIVE, UnitMismatch, factor_to, is_known, spelled
 from cohorts.sentences import say
 
 _BRACKETED = re.compile(r"(.*\S)\s*\[([^\[\]]*)\]")
-_MONTHS = "jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec"
-_EATEN_NAME = re.compile(
-    rf"[0-9]{{1,2}}-(?:{_MONTHS})|(?:{_MONTHS})-[0-9]{{2}}|[0-9]{{1,2}}-(?:{_MONTHS})-[0-9]{{2,4}}"
-    r"|[0-9]{4}-[0-9]{2}-[0-9]{2}(?:[T ]00:00(?::00)?)?|[0-9](?:\.[0-9]+)?e\+[0-9]+",
-    re.IGNORECASE,
-)
+_EATEN_NUMBER = re.compile(r"[0-9](?:\.[0-9]+)?e\+[0-9]+", re.IGNORECASE)
 _ADDUCT = re.compile(r"[0-9]*M[+-].*")
 
 
@@ -89,7 +85,8 @@ def _resolve(
 ) -> AssayColumn:
     unit = spelled(own_unit or options.unit or RELATIVE)
     feature = features.find(name)
-    if feature is None and _EATEN_NAME.fullmatch(name):
+    eaten = EATEN_DATE.fullmatch(name) or _EATEN_NUMBER.fullmatch(name)
+    if feature is None and eaten:
         findings.fault(
             None,
             header,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Sequence
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 
 from cohorts.ingest.facts import normalise
 from cohorts.ingest.nearest import nearest
@@ -16,6 +16,16 @@ _NUMBER = re.compile(NUMBER)
 _DECIMAL_COMMA = re.compile(r"[+-]?[0-9]+,[0-9]+(?:[eE][+-]?[0-9]+)?")
 _CODE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:/+-]{0,63}")
 _EATEN_CODE = re.compile(r"[0-9]+(?:\.[0-9]+)?[eE]\+[0-9]+")
+_MONTHS = "jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec"
+# What spreadsheets make of a name such as SEPT2 or 1-4, and how they show a day.
+EATEN_DATE = re.compile(
+    rf"[0-9]{{1,2}}-(?:{_MONTHS})|(?:{_MONTHS})-[0-9]{{2}}|[0-9]{{1,2}}-(?:{_MONTHS})-[0-9]{{2,4}}"
+    r"|[0-9]{4}-[0-9]{2}-[0-9]{2}(?:[T ]00:00(?::00)?)?",
+    re.IGNORECASE,
+)
+# Days since 1899-12-30, of the years 1954 to 2119.
+_DAY_NUMBER = re.compile(r"([2-7][0-9]{4})(?:\.0+)?")
+_DAY_NONE = date(1899, 12, 30)
 _DAY = re.compile(r"([0-9]{4}-[0-9]{2}-[0-9]{2})(?:[T ]00:00(?::00)?)?")
 _MOMENT = re.compile(
     r"[0-9]{4}-[0-9]{2}-[0-9]{2}[T ][0-9]{2}:[0-9]{2}(?::[0-9]{2}(?:\.[0-9]{1,6})?)?"
@@ -115,6 +125,17 @@ def parse_day(text: str) -> date:
             ) from error
         if day >= _EARLIEST:
             return day
+    if number := _DAY_NUMBER.fullmatch(text):
+        meant = _DAY_NONE + timedelta(days=int(number[1]))
+        raise BadCell(
+            "eaten_date",
+            say(
+                "%(text)s is how a spreadsheet stores a date (%(meant)s, where it counts from "
+                "1900); show the column as dates and write YYYY-MM-DD.",
+                text=quoted(text),
+                meant=meant.isoformat(),
+            ),
+        )
     raise BadCell("not_a_date", say("%(text)s is not a date; write YYYY-MM-DD.", text=quoted(text)))
 
 
@@ -150,6 +171,15 @@ def parse_code(text: str) -> str:
         raise BadCell(
             "not_a_code",
             say("not a code; use 1 to 64 ASCII letters, digits and . _ : / + - (no spaces)."),
+        )
+    if EATEN_DATE.fullmatch(text):
+        raise BadCell(
+            "eaten_code",
+            # Not repeated: it may be a birth date.
+            say(
+                "a code that a spreadsheet turned into a date; format the column as text and "
+                "type it anew."
+            ),
         )
     if _EATEN_CODE.fullmatch(text):
         raise BadCell(

@@ -53,6 +53,11 @@ def test_drug_free_is_yes_no_or_unknown(sent, drug_free):
         ({"enrolled_on": "2024-02-31"}, '"2024-02-31" is not a date; write YYYY-MM-DD.'),
         ({"enrolled_on": "２０２４-01-01"}, '"２０２４-01-01" is not a date; write YYYY-MM-DD.'),
         ({"enrolled_on": "2025-06-02"}, '"2025-06-02" is in the future; check the year.'),
+        (
+            {"enrolled_on": "45383"},
+            '"45383" is how a spreadsheet stores a date (2024-04-01, where it counts from 1900)',
+        ),
+        ({"enrolled_on": "12345"}, '"12345" is not a date; write YYYY-MM-DD.'),
         ({"enrolled_on": ""}, "empty; every row needs a value here."),
         ({"sex": "woman"}, '"woman" is not a known sex'),
         ({"group": "hikikomor"}, '"hikikomor" is not a known group (did you mean "hikikomori"?)'),
@@ -78,6 +83,14 @@ def test_drug_free_is_yes_no_or_unknown(sent, drug_free):
 def test_a_faulty_cell_is_named_by_row_column_and_remedy(cells, message):
     (fault,) = faults(checked(changed(**cells)).report)
     assert fault.startswith(f"row 2, column {next(iter(cells))}: {message}")
+
+
+@pytest.mark.parametrize("code", ["1-Apr", "apr-24", "1-Apr-2024", "1995-03-04"])
+def test_a_code_that_became_a_date_is_found_and_not_repeated(code):
+    found = faults(checked(changed(participant=code)).report)
+    words = "row 2, column participant: a code that a spreadsheet turned into a date"
+    assert found[0].startswith(words)
+    assert not any(code in fault for fault in found)
 
 
 def test_a_birth_date_is_refused_and_not_repeated():

@@ -12,7 +12,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('cohorts', '0034_dictionary_edits'),
+        ("cohorts", "0036_dictionary_edits"),
     ]
 
     operations = [

@@ -9,7 +9,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('cohorts', '0033_acceptance_limits'),
+        ("cohorts", "0035_tubes_by_place"),
     ]
 
     operations = [
