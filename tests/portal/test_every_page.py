@@ -13,6 +13,13 @@ from tests.portal import shelf
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
+KILOBYTES_AT_MOST = 300
+# What came for this page, from a cache too; the library of plots is the plots'.
+KILOBYTES = """() => [
+    ...performance.getEntriesByType("navigation"), ...performance.getEntriesByType("resource"),
+].filter(each => !each.name.includes("echarts"))
+ .reduce((sum, each) => sum + each.encodedBodySize, 0) / 1000"""
+
 
 def pages_by_role(full: shelf.Shelf) -> dict[str, list[tuple[str, str]]]:
     """role -> (name of the picture, address) of what this role looks at."""
@@ -70,6 +77,9 @@ def test_every_page_with_something_on_it(open_as, picture, scheme, width):
             faults += [(name, answer.status)] * (answer.status != 200)
             found = axe.run(page).response["violations"]
             faults += [(name, v["id"], [n["html"][:120] for n in v["nodes"]]) for v in found]
+            weight = page.evaluate(KILOBYTES)
+            assert weight > 5, "nothing was weighed"
+            faults += [(name, f"{weight:.0f} kB")] * (weight > KILOBYTES_AT_MOST)
             sideways = "document.documentElement.scrollWidth > document.documentElement.clientWidth"
             faults += [(name, "scrolls sideways")] * page.evaluate(sideways)
             faults += [(name, said) for said in page.complaints if not re.search(r"\b422\b", said)]
