@@ -1,7 +1,8 @@
 """Runs inside the peers' environment and prints the table of the jobs."""
 
+import argparse
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from benchmarks.contenders import HEADER, Job, measure, rows
 
@@ -15,8 +16,11 @@ def jobs() -> list[Job]:
     return sorted(found, key=lambda job: job.group != "small")
 
 
-def main(names: Sequence[str]) -> int:
-    """Measure jobs whose name, group or size is among ``names``."""
+def main(names: Sequence[str], set_aside: str = "") -> int:
+    """Measure jobs whose name, group or size is among ``names``.
+
+    ``set_aside`` are the kernels of OpenBLAS that were asked for and left out.
+    """
     from threadpoolctl import threadpool_limits
 
     known = jobs()
@@ -31,9 +35,21 @@ def main(names: Sequence[str]) -> int:
         for job in chosen:
             for row in rows(job, *measure(job)):
                 line("|".join(row))
-        told = (f"{library['version']} for {library['architecture']}" for library in blas())
-        print(f"\nOpenBLAS of numpy and scipy: {', '.join(told)}.", flush=True)
+        print(f"\n{kernels(blas(), set_aside)}", flush=True)
     return 0
+
+
+def kernels(libraries: Sequence[Mapping[str, object]], set_aside: str) -> str:
+    """Which kernels the table was measured with, and which were asked for instead."""
+    used = [f"{library['version']} for {library['architecture']}" for library in libraries]
+    told = f"OpenBLAS of numpy and scipy: {', '.join(used)}."
+    found = {str(library["architecture"]).casefold() for library in libraries}
+    if not set_aside or found == {set_aside.casefold()}:
+        return told
+    return (
+        f"{told} OPENBLAS_CORETYPE={set_aside} is set and was left out, for by itself OpenBLAS "
+        "finds the newest that the processor has; --keep-core-type keeps it."
+    )
 
 
 def blas() -> list[dict[str, object]]:
@@ -49,4 +65,8 @@ def line(text: str) -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--set-aside", default="")
+    parser.add_argument("names", nargs="*")
+    given = parser.parse_args()
+    sys.exit(main(given.names, given.set_aside))

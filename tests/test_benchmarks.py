@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from benchmarks.contenders import Contender, Job, Timing, measure, rows
+from benchmarks.runner import measuring_environment
+from benchmarks.worker import kernels
 
 
 def refuses() -> None:
@@ -44,3 +46,19 @@ def test_memory_is_asked_in_inputs():
     _, peak = measure(job)
     assert peak is not None
     assert 1.9 < peak < 2.2
+
+
+def test_older_kernels_that_the_environment_names_are_left_out_unless_they_are_to_be_kept():
+    named = {"OPENBLAS_CORETYPE": "Haswell", "PATH": "/bin"}
+    given, set_aside = measuring_environment(named, keep_core_type=False)
+    assert "OPENBLAS_CORETYPE" not in given
+    assert (set_aside, given["PATH"], given["OPENBLAS_NUM_THREADS"]) == ("Haswell", "/bin", "1")
+    given, set_aside = measuring_environment(named, keep_core_type=True)
+    assert (given["OPENBLAS_CORETYPE"], set_aside) == ("Haswell", "")
+
+
+def test_the_line_below_the_table_says_which_kernels_were_set_aside():
+    used = [{"version": "0.3.31", "architecture": "SkylakeX"}]
+    plain = "OpenBLAS of numpy and scipy: 0.3.31 for SkylakeX."
+    assert kernels(used, "") == kernels(used, "skylakex") == plain
+    assert kernels(used, "Haswell").startswith(f"{plain} OPENBLAS_CORETYPE=Haswell is set and was")

@@ -4,7 +4,7 @@ import sys
 
 from django.core.management.base import BaseCommand, CommandParser
 
-from benchmarks.runner import run
+from benchmarks.runner import add_arguments, run
 
 
 class Command(BaseCommand):
@@ -14,9 +14,9 @@ class Command(BaseCommand):
     requires_system_checks = []
 
     def add_arguments(self, parser: CommandParser) -> None:
-        """Jobs by name (combat, effects, pooling, permutations, severity) or group."""
-        parser.add_argument("jobs", nargs="*", metavar="JOB", help="all without a name")
+        """Jobs by name (combat, effects, pooling, permutations, severity, forest) or group."""
+        add_arguments(parser)
 
-    def handle(self, *, jobs: list[str], **_options: object) -> None:
+    def handle(self, *, jobs: list[str], keep_core_type: bool, **_options: object) -> None:
         """Measure, and end with the exit code of the measuring process."""
-        sys.exit(run(jobs))
+        sys.exit(run(jobs, keep_core_type=keep_core_type))
