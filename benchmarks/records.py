@@ -9,6 +9,7 @@ from __future__ import annotations
 import gc
 import io
 import os
+import secrets
 import subprocess
 import sys
 import time
@@ -34,8 +35,10 @@ def measure() -> dict[str, list[float]]:
     found: dict[str, list[float]] = {}
     _as_served()
     for number in range(ROUNDS + 1):
-        # Another batch of the same samples, or it would be the file that is there already.
-        content = table.replace(b"metabolite 0 ", f"metabolite x{number} ".encode(), 1)
+        # Another batch of the same samples, or it would be the file that is there already, be it
+        # from an earlier run.
+        name = f"metabolite x{number}-{secrets.token_hex(4)} "
+        content = table.replace(b"metabolite 0 ", name.encode(), 1)
         turns: dict[str, Callable[[], object]] = {
             "pandas.read_csv": lambda content=content: pd.read_csv(io.BytesIO(content)),
             "upload to accepted rows": lambda content=content: _upload(site, content),

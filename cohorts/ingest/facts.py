@@ -8,6 +8,7 @@ import unicodedata
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import date
+from functools import lru_cache
 
 SCOPES = (
     "store_samples",
@@ -23,6 +24,7 @@ _SEPARATORS = re.compile(r"[\s_\-‐‑–]+")
 _GREEK = str.maketrans({"α": "alpha", "β": "beta", "γ": "gamma", "δ": "delta", "ω": "omega"})
 
 
+@lru_cache(maxsize=8192)  # each column of a wide table is asked for several times
 def normalise(name: str) -> str:
     """One spelling for names that differ in case, width, Greek letters and separators alone.
 
@@ -44,6 +46,7 @@ _IDENTIFIER = re.compile(
 _EMPTY_BRACKETS = re.compile(r"[(\[{]\s*[|;,/]*\s*[)\]}]")
 
 
+@lru_cache(maxsize=8192)
 def identifiers_in(name: str) -> tuple[str, ...]:
     """HMDB, ChEBI and InChIKey identifiers that a name carries, in one spelling.
 

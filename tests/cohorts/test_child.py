@@ -118,19 +118,18 @@ def test_a_child_serves_the_question_that_it_was_given_and_once(monkeypatch):
 
 
 def test_an_answer_larger_than_the_shared_memory_comes_whole(monkeypatch):
-    monkeypatch.setattr(Shared.empty.__func__, "__defaults__", (64,))
+    monkeypatch.setattr(Shared.holding.__func__, "__defaults__", (64,))
     rows = b"".join(b"F%d,female\n" % i for i in range(20_000))
     read = client.read_file("participants", b"participant,sex\n" + rows, "p.csv")
     assert read.frame["participant"].tolist() == [f"F{i}" for i in range(20_000)]
 
 
-def test_neither_end_can_cut_the_memory_short_or_write_to_the_file():
-    with closing(Shared.holding(TABLE)) as file, closing(Shared.empty(4_096)) as memory:
-        for descriptor in (file.fileno(), memory.fileno()):
+def test_neither_end_can_cut_the_memory_short_or_let_it_grow():
+    with closing(Shared.holding(TABLE, 4_096)) as memory:
+        assert memory.content(len(TABLE)) == TABLE
+        for size in (1, 8_192):
             with pytest.raises(PermissionError):
-                os.ftruncate(descriptor, 1)
-        with pytest.raises(PermissionError):
-            os.pwrite(file.fileno(), b"x", 0)
+                os.ftruncate(memory.fileno(), size)
 
 
 def test_a_workbook_passes_through_the_child():

@@ -10,7 +10,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable
-from contextlib import closing, suppress
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, Self
 
@@ -58,16 +58,16 @@ class Begun:
 
     def __init__(self, job: str, content: bytes, arguments: tuple[Any, ...]) -> None:
         self._arguments, self._since, self._is_asked = arguments, time.monotonic(), False
-        self._memory = Shared.empty()
+        self._memory = Shared.holding(content)
         self._connection, theirs = socket.socketpair()
-        with theirs, closing(Shared.holding(content)) as file:
-            _hand_over([fd.fileno() for fd in (theirs, file, self._memory)])
+        with theirs:
+            _hand_over([theirs.fileno(), self._memory.fileno()])
         # Beyond the child's own alarm: only a lost server would let this wait.
         self._connection.settimeout(LIMITS.wall_seconds + 30)
         self._both = self._connection.makefile("rwb")
         # Where the server was lost, the answer is where that is noticed.
         with suppress(BrokenPipeError, ConnectionResetError):
-            wire.send(self._both, (LIMITS, job, arguments))
+            wire.send(self._both, (LIMITS, job, len(content), arguments))
 
     def serves(self, *arguments: object) -> bool:
         """Whether it reads its file in that way, and can still be asked."""

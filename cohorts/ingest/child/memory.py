@@ -11,35 +11,27 @@ from typing import Self
 ANSWER_BYTES = 2**29
 """The most that an answer may hold here; pages that nobody writes to are none."""
 _ALIGNED = 64
+_POPULATED = mmap.MAP_SHARED | mmap.MAP_POPULATE
 
 
 class Shared:
-    """A stretch of memory by its descriptor, whose size neither side can change."""
+    """A file, and then the answer in its place; neither side can change the memory's size."""
 
     def __init__(self, descriptor: int) -> None:
         self.descriptor = descriptor
 
     @classmethod
-    def holding(cls, content: bytes) -> Self:
-        """Memory that holds a file and that nobody writes to any more."""
-        made = cls(_memory())
+    def holding(cls, content: bytes, n_bytes: int = ANSWER_BYTES) -> Self:
+        """Memory that begins with a file and has room for an answer."""
+        made = cls(os.memfd_create("table", os.MFD_CLOEXEC | os.MFD_ALLOW_SEALING))
+        os.ftruncate(made.descriptor, max(n_bytes, len(content)))
         rest = memoryview(content)
         while rest:
             rest = rest[os.write(made.descriptor, rest) :]
-        made._seal(fcntl.F_SEAL_WRITE)
-        return made
-
-    @classmethod
-    def empty(cls, n_bytes: int = ANSWER_BYTES) -> Self:
-        made = cls(_memory())
-        os.ftruncate(made.descriptor, n_bytes)
-        made._seal()
-        return made
-
-    def _seal(self, also: int = 0) -> None:
         # Whoever reads from memory that the other end has cut short is ended by the kernel.
-        seals = fcntl.F_SEAL_SHRINK | fcntl.F_SEAL_GROW | fcntl.F_SEAL_SEAL | also
-        fcntl.fcntl(self.descriptor, fcntl.F_ADD_SEALS, seals)
+        seals = fcntl.F_SEAL_SHRINK | fcntl.F_SEAL_GROW | fcntl.F_SEAL_SEAL
+        fcntl.fcntl(made.descriptor, fcntl.F_ADD_SEALS, seals)
+        return made
 
     def fileno(self) -> int:
         return self.descriptor
@@ -48,21 +40,22 @@ class Shared:
     def n_bytes(self) -> int:
         return os.fstat(self.descriptor).st_size
 
-    def content(self) -> bytes:
-        """All of it."""
-        got = os.pread(self.descriptor, self.n_bytes, 0)
-        if len(got) < self.n_bytes:
+    def content(self, size: int) -> bytes:
+        """The file that is there until the answer is put."""
+        got = os.pread(self.descriptor, size, 0)
+        if len(got) < size:
             raise EOFError
         return got
 
     def put(self, parts: Sequence[memoryview]) -> bool:
-        """Write the parts one after the other; False where they are more than it holds."""
+        """Write the parts over the file; False where they are more than the memory holds."""
         sizes = [part.nbytes for part in parts]
         *places, end = _places(sizes)
         if end > self.n_bytes:
             return False
         if end:
-            with mmap.mmap(self.descriptor, end) as memory:
+            # The file's pages are there already: new ones cost more than what is done with them.
+            with mmap.mmap(self.descriptor, end, flags=_POPULATED) as memory:
                 for place, size, part in zip(places, sizes, parts, strict=True):
                     memory[place : place + size] = part
         return True
@@ -72,16 +65,12 @@ class Shared:
         *places, end = _places(sizes)
         if end > self.n_bytes:
             raise EOFError
-        memory = memoryview(mmap.mmap(self.descriptor, end)) if end else memoryview(b"")
+        memory = memoryview(mmap.mmap(self.descriptor, end, flags=_POPULATED) if end else b"")
         return [memory[place : place + size] for place, size in zip(places, sizes, strict=True)]
 
     def close(self) -> None:
         """What was taken stays."""
         os.close(self.descriptor)
-
-
-def _memory() -> int:
-    return os.memfd_create("table", os.MFD_CLOEXEC | os.MFD_ALLOW_SEALING)
 
 
 def _places(sizes: Sequence[int]) -> list[int]:

@@ -54,7 +54,7 @@ def _child_is_taken(control: socket.socket) -> bool:
 def _wait_for_work(control: socket.socket, tells: int) -> None:
     """The child: one job, then the end of this process."""
     try:
-        _, fds, _, _ = socket.recv_fds(control, 1, 3)
+        _, fds, _, _ = socket.recv_fds(control, 1, 2)
         # Where the server was killed meanwhile, nobody is there to be told.
         with contextlib.suppress(BrokenPipeError):
             os.write(tells, _TAKEN if fds else _NO_MORE)
@@ -68,13 +68,13 @@ def _wait_for_work(control: socket.socket, tells: int) -> None:
         os._exit(0)
 
 
-def _work(connection: socket.socket, file: Shared, memory: Shared) -> None:
+def _work(connection: socket.socket, memory: Shared) -> None:
     """Nothing of a file outlives this process but its answer in ``memory``."""
     with connection.makefile("rwb") as both:
-        limits, job, arguments = wire.receive(both)
+        limits, job, size, arguments = wire.receive(both)
         apply(limits)
         facts = functools.cache(lambda: wire.receive(both))
-        answer = _answer(job, file, (*arguments, facts))
+        answer = _answer(job, lambda: memory.content(size), (*arguments, facts))
         # Also where the file was refused before: the other end must not be left writing. It may
         # have gone, as where the file is known already; then this ends here.
         facts()
@@ -101,9 +101,9 @@ def _check(
 JOBS: dict[str, Callable[..., object]] = {"read": _read, "check": _check}
 
 
-def _answer(job: str, file: Shared, arguments: tuple[Any, ...]) -> tuple[str, Any]:
+def _answer(job: str, content: Callable[[], bytes], arguments: tuple[Any, ...]) -> tuple[str, Any]:
     try:
-        return "done", JOBS[job](file.content(), *arguments)
+        return "done", JOBS[job](content(), *arguments)
     except UndecidedEncoding as question:
         return "undecided", (question.message, question.choices)
     except UnreadableFile as refusal:
