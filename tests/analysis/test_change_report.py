@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 from rest_framework.test import APIClient
 
 from analysis import change_report
 from analysis.change_report import Side, moved_effects, why_flipped
-from analysis.models import RunDocument, RunTable, Verdict
+from analysis.models import Claim, RunDocument, RunTable, Verdict
 from analysis.plans import AnalysisPlan
 from analysis.pooling import pool
 from analysis.services import changes, release
 from analysis.site_effects import EFFECT_COLUMNS
 from analysis.steps import Anew
+from cohorts.models import Site
+from tests.analysis.conftest import FEATURES, make_site
+from tests.analysis.test_steps import run_now
 from tests.analysis.test_verdicts import LATE, PROMPT, claim, effects
-from tests.factories import user_with
+from tests.factories import assayed_batch, user_with
 from tests.portal import books
 
 PLAN = AnalysisPlan(case=("hikikomori",), control=("healthy_control",), strata=("men",))
@@ -159,3 +163,32 @@ def test_runs_without_tables_have_no_effects_to_compare(two_runs):
     RunTable.objects.filter(run=two_runs[0]).delete()
     RunDocument.objects.filter(run=two_runs[0]).delete()
     assert told("CD", two_runs)["effects"] == []
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_new_batch_that_turns_a_verdict_is_named_from_the_data_on(plan, consortium):
+    """Nothing is made up here: tables, two computed runs, and what is said between them."""
+    for seed, code in enumerate(("OSA", "NGO", "SAP", "SEN", "HIR", "KOB", "KYO"), 5):
+        make_site(code, seed)
+    Claim.objects.create(
+        code="C1",
+        study=plan.study,
+        kind="feature",
+        marker="palmitoylcarnitine",
+        matrix="plasma",
+        stratum="all",
+        direction="higher",
+        doi="10.1000/made.up",
+        citation="Made up",
+    )
+    first = run_now(plan)
+    ln = np.random.default_rng(8).normal(size=(60, len(FEATURES)))
+    ln[:30, 0] -= 6
+    arms = ["hikikomori"] * 30 + ["healthy_control"] * 30
+    site = Site.objects.get(code="TYO")
+    assayed_batch(site, np.exp(ln), group=arms, sex=["male", "female"] * 30, features=FEATURES)
+    second = run_now(plan)
+    (flip,) = told("CD", (first, second))["verdicts"]
+    assert (flip["before"], flip["now"]) == ("replicated", "undecided")
+    assert [each["site"] for each in flip["sites"]] == ["TYO"]
+    assert "TYO" in flip["words"]
