@@ -30,7 +30,7 @@ logger = logging.getLogger(__name__)
 
 # Shared where what is left takes this long: below it the telling costs more than the help brings.
 SHARED_FROM_SECONDS = 0.5
-PART_SECONDS = 0.1  # no part takes less
+PART_SECONDS = 0.25  # no part takes less: each is asked for, and stored, on its own
 BELLS = 8  # helpers that are called; each that has helped for a while calls the next
 HELP_SECONDS = 1.0
 PAUSE_SECONDS = 0.02
