@@ -13,6 +13,9 @@ every arrival, so zero is held against the interval that holds at all looks toge
 - ``undecided``: it holds zero; the reason says whether the ordinary interval does too, and gives
   the power of one look.
 
+The reason also holds that interval against the smallest effect that matters (the plan's), and says
+how far the sites' effects lie apart (I2, prediction interval); neither changes the word.
+
 A classifier's claim is judged in the same words on the AUC at left-out sites against 0.5, and a
 severity model's on the correlation of prediction and outcome within left-out sites against 0, each
 by its interval over all looks (`analysis.stats.model_looks`); to be replicated the latter also
@@ -35,7 +38,7 @@ from django.utils.translation import gettext_noop as _
 
 from analysis.plans import AnalysisPlan
 from analysis.stats.handling import Handling
-from analysis.stats.meta import pool_effects
+from analysis.stats.meta import PooledEffects, pool_effects
 from analysis.stats.model_looks import CHANCE, area_over_looks, correlation_over_looks
 from analysis.stats.power import power_of_pooled
 from analysis.stats.sequential import confidence_sequence
@@ -191,11 +194,13 @@ def judge_marker(
     always_low, always_high = float(always.ci_low[0]), float(always.ci_high[0])
     verdict = _verdict(always_low, always_high, claim.direction)
     once = _verdict(low, high, claim.direction)
+    reason = _reason(verdict, once, float(pooled.se[0]), len(rows), plan)
+    size = _size(verdict, always_low, always_high, plan.smallest_effect)
     return Finding(
         code=claim.code,
         stratum=stratum,
         verdict=verdict,
-        reason=together(_reason(verdict, once, float(pooled.se[0]), len(rows), plan), *silent),
+        reason=together(reason, *size, *_between_sites(pooled), *silent),
         feature=feature,
         estimate=estimate,
         ci_low=low,
@@ -283,6 +288,33 @@ def _reason(verdict: str, once: str, se: float, n_sites: int, plan: AnalysisPlan
         effect=f"{plan.smallest_effect:g}",
         power=f"{power:.0%}",
     )
+
+
+def _size(verdict: str, low: float, high: float, smallest: float) -> list[str]:
+    """The interval over all looks against the smallest effect of interest."""
+    effect = f"{smallest:g}"
+    if -smallest < low and high < smallest:
+        return [say("At all looks a difference of g = %(effect)s is ruled out.", effect=effect)]
+    if verdict == "undecided":
+        return []
+    if min(abs(low), abs(high)) >= smallest:
+        return [say("It is at least g = %(effect)s, at all looks.", effect=effect)]
+    return [say("It may be less than g = %(effect)s, the smallest that matters.", effect=effect)]
+
+
+def _between_sites(pooled: PooledEffects) -> list[str]:
+    """How far the sites' effects lie apart, where there are enough of them to tell."""
+    i2, low, high = (float(array[0]) for array in (pooled.i2, pooled.pi_low, pooled.pi_high))
+    if not np.isfinite((i2, low, high)).all():
+        return []
+    return [
+        say(
+            "Between sites I2 = %(i2)s; at a further site g from %(low)s to %(high)s is expected.",
+            i2=f"{i2:.0f} %",
+            low=f"{low:.2f}",
+            high=f"{high:.2f}",
+        )
+    ]
 
 
 def judge_subgroup(claim: ClaimFacts, stratum: str, effects: pd.DataFrame) -> Finding:

@@ -238,3 +238,28 @@ def test_of_several_markers_those_measured_are_named():
     table = effects(0.5, 0.5, feature="CE 18:2", stratum="all", matrix="plasma")
     found = judged_subgroups(table, markers=("CE 16:0", "CE 18:2"), matrix="plasma")
     assert found.reason.endswith("Measured in cases already: CE 18:2, at 2 sites.")
+
+
+@pytest.mark.parametrize(
+    ("table", "verdict", "said"),
+    [
+        (effects(*[0.8] * 8), "replicated", "It is at least g = 0.2, at all looks."),
+        (effects(*[0.2] * 12, variance=0.001), "replicated", "It may be less than g = 0.2, the"),
+        (effects(*[0.01, -0.01] * 8, variance=0.002), "undecided", "g = 0.2 is ruled out."),
+    ],
+)
+def test_the_interval_is_held_against_the_smallest_effect_that_matters(table, verdict, said):
+    found = judge(table)
+    assert found.verdict == verdict
+    assert said in found.reason
+
+
+def test_a_wide_interval_says_nothing_of_the_smallest_effect():
+    assert "ruled out" not in judge(effects(0.5, -0.4, 0.1)).reason
+
+
+def test_the_reason_says_how_far_the_sites_lie_apart():
+    alike, apart = judge(effects(*[0.5] * 6)).reason, judge(effects(*[0.1, 0.9] * 3)).reason
+    assert "Between sites I2 = 0 %" in alike
+    assert "Between sites I2 = 9" in apart
+    assert "Between sites" not in judge(effects(0.5, 0.5)).reason  # two sites cannot tell
