@@ -29,6 +29,7 @@ from hikiproject.tether import child_environment, tie_to_parent
 # In the order in which they stop: nothing new comes in, nothing new is queued, work ends.
 NAMES = ("web", "sweeper", "worker")
 STOP_SECONDS = 8.0
+WEB_STOP_SECONDS = 6  # its workers end what they answer
 LONGEST_PAUSE_SECONDS = 30.0
 # A child that lived this long did not die of its start.
 SETTLED_SECONDS = 60.0
@@ -62,6 +63,8 @@ def program(name: str, *, port: int, concurrency: int, alone: bool = False) -> P
         "web": Program(
             f"-m granian --interface wsgi --host 127.0.0.1 --port {port} --workers 2"
             " --backpressure 64 --blocking-threads 8 --respawn-failed-workers"
+            # A request that hangs would keep a server alive whose supervisor was killed.
+            f" --workers-kill-timeout {WEB_STOP_SECONDS}"
             " hikiproject.wsgi:application",
             "Started worker",
             port=port,

@@ -107,7 +107,7 @@ def test_web_worker_and_sweeper_run_and_stop_within_ten_seconds(mark):
 def test_nothing_is_left_when_the_supervisor_is_killed(mark):
     code = (
         "import sys; from hikiproject.processes import Processes\n"
-        "with Processes.start(['worker', 'sweeper'], log=sys.stderr) as running:\n"
+        f"with Processes.start(port={free_port()}, log=sys.stderr) as running:\n"
         "    running.wait_until_ready(); print('ready', flush=True); sys.stdin.read()"
     )
     supervisor = subprocess.Popen(
@@ -119,7 +119,7 @@ def test_nothing_is_left_when_the_supervisor_is_killed(mark):
         text=True,
     )
     assert supervisor.stdout.readline() == "ready\n"
-    assert len(alive(mark)) >= 4, "supervisor, sweeper, worker and its pool"
+    assert len(alive(mark)) >= 7, "supervisor, sweeper, worker and its pool, web and its workers"
     supervisor.kill()
     supervisor.communicate()
     wait_for(lambda: alive(mark) == [])
