@@ -84,7 +84,7 @@ def _waiting(now: operations.Facts, reads: dict[str, bool]) -> list[Line]:
 def _sweep(now: operations.Facts) -> Line:
     dead = now.sweep_age is None or now.sweep_age > settings.READY_SECONDS
     ago = gettext("%(age)s ago") % {"age": _age(now.sweep_age)}
-    when = gettext("never") if now.sweep_age is None else ago
+    when = gettext("none so far") if now.sweep_age is None else ago
     return Line(gettext("Last sweep came to its end"), when, alarm=dead)
 
 

@@ -101,9 +101,9 @@ def left_out_sites(run: Run, classifier: Mapping[str, Any]) -> Plot:
         kind="intervals",
         name="auc-by-site",
         title=_("Telling cases from controls, each site left out in turn"),
-        words="AUC with its 95 % interval; 0.5 is chance.",
+        words=_("AUC with its 95 % interval; 0.5 is chance."),
         data={"rows": sites, "zero": 0.5, "low": 0.0, "high": 1.0, "label": "AUC"},
-        header=(_("Left-out site"), "AUC", "from", "to"),
+        header=(_("Left-out site"), "AUC", _("from"), _("to")),
         rows=[(s["name"], s["x"], s["low"], s["high"]) for s in sites],
         source=address(run, "classifier"),
     )

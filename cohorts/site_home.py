@@ -143,10 +143,7 @@ def enrolment_of(site: Site, today: date) -> Enrolment:
         groups[group] += n
     return Enrolment(
         months=tuple(sorted(months.items())),
-        groups=tuple(
-            (group.replace("_", " "), n)
-            for group, n in sorted(groups.items(), key=lambda pair: (-pair[1], pair[0]))
-        ),
+        groups=tuple(sorted(groups.items(), key=lambda pair: (-pair[1], pair[0]))),
         target=site.target_participants,
         target_from=site.target_from,
         target_until=site.target_until,

@@ -60,6 +60,7 @@ WORDS = {
     "haemolysis_index": _("Haemolysis index"),
     "light_protected": _("Protected from light"),
     "freeze_thaws": _("Freeze-thaw cycles"),
+    "temperature": _("Temperature"),
     "on_time": _("On time"),
     "planned": _("Planned"),
     "early": _("Early"),
@@ -88,6 +89,13 @@ WORDS = {
     "plasma": _("Plasma"),
     "serum": _("Serum"),
 }
+# Values of records and tables that pages show as they are written; `told` says them.
+VALUES = (
+    *(_("plasma"), _("serum"), _("whole_blood"), _("buffy_coat"), _("pbmc"), _("red_cells")),
+    *(_("dried_blood_spot"), _("urine"), _("saliva"), _("stool"), _("csf"), _("dna"), _("rna")),
+    *(_("good"), _("damaged"), _("thawed"), _("missing"), _("relative")),
+    *(_("female"), _("male"), _("intersex"), _("unknown"), _("age"), _("sex")),
+)
 
 
 def in_words(name: str) -> str:

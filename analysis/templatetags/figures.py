@@ -61,7 +61,9 @@ def _absent(value: float | None) -> bool:
 def covariates(names: str | None) -> str:
     """``age_years;sex`` -> age, sex."""
     return ", ".join(
-        name.removesuffix("_years").replace("_", " ") for name in (names or "").split(";") if name
+        gettext(name.removesuffix("_years").replace("_", " "))
+        for name in (names or "").split(";")
+        if name
     )
 
 

@@ -13,6 +13,7 @@ from cohorts.models.account import User
 from cohorts.models.sample import Sample
 from cohorts.models.scoping import ScopedQuerySet
 from cohorts.models.site import Site
+from cohorts.sentences import say
 
 if TYPE_CHECKING:
     from django.contrib.auth.models import AnonymousUser
@@ -71,7 +72,7 @@ class Shipment(models.Model):
         ]
 
     def __str__(self) -> str:
-        return f"shipment {self.pk}"
+        return say("shipment %(number)s", number=self.pk)
 
     @property
     def carrier(self) -> str:

@@ -132,7 +132,7 @@ def move(sample_id: int, *, box_code: str, row: int, column: int, by: User) -> S
         )
     before = sample.place
     sample.box, sample.box_row, sample.box_column = box, row, column
-    step(sample, Kind.MOVED, by=by, note=f"{before or 'no place'} to {sample.place}")
+    step(sample, Kind.MOVED, by=by, note=_moved(before, sample.place))
     sample.full_clean()
     sample.save(update_fields=["box", "box_row", "box_column"])
     return sample
@@ -147,6 +147,16 @@ def add_box(site: Site, *, code: str, place: str, n_rows: int, n_columns: int, b
     box.full_clean()
     box.save()
     return box
+
+
+def _moved(before: str, after: str) -> str:
+    if not before:
+        return say("put into %(after)s", after=after)
+    return (
+        say("taken out of %(before)s", before=before)
+        if not after
+        else say("out of %(before)s into %(after)s", before=before, after=after)
+    )
 
 
 def step(

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Any
 
 from django import template
 from django.http import HttpRequest
 from django.utils import timezone
+from django.utils.formats import date_format
 from django.utils.translation import gettext
 from django.utils.translation import gettext_noop as _
 
@@ -107,6 +109,12 @@ def _standing(user: User) -> Any:
 def said(text: Any, kept: Any = None) -> str:
     """A sentence, or a text and what was stored of it, in the language of the page."""
     return told(text, kept)
+
+
+@register.filter
+def moment(iso: str) -> str:
+    """A kept moment, ISO 8601 in UTC, as the language of the page writes it."""
+    return date_format(datetime.fromisoformat(iso), "DATETIME_FORMAT") if iso else ""
 
 
 @register.filter
