@@ -161,6 +161,7 @@ def test_the_page_shows_the_difference_to_the_second_person(keeper, other, brows
     own = browse(keeper).get("/features/edits/").content.decode()
     assert "Somebody else approves what you proposed." in own
     page = browse(other)
+    assert "/features/edits/" in page.get("/features/review/").content.decode()
     shown = page.get("/features/edits/").content.decode()
     assert "→ urea cycle" in shown
     assert 'name="approve"' in shown

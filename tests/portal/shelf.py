@@ -11,6 +11,7 @@ from django.utils import timezone
 
 from analysis.models import Run, RunTable
 from cohorts import models
+from cohorts.models.assay import pack_flags, pack_values
 from cohorts.services import custody, shipping
 from tests.factories import (
     SCOPES,
@@ -70,8 +71,56 @@ def filled() -> Shelf:
     counts = {"measured": 1480, "below_lod": 41, "missing": 12}
     upload = UploadFactory(site=here, filename="plasma-2026-04.csv", report={"summary": counts})
     batch = AssayBatchFactory(site=here, upload=upload, platform="LC-MS amino acids")
+    _measured(batch, tubes)
+    _proposed()
     box = models.Box.objects.get(site=here)
     return Shelf(here, people[0], tubes[0], box, sent, coming, query, batch, _run())
+
+
+def _measured(batch: models.AssayBatch, tubes: list[models.Sample]) -> None:
+    """Uric acid in mg/dL, some of it outside the range of men."""
+    urate, _ = models.Feature.objects.get_or_create(
+        name="uric acid", defaults={"canonical_unit": "umol/L", "molar_mass": 168.112}
+    )
+    models.ReferenceRange.objects.get_or_create(
+        feature=urate, sex="male", defaults={"low": 220, "high": 464, "source": "JCCLS"}
+    )
+    models.BatchFeature.objects.create(
+        batch=batch, position=0, feature=urate, source_name="UA", unit="mg/dL", factor=59.484
+    )
+    for n, tube in enumerate(tubes):
+        models.AssayRow.objects.create(
+            batch=batch,
+            sample=tube,
+            label=tube.code,
+            packed_values=pack_values(np.array([3.0 + n / 2])),
+            packed_flags=pack_flags(np.zeros(1)),
+        )
+
+
+def _proposed() -> None:
+    """Two edits of the dictionary: one waits, one was refused."""
+    urate = models.Feature.objects.get(name="uric acid")
+    said = {"kind": "change", "subject": "feature", "subject_id": urate.pk, "label": "uric acid"}
+    steward = user_with("CD")
+    models.DictionaryEdit.objects.create(
+        **said,
+        was={"hmdb": ""},
+        becomes={"hmdb": "HMDB0000289"},
+        reason="looked up in the database",
+        proposed_by=steward,
+    )
+    models.DictionaryEdit.objects.create(
+        **said,
+        was={"molar_mass": 168.112},
+        becomes={"molar_mass": 186.112},
+        reason="from the kit's manual",
+        proposed_by=steward,
+        approved=False,
+        decided_by=user_with("CD"),
+        decided_at=timezone.now(),
+        note="two digits are the wrong way round",
+    )
 
 
 def _people(site: models.Site) -> list[models.Participant]:

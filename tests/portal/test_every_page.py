@@ -27,6 +27,7 @@ def pages_by_role(full: shelf.Shelf) -> dict[str, list[tuple[str, str]]]:
     return {
         "SC": [
             *(("home", "/"), ("site", "/sites/FUK/"), ("people", "/sites/FUK/participants/")),
+            ("consent-record", f"/consents/{full.person.consents.get().pk}/"),
             ("consent-gap", "/sites/FUK/participants/?consent=without"),
             *(("person", person), ("visit", f"{person}visit/"), ("move", f"{person}move/")),
             *(
@@ -47,9 +48,11 @@ def pages_by_role(full: shelf.Shelf) -> dict[str, list[tuple[str, str]]]:
             *(("batches", "/sites/FUK/batches/"), ("batch", f"/batches/{full.batch.pk}/")),
             *(("erasures", "/sites/FUK/erasures/"), ("staff", "/staff/")),
             ("names", "/features/review/"),
+            ("person-values", f"{person}values/"),
+            ("batch-values", f"/batches/{full.batch.pk}/values/"),
         ],
         "CA": [("run", run), ("plots", f"{run}plots/"), ("claim", "/claims/K22-2/")],
-        "CD": [("study", "/"), ("runs", "/runs/")],
+        "CD": [("study", "/"), ("runs", "/runs/"), ("edits", "/features/edits/")],
     }
 
 

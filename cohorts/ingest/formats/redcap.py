@@ -71,7 +71,9 @@ class RedcapExport:
         """The filled rows of a form: participant, visit, arm, instance, then its variables."""
         known = self.dictionary.columns()
         frame = self.records.frame
-        variables = [c for c in frame.columns if c in known and known[c][0].form == name]
+        variables = [
+            c for c in frame.columns if c not in _WHERE and c in known and known[c][0].form == name
+        ]
         # An unticked box is exported as 0 for every event, so it fills no row.
         boxes = [c for c in variables if known[c][0].kind == "checkbox"]
         others = [c for c in variables if c not in boxes]
@@ -147,6 +149,12 @@ def _refuse_unknown(table: Table, dictionary: VariableDictionary, filename: str)
         raise UnreadableFile(
             f"{filename}: row 1: no column {dictionary.record_id.name}, the code of the record; "
             "export it too, and send the dictionary of the same project."
+        )
+    taken = [name for name in dictionary.columns() if name in _WHERE]
+    if clash := [name for name in taken if name != dictionary.record_id.name]:
+        raise UnreadableFile(
+            f"{filename}: a variable is called {listed(map(quoted, clash))}, which says here whose "
+            "row it is and when: rename it in REDCap, or in both files."
         )
     own = {*dictionary.columns(), *_SYSTEM, *_PERSONAL_SYSTEM}
     own |= {f"{form}{end}" for form in dictionary.forms for end in ("_complete", "_timestamp")}
