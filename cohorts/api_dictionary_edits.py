@@ -38,12 +38,15 @@ class DictionaryEditViewSet(RecordViewSet):
         request=shapes.NewDictionaryEditSerializer,
         examples=[
             OpenApiExample(
-                "A range of the own laboratory",
+                "A feature that a new panel measures",
                 value={
-                    "subject": "range",
-                    "subject_id": 7,
-                    "becomes": {"low": 35.0, "source": "our laboratory, 2026"},
-                    "reason": "120 healthy adults measured",
+                    "subject": "feature",
+                    "becomes": {
+                        "name": "isovalerylglycine",
+                        "canonical_unit": "umol/L",
+                        "molar_mass": 159.185,
+                    },
+                    "reason": "on the panel from 2026 on",
                 },
                 request_only=True,
             )

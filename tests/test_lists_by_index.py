@@ -40,7 +40,8 @@ OF_ALL = (
 SHORT = re.compile(
     r"auth_.*|django_.*|account_.*|mfa_.*|analysis_.*"
     r"|cohorts_(study|site|user|membership|invitation|apitoken|instrument|consentform|referencerange"
-    r"|columnmapping|variabledictionary|protocolvisit|shipment|box|destruction|feature).*"
+    r"|columnmapping|variabledictionary|protocolvisit|shipment|box|destruction|feature|dictionaryedit"
+    r"|acceptancelimits).*"
 )
 # Few rows, sorted: forms that end soon, by what stands in another table; runs, in hundreds.
 SORTED = ("/sites/FUK/renewals/", "/api/v1/consents/renewals", "/admin/analysis/run/")
