@@ -10,12 +10,14 @@ from rest_framework.response import Response
 
 from analysis import serializers
 from analysis.models import Claim, Plan, Run
-from analysis.result_query import STRATUM, VERDICT, text_parameter
+from analysis.result_query import STRATUM, VERDICT, refuse_unknown, text_parameter
 from analysis.services import histories, plan_locks, results
 from analysis.services.run_versions import marked, release_rules
 from cohorts import conditional
 from cohorts.api_base import RecordViewSet, ScopedViewSet
 from cohorts.views import user_of
+
+PLAN_NAME = text_parameter("plan", "verdicts of this plan's newest run only", "kyushu-2022")
 
 
 class PlanFilter(filters.FilterSet):
@@ -53,7 +55,7 @@ class ClaimViewSet(ScopedViewSet):
 
     @extend_schema(
         parameters=[
-            text_parameter("plan", "verdicts of this plan's newest run only", "kyushu-2022"),
+            PLAN_NAME,
             STRATUM,
             VERDICT,
         ],
@@ -97,6 +99,7 @@ class ClaimViewSet(ScopedViewSet):
 
     def _chosen(self, rows):
         asked = self.request.query_params
+        refuse_unknown(asked, [PLAN_NAME, STRATUM, VERDICT])
         wanted = {name: asked[name] for name in ("stratum", "verdict") if name in asked}
         return [row for row in rows if all(row[name] == wanted[name] for name in wanted)]
 

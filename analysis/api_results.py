@@ -10,7 +10,7 @@ import pandas as pd
 import pyarrow as pa
 from django.http import HttpResponseBase, StreamingHttpResponse
 from drf_spectacular.types import OpenApiTypes
-from drf_spectacular.utils import extend_schema
+from drf_spectacular.utils import OpenApiParameter, extend_schema
 from rest_framework import exceptions, renderers, status
 from rest_framework.decorators import action
 from rest_framework.generics import get_object_or_404
@@ -41,6 +41,10 @@ from cohorts.renderers import records_of
 from cohorts.streaming import FORMATS
 
 JSON_ONLY = [renderers.JSONRenderer]
+# What each table may be asked by; anything else is refused, not left out of account.
+EVERY = (FEATURE, CLASS, STRATUM, P_BELOW, FIELDS, *PAGES)
+EFFECTS, POOLED, ONE_STAGE = (*EVERY, SITE), (*EVERY, Q_BELOW), EVERY
+MODERATED, CLAIMS = (*EVERY, SITE, Q_BELOW), (STRATUM, VERDICT, FIELDS)
 
 
 class ZipRenderer(renderers.BaseRenderer):
@@ -122,8 +126,10 @@ class PublishedResults(RecordViewSet):
             return _marked(made, run)
         return _marked(Response(made, headers={"ETag": etag}), run)
 
-    def _table(self, name: str, row: type[serializers.Fields]) -> HttpResponseBase:
-        query = ResultQuery.of(self.request.query_params, list(row().fields))
+    def _table(
+        self, name: str, row: type[serializers.Fields], takes: Sequence[OpenApiParameter]
+    ) -> HttpResponseBase:
+        query = ResultQuery.of(self.request.query_params, list(row().fields), takes)
         page = Page.of(self.request.query_params)
         following: list[str | None] = []
 
@@ -184,57 +190,57 @@ class PublishedResults(RecordViewSet):
         return frame
 
     @extend_schema(
-        parameters=[FEATURE, CLASS, STRATUM, SITE, P_BELOW, FIELDS, *PAGES],
+        parameters=[*EFFECTS],
         responses=serializers.EffectRow(many=True),
         filters=False,
     )
     @action(detail=True, filterset_class=None, pagination_class=None)
     def effects(self, request: Request, pk: str = "") -> HttpResponseBase:
         """Effects by stratum, feature and site."""
-        return self._table("effects", serializers.EffectRow)
+        return self._table("effects", serializers.EffectRow, EFFECTS)
 
     @extend_schema(
-        parameters=[FEATURE, CLASS, STRATUM, P_BELOW, Q_BELOW, FIELDS, *PAGES],
+        parameters=[*POOLED],
         responses=serializers.PooledRow(many=True),
         filters=False,
     )
     @action(detail=True, filterset_class=None, pagination_class=None)
     def pooled(self, request: Request, pk: str = "") -> HttpResponseBase:
         """Effects pooled over the sites."""
-        return self._table("pooled", serializers.PooledRow)
+        return self._table("pooled", serializers.PooledRow, POOLED)
 
     @extend_schema(
-        parameters=[FEATURE, CLASS, STRATUM, P_BELOW, FIELDS, *PAGES],
+        parameters=[*ONE_STAGE],
         responses=serializers.OneStageRow(many=True),
         filters=False,
     )
     @action(detail=True, url_path="one-stage", filterset_class=None, pagination_class=None)
     def one_stage(self, request: Request, pk: str = "") -> HttpResponseBase:
         """One mixed model over all sites beside the pooled effects, where the plan asks for it."""
-        return self._table("one_stage", serializers.OneStageRow)
+        return self._table("one_stage", serializers.OneStageRow, ONE_STAGE)
 
     @extend_schema(
-        parameters=[FEATURE, CLASS, STRATUM, P_BELOW, FIELDS],
+        parameters=[*ONE_STAGE],
         responses=serializers_further.SensitivityRow(many=True),
         filters=False,
     )
     @action(detail=True, filterset_class=None, pagination_class=None)
     def sensitivity(self, request: Request, pk: str = "") -> HttpResponseBase:
         """Pooled effects under every combination of changes, where the plan asks for them."""
-        return self._table("sensitivity", serializers_further.SensitivityRow)
+        return self._table("sensitivity", serializers_further.SensitivityRow, ONE_STAGE)
 
     @extend_schema(
-        parameters=[FEATURE, CLASS, STRATUM, SITE, P_BELOW, Q_BELOW, FIELDS],
+        parameters=[*MODERATED],
         responses=serializers_further.ModeratedRow(many=True),
         filters=False,
     )
     @action(detail=True, filterset_class=None, pagination_class=None)
     def moderated(self, request: Request, pk: str = "") -> HttpResponseBase:
         """The sites' effects with variances that borrow strength, where the plan asks for them."""
-        return self._table("moderated", serializers_further.ModeratedRow)
+        return self._table("moderated", serializers_further.ModeratedRow, MODERATED)
 
     @extend_schema(
-        parameters=[STRATUM, VERDICT, FIELDS],
+        parameters=[*CLAIMS],
         responses=serializers.VerdictRow(many=True),
         filters=False,
     )
@@ -242,7 +248,7 @@ class PublishedResults(RecordViewSet):
     def claims(self, request: Request, pk: str = "") -> HttpResponseBase:
         """The run's verdict on each claim and stratum."""
         columns = list(serializers.VerdictRow().fields)
-        query = ResultQuery.of(request.query_params, columns)
+        query = ResultQuery.of(request.query_params, columns, CLAIMS)
 
         def made(run: Run) -> Any:
             rows = results.verdicts_for(run, request.user)

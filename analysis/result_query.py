@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import pandas as pd
@@ -11,6 +11,7 @@ from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import OpenApiExample, OpenApiParameter
 from rest_framework import exceptions
 
+from analysis.models import Verdict
 from cohorts.models import Feature
 
 BY_TEXT = ("feature", "stratum", "site", "verdict")
@@ -94,8 +95,11 @@ class ResultQuery:
     fields: tuple[str, ...]
 
     @classmethod
-    def of(cls, asked: Mapping[str, str], columns: Sequence[str]) -> ResultQuery:
-        """Read the query; ValidationError for a limit or a column that cannot be."""
+    def of(
+        cls, asked: Mapping[str, str], columns: Sequence[str], takes: Iterable[OpenApiParameter]
+    ) -> ResultQuery:
+        """Read the query; ValidationError for a limit, a column or a question that cannot be."""
+        refuse_unknown(asked, takes)
         return cls(
             text={name: asked[name].casefold() for name in BY_TEXT if name in asked},
             limits={name: _limit(name, asked[name]) for name in LIMITS if name in asked},
@@ -132,6 +136,18 @@ class ResultQuery:
     def _of_the_class(self) -> list[str]:
         known = Feature.objects.filter(chemical_class__iexact=self.chemical_class)
         return list(known.values_list("name", flat=True))
+
+
+def refuse_unknown(asked: Mapping[str, str], takes: Iterable[OpenApiParameter]) -> None:
+    """ValidationError for a parameter that would be left out of account, and for no verdict."""
+    known = [parameter.name for parameter in takes]
+    for name in asked:
+        if name not in (*known, "format"):
+            words = f"This is not asked here; choose from {', '.join(known)}."
+            raise exceptions.ValidationError({name: words})
+    verdict = asked.get("verdict", "").casefold()
+    if verdict not in ("", *Verdict.Word.values):
+        raise exceptions.ValidationError({"verdict": f"One of {', '.join(Verdict.Word.values)}."})
 
 
 def _limit(name: str, text: str) -> float:

@@ -16,7 +16,7 @@ from rest_framework.response import Response
 from rest_framework.routers import SimpleRouter
 from rest_framework.views import APIView
 
-from cohorts import access, conditional, whole_lists
+from cohorts import access, conditional, sparse, whole_lists
 from cohorts.api_schema import ProblemSchema
 from cohorts.models import ApiToken
 from cohorts.models.account import SCOPES
@@ -112,21 +112,26 @@ class RecordViewSet(ScopedViewSet):
 
     def list(self, request: Request, *args: Any, **kwargs: Any) -> HttpResponseBase:
         rows = self.filter_queryset(self.get_queryset())
+        fields: Mapping[str, Any] = getattr(self.get_serializer(), "fields", {})
+        names = sparse.asked_for(request, fields)
         if whole_lists.asked_for(request):
-            return self._whole(rows)
+            return self._whole(rows, {name: fields[name] for name in names})
         page = self.paginate_queryset(rows) or []
         links = self.paginator.get_paginated_response([]).data  # type: ignore[union-attr]  # lists have pages
         etag = self._version([*conditional.page_version(page), links["next"], links["previous"]])
         if conditional.not_modified(request, etag):
             return conditional.unchanged(etag)
         prefetch_related_objects(page, *self.prefetched)
-        answer: Response = self.get_paginated_response(self.get_serializer(page, many=True).data)
+        told = self.get_serializer(page, many=True).data
+        if "fields" in request.query_params:
+            told = sparse.columns(told, names)
+        answer: Response = self.get_paginated_response(told)
         answer["ETag"] = etag
         if links["next"]:
             answer["Link"] = f'<{links["next"]}>; rel="next"'
         return answer
 
-    def _whole(self, rows: QuerySet[Any]) -> HttpResponseBase:
+    def _whole(self, rows: QuerySet[Any], fields: Mapping[str, Any]) -> HttpResponseBase:
         user, what = user_of(self.request), str(self.queryset.model._meta.verbose_name_plural)
         etag = self._version(conditional.version_of(rows))
         if conditional.not_modified(self.request, etag):
@@ -138,7 +143,7 @@ class RecordViewSet(ScopedViewSet):
             rows.order_by(*getattr(self, "page_ordering", ("pk",))),
             form,
             lambda piece: self.get_serializer(piece, many=True).data,
-            fields=getattr(self.get_serializer(), "fields", {}),
+            fields=fields,
             prefetched=self.prefetched,
         )
         whole_lists.note(user, f"{what}: {self.request.get_full_path()}", rows.count())

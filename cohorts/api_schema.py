@@ -7,7 +7,7 @@ from typing import Any
 from drf_spectacular.openapi import AutoSchema
 from drf_spectacular.plumbing import ComponentRegistry, ResolvedComponent
 
-from cohorts import preconditions
+from cohorts import preconditions, sparse
 
 TEXT = {"type": "string"}
 PROBLEM = {
@@ -86,7 +86,7 @@ class ProblemSchema(AutoSchema):
             for status, words in REPEATED.items():
                 answers.setdefault(status, {"description": words})
         if self._is_list_view() and getattr(self.view, "pagination_class", None):
-            operation.setdefault("parameters", []).append(ROWS)
+            operation.setdefault("parameters", []).extend([ROWS, sparse.PARAMETER])
         if getattr(self.view, "action", "") in getattr(self.view, "conditional_actions", ()):
             operation["parameters"].append(preconditions.IF_MATCH)
             for status, words in preconditions.ANSWERS.items():

@@ -43,7 +43,7 @@ def table(
     form: str,
     serialise: Callable[[Sequence[Any]], Any],
     *,
-    fields: dict[str, Any],
+    fields: Mapping[str, Any],
     prefetched: Sequence[str],
 ) -> Iterator[bytes]:
     """The list in pieces of rows; ``serialise`` makes dicts of one piece."""

@@ -12,6 +12,7 @@ from django.http import Http404
 from django.utils import translation
 from rest_framework import exceptions, status
 from rest_framework.response import Response
+from rest_framework.settings import api_settings
 from rest_framework.views import set_rollback
 
 from analysis.stats.errors import UnusableData
@@ -30,6 +31,7 @@ STATUS_OF: dict[type[Exception], int] = {
     repeats.OtherRequest: status.HTTP_422_UNPROCESSABLE_ENTITY,
     errors.BooksHaveMoved: status.HTTP_409_CONFLICT,
 }
+WHOLE = ("", api_settings.NON_FIELD_ERRORS_KEY)  # what is said of no field alone
 # The same words for what is not there and for what is somebody else's.
 NOTHING = "There is nothing here that you can see."
 
@@ -55,24 +57,27 @@ def problem_response(error: Exception, context: dict[str, Any]) -> Response | No
     language = asked_language(request.headers) if request is not None else "en"
     with translation.override(language):
         problem = _told(problem)
-    body = {
+    path = request.path if request is not None else ""
+    return Response(
+        body_of(problem, path, current_request_id()),
+        status=problem.status,
+        headers=problem.headers | {"Content-Language": language},
+        content_type="application/problem+json",
+    )
+
+
+def body_of(problem: Problem, path: str, request_id: str) -> dict[str, Any]:
+    """The members of RFC 9457, and ours."""
+    return {
         "type": f"urn:hikiproject:problem:{problem.code}",
         "title": problem.code.replace("_", " ").capitalize(),
         "status": problem.status,
         "detail": problem.detail,
         "code": problem.code,
         **problem.more,
+        **({"instance": path} if path else {}),
+        **({"request_id": request_id} if request_id else {}),
     }
-    if request is not None:
-        body["instance"] = request.path
-    if current_request_id():
-        body["request_id"] = current_request_id()
-    return Response(
-        body,
-        status=problem.status,
-        headers=problem.headers | {"Content-Language": language},
-        content_type="application/problem+json",
-    )
 
 
 def _told(problem: Problem) -> Problem:
@@ -90,10 +95,11 @@ def _problem(error: Exception) -> Problem | None:
         return Problem("unusable_data", status.HTTP_422_UNPROCESSABLE_ENTITY, str(error))
     if isinstance(error, exceptions.APIException):
         return _rest_problem(error)
-    return _django_problem(error)
+    return django_problem(error)
 
 
-def _django_problem(error: Exception) -> Problem | None:
+def django_problem(error: Exception) -> Problem | None:
+    """The problem that an error of Django's is; None for one that nobody foresaw."""
     if isinstance(error, Http404):
         return Problem("not_found", 404, NOTHING)
     if isinstance(error, PermissionDenied):
@@ -136,7 +142,7 @@ def _invalid(fields: Any, number: int = 400, headers: dict[str, str] | None = No
 def _pointers(detail: Any) -> list[dict[str, str]]:
     """One entry a message, with the JSON pointer of its field."""
     return [
-        {"pointer": f"/{field}" if field else "", "detail": str(message)}
+        {"pointer": "" if field in WHOLE else f"/{field}", "detail": str(message)}
         for field, messages in detail.items()
         for message in (messages if isinstance(messages, list | tuple) else [messages])
     ]

@@ -9,6 +9,7 @@ from django.core.exceptions import ValidationError
 from django.db import DataError
 from django.db.models import QuerySet
 from rest_framework.exceptions import NotFound
+from rest_framework.exceptions import ValidationError as ValidationErrors
 from rest_framework.pagination import CursorPagination
 from rest_framework.request import Request
 from rest_framework.views import APIView
@@ -20,6 +21,7 @@ class IdCursorPagination(CursorPagination):
     ordering = "pk"
     page_size_query_param = "page_size"
     max_page_size = 1_000
+    invalid_cursor_message = "This cursor is none of this list's: take it from the page before."
 
     def get_ordering(
         self, request: Request, queryset: QuerySet[Any], view: APIView | None
@@ -33,7 +35,11 @@ class IdCursorPagination(CursorPagination):
         request: Request,
         view: APIView | None = None,
     ) -> list[Any] | None:
-        """The page; 404 for a cursor that this list never gave out."""
+        """The page; 404 for a cursor that this list never gave out, 400 for what is no size."""
+        size = request.query_params.get("page_size", "1")
+        if not (size.isascii() and size.isdecimal() and 1 <= int(size[:9]) <= self.max_page_size):
+            words = f"A number from 1 to {self.max_page_size}."
+            raise ValidationErrors({"page_size": words})
         try:
             return super().paginate_queryset(queryset, request, view)
         except (ValueError, ValidationError, DataError) as error:

@@ -16,3 +16,7 @@ urlpatterns = [
     path("", include("cohorts.urls")),
     path("", include("analysis.urls")),
 ]
+handler400 = "hikiproject.refusals.bad_request"
+handler403 = "hikiproject.refusals.permission_denied"
+handler404 = "hikiproject.refusals.page_not_found"
+handler500 = "hikiproject.refusals.server_error"

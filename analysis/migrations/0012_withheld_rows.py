@@ -13,6 +13,6 @@ class Migration(migrations.Migration):
         migrations.AddField(
             model_name='runtable',
             name='withheld',
-            field=models.BinaryField(default=b''),
+            field=models.BinaryField(null=True),
         ),
     ]

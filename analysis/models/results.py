@@ -39,8 +39,8 @@ class RunTable(models.Model):
     n_rows = models.PositiveIntegerField()
     parquet = models.BinaryField()
     # A bit a row, written at its release: rows that beside an earlier release of the plan would
-    # tell about a few people. Empty where there are none.
-    withheld = models.BinaryField(default=b"")
+    # tell about a few people. Null where there are none.
+    withheld = models.BinaryField(null=True)
 
     objects: ClassVar = ResultQuerySet.as_manager()
 
@@ -67,16 +67,16 @@ class RunTable(models.Model):
         return cls(run=run, name=name, n_rows=len(frame), parquet=buffer.getvalue())
 
 
-def rows_of_bits(bits: bytes | memoryview, n_rows: int) -> npt.NDArray[np.bool_]:
+def rows_of_bits(bits: bytes | memoryview | None, n_rows: int) -> npt.NDArray[np.bool_]:
     """Which rows the bits mark."""
     if not bits:
         return np.zeros(n_rows, dtype=bool)
     return np.unpackbits(np.frombuffer(bits, dtype=np.uint8), count=n_rows).astype(bool)
 
 
-def bits_of_rows(rows: npt.NDArray[np.bool_]) -> bytes:
+def bits_of_rows(rows: npt.NDArray[np.bool_]) -> bytes | None:
     """The bits that mark these rows; none where there is nothing to mark."""
-    return np.packbits(rows).tobytes() if rows.any() else b""
+    return np.packbits(rows).tobytes() if rows.any() else None
 
 
 class RunDocument(models.Model):

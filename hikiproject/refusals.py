@@ -1,0 +1,50 @@
+"""Errors outside of every view, and faults of ours: problems for programs, pages for people."""
+
+from __future__ import annotations
+
+from django.http import HttpRequest, HttpResponse, HttpResponseBase, JsonResponse
+from django.views import defaults
+
+from hikiproject.exception_handler import Problem, body_of, django_problem
+from hikiproject.logs import current_request_id
+
+FOR_PROGRAMS = "/api/"
+INTERNAL = Problem("internal_error", 500, "Internal error: the operators have been told.")
+# A host that is not ours, a header that no client sends.
+UNUSABLE = Problem("unusable_request", 400, "The request is not one that a client would send.")
+
+
+def bad_request(request: HttpRequest, exception: Exception) -> HttpResponseBase:
+    if not _by_a_program(request):
+        return defaults.bad_request(request, exception)
+    return _told(request, django_problem(exception) or UNUSABLE)
+
+
+def permission_denied(request: HttpRequest, exception: Exception) -> HttpResponseBase:
+    if not _by_a_program(request):
+        return defaults.permission_denied(request, exception)
+    return _told(request, django_problem(exception) or UNUSABLE)
+
+
+def page_not_found(request: HttpRequest, exception: Exception) -> HttpResponseBase:
+    if not _by_a_program(request):
+        return defaults.page_not_found(request, exception)
+    return _told(request, django_problem(exception) or UNUSABLE)
+
+
+def server_error(request: HttpRequest) -> HttpResponseBase:
+    return _told(request, INTERNAL) if _by_a_program(request) else defaults.server_error(request)
+
+
+def _by_a_program(request: HttpRequest) -> bool:
+    return f"{request.path_info}/".startswith(FOR_PROGRAMS)
+
+
+def _told(request: HttpRequest, problem: Problem) -> HttpResponse:
+    answer = JsonResponse(
+        body_of(problem, request.path, current_request_id()),
+        status=problem.status,
+        headers=problem.headers,
+    )
+    answer["Content-Type"] = "application/problem+json"
+    return answer
