@@ -55,6 +55,24 @@ class NewQueryForm(PlainForm):
     )
 
 
+class NewBoxForm(PlainForm):
+    """A box that is put into a freezer."""
+
+    code = forms.CharField(label=_("Code of the box"), max_length=40)
+    place = forms.CharField(
+        label=_("Place"), max_length=80, required=False, help_text=_("Freezer and shelf.")
+    )
+    n_rows = forms.IntegerField(label=_("Rows"), min_value=1, max_value=50, initial=9)
+    n_columns = forms.IntegerField(label=_("Columns"), min_value=1, max_value=50, initial=9)
+
+
+class MoveBoxForm(PlainForm):
+    """Where the box stands from now on."""
+
+    place = forms.CharField(label=_("New place"), max_length=80, help_text=_("Freezer and shelf."))
+    reason = forms.CharField(label=_("Why"), max_length=300)
+
+
 class TubeForm(PlainForm):
     """What is done with one tube; the fields that count are those of the verb."""
 

@@ -40,6 +40,7 @@ urlpatterns = [
     path("sites/<str:code>/renewals/", views_consent.renewals, name="renewals"),
     path("sites/<str:code>/queries/", views_queries.queries, name="queries"),
     path("sites/<str:code>/samples/", views_samples.samples, name="samples"),
+    path("sites/<str:code>/boxes/new/", views_boxes.new_box, name="box-new"),
     path("boxes/<int:box_id>/", views_boxes.box, name="box"),
     path("sites/<str:code>/scan/", views_scan.scan, name="scan"),
     path("samples/<int:sample_id>/", views_samples.sample, name="sample"),

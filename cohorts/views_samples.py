@@ -81,6 +81,7 @@ def samples(request: HttpRequest, code: str) -> HttpResponse:
         "asked": asked,
         "fault": fault,
         "may_handle": access.may(user, "sample", "U", here.pk),
+        "may_add": access.may(user, "sample", "C", here.pk),
         "boxes": Box.objects.visible_to(user).filter(site=here)[:MOST_BOXES],
     }
     return render(request, "cohorts/samples.html", context, status=422 if fault else 200)

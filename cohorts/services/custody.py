@@ -8,8 +8,8 @@ from decimal import Decimal
 from django.db import transaction
 from django.utils import timezone
 
-from cohorts import access
-from cohorts.errors import NotAllowed, RefusedHandling
+from cohorts import access, history
+from cohorts.errors import NotAllowed, RefusedHandling, UnusableRequest
 from cohorts.models import Box, CustodyEvent, Sample, Site, User, Withdrawal
 from cohorts.sentences import say
 
@@ -146,6 +146,23 @@ def add_box(site: Site, *, code: str, place: str, n_rows: int, n_columns: int, b
     box = Box(site=site, code=code, place=place, n_rows=n_rows, n_columns=n_columns)
     box.full_clean()
     box.save()
+    return box
+
+
+@transaction.atomic
+def move_box(box_id: int, *, place: str, reason: str, by: User) -> Box:
+    """The box with all that is in it stands elsewhere; where it stood stays in its events."""
+    box = Box.objects.select_for_update(of=("self",)).select_related("site").get(pk=box_id)
+    if not access.may(by, "sample", "U", box.site_id):
+        raise NotAllowed(say("Your role at %(site)s does not handle samples.", site=box.site.code))
+    if not reason.strip():
+        raise UnusableRequest(say("Say why the box is moved."))
+    if place.strip() == box.place:
+        raise UnusableRequest(say("The box stands there already."))
+    box.place = place.strip()
+    box.full_clean()
+    with history.because(reason.strip()[:300], user=by.pk):
+        box.save(update_fields=["place"])
     return box
 
 

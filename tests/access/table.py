@@ -88,6 +88,7 @@ PAGES = {
     "sample",
     "scan",
     "box",
+    "box-new",
     "labels",
     "shipments",
     "shipment",

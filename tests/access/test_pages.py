@@ -13,6 +13,7 @@ from tests.access.table import (
     BEFORE_RELEASE,
     CONSENTERS,
     CORRECTORS,
+    DIVIDERS,
     GUARDED,
     HANDLERS,
     MOVERS,
@@ -69,6 +70,7 @@ def test_pages_are_shown_as_the_table_says(who, world, browse, client):
             ("erasures", READERS["erasures"]),
             ("exports", READERS["exports"]),
             ("renewals", READERS["consents"]),
+            ("box-new", DIVIDERS),
         ):
             expected = page_outcome(who, roles, READERS["sites"], place)
             status = page.get(reverse(name, args=[site.code])).status_code
