@@ -25,7 +25,7 @@ from cohorts.models.sample import hours_between
 HANDLING = ("haemolysis_index", "light_protected", "freeze_thaws")
 OF_SAMPLE = ("participant_id", "collected_at", "spun_at", "fasting_hours", *HANDLING)
 _PACKED = ("packed_values", "packed_flags")
-_AT_ONCE = 100
+_AT_ONCE = 200
 _OF_COLUMN = {
     "feature": "feature__name",
     "source_name": "source_name",

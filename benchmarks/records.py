@@ -65,15 +65,14 @@ def _upload(site: object, content: bytes) -> None:
 
 
 def _matrix(site: object) -> None:
-    """The consented rows of the newest batch, as a run's frames have them."""
+    """The consented rows of the newest batch, as a run takes its snapshot and reads it."""
     from analysis import frames
     from analysis.models import Snapshot
     from cohorts.models import AssayBatch, AssayRow, Participant
 
     people = Participant.objects.consenting_to(["metabolomics"], date(2026, 1, 1))
-    rows = AssayRow.objects.filter(
-        batch=AssayBatch.objects.latest("pk"), sample__participant__in=people
-    )
+    theirs = frames.one_of("sample__participant", list(people.values_list("pk", flat=True)))
+    rows = AssayRow.objects.filter(theirs, batch=AssayBatch.objects.latest("pk"))
     snapshot = Snapshot(assay_row_ids=list(rows.values_list("pk", flat=True)))
     [batch] = frames.batches_of(snapshot)
     assert batch.values.shape == (N_SAMPLES, N_FEATURES)
