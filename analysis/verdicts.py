@@ -333,7 +333,7 @@ def judge_subgroup(claim: ClaimFacts, stratum: str, effects: pd.DataFrame) -> Fi
     )
     if n_sites:
         found = say(
-            "Measured in cases already: %(markers)s, at %(n_sites)s sites.",
+            "Measured in cases already: %(markers)s (sites: %(n_sites)s).",
             markers=", ".join(measured),
             n_sites=n_sites,
         )

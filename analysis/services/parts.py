@@ -30,7 +30,8 @@ logger = logging.getLogger(__name__)
 
 # Shared where what is left takes this long: below it the telling costs more than the help brings.
 SHARED_FROM_SECONDS = 0.5
-PART_SECONDS = 0.25  # no part takes less: each is asked for, and stored, on its own
+PART_SECONDS = 0.15  # no part takes less: each is asked for, and stored, on its own
+QUICK_SECONDS, FEW = 0.5, 8  # of many quick pieces two are timed
 BELLS = 8  # helpers that are called; each that has helped for a while calls the next
 HELP_SECONDS = 1.0
 PAUSE_SECONDS = 0.02
@@ -64,13 +65,15 @@ class Shared:
     n_parts: int = field(default=0)
 
     def compute(self, pieces: Sequence[Piece]) -> list[bytes]:
-        """The packed result of each piece; the first is timed, and says whether to share."""
+        """The packed result of each piece; the first ones are timed, and say whether to share."""
         results: list[bytes] = []
         check = Seldom(self.check)
         for at, piece in enumerate(pieces):
             started = time.monotonic()
             results.append(packed_result(piece, self.leaves))
             took, rest = time.monotonic() - started, pieces[at + 1 :]
+            if at == 0 and took < QUICK_SECONDS and len(rest) > FEW:
+                continue  # it also made arrays ready, which the next one finds
             if len(rest) > 1 and took * len(rest) >= SHARED_FROM_SECONDS:
                 n_a_part = math.ceil(PART_SECONDS / took)
                 return results + self._share(rest, n_a_part)

@@ -209,7 +209,7 @@ def test_sub_groups_without_a_published_rule_are_not_testable_and_the_reason_say
     assert (found.verdict, found.n_sites, found.estimate) == ("not_testable", 2, None)
     assert "parts cases into sub-groups, not cases from controls" in found.reason
     assert "which the source does not give" in found.reason
-    assert found.reason.endswith("Measured in cases already: uric acid, at 2 sites.")
+    assert found.reason.endswith("Measured in cases already: uric acid (sites: 2).")
 
 
 def test_a_case_control_difference_however_large_is_no_verdict_on_sub_groups():
@@ -237,7 +237,7 @@ def test_sub_groups_of_a_marker_that_nobody_measured_there_say_so(table):
 def test_of_several_markers_those_measured_are_named():
     table = effects(0.5, 0.5, feature="CE 18:2", stratum="all", matrix="plasma")
     found = judged_subgroups(table, markers=("CE 16:0", "CE 18:2"), matrix="plasma")
-    assert found.reason.endswith("Measured in cases already: CE 18:2, at 2 sites.")
+    assert found.reason.endswith("Measured in cases already: CE 18:2 (sites: 2).")
 
 
 @pytest.mark.parametrize(
