@@ -272,11 +272,12 @@ def queries(n: int) -> list[tuple[str, dict[str, str]]]:
         "p_below": ["0.05", "0.5", "1"],
         "q_below": ["0.2", "1"],
     }
+    refused = {"effects": "q_below", "pooled": "site"}  # not asked there
     found = []
     for _ in range(n):
-        names = draw.sample(sorted(values), draw.randint(0, 4))
-        asked = {name: draw.choice(values[name]) for name in names}
-        found.append((draw.choice(["effects", "pooled"]), asked))
+        table = draw.choice(["effects", "pooled"])
+        names = draw.sample(sorted(values.keys() - {refused[table]}), draw.randint(0, 4))
+        found.append((table, {name: draw.choice(values[name]) for name in names}))
     return found
 
 
