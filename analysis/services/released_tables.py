@@ -8,6 +8,7 @@ from __future__ import annotations
 import math
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
+from itertools import compress
 
 import numpy as np
 import pandas as pd
@@ -70,12 +71,11 @@ def judge(
         few_effects, few_pooled = few_effects | withheld[0], few_pooled | withheld[1]
     sizes = sizes_of(effects, pooled) if sizes is None else sizes
     hidden = {"effects": few_effects.copy(), "pooled": few_pooled.copy()}
+    rows = _Rows.of(effects, few_effects), _Rows.of(pooled, few_pooled)
     places = effects.groupby("feature").indices, pooled.groupby("feature").indices
     for feature in {**places[0], **places[1]}:
         at = places[0].get(feature, []), places[1].get(feature, [])
-        one = _Feature(
-            effects.iloc[at[0]], pooled.iloc[at[1]], few_effects[at[0]], few_pooled[at[1]]
-        )
+        one = _Feature(rows[0].at(at[0]), rows[1].at(at[1]))
         out = one.hidden(k, frozenset(own), sizes)
         hidden["effects"][at[0]] = [cell in out for cell in one.site_cells]
         hidden["pooled"][at[1]] = [cell in out for cell in one.pool_cells]
@@ -108,28 +108,44 @@ def sizes_of(*frames: pd.DataFrame) -> dict[Cell, int]:
     return sizes
 
 
+@dataclass(frozen=True)
+class _Rows:
+    """What the rules look at, as lists: a frame cut by features costs more than the rules."""
+
+    cells: list[Cell]
+    arms: list[Arms]
+    weights: list[float]
+    there: list[bool]
+    few: list[bool]
+
+    @classmethod
+    def of(cls, frame: pd.DataFrame, few: Mask) -> _Rows:
+        sites = frame["site"] if "site" in frame else [POOL] * len(frame)
+        there = frame["estimate"].notna().tolist() if "site" in frame else [False] * len(frame)
+        cells = _cells(frame["stratum"], sites)
+        return cls(cells, _arms(frame), _weights(frame), there, few.tolist())
+
+    def at(self, places: Iterable[int]) -> _Rows:
+        listed = [int(place) for place in places]
+        return _Rows(
+            [self.cells[place] for place in listed],
+            [self.arms[place] for place in listed],
+            [self.weights[place] for place in listed],
+            [self.there[place] for place in listed],
+            [self.few[place] for place in listed],
+        )
+
+
 class _Feature:
     """One feature's rows as cells."""
 
-    def __init__(
-        self, effects: pd.DataFrame, pooled: pd.DataFrame, few_effects: Mask, few_pooled: Mask
-    ) -> None:
-        self.site_cells = _cells(effects["stratum"], effects["site"])
-        self.pool_cells = _cells(pooled["stratum"], [POOL] * len(pooled))
-        self.people: dict[Cell, Arms] = dict(
-            zip(
-                [*self.site_cells, *self.pool_cells],
-                [*_arms(effects), *_arms(pooled)],
-                strict=True,
-            )
-        )
-        few = np.concatenate([few_effects, few_pooled])
-        self.few = {cell for cell, is_few in zip(self.people, few, strict=True) if is_few}
-        self.weights = dict(zip(self.site_cells, _weights(effects), strict=True))
-        there = effects["estimate"].notna()
-        self.contributes = {
-            cell for cell, is_there in zip(self.site_cells, there, strict=True) if is_there
-        }
+    def __init__(self, sites: _Rows, pools: _Rows) -> None:
+        self.site_cells, self.pool_cells = sites.cells, pools.cells
+        cells = [*sites.cells, *pools.cells]
+        self.people: dict[Cell, Arms] = dict(zip(cells, [*sites.arms, *pools.arms], strict=True))
+        self.few = set(compress(cells, [*sites.few, *pools.few]))
+        self.weights = dict(zip(sites.cells, sites.weights, strict=True))
+        self.contributes = set(compress(sites.cells, sites.there))
 
     def hidden(self, k: int, own: frozenset[str], sizes: Mapping[Cell, int]) -> frozenset[Cell]:
         """Every cell that this reader does not see: what analysts do not see, and then more."""
