@@ -9,7 +9,7 @@ import pandas as pd
 
 from analysis.plans import AnalysisPlan
 from analysis.site_effects import best_of_site
-from analysis.stats.errors import UnusableData
+from analysis.stats.errors import UnsoundEffect, UnusableData
 from analysis.stats.meta import pool_effects
 from analysis.stats.multiplicity import adjust_p
 from analysis.steps import Piece, Steps, work
@@ -57,12 +57,18 @@ def pool_stratum(
         for name in ("hedges_g", "hedges_g_variance")
     }
     features = wide["hedges_g"].columns
-    pooled = pool_effects(
-        wide["hedges_g"].to_numpy(dtype=float).reshape(-1, len(features)),
-        wide["hedges_g_variance"].to_numpy(dtype=float).reshape(-1, len(features)),
-        tau2=tau2,
-        test=test,
+    g, variances = (
+        table.to_numpy(dtype=float).reshape(-1, len(features)) for table in wide.values()
     )
+    try:
+        pooled = pool_effects(g, variances, tau2=tau2, test=test)
+    except UnsoundEffect as error:
+        site, feature = wide["hedges_g"].index[error.cohort], features[error.feature]
+        raise UnusableData(
+            f"Stratum {stratum}: the effect of {feature} at {site} has {error.what}; "
+            f"{error.n_such} such in all. Look for a unit or a scale that is wrong in that site's "
+            "table and correct it, or leave the feature out of the plan."
+        ) from error
     tested = np.where(pooled.n_cohorts >= 2, pooled.p, np.nan)
     used = effects[effects["hedges_g"].notna()]
     by_feature = used.groupby("feature")

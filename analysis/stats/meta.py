@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy import special
 
-from analysis.stats.errors import UnusableData
+from analysis.stats.errors import UnsoundEffect, UnusableData
 from analysis.stats.newton import MAX_STEPS
 from analysis.stats.tables import real_numbers
 from analysis.stats.tau2 import (
@@ -170,10 +170,7 @@ def _refuse(y: Floats, v: Floats, sound: Bools) -> NoReturn:
     }
     what, where = next(fault for fault in faults.items() if fault[1].any())
     cohort, feature = np.argwhere(where)[0]
-    raise UnusableData(
-        f"Cohort {cohort}, feature {feature} (counted from 0) has {what}; "
-        f"{int(where.sum())} such in all. Refit that cohort or set both to NaN."
-    )
+    raise UnsoundEffect(what, int(cohort), int(feature), int(where.sum()))
 
 
 def _fit(y: Floats, v: Floats, method: str, test: str) -> _Fitted:

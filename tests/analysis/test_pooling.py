@@ -57,3 +57,13 @@ def test_a_stratum_in_which_nobody_is_measured_has_no_rows():
 def test_a_study_without_any_effect_says_so():
     with pytest.raises(UnusableData, match="No site has a feature that was detected in enough"):
         pooled_of(pd.DataFrame(columns=EFFECT_COLUMNS))
+
+
+def test_an_effect_that_cannot_be_pooled_is_refused_by_its_site_and_feature():
+    table = pd.concat([effects([0.5, 0.3]), effects([0.2, 0.1], feature="citrulline")])
+    table.loc[(table["feature"] == "ornithine") & (table["site"] == "S1"), "hedges_g"] = 1e60
+    words = (
+        "Stratum all: the effect of ornithine at S1 has an effect above 1e50.* leave the feature"
+    )
+    with pytest.raises(UnusableData, match=words):
+        pooled_of(table)
