@@ -186,3 +186,32 @@ def test_the_api_proposes_and_approves(keeper, other, api):
         format="json",
     )
     assert (renamed.status_code, renamed.json()["state"]) == (202, "waiting")
+
+
+@pytest.mark.parametrize(
+    "becomes",
+    [
+        {"molar_mass": 10**400},
+        {"refmet_name": "a\0b"},
+        {"refmet_name": {"a": 1}},
+        {"refmet_name": ["a"]},
+        {"a\0b": "c"},
+        {"molar_mass": "heavy"},
+        {"molar_mass": 10**63},
+        {"refmet_name": "a" * 300},
+    ],
+)
+def test_the_api_refuses_what_no_column_holds(keeper, api, becomes):
+    api.force_authenticate(keeper)
+    body = {"subject": "feature", "subject_id": known("arginine").pk, "reason": "x"}
+    answer = api.post("/api/v1/dictionary-edits", body | {"becomes": becomes}, format="json")
+    assert answer.status_code == 400
+    assert not DictionaryEdit.objects.exists()
+
+
+def test_the_api_says_where_an_entry_is_not_there(keeper, api):
+    api.force_authenticate(keeper)
+    body = {"subject": "alias", "reason": "x", "becomes": {"name": "x", "feature": 2**62}}
+    added = api.post("/api/v1/dictionary-edits", body, format="json")
+    changed = api.post("/api/v1/dictionary-edits", body | {"subject_id": 2**62}, format="json")
+    assert (added.status_code, changed.status_code) == (400, 400)
