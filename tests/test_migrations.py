@@ -14,7 +14,7 @@ from django.db.migrations.operations.base import Operation
 from hikiproject.state import BASE
 
 # What came before the first release was never applied beside anybody at work.
-BEFORE_THE_FIRST_RELEASE = {"cohorts": 34, "analysis": 11}
+BEFORE_THE_FIRST_RELEASE = {"cohorts": 35, "analysis": 11}
 TAKES_AWAY = (
     migrations.RemoveField,
     migrations.RenameField,
