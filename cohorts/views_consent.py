@@ -11,6 +11,7 @@ from django.core.exceptions import PermissionDenied, ValidationError
 from django.core.paginator import Paginator
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
+from django.utils.formats import date_format
 from django.utils.translation import gettext as _
 
 from cohorts import access, clock
@@ -43,7 +44,7 @@ def consent(request: HttpRequest, code: str) -> HttpResponse:
         )
         return _("Recorded for %(person)s: the consent signed on %(signed_on)s.") % {
             "person": person.code,
-            "signed_on": format(done.signed_on, "%Y-%m-%d"),
+            "signed_on": date_format(done.signed_on),
         }
 
     return _recorded(request, here, form, record) or render(

@@ -7,6 +7,7 @@ from django.contrib.auth.decorators import login_required
 from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
+from django.utils.formats import date_format
 from django.utils.translation import gettext as _
 
 from cohorts import access
@@ -78,7 +79,7 @@ def second_entry(request: HttpRequest, assessment_id: int) -> HttpResponse:
         "title": _("Second entry of %(instrument)s, %(assessed_on)s")
         % {
             "instrument": found.instrument.code,
-            "assessed_on": format(found.assessed_on, "%Y-%m-%d"),
+            "assessed_on": date_format(found.assessed_on),
         }
     }
     return render(request, "cohorts/scale.html", context, status=422 if form.errors else 200)
