@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 import uuid
 from datetime import timedelta
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -185,3 +186,27 @@ def test_files_are_private_and_whole_or_not_there(tmp_path, settings):
     assert artefacts.load(name).tolist() == [0, 1, 2]
     artefacts.remove("run")
     assert not list((tmp_path / "shared").iterdir())
+
+
+def part_size(monkeypatch, seconds):
+    """Of so many seconds a piece, how many pieces a part gets."""
+    clock, left, cut = [0.0], iter(seconds), []
+
+    def computed(*_):
+        clock[0] += next(left)
+        return b""
+
+    monkeypatch.setattr(parts, "SHARED_FROM_SECONDS", 0.5)
+    monkeypatch.setattr(parts, "PART_SECONDS", 0.15)
+    monkeypatch.setattr(parts, "packed_result", computed)
+    monkeypatch.setattr(parts, "time", SimpleNamespace(monotonic=lambda: clock[0]))
+    monkeypatch.setattr(parts.Shared, "_share", lambda _self, _rest, n: cut.append(n) or [])
+    parts.Shared(None, uuid.uuid4(), None, lambda: None).compute([None] * len(seconds))
+    return cut
+
+
+def test_a_piece_that_made_arrays_ready_does_not_say_how_long_the_others_take(monkeypatch):
+    assert part_size(monkeypatch, [0.2] + [0.03] * 78) == [5]
+    assert part_size(monkeypatch, [2.0] * 10) == [1]
+    assert part_size(monkeypatch, [0.2] * 5) == [1]  # few: no second one is waited for
+    assert part_size(monkeypatch, [0.2] + [0.001] * 20) == []
