@@ -13,10 +13,11 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from analysis.findings import ClaimFacts, Finding
 from analysis.plans import AnalysisPlan
 from analysis.stats.handling import Handling
 from analysis.stats.meta import pool_effects
-from analysis.verdicts import ClaimFacts, Finding, judge_marker
+from analysis.verdicts import judge_marker
 from cohorts.sentences import Sentence, say
 
 AT_MOST = 50

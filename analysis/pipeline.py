@@ -11,6 +11,7 @@ import pandas as pd
 from analysis import verdicts
 from analysis.across_sites import classify, harmonise, judge_site, predict_severity
 from analysis.blocks import Prepared
+from analysis.findings import ClaimFacts, Finding
 from analysis.frames import StudyFrames
 from analysis.language_versions import check_languages, why_not_pooled
 from analysis.moderated_effects import moderated_effects
@@ -36,7 +37,7 @@ class Results:
 
     tables: Mapping[str, pd.DataFrame]
     documents: Mapping[str, Mapping[str, Any]]
-    verdicts: Sequence[verdicts.Finding]
+    verdicts: Sequence[Finding]
     left_out: Sequence[Mapping[str, object]]
     summary: Mapping[str, Any] = field(default_factory=dict)
 
@@ -44,7 +45,7 @@ class Results:
 def compute(
     frames: StudyFrames,
     plan: AnalysisPlan,
-    claims: Sequence[verdicts.ClaimFacts],
+    claims: Sequence[ClaimFacts],
     *,
     on_step: OnStep,
     steps: Steps | None = None,
@@ -60,7 +61,7 @@ def compute(
 def _compute(
     frames: StudyFrames,
     plan: AnalysisPlan,
-    claims: Sequence[verdicts.ClaimFacts],
+    claims: Sequence[ClaimFacts],
     on_step: OnStep,
     steps: Steps,
 ) -> Results:

@@ -20,13 +20,13 @@ from django.db import IntegrityError, InterfaceError, OperationalError, connecti
 from django.db.models.functions import Now
 from threadpoolctl import threadpool_info
 
+from analysis.findings import ClaimFacts, Finding
 from analysis.models import Claim, Plan, Run, RunDocument, RunTable, Snapshot, Verdict
 from analysis.pipeline import Results, compute
 from analysis.services import lease, parts, progress, release, snapshots, withholding
 from analysis.services.steps import KeptSteps
 from analysis.stats.errors import UnusableData
 from analysis.steps import Leaves
-from analysis.verdicts import ClaimFacts, Finding
 from cohorts.models import User
 from cohorts.models.change import hold_order_lock
 from cohorts.sentences import say, stored
@@ -267,6 +267,8 @@ COMPUTING = (
     "permuting.py",
     "across_sites.py",
     "pipeline.py",
+    "findings.py",
+    "model_verdicts.py",
     "verdicts.py",
 )
 

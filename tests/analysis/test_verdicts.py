@@ -3,9 +3,10 @@
 import pandas as pd
 import pytest
 
+from analysis.findings import ClaimFacts
 from analysis.plans import AnalysisPlan
 from analysis.stats.handling import judge_handling
-from analysis.verdicts import ClaimFacts, judge_all, judge_marker
+from analysis.verdicts import judge_all, judge_marker
 
 PLAN = AnalysisPlan(case=("hikikomori",), control=("healthy_control",))
 PROMPT = judge_handling(delay_hours=[0.5, 0.7])
