@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.ensemble import RandomForestClassifier
+from sklearn.ensemble import RandomForestRegressor
 
 from analysis.stats.learners import Settings
 
@@ -110,15 +110,19 @@ class RandomForest:
     def fit(
         self, values: NDArray[Any], is_case: Bools, settings: Settings, seed: int
     ) -> ForestModel:
-        """Grow the trees; the same seed and data give the same trees."""
-        forest = RandomForestClassifier(
+        """Grow the trees; the same seed and data give the same trees.
+
+        A split that lowers the squared error of the labels -1 and 1 most lowers Gini's impurity
+        most, and scikit-learn finds it in less time: a case and a control make one sum, not two.
+        """
+        forest = RandomForestRegressor(
             n_estimators=self.n_trees,
             min_samples_leaf=int(settings["min_leaf"]),
             max_features=settings["max_features"],
             max_samples=MOST_DRAWN if len(values) > MOST_DRAWN else None,
             n_jobs=1,
             random_state=seed,
-        ).fit(values.astype(np.float32, copy=False), is_case)
+        ).fit(values.astype(np.float32, copy=False), np.where(is_case, 1.0, -1.0))
         trees = [grown.tree_ for grown in forest.estimators_]
         sizes = np.array([tree.node_count for tree in trees])
         return ForestModel(
@@ -135,6 +139,6 @@ class RandomForest:
 
 
 def _share_of_cases(value: Floats) -> Floats:
-    """Of each node's (n_nodes, 1, 2) shares of controls and cases."""
-    share: Floats = value[:, 0, 1] / value[:, 0, :].sum(axis=1)
+    """Of each node's mean label, shape (n_nodes, 1, 1)."""
+    share: Floats = (value[:, 0, 0] + 1) / 2
     return share

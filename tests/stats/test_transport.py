@@ -48,7 +48,8 @@ def test_the_kept_trees_vote_as_sklearns_forest_did():
     peer.fit(standardise_by_site(values, site).astype(np.float32), labels)
     new = study(seed=9, sites="N")[0]
     expected = peer.predict_proba(standardise_by_site(new, ["N"] * 60).astype(np.float32))[:, 1]
-    np.testing.assert_array_equal(frozen().scores(new), expected)
+    # Its shares are counted by class, ours by a sum of labels: the last bit may differ.
+    np.testing.assert_allclose(frozen().scores(new), expected, rtol=1e-14)
 
 
 def test_what_is_written_and_read_again_scores_the_same(model):
