@@ -10,7 +10,7 @@ from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from cohorts import models
-from cohorts.admin_site import ScopedAdmin, site
+from cohorts.admin_site import READ_ONLY_ROWS, ScopedAdmin, site
 from cohorts.errors import DomainError
 from cohorts.services import dictionary_edits
 
@@ -70,6 +70,7 @@ class FeatureAliasInline(admin.TabularInline):
     """Read here; another name is proposed as an entry of its own."""
 
     model = models.FeatureAlias
+    template = READ_ONLY_ROWS
     extra = 0
     fields = readonly_fields = ["name", "site"]
     can_delete = False

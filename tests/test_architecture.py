@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 from pathlib import Path
 
 import pytest
@@ -145,6 +146,17 @@ def test_only_settings_and_the_bootstrap_read_the_environment():
         if "os.environ[" in path.read_text() or "os.environ.get" in path.read_text()
     }
     assert readers <= start_up
+
+
+LOCKS_A_KEY = re.compile(r"\b(?:Site|Study)\.objects\.select_for_update\((?![^\n]*no_key=True)")
+
+
+def test_a_locked_site_or_study_can_still_be_referred_to():
+    """A row that refers to it would wait, and who publishes holds what uploads wait for."""
+    assert LOCKS_A_KEY.search("Site.objects.select_for_update().get(pk=1)")
+    assert not LOCKS_A_KEY.search('Site.objects.select_for_update(of=("self",), no_key=True)')
+    found = [path.name for path in sources("cohorts") if LOCKS_A_KEY.search(path.read_text())]
+    assert found == []
 
 
 def test_there_is_no_drawer_for_odds_and_ends():

@@ -86,7 +86,7 @@ def add(
     Raises NotAllowed, ChangedMeanwhile, UnusableRequest where nothing would change. No data
     arrive by it, so nothing is computed again.
     """
-    study = Study.objects.select_for_update().get(pk=study_id)
+    study = Study.objects.select_for_update(no_key=True).get(pk=study_id)
     if not access.may(by, "dictionary", "C"):
         raise NotAllowed(
             say(

@@ -48,7 +48,7 @@ def refuse_paused(site: Site) -> None:
 def _set(site_id: int, because: str, by: User) -> Site:
     if not access.may(by, "site_pause", "S", site_id):
         raise NotAllowed(say("The consortium's data manager or the administrator pauses a site."))
-    site: Site = Site.objects.select_for_update().get(pk=site_id)
+    site: Site = Site.objects.select_for_update(no_key=True).get(pk=site_id)
     site.paused_because = because
     site.save(update_fields=["paused_because"])
     return site

@@ -50,7 +50,7 @@ def recheck(rule: str, site: Site, found: Iterable[Finding], **scope: Any) -> li
     of it nothing is closed. Call it in the transaction of the change. Returns the new queries.
     """
     # The site's row orders rules that look at the same records at the same time.
-    Site.objects.select_for_update().get(pk=site.pk)
+    Site.objects.select_for_update(no_key=True).get(pk=site.pk)
     findings = {(_name_of(f.about), f.about.pk, f.cause): f for f in found}
     asked = set()
     for query in Query.objects.filter(site=site, rule=rule, **scope):

@@ -129,7 +129,7 @@ def _read(contents: Mapping[str, bytes]) -> dict[str, Table]:
 
 def _open(description: StudyDescription, parts: SplitStudy) -> tuple[Study, dict[str, Site]]:
     """The study and its sites, created where they are not there; the groups are declared."""
-    study, _ = Study.objects.select_for_update().get_or_create(
+    study, _ = Study.objects.select_for_update(no_key=True).get_or_create(
         code=description.code, defaults={"title": description.title}
     )
     used = {
@@ -148,7 +148,7 @@ def _open(description: StudyDescription, parts: SplitStudy) -> tuple[Study, dict
     sites: dict[str, Site] = {}
     for entry in description.sites:
         # Locked, as for an upload: a check stays true until its rows are written.
-        site = Site.objects.select_for_update().filter(code=entry.code).first()
+        site = Site.objects.select_for_update(no_key=True).filter(code=entry.code).first()
         if site is None:
             site = Site(study=study, code=entry.code, name=entry.name, country=entry.country)
             site.time_zone = entry.time_zone

@@ -162,7 +162,9 @@ def accept(
     """
     stored = upload.sha256
     # The site's row orders its uploads: a check stays true until its rows are written.
-    site = Site.objects.select_for_update().select_related("study").get(pk=upload.site_id)
+    site = (
+        Site.objects.select_for_update(no_key=True).select_related("study").get(pk=upload.site_id)
+    )
     upload = Upload.objects.select_for_update().get(pk=upload.pk)
     if upload.status == Upload.Status.ACCEPTED:
         return upload

@@ -93,7 +93,7 @@ def replaced_by(
 def _held(batch_id: int) -> AssayBatch:
     # The site first, as an upload does: a corrected table cannot replace the batch meanwhile.
     site_id = AssayBatch.objects.values_list("site_id", flat=True).get(pk=batch_id)
-    Site.objects.select_for_update().get(pk=site_id)
+    Site.objects.select_for_update(no_key=True).get(pk=site_id)
     batch: AssayBatch = (
         AssayBatch.objects.select_for_update(of=("self",))
         .select_related("site__study", "upload")

@@ -17,6 +17,7 @@ SENTENCE = re.compile(r"[A-Za-z][a-z]*(?:,? [a-z][a-z-]+){2,}")
 WRITTEN = (
     *("Was this tube spun", "Blood biomarkers of hikikomori", "LC-MS amino acids"),
     *("signed on paper", "By the interval over", "No step of this plan", "Setoyama et al"),
+    *("looked up in the database", "from the kit", "two digits are the wrong way round"),
 )
 
 
