@@ -10,6 +10,7 @@ import time
 import zipfile
 from contextlib import closing
 from datetime import date
+from pathlib import Path
 
 import pytest
 
@@ -145,3 +146,15 @@ def test_an_erased_code_is_known_in_the_child_as_it_is_in_the_ledger():
     )
     erased = pickle.loads(pickle.dumps(ledger.erased_at(site)))  # noqa: S301 - our own
     assert [erased(code) for code in ("F007", "f007", "F008")] == [True, True, False]
+
+
+def test_a_job_that_could_not_begin_leaves_nothing_open(monkeypatch):
+    def nobody_takes_it(_descriptors):
+        raise ConnectionResetError
+
+    monkeypatch.setattr(client, "_hand_over", nobody_takes_it)
+    before = sorted(Path("/proc/self/fd").iterdir())
+    for _ in range(3):
+        with pytest.raises(ConnectionResetError):
+            client.read_file("participants", TABLE, "p.csv")
+    assert sorted(Path("/proc/self/fd").iterdir()) == before

@@ -10,7 +10,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from pathlib import Path
 from typing import Any, Self
 
@@ -58,10 +58,14 @@ class Begun:
 
     def __init__(self, job: str, content: bytes, arguments: tuple[Any, ...]) -> None:
         self._arguments, self._since, self._is_asked = arguments, time.monotonic(), False
-        self._memory = Shared.holding(content)
-        self._connection, theirs = socket.socketpair()
-        with theirs:
-            _hand_over([theirs.fileno(), self._memory.fileno()])
+        with ExitStack() as undone:
+            self._memory = Shared.holding(content)
+            undone.callback(self._memory.close)
+            self._connection, theirs = socket.socketpair()
+            undone.callback(self._connection.close)
+            with theirs:
+                _hand_over([theirs.fileno(), self._memory.fileno()])
+            undone.pop_all()  # it has begun: closing is for `close`
         # Beyond the child's own alarm: only a lost server would let this wait.
         self._connection.settimeout(LIMITS.wall_seconds + 30)
         self._both = self._connection.makefile("rwb")
