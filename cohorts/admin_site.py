@@ -76,9 +76,9 @@ class HikiAdminSite(AdminSite):
         if app_label:
             return found
         listed = [entry for app in found for entry in app["models"]]
-        shown = {entry["model"]: self._registry[entry["model"]] for entry in listed}
-        resource = {m: cast("ScopedAdmin", each).subject_resource() for m, each in shown.items()}
-        return by_subject([(resource[entry["model"]], entry) for entry in listed])
+        shown = [cast("ScopedAdmin", self._registry[entry["model"]]) for entry in listed]
+        resources = [each.subject_resource() for each in shown]
+        return by_subject(list(zip(resources, listed, strict=True)))
 
     def has_permission(self, request: HttpRequest) -> bool:
         """By role and not by a flag on the account: a role ends at the next request."""

@@ -9,7 +9,7 @@ from django.utils.translation import gettext_lazy as _
 
 from cohorts import models
 from cohorts.forms import PlainForm
-from cohorts.forms_people import day_field
+from cohorts.forms_people import correction_reason_field, day_field
 from cohorts.models import Consent
 from cohorts.models.consent import SCOPES
 from cohorts.vocabulary import WORDS
@@ -37,12 +37,7 @@ class ConsentCorrectionForm(PlainForm):
         widget=forms.CheckboxSelectMultiple(attrs={"class": "form-check-input"}),
         required=False,
     )
-    reason = forms.CharField(
-        label=_("Why it is corrected"),
-        max_length=300,
-        help_text=_("Such as: read from the wrong line. No names."),
-        error_messages={"required": _("Say why the record is corrected.")},
-    )
+    reason = correction_reason_field()
     version = forms.IntegerField(widget=forms.HiddenInput)
 
     def __init__(self, *args: Any, consent: Consent, **kwargs: Any) -> None:

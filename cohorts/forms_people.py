@@ -17,6 +17,16 @@ if TYPE_CHECKING:
 YES_NO = [("", _("not recorded")), ("true", _("yes")), ("false", _("no"))]
 
 
+def correction_reason_field() -> forms.CharField:
+    """Why a record is corrected, whichever it is."""
+    return forms.CharField(
+        label=_("Why it is corrected"),
+        max_length=300,
+        help_text=_("Such as: read from the wrong line. No names."),
+        error_messages={"required": _("Say why the record is corrected.")},
+    )
+
+
 def day_field(label: StrOrPromise, **more: Any) -> forms.DateField:
     """A day, picked or written."""
     return forms.DateField(
@@ -43,12 +53,7 @@ class CorrectionForm(PlainForm):
         required=False,
     )
     washout_on = day_field(_("Drug-free since"), required=False)
-    reason = forms.CharField(
-        label=_("Why it is corrected"),
-        max_length=300,
-        help_text=_("Such as: read from the wrong line. No names."),
-        error_messages={"required": _("Say why the record is corrected.")},
-    )
+    reason = correction_reason_field()
     version = forms.IntegerField(widget=forms.HiddenInput)
 
     def __init__(self, *args: Any, person: Participant, **kwargs: Any) -> None:

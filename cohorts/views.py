@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
+from django import forms
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
-from django.core.exceptions import PermissionDenied
+from django.core.exceptions import PermissionDenied, ValidationError
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.utils import timezone
@@ -48,6 +50,20 @@ def zone_of(site: Site) -> ZoneInfo:
         return ZoneInfo(site.time_zone)
     except (ZoneInfoNotFoundError, ValueError):
         return ZoneInfo("UTC")
+
+
+def carried_out(request: HttpRequest, form: forms.BaseForm, verb: Callable[[], str]) -> bool:
+    """Carry out; what was done as a message, or why not beside the form."""
+    try:
+        words = verb()
+    except DomainError as error:
+        form.add_error(None, error.message)
+    except ValidationError as error:
+        form.add_error(None, error.messages)
+    else:
+        messages.success(request, words)
+        return True
+    return False
 
 
 @login_required

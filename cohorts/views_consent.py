@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from django import forms
-from django.contrib import messages
 from django.contrib.auth.decorators import login_required
-from django.core.exceptions import PermissionDenied, ValidationError
+from django.core.exceptions import PermissionDenied
 from django.core.paginator import Paginator
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
@@ -15,13 +14,12 @@ from django.utils.formats import date_format
 from django.utils.translation import gettext as _
 
 from cohorts import access, clock
-from cohorts.errors import DomainError
 from cohorts.forms import ConsentForm, WithdrawalForm
 from cohorts.models import Participant, Site, User, Withdrawal
 from cohorts.services import consent as service
 from cohorts.services import erasure
 from cohorts.services import renewals as renewing
-from cohorts.views import PAGE, site_of, user_of
+from cohorts.views import PAGE, carried_out, site_of, user_of
 
 
 @login_required
@@ -119,14 +117,7 @@ def _recorded(
     if person is None:
         form.add_error("participant", _("This site has no participant with that code: check it."))
         return None
-    try:
-        words = record(person)
-    except DomainError as error:
-        form.add_error(None, error.message)
-    except ValidationError as error:
-        form.add_error(None, error.messages)
-    else:
-        messages.success(request, words)
+    if carried_out(request, form, lambda: record(person)):
         return redirect("site", here.code)
     return None
 

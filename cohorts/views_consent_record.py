@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-from django.contrib import messages
 from django.contrib.auth.decorators import login_required
-from django.core.exceptions import PermissionDenied, ValidationError
+from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.utils.translation import gettext as _
 
 from cohorts import access
-from cohorts.errors import DomainError
 from cohorts.forms_consent import ConsentCorrectionForm
 from cohorts.models import Consent, User
 from cohorts.services import consent_corrections
-from cohorts.views import user_of, zone_of
+from cohorts.views import carried_out, user_of, zone_of
 
 
 @login_required
@@ -29,7 +27,8 @@ def record(request: HttpRequest, consent_id: int) -> HttpResponse:
         raise PermissionDenied
     sent = request.POST if request.method == "POST" else None
     form = ConsentCorrectionForm(sent, consent=consent)
-    if request.method == "POST" and form.is_valid() and _corrected(request, consent, user, form):
+    is_sent = request.method == "POST" and form.is_valid()
+    if is_sent and carried_out(request, form, lambda: _corrected(consent, user, form)):
         return redirect("consent-record", consent.pk)
     context = {
         "consent": consent,
@@ -43,25 +42,12 @@ def record(request: HttpRequest, consent_id: int) -> HttpResponse:
     return render(request, "cohorts/consent_record.html", context, status=status)
 
 
-def _corrected(
-    request: HttpRequest, consent: Consent, user: User, form: ConsentCorrectionForm
-) -> bool:
-    try:
-        done = consent_corrections.correct(
-            consent.pk,
-            form.changes,
-            reason=form.cleaned_data["reason"],
-            by=user,
-            version=form.cleaned_data["version"],
-        )
-    except DomainError as error:
-        form.add_error(None, error.message)
-        return False
-    except ValidationError as error:
-        form.add_error(None, error.messages)
-        return False
-    messages.success(
-        request,
-        _("The consent is corrected: this is version %(version)s.") % {"version": done.version},
+def _corrected(consent: Consent, user: User, form: ConsentCorrectionForm) -> str:
+    done = consent_corrections.correct(
+        consent.pk,
+        form.changes,
+        reason=form.cleaned_data["reason"],
+        by=user,
+        version=form.cleaned_data["version"],
     )
-    return True
+    return _("The consent is corrected: this is version %(version)s.") % {"version": done.version}

@@ -5,22 +5,21 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from django.contrib import messages
 from django.contrib.auth.decorators import login_required
-from django.core.exceptions import PermissionDenied, ValidationError
+from django.core.exceptions import PermissionDenied
 from django.core.paginator import Paginator
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.utils.functional import Promise
+from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from cohorts import access
-from cohorts.errors import DomainError
 from cohorts.forms import PlainForm
 from cohorts.forms_features import DecisionForm, MergeForm, RenameForm, SplitForm
 from cohorts.models import DictionaryEdit, Feature, FeatureDecision, ReferenceRange, User
 from cohorts.services import dictionary_edits, name_review
-from cohorts.views import PAGE, user_of
+from cohorts.views import PAGE, carried_out, user_of
 
 EDITS: dict[str, tuple[str | Promise, type[PlainForm]]] = {
     "rename": (_("Rename"), RenameForm),
@@ -52,7 +51,7 @@ def feature(request: HttpRequest, feature_id: int) -> HttpResponse:
     if request.method == "POST":
         if asked is None:
             raise PermissionDenied
-        if asked.is_valid() and _done(request, user, found, asked):
+        if asked.is_valid() and carried_out(request, asked, lambda: _done(user, found, asked)):
             return redirect("feature", found.pk)
     ranges = ReferenceRange.objects.filter(feature=found)
     decisions = FeatureDecision.objects.visible_to(user).of(found)
@@ -85,21 +84,11 @@ def _forms(request: HttpRequest, user: User, found: Feature) -> dict[str, PlainF
     return forms
 
 
-def _done(request: HttpRequest, user: User, found: Feature, form: PlainForm) -> bool:
-    said = dict(form.cleaned_data)
-    try:
-        _verb_of(form)(found.pk, said, user)
-    except DomainError as error:
-        form.add_error(None, error.message)
-        return False
-    except ValidationError as error:
-        form.add_error(None, error.messages)
-        return False
+def _done(user: User, found: Feature, form: PlainForm) -> str:
+    _verb_of(form)(found.pk, dict(form.cleaned_data), user)
     if isinstance(form, DecisionForm):
-        messages.success(request, _("Decided; the analyses that it touches run again."))
-    else:
-        messages.success(request, _("Proposed: it is in force once somebody else approves it."))
-    return True
+        return gettext("Decided; the analyses that it touches run again.")
+    return gettext("Proposed: it is in force once somebody else approves it.")
 
 
 def _propose(

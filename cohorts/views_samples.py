@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from functools import lru_cache
 from typing import Any
 
 import segno
-from django.contrib import messages
 from django.contrib.auth.decorators import login_required
-from django.core.exceptions import PermissionDenied, ValidationError
+from django.core.exceptions import PermissionDenied
 from django.core.paginator import Paginator
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
@@ -17,13 +15,12 @@ from django.utils.safestring import SafeString, mark_safe
 from django.utils.translation import gettext as _
 
 from cohorts import access, forms_samples
-from cohorts.errors import DomainError
 from cohorts.labels import MisreadCode, label_text, read_label
 from cohorts.models import Box, Destruction, Sample, Shipment, Site, User
 from cohorts.pages import KeyedPaginator
 from cohorts.services import custody, destruction, handling, shipping
 from cohorts.told import told
-from cohorts.views import PAGE, site_of, user_of, zone_of
+from cohorts.views import PAGE, carried_out, site_of, user_of, zone_of
 
 MOST_LABELS = 200
 MOST_BOXES = 100
@@ -34,20 +31,6 @@ def _read_at(request: HttpRequest, code: str, resource: str) -> tuple[Site, User
     if not access.may(user, resource, "R", here.pk):
         raise PermissionDenied
     return here, user
-
-
-def _tell(request: HttpRequest, form: Any, verb: Callable[[], str]) -> bool:
-    """Carry out; what was done as a message, or why not beside the form."""
-    try:
-        words = verb()
-    except DomainError as error:
-        form.add_error(None, error.message)
-    except ValidationError as error:
-        form.add_error(None, error.messages)
-    else:
-        messages.success(request, words)
-        return True
-    return False
 
 
 # --- tubes and labels
@@ -100,7 +83,9 @@ def sample(request: HttpRequest, sample_id: int) -> HttpResponse:
     if request.method == "POST":
         if not may_handle:
             raise PermissionDenied
-        if form.is_valid() and _tell(request, form, lambda: _done(tube, form.cleaned_data, user)):
+        if form.is_valid() and carried_out(
+            request, form, lambda: _done(tube, form.cleaned_data, user)
+        ):
             return redirect("sample", tube.pk)
     context = {
         "sample": tube,
@@ -183,7 +168,7 @@ def shipments(request: HttpRequest, code: str) -> HttpResponse:
     if request.method == "POST":
         if not may_send:
             raise PermissionDenied
-        if form.is_valid() and _tell(request, form, lambda: _sent(here, form, user)):
+        if form.is_valid() and carried_out(request, form, lambda: _sent(here, form, user)):
             return redirect("shipments", here.code)
     rows = Shipment.objects.visible_to(user).select_related("from_site", "to_site", "receipt")
     rows = rows.filter(from_site=here) | rows.filter(to_site=here)
@@ -228,7 +213,7 @@ def shipment(request: HttpRequest, shipment_id: int) -> HttpResponse:
     if request.method == "POST":
         if not may_receive:
             raise PermissionDenied
-        if form.is_valid() and _tell(request, form, lambda: _received(found, form, user)):
+        if form.is_valid() and carried_out(request, form, lambda: _received(found, form, user)):
             return redirect("shipment", found.pk)
     sent_here = access.may(user, "shipment", "R", found.from_site_id)
     context = {
@@ -270,7 +255,7 @@ def destructions(request: HttpRequest, code: str) -> HttpResponse:
     if request.method == "POST":
         if not any(access.may(user, "destruction", verb, here.pk) for verb in "CA"):
             raise PermissionDenied
-        if form.is_valid() and _tell(request, form, lambda: _destroyed(here, form, user)):
+        if form.is_valid() and carried_out(request, form, lambda: _destroyed(here, form, user)):
             return redirect("destructions", here.code)
     context = {
         "site": here,

@@ -2,34 +2,35 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from django.http import HttpRequest, HttpResponse, HttpResponseBase, JsonResponse
 from django.views import defaults
 
 from hikiproject.exception_handler import Problem, body_of, django_problem
 from hikiproject.logs import current_request_id
 
+Page = Callable[[HttpRequest, Exception], HttpResponseBase]
 FOR_PROGRAMS = "/api/"
 INTERNAL = Problem("internal_error", 500, "Internal error: the operators have been told.")
 # A host that is not ours, a header that no client sends.
 UNUSABLE = Problem("unusable_request", 400, "The request is not one that a client would send.")
 
 
-def bad_request(request: HttpRequest, exception: Exception) -> HttpResponseBase:
-    if not _by_a_program(request):
-        return defaults.bad_request(request, exception)
-    return _told(request, django_problem(exception) or UNUSABLE)
+def _problem_or(page: Page) -> Page:
+    """Django's page for people, and the problem that the error is for programs."""
+
+    def refused(request: HttpRequest, exception: Exception) -> HttpResponseBase:
+        if not _by_a_program(request):
+            return page(request, exception)
+        return _told(request, django_problem(exception) or UNUSABLE)
+
+    return refused
 
 
-def permission_denied(request: HttpRequest, exception: Exception) -> HttpResponseBase:
-    if not _by_a_program(request):
-        return defaults.permission_denied(request, exception)
-    return _told(request, django_problem(exception) or UNUSABLE)
-
-
-def page_not_found(request: HttpRequest, exception: Exception) -> HttpResponseBase:
-    if not _by_a_program(request):
-        return defaults.page_not_found(request, exception)
-    return _told(request, django_problem(exception) or UNUSABLE)
+bad_request = _problem_or(defaults.bad_request)
+permission_denied = _problem_or(defaults.permission_denied)
+page_not_found = _problem_or(defaults.page_not_found)
 
 
 def server_error(request: HttpRequest) -> HttpResponseBase:

@@ -56,7 +56,7 @@ def propose(
 
     Raises NotAllowed, UnusableRequest, and ValidationError in the words of the rule it breaks.
     """
-    _refuse_others(by)
+    _refuse_others(by, "C")
     if strange := sorted(set(facts) - set(FIELDS.get(subject, ()))):
         raise UnusableRequest(
             say(
@@ -95,7 +95,7 @@ def propose_verb(
 
     It is tried and taken back, so that what cannot be is refused now in the verb's own words.
     """
-    _refuse_others(by)
+    _refuse_others(by, "C")
     feature = Feature.objects.get(pk=feature_id)
     tried = transaction.savepoint()
     _VERBS[kind](feature_id, facts, reason, by)
@@ -233,8 +233,8 @@ def _named(name: str) -> Feature:
     return feature
 
 
-def _refuse_others(by: User) -> None:
-    if not access.may(by, "dictionary_edit", "C"):
+def _refuse_others(by: User, verb: str) -> None:
+    if not access.may(by, "dictionary_edit", verb):
         raise NotAllowed(say("The consortium's data managers keep the dictionary."))
 
 
@@ -251,8 +251,7 @@ def _waiting(edit_id: int, by: User) -> DictionaryEdit:
         .select_related("proposed_by")
         .get(pk=edit_id)
     )
-    if not access.may(by, "dictionary_edit", "A"):
-        raise NotAllowed(say("The consortium's data managers keep the dictionary."))
+    _refuse_others(by, "A")
     if edit.approved is not None:
         raise RefusedDecision(say("This edit has been decided on already."))
     return edit
