@@ -89,6 +89,7 @@ GRANTS: Final[dict[str, frozenset[str]]] = {"SD": frozenset({"SC", "LT"}), "AD":
 # who measure.
 UPLOAD_KINDS: Final[dict[str, str]] = {
     "participants": "participant",
+    "redcap": "participant",
     "samples": "sample",
     "assessments": "assessment",
     "assays": "assay",

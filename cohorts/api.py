@@ -315,6 +315,7 @@ class UploadViewSet(mixins.CreateModelMixin, RecordViewSet):
             options={
                 name: sent[name] for name in (*uploads.ASSAY_OPTIONS, "encoding") if sent.get(name)
             },
+            dictionary=sent["dictionary"].read() if sent.get("dictionary") else b"",
         )
         step = two_steps.check if sent["check_only"] else uploads.submit
         upload = step(site, table, by=request.user)

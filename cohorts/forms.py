@@ -19,6 +19,7 @@ from cohorts.vocabulary import WORDS
 
 KIND_WORDS = {
     "participants": _("Participants and their consent"),
+    "redcap": _("REDCap project (data export)"),
     "samples": _("Samples"),
     "assessments": _("Questionnaires and interviews"),
     "assays": _("Laboratory values (assays)"),
@@ -60,8 +61,17 @@ class UploadForm(PlainForm):
     kind = forms.ChoiceField(label=_("What is in the table"))
     file = forms.FileField(
         label=_("File"),
-        help_text=_("CSV, TSV or Excel (.xlsx); the first row holds the column names."),
+        help_text=_("CSV, TSV, Excel (.xlsx) or ODS; the first row holds the column names."),
         error_messages={"required": "Choose a file.", "empty": _("This file is empty: check it.")},
+    )
+    dictionary = forms.FileField(
+        label=_("Data dictionary of the project"),
+        required=False,
+        help_text=_(
+            "CSV, as REDCap exports it. What it marks as an identifier, free text and files are "
+            "left out of the data before anything is stored."
+        ),
+        error_messages={"empty": _("This file is empty: check it.")},
     )
     platform = forms.CharField(
         label=_("Platform"),
@@ -104,7 +114,12 @@ class UploadForm(PlainForm):
         options = {}
         if data["kind"] == "assays":
             options = {name: data[name].strip() for name in uploads.ASSAY_OPTIONS if data[name]}
-        return uploads.SentTable(data["kind"], data["file"].read(), data["file"].name, options)
+        dictionary = b""
+        if data["kind"] == "redcap" and data["dictionary"]:
+            dictionary = data["dictionary"].read()
+        return uploads.SentTable(
+            data["kind"], data["file"].read(), data["file"].name, options, dictionary
+        )
 
 
 class TokenForm(PlainForm):

@@ -279,14 +279,21 @@ class UploadSerializer(serializers.ModelSerializer[Upload]):
 
 
 class NewUploadSerializer(serializers.Serializer[Any]):
-    """A table to take in. The last five belong to assay tables."""
+    """A table to take in. The last five belong to assay tables, ``dictionary`` to REDCap's."""
 
     site = serializers.CharField(max_length=12)
     kind = serializers.CharField(
         max_length=40, help_text="One of " + ", ".join(access.UPLOAD_KINDS) + "."
     )
     file = serializers.FileField(
-        allow_empty_file=True, max_length=255, help_text="CSV, TSV or XLSX."
+        allow_empty_file=True,
+        max_length=255,
+        help_text="CSV, TSV, XLSX or ODS; of assays also mwTab, mzTab-M and zipped ISA-Tab.",
+    )
+    dictionary = serializers.FileField(
+        required=False,
+        max_length=255,
+        help_text="redcap: the project's data dictionary (CSV), beside its data.",
     )
     check_only = serializers.BooleanField(
         required=False,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 
-from cohorts.ingest import assays, assessments, participants, samples
+from cohorts.ingest import assays, assessments, participants, redcap_projects, samples
 from cohorts.ingest.decimals import with_decimal_points
 from cohorts.ingest.encodings import recoded
 from cohorts.ingest.facts import SiteFacts
@@ -75,6 +75,8 @@ def check_table(kind: str, table: Table, facts: SiteFacts, options: Options) -> 
         return assays.check(table, facts, options)
     if kind == "participants":
         return participants.check(table, facts, participants.ParticipantOptions(columns=options))
+    if kind == "redcap":
+        return redcap_projects.check(table, facts, options)
     if kind == "samples":
         return samples.check(table, facts, samples.SampleOptions(columns=options))
     return assessments.check(table, facts, assessments.AssessmentOptions(columns=options))

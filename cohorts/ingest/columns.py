@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 
 from cohorts.ingest.facts import FeatureIndex
@@ -70,8 +70,10 @@ ASSAYS_LONG = TableSpec(
     ("sample", "feature", "value", "unit"),
     ("sample_type", "injection_order", "batch"),
 )
+REDCAP = replace(PARTICIPANTS, kind="redcap")
 SPECS = {
     "participants": PARTICIPANTS,
+    "redcap": REDCAP,
     "samples": SAMPLES,
     "assessments": ASSESSMENTS,
     "assays": ASSAYS_WIDE,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date
 
 from cohorts.ingest import context
@@ -28,26 +28,29 @@ class ParticipantOptions:
     """``columns``: standard name -> the site's own; ``variables``: further numeric columns taken.
 
     ``ignore_unknown`` passes over other columns in silence (for whole existing cohorts), except
-    those of personal data, which always refuse the table.
+    those of personal data, which always refuse the table. ``required`` are fewer where everybody
+    in the table is on the books: of them nothing but the columns that it has is compared.
     """
 
     columns: Mapping[str, str] = field(default_factory=dict)
     variables: tuple[str, ...] = ()
     ignore_unknown: bool = False
+    required: tuple[str, ...] = PARTICIPANTS.required
 
 
 @dataclass(frozen=True)
 class ParticipantRow:
     """One participant. ``variables`` holds only those with a value; units are the site's.
 
-    A number, the code of a choice, or a day or time as text.
+    A number, the code of a choice, or a day or time as text. Sex, group and day are empty only
+    where the table lacks the column, for somebody on the books.
     """
 
     row: int
     participant: str
     sex: str
     group: str
-    enrolled_on: date
+    enrolled_on: date | None
     birth_year: int | None
     age_years: float | None
     drug_free: bool | None
@@ -62,13 +65,14 @@ class CheckedParticipants:
     """``rows`` is empty unless ``report.ok``: a table is taken whole or not at all.
 
     ``columns`` are the standard names of the columns that the table has, and ``variables`` those
-    among them that the study declares.
+    among them that the study declares; ``headers`` are theirs as sent.
     """
 
     rows: tuple[ParticipantRow, ...]
     report: Report
     columns: tuple[str, ...] = ()
     variables: tuple[str, ...] = ()
+    headers: tuple[str, ...] = ()
 
 
 def check(
@@ -81,7 +85,7 @@ def check(
     names = tuple(dict.fromkeys((*options.variables, *(each.name for each in declared))))
     headers = match_columns(
         table.columns,
-        PARTICIPANTS,
+        replace(PARTICIPANTS, required=options.required, optional=_others(options)),
         findings,
         mapping=options.columns,
         extra=names,
@@ -109,7 +113,12 @@ def check(
         )
     summary = {"participants": len(rows), "consents": len(rows) - unconsented}
     report = findings.report("participants", table.n_rows, summary)
-    return CheckedParticipants(rows if report.ok else (), report, tuple(headers), names)
+    kept_rows = rows if report.ok else ()
+    return CheckedParticipants(kept_rows, report, tuple(headers), names, tuple(headers.values()))
+
+
+def _others(options: ParticipantOptions) -> tuple[str, ...]:
+    return tuple(name for name in PARTICIPANTS.names if name not in options.required)
 
 
 def _checked(
@@ -129,13 +138,14 @@ def _checked(
     drug_free = row.yes_no("drug_free")
     version, signed_on, scopes = _consent(row, facts.today)
     variables = _variables(row, options, declared)
-    if code is None or sex is None or group is None or enrolled_on is None or not row.sound:
+    given = {"participant": code, "sex": sex, "group": group, "enrolled_on": enrolled_on}
+    if code is None or not row.sound or any(given[name] is None for name in options.required):
         return None
     return ParticipantRow(
         row=row.number,
         participant=code,
-        sex=sex,
-        group=group,
+        sex=sex or "",
+        group=group or "",
         enrolled_on=enrolled_on,
         birth_year=birth_year,
         age_years=age_years,

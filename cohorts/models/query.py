@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 # What a query can be about: each a field of its own, so that an erased record takes its queries.
 SUBJECTS = ("participant", "sample", "upload", "batch", "assessment", "shipment")
 # Uploads whose reports speak of people; the others are read in a laboratory too.
-_OF_PEOPLE = ("participants", "assessments")
+_OF_PEOPLE = ("participants", "redcap", "assessments")
 
 
 def _exactly_one(names: tuple[str, ...]) -> Q:

@@ -39,7 +39,7 @@ def enrol(site: Site, rows: Sequence[ParticipantRow], *, by: User | None, basis:
             code=row.participant,
             sex=row.sex,
             group=row.group,
-            enrolled_on=row.enrolled_on,
+            enrolled_on=row.enrolled_on,  # type: ignore[misc]  # empty only for those known
             birth_year=row.birth_year,
             age_years=row.age_years,
             drug_free=row.drug_free,

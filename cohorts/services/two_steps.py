@@ -47,7 +47,7 @@ class _Outcome:
 
 def check(site: Site, sent: uploads.SentTable, *, by: User | None) -> Upload:
     """Receive a table and say what accepting it would do; nothing of it is stored as records."""
-    upload = uploads.receive(site, sent, by=by)
+    upload = uploads.receive(site, uploads.at_the_door(site, sent), by=by)
     return upload if upload.status == Upload.Status.ACCEPTED else check_again(upload.pk)
 
 
@@ -172,7 +172,7 @@ def _look(site: Site, upload: Upload) -> _Outcome:
     if isinstance(checked, CheckedAssays):
         plan = assay_plans.plan(site, checked, uploads.assay_options(upload.options))
     else:
-        plan = corrections.plan(site, upload.kind, checked)
+        plan = corrections.plan(site, uploads.records_of(upload.kind), checked)
     if plan.faults:
         return _Outcome(_with_faults(checked.report, plan.faults))
     return _Outcome(checked.report, checked, plan)
@@ -248,7 +248,7 @@ def _store(site: Site, upload: Upload, seen: _Outcome) -> None:
         Change.objects.record(
             study=site.study,
             site=site,
-            kind=upload.kind,
+            kind=uploads.records_of(upload.kind),
             counts={"new": preview.new, "corrected": preview.changed},
             cause=f"table {upload.filename}"[:200],
         )

@@ -24,7 +24,7 @@ from cohorts.models import Change, ColumnMapping, Erasure, Site, Upload, User
 from cohorts.retrying import retried
 from cohorts.sentences import say
 from cohorts.services import assays as assay_store
-from cohorts.services import biobank, books, enrolment, files, phenotyping
+from cohorts.services import biobank, books, enrolment, files, phenotyping, redcap_projects
 from cohorts.services.pausing import refuse_paused
 
 ASSAY_OPTIONS = ("platform", "matrix", "unit", "scale", "zero_means")
@@ -35,12 +35,16 @@ ZERO_MEANS = ("zero", "below_lod", "missing")
 
 @dataclass(frozen=True)
 class SentTable:
-    """A file as it came; ``options`` are those of an assay table (`ASSAY_OPTIONS`)."""
+    """A file as it came; ``options`` are those of an assay table (`ASSAY_OPTIONS`).
+
+    ``dictionary`` is the data dictionary of a REDCap project, whose data the file then holds.
+    """
 
     kind: str
     content: bytes
     filename: str = ""
     options: Mapping[str, Any] = field(default_factory=dict)
+    dictionary: bytes = b""
 
 
 def site_for(user: User, site_code: str, kind: str, *, verbs: str = "C") -> Site:
@@ -85,12 +89,33 @@ def submit(site: Site, sent: SentTable, *, by: User | None) -> Upload:
 
     The file and its report are kept either way; of a refused table no row is stored.
     """
-    refuse_unusable(site, sent)
+    sent = at_the_door(site, sent)
     with begin(sent, mapping_of(site, sent.kind)) as begun:
         upload = receive(site, sent, by=by)
         if upload.status == Upload.Status.ACCEPTED:
             return upload
         return accept(upload, sent.content, begun)
+
+
+def at_the_door(site: Site, sent: SentTable) -> SentTable:
+    """The table as it may be stored; of a REDCap project without what names a person.
+
+    Raises UnusableRequest, or that the site is paused.
+    """
+    refuse_unusable(site, sent)
+    if sent.kind != redcap_projects.KIND:
+        return sent
+    encoding = str(sent.options.get("encoding", ""))
+    kept = redcap_projects.kept_of(
+        site, sent.content, sent.dictionary, filename=_filename(sent), encoding=encoding
+    )
+    options = redcap_projects.options_of(kept)
+    return replace(sent, content=kept.content, dictionary=b"", options=options)
+
+
+def records_of(kind: str) -> str:
+    """The kind of records that a kind of table brings."""
+    return "participants" if kind == redcap_projects.KIND else kind
 
 
 @retried
@@ -124,7 +149,9 @@ def refuse_unusable(site: Site, sent: SentTable) -> None:
     """Raises UnusableRequest, or that the site is paused, before anybody reads the file."""
     refuse_paused(site)
     check_kind(sent.kind)
-    if len(sent.content) > settings.UPLOAD_MAX_BYTES:
+    if sent.dictionary and sent.kind != redcap_projects.KIND:
+        raise UnusableRequest(say("Only a REDCap project comes with a data dictionary."))
+    if max(len(sent.content), len(sent.dictionary)) > settings.UPLOAD_MAX_BYTES:
         limit = settings.UPLOAD_MAX_BYTES // 1024**2
         raise UnusableRequest(
             say(
@@ -188,7 +215,7 @@ def accept(
     Change.objects.record(
         study=site.study,
         site=site,
-        kind=upload.kind,
+        kind=records_of(upload.kind),
         counts=dict(checked.report.summary),
         cause=f"table {upload.filename}",
     )
@@ -198,6 +225,7 @@ def accept(
 def dry_run(site: Site, sent: SentTable) -> Report:
     """The report that sending this table would give; nothing is stored."""
     check_kind(sent.kind)
+    sent = at_the_door(site, sent)
     try:
         return check(sent, lambda: books.facts_of(site), mapping_of(site, sent.kind)).report
     except UnreadableFile as error:
@@ -217,8 +245,8 @@ def check(
     how = _how(sent, mapping)
     if begun is None or not begun.serves(*how):
         with child.begin_check(sent.content, *how) as anew:
-            return anew.checked(facts)
-    return begun.checked(facts)
+            return redcap_projects.with_left_out(anew.checked(facts), sent.options)
+    return redcap_projects.with_left_out(begun.checked(facts), sent.options)
 
 
 def begin(sent: SentTable, mapping: Mapping[str, str]) -> child.Begun:

@@ -19,8 +19,9 @@ from cohorts.ingest.child import wire
 from cohorts.ingest.child.limits import Limits
 from cohorts.ingest.child.memory import Shared
 from cohorts.ingest.encodings import UndecidedEncoding
-from cohorts.ingest.facts import SiteFacts
+from cohorts.ingest.facts import ContextVariable, SiteFacts
 from cohorts.ingest.reading import Table
+from cohorts.ingest.redcap_projects import AtTheDoor
 from cohorts.ingest.workbook import UnreadableFile
 from cohorts.sentences import say
 
@@ -39,6 +40,19 @@ def read_file(kind: str, content: bytes, filename: str, encoding: str = "") -> T
     with Begun("read", content, (kind, filename, encoding)) as begun:
         table: Table = begun.answer(lambda: None)
         return table
+
+
+def at_the_door(
+    data: bytes,
+    filename: str,
+    dictionary: bytes,
+    declared: tuple[ContextVariable, ...],
+    encoding: str = "",
+) -> AtTheDoor:
+    """As `redcap_projects.at_the_door`, in a child."""
+    with Begun("door", data, ("redcap", filename, dictionary, declared, encoding)) as begun:
+        kept: AtTheDoor = begun.answer(lambda: None)
+        return kept
 
 
 def begin_check(

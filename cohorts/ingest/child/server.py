@@ -16,12 +16,12 @@ import traceback
 from collections.abc import Callable
 from typing import Any
 
-from cohorts.ingest import checking
+from cohorts.ingest import checking, redcap_projects
 from cohorts.ingest.child import wire
 from cohorts.ingest.child.limits import apply
 from cohorts.ingest.child.memory import Shared
 from cohorts.ingest.encodings import UndecidedEncoding
-from cohorts.ingest.facts import SiteFacts
+from cohorts.ingest.facts import ContextVariable, SiteFacts
 from cohorts.ingest.reading import Table
 from cohorts.ingest.workbook import UnreadableFile
 
@@ -98,7 +98,19 @@ def _check(
     return checking.check_file(kind, content, filename, facts, options, encoding)
 
 
-JOBS: dict[str, Callable[..., object]] = {"read": _read, "check": _check}
+def _at_the_door(
+    content: bytes,
+    _kind: str,
+    filename: str,
+    dictionary: bytes,
+    declared: tuple[ContextVariable, ...],
+    encoding: str,
+    _facts: Callable[[], None],
+) -> redcap_projects.AtTheDoor:
+    return redcap_projects.at_the_door(content, filename, dictionary, declared, encoding)
+
+
+JOBS: dict[str, Callable[..., object]] = {"read": _read, "check": _check, "door": _at_the_door}
 
 
 def _answer(job: str, content: Callable[[], bytes], arguments: tuple[Any, ...]) -> tuple[str, Any]:

@@ -21,6 +21,7 @@ class Command(StudyCommand):
         parser.add_argument("kind", choices=list(access.UPLOAD_KINDS), help="what the table holds")
         parser.add_argument("file", type=Path)
         parser.add_argument("--site", required=True, metavar="CODE")
+        parser.add_argument("--dictionary", type=Path, help="redcap: the project's, as CSV")
         parser.add_argument("--platform", default="", help="assays: what measured them")
         parser.add_argument("--matrix", default="", help="assays: plasma, serum, ...")
         parser.add_argument("--unit", default="", help="assays: unit of columns that name none")
@@ -39,18 +40,22 @@ class Command(StudyCommand):
                 f"There is no site {options['site']!r}; the sites are: {known}. "
                 f"Add it with `add_site {options['site']} NAME`."
             )
-        try:
-            content = options["file"].read_bytes()
-        except OSError as error:
-            self.wrong_usage(f"{options['file']}: {error.strerror}.")
+        content = self._content(options["file"])
+        dictionary = self._content(options["dictionary"]) if options["dictionary"] else b""
         given = {name: options[name] for name in uploads.ASSAY_OPTIONS if options[name]}
-        sent = uploads.SentTable(options["kind"], content, options["file"].name, given)
+        sent = uploads.SentTable(options["kind"], content, options["file"].name, given, dictionary)
         if options["dry_run"]:
             report, status, identity = uploads.dry_run(site, sent).as_dict(), "dry-run", ""
         else:
             upload = uploads.submit(site, sent, by=None)
             report, status, identity = upload.report, upload.status, str(upload.pk)
         self._tell(report, status, identity, as_json=options["json"])
+
+    def _content(self, path: Path) -> bytes:
+        try:
+            return path.read_bytes()
+        except OSError as error:
+            self.wrong_usage(f"{path}: {error.strerror}.")
 
     def _tell(self, report: dict[str, Any], status: str, identity: str, *, as_json: bool) -> None:
         if as_json:
