@@ -3,7 +3,7 @@
 from django.apps import AppConfig
 from django.utils.translation import gettext_lazy as _
 
-from cohorts import spoken_names
+from cohorts.language import spoken_names
 
 
 class AnalysisConfig(AppConfig):

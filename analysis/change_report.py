@@ -18,7 +18,7 @@ from analysis.plans import AnalysisPlan
 from analysis.stats.handling import Handling
 from analysis.stats.meta import pool_effects
 from analysis.verdicts import judge_marker
-from cohorts.sentences import Sentence, say
+from cohorts.language.sentences import Sentence, say
 
 AT_MOST = 50
 COMPARED = ["hedges_g", "hedges_g_variance", "n_case", "n_control"]

@@ -13,7 +13,7 @@ from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext
 
-from cohorts.local_figures import in_locale
+from cohorts.language.local_figures import in_locale
 
 Z95 = 1.959964  # half width of a 95 % interval, in standard errors
 

@@ -13,7 +13,7 @@ from django.utils.translation import gettext_noop as _
 from analysis.findings import ClaimFacts, Finding, side_of
 from analysis.stats.model_looks import CHANCE, area_over_looks, correlation_over_looks
 from analysis.stats.severity import LEAVE_ONE_SITE_OUT
-from cohorts.sentences import say, together
+from cohorts.language.sentences import say, together
 
 AREA_ALL_LOOKS = {
     "replicated": _("At left-out sites the interval of the AUC lies above 0.5, at all looks."),

@@ -9,24 +9,24 @@ from typing import Any
 import pandas as pd
 
 from analysis import verdicts
-from analysis.across_sites import classify, harmonise, judge_site, predict_severity
-from analysis.blocks import Prepared
 from analysis.findings import ClaimFacts, Finding
 from analysis.frames import StudyFrames
-from analysis.language_versions import check_languages, why_not_pooled
-from analysis.moderated_effects import moderated_effects
-from analysis.nested_models import nested_models
-from analysis.one_stage import one_stage
-from analysis.permuting import with_permutation_p
 from analysis.plans import AnalysisPlan
-from analysis.pooling import pool
-from analysis.prepare import prepare
-from analysis.sensitivity_grid import grid
-from analysis.site_effects import all_effects, site_effects
 from analysis.stats.errors import UnusableData
-from analysis.steps import Anew, Steps, one_thread
-from analysis.transported import transported
-from cohorts.sentences import say
+from analysis.steps.across_sites import classify, harmonise, judge_site, predict_severity
+from analysis.steps.blocks import Prepared
+from analysis.steps.language_versions import check_languages, why_not_pooled
+from analysis.steps.moderated_effects import moderated_effects
+from analysis.steps.nested_models import nested_models
+from analysis.steps.one_stage import one_stage
+from analysis.steps.permuting import with_permutation_p
+from analysis.steps.pieces import Anew, Steps, one_thread
+from analysis.steps.pooling import pool
+from analysis.steps.prepare import prepare
+from analysis.steps.sensitivity_grid import grid
+from analysis.steps.site_effects import all_effects, site_effects
+from analysis.steps.transported import transported
+from cohorts.language.sentences import say
 
 OnStep = Callable[[str, float], None]
 

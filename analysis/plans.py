@@ -12,7 +12,7 @@ from django.core.exceptions import ValidationError
 
 from analysis.stats import harmonise, impute
 from analysis.stats.sensitivity import CHANGES
-from cohorts.told import told_lazily
+from cohorts.language.told import told_lazily
 
 STRATA = {"all": None, "men": "male", "women": "female"}
 TAU2 = ("REML", "DL", "PM", "ML", "HE", "HS", "SJ", "EB", "FE")

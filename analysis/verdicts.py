@@ -42,7 +42,7 @@ from analysis.stats.handling import Handling
 from analysis.stats.meta import PooledEffects, pool_effects
 from analysis.stats.power import power_of_pooled
 from analysis.stats.sequential import confidence_sequence
-from cohorts.sentences import Sentence, say, together
+from cohorts.language.sentences import Sentence, say, together
 
 RULES_VERSION = 4
 ALL_LOOKS = {

@@ -26,7 +26,7 @@ from analysis.frames import BatchFrame, StudyFrames  # noqa: E402
 from analysis.packing import Tree, unpack  # noqa: E402
 from analysis.pipeline import compute  # noqa: E402
 from analysis.plans import AnalysisPlan  # noqa: E402
-from analysis.steps import Leaves, Piece, digest, packed_result  # noqa: E402
+from analysis.steps.pieces import Leaves, Piece, digest, packed_result  # noqa: E402
 
 PEOPLE, FEATURES = 80, 300  # a site's people, half of them cases
 PLAN = AnalysisPlan(case=("hikikomori",), control=("healthy_control",), n_trees=10)

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, cast
 
-from django.contrib.admin import AdminSite, ModelAdmin
+from django.contrib.admin import AdminSite, ModelAdmin, StackedInline, TabularInline
 from django.contrib.auth.models import AnonymousUser
 from django.contrib.auth.views import redirect_to_login
 from django.core.exceptions import PermissionDenied
@@ -26,8 +26,12 @@ READ_ONLY_ROWS = "admin/records_inline.html"
 
 if TYPE_CHECKING:
     PlainAdmin = ModelAdmin[Any]
-else:  # Django's own class takes no parameter
+    PlainInline = TabularInline[Any, Any]
+    PlainStack = StackedInline[Any, Any]
+else:  # Django's own classes take no parameter
     PlainAdmin = ModelAdmin
+    PlainInline = TabularInline
+    PlainStack = StackedInline
 
 
 def may_enter(user: User | AnonymousUser) -> bool:

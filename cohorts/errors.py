@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from cohorts.sentences import say
-from cohorts.told import told
+from cohorts.language.sentences import say
+from cohorts.language.told import told
 
 
 class DomainError(Exception):

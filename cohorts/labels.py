@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import string
 
-from cohorts.sentences import say
+from cohorts.language.sentences import say
 
 ALPHABET = string.digits + string.ascii_uppercase + string.ascii_lowercase + "._-/"
 _CHECKS = ALPHABET + "*"

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal
 
-from cohorts.sentences import say
+from cohorts.language.sentences import say
 
 MOST_DELAY_HOURS = 2.0
 MOST_FREEZE_THAWS = 2

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 from cohorts.errors import RefusedHandling
 from cohorts.labels import read_label
+from cohorts.language.sentences import say
 from cohorts.models import Sample, ShippedTube, Site, User
-from cohorts.sentences import say
 
 MOST = 200  # tubes at once
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from cohorts.sentences import say
+from cohorts.language.sentences import say
 
 SCORING_VERSION = "1"
 """Raised whenever the same answers would give another score."""

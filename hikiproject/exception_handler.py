@@ -17,8 +17,8 @@ from rest_framework.views import set_rollback
 
 from analysis.stats.errors import UnusableData
 from cohorts import errors
+from cohorts.language.told import told
 from cohorts.services import repeats
-from cohorts.told import told
 from hikiproject import busy
 from hikiproject.languages import asked_language
 from hikiproject.logs import current_request_id

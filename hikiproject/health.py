@@ -20,7 +20,7 @@ from rest_framework.request import Request
 from rest_framework.views import APIView
 
 from analysis.services import operations
-from cohorts.api_base import TablePermission
+from cohorts.api.base import TablePermission
 from cohorts.models import Heartbeat
 
 

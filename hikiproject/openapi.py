@@ -13,7 +13,7 @@ from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerSplitVie
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from cohorts.api_base import NothingHere
+from cohorts.api.base import NothingHere
 
 
 class MadeOnce(SchemaGenerator):

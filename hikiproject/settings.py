@@ -96,7 +96,7 @@ INSTALLED_APPS = [
 MIDDLEWARE = [
     "hikiproject.logs.identified",
     "django.middleware.security.SecurityMiddleware",
-    "analysis.polling.unchanged_runs",
+    "analysis.api.polling.unchanged_runs",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "csp.middleware.CSPMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
@@ -270,7 +270,7 @@ WHITENOISE_AUTOREFRESH = False
 # --- API
 REST_FRAMEWORK = {
     "DEFAULT_AUTHENTICATION_CLASSES": [
-        "cohorts.authentication.TokenAuthentication",
+        "cohorts.api.authentication.TokenAuthentication",
         "rest_framework.authentication.SessionAuthentication",
     ],
     "DEFAULT_PERMISSION_CLASSES": ["rest_framework.permissions.IsAuthenticated"],
@@ -280,7 +280,7 @@ REST_FRAMEWORK = {
     "DEFAULT_FILTER_BACKENDS": ["django_filters.rest_framework.DjangoFilterBackend"],
     "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
     "EXCEPTION_HANDLER": "hikiproject.exception_handler.problem_response",
-    "DEFAULT_THROTTLE_CLASSES": ["cohorts.throttling.AccountThrottle"],
+    "DEFAULT_THROTTLE_CLASSES": ["cohorts.api.throttling.AccountThrottle"],
     "PAGE_SIZE": 100,
     "UNAUTHENTICATED_USER": "django.contrib.auth.models.AnonymousUser",
 }

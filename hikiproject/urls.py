@@ -3,7 +3,7 @@
 from django.urls import include, path
 
 from cohorts.admin_site import site as admin_site
-from cohorts.views_language import choose
+from cohorts.views.language import choose
 
 urlpatterns = [
     path("admin/", admin_site.urls),

@@ -39,8 +39,8 @@ def said_in_template(text: str, name: str) -> Iterator[Said]:
 
 
 def said_in_code(text: str, name: str) -> Iterator[Said]:
-    """Literal strings in calls of gettext and its kin, and of `cohorts.sentences.say`."""
-    saying = SAYING | ({"say"} if "cohorts.sentences" in text else set())
+    """Literal strings in calls of gettext and its kin, and of `cohorts.language.sentences.say`."""
+    saying = SAYING | ({"say"} if "cohorts.language.sentences" in text else set())
     for node in ast.walk(ast.parse(text)):
         if isinstance(node, ast.Call) and _name_of(node.func) in saying:
             words = [

@@ -1,7 +1,7 @@
 """Texts that are written as they are, without marks: of the numerical core, which knows no
 languages, of readers of laboratories' files, and of the API. Their templates are read off the code.
 
-`cohorts.recognised` finds the template again from a text.
+`cohorts.language.recognised` finds the template again from a text.
 """
 
 from __future__ import annotations
@@ -13,20 +13,15 @@ from fnmatch import fnmatch
 
 # Every text of two words or more is shown to somebody.
 TELLING = (
-    *("analysis/stats/*.py", "cohorts/ingest/formats/*.py"),
-    *("analysis/across_sites.py", "analysis/language_versions.py", "analysis/moderated_effects.py"),
-    *("analysis/nested_models.py", "analysis/one_stage.py", "analysis/pipeline.py"),
-    *("analysis/pooling.py", "analysis/prepare.py", "analysis/sensitivity_grid.py"),
-    *("analysis/site_effects.py", "analysis/transported.py", "analysis/repeats.py"),
-    *("analysis/services/differencing.py", "analysis/services/parts.py"),
+    *("analysis/stats/*.py", "cohorts/ingest/formats/*.py", "analysis/pipeline.py"),
+    *("analysis/steps/*.py", "analysis/services/differencing.py", "analysis/services/parts.py"),
 )
 # Only whole sentences are: beside them stand addresses, headers and the schema's English.
 ANSWERING = (
-    *("cohorts/api*.py", "analysis/api*.py", "cohorts/authentication.py", "cohorts/throttling.py"),
-    *("cohorts/serializers*.py", "analysis/serializers*.py", "cohorts/preconditions.py"),
-    *("cohorts/repeatable.py", "cohorts/whole_lists.py", "cohorts/services/repeats.py"),
+    *("cohorts/api/*.py", "analysis/api/*.py"),
+    *("cohorts/serializers/*.py", "analysis/serializers/*.py", "cohorts/services/repeats.py"),
     *("cohorts/services/uploads.py", "analysis/plans.py", "analysis/services/plans.py"),
-    *("analysis/result_query.py", "analysis/webhook_http.py", "analysis/services/webhooks.py"),
+    *("analysis/webhook_http.py", "analysis/services/webhooks.py"),
     *("analysis/models/webhook.py", "analysis/services/queue.py", "analysis/services/results.py"),
     *("analysis/services/plan_locks.py", "hikiproject/exception_handler.py"),
 )
@@ -36,10 +31,11 @@ NAMING = (
     *("cohorts/ingest/formats/redcap_dictionary.py", "cohorts/ingest/formats/assay_file.py"),
 )
 # Told to programs and their writers alone.
-SCHEMA_ALONE = ("cohorts/api_schema.py",)
+SCHEMA_ALONE = ("cohorts/api/schema.py", "cohorts/api/sparse.py")
 SCHEMA = {"help_text", "description", "summary", "label"}
 MARKED = {"say", "_", "gettext", "gettext_lazy", "gettext_noop", "ngettext", "ngettext_lazy"}
 UNTOLD = MARKED | {
+    *("work", "Piece"),  # names of steps
     *("debug", "info", "warning", "error", "exception", "getLogger", "compile", "sub"),
     *("ValueError", "TypeError", "RuntimeError", "LookupError", "KeyError", "AssertionError"),
     *("OpenApiParameter", "extend_schema", "extend_schema_view", "OpenApiResponse"),

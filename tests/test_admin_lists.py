@@ -8,7 +8,7 @@ from django.test.utils import CaptureQueriesContext
 
 from analysis.models import Plan, WebhookAttempt, WebhookEndpoint, WebhookEvent, WebhookMessage
 from cohorts import models
-from cohorts.admin_samples import SampleAdmin
+from cohorts.admin.samples import SampleAdmin
 from cohorts.admin_site import site as admin_site
 from tests.access.world import World, a_run, furnish
 from tests.factories import AssayBatchFactory, FeatureFactory, SiteFactory, user_with

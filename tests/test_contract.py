@@ -144,6 +144,6 @@ def test_every_answer_is_one_that_the_document_foresees(person, document, world)
 @pytest.mark.django_db
 def test_an_answer_that_the_document_does_not_foresee_is_found(document, world, monkeypatch):
     sites = {path: told for path, told in document["paths"].items() if path.endswith("/sites/")}
-    monkeypatch.setattr("cohorts.api.SiteViewSet.list", lambda view, request: 1 / 0)
+    monkeypatch.setattr("cohorts.api.records.SiteViewSet.list", lambda view, request: 1 / 0)
     found = broken_promises(document | {"paths": sites}, headers_of("analyst", world), world)
     assert any("ServerError 500" in each for each in found)

@@ -12,8 +12,8 @@ from django.conf import settings
 from django.utils import translation
 from django.utils.translation import gettext
 
-from analysis.plot_words import WORDS as PLOT_WORDS
-from cohorts import spoken_names
+from analysis.plots.words import WORDS as PLOT_WORDS
+from cohorts.language import spoken_names
 from hikiproject import catalogues
 from hikiproject.words import BASE, CODE, Said, everything_said, said_in_code, said_in_template
 from hikiproject.words_as_written import is_written

@@ -9,8 +9,8 @@ from django.template import Context, Template
 from django.utils import translation
 
 from analysis.templatetags import figures
-from cohorts.sentences import say
-from cohorts.told import told
+from cohorts.language.sentences import say
+from cohorts.language.told import told
 from tests.factories import ParticipantFactory, SiteFactory, user_with
 
 SHOWN = '{{ on|date:"DATE_FORMAT" }} {{ at|date:"DATETIME_FORMAT" }}'

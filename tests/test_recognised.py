@@ -8,7 +8,7 @@ from django.utils import translation
 
 from analysis.stats.errors import UnusableData
 from analysis.stats.meta import pool_effects
-from cohorts.told import told
+from cohorts.language.told import told
 from hikiproject.words_as_written import is_written, written
 
 LATE = (
@@ -73,4 +73,4 @@ def f(rows):
         "%(n_rows)s rows of %(site)s are under 5 %%: send more."
     ]
     assert is_written("analysis/stats/new.py")
-    assert not is_written("cohorts/api_schema.py")
+    assert not is_written("cohorts/api/schema.py")

@@ -10,10 +10,10 @@ from django.core.files.uploadedfile import SimpleUploadedFile
 from django.utils import translation
 
 from cohorts.errors import UnusableRequest
+from cohorts.language.sentences import say, stored, together
+from cohorts.language.told import told
 from cohorts.models import Upload
-from cohorts.sentences import say, stored, together
 from cohorts.services import queries
-from cohorts.told import told
 from tests.factories import SampleFactory, SiteFactory, user_with
 
 LEFT = "%(sample)s of %(shipment)s did not arrive."

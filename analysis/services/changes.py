@@ -11,8 +11,8 @@ from analysis.models import Run, RunDocument, RunTable
 from analysis.services import release, results, runs
 from analysis.services.disclosure import significant
 from analysis.stats.handling import Handling
+from cohorts.language.sentences import say
 from cohorts.models import Participant
-from cohorts.sentences import say
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -16,7 +16,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from analysis.services.suppression import Arms
-from cohorts.sentences import say
+from cohorts.language.sentences import say
 
 RELEASE_RULES_VERSION = 4
 HIDDEN = say("hidden: it rests on too few people")

@@ -13,8 +13,8 @@ from analysis.models import Plan, Run
 from analysis.services import runs, settling
 from analysis.services.bell import ring as ring
 from cohorts import clock
+from cohorts.language.sentences import say
 from cohorts.models import AssayBatch, Change
-from cohorts.sentences import say
 from cohorts.services import dated
 
 

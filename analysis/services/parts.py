@@ -21,10 +21,10 @@ from django.db.models.functions import Now
 import analysis.pipeline  # noqa: F401 - it registers the functions of all pieces
 from analysis.models import Run, RunPart
 from analysis.packing import Tree, filled, pack, skeleton, unpack
-from analysis.permuting import forget_last
 from analysis.services import artefacts, bell, lease, snapshots
 from analysis.stats.errors import UnusableData
-from analysis.steps import Leaves, Piece, compute_packed, one_thread, packed_result
+from analysis.steps.permuting import forget_last
+from analysis.steps.pieces import Leaves, Piece, compute_packed, one_thread, packed_result
 
 logger = logging.getLogger(__name__)
 

@@ -11,17 +11,17 @@ from django.db.models.functions import Now
 from django.utils.translation import gettext_noop
 
 from analysis import plans
-from analysis.blocks import Prepared
 from analysis.models import Plan
 from analysis.plans import STRATA, AnalysisPlan
-from analysis.prepare import prepare
-from analysis.sensitivity_grid import cells_left
 from analysis.services import snapshots
-from analysis.steps import Anew
+from analysis.steps.blocks import Prepared
+from analysis.steps.pieces import Anew
+from analysis.steps.prepare import prepare
+from analysis.steps.sensitivity_grid import cells_left
 from cohorts import access
 from cohorts.errors import DomainError
+from cohorts.language.sentences import Sentence, say
 from cohorts.models import AssayBatch, Study, User
-from cohorts.sentences import Sentence, say
 
 
 class NotLockable(DomainError):

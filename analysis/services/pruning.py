@@ -14,7 +14,7 @@ from django.db.models.functions import Lag, Lead, Length, Now, RowNumber
 from analysis.models import Run, RunTable, Verdict
 from analysis.services import steps
 from cohorts.errors import DomainError
-from cohorts.sentences import say
+from cohorts.language.sentences import say
 from cohorts.services import sign_in
 
 

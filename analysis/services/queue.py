@@ -11,9 +11,9 @@ from analysis.services import runs
 from analysis.services.runs import code_version
 from cohorts import access
 from cohorts.errors import DomainError, NotAllowed
+from cohorts.language.sentences import say
 from cohorts.models import Change, User
 from cohorts.retrying import retried
-from cohorts.sentences import say
 
 
 class NotWaiting(DomainError):

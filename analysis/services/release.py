@@ -31,8 +31,8 @@ from analysis.services.released_pieces import Pair
 from analysis.services.released_tables import Judged
 from analysis.services.stored_tables import StoredTable
 from cohorts import access
+from cohorts.language.sentences import say
 from cohorts.models import Site
-from cohorts.sentences import say
 
 if TYPE_CHECKING:
     from django.contrib.auth.models import AnonymousUser

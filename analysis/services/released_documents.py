@@ -18,7 +18,7 @@ from analysis.services.disclosure import (
     tells_an_insider,
 )
 from analysis.services.suppression import Arms
-from cohorts.sentences import say
+from cohorts.language.sentences import say
 
 Document = Mapping[str, Any]
 Sites = Mapping[str, Arms]

@@ -13,7 +13,6 @@ from collections.abc import Collection, Mapping
 import numpy as np
 import pandas as pd
 
-from analysis.sensitivity_grid import people_of
 from analysis.services.disclosure import (
     ARMS,
     HIDDEN,
@@ -25,6 +24,7 @@ from analysis.services.disclosure import (
 )
 from analysis.services.released_tables import Judged
 from analysis.services.suppression import EVERYBODY, Arms
+from analysis.steps.sensitivity_grid import people_of
 
 People = Mapping[str, Arms]
 NUMBERS = ("estimate", "se", "ci_low", "ci_high", "p", "tau2", "i2", "n_sites", *ARMS)

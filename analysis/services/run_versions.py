@@ -12,7 +12,7 @@ from analysis.models import Run
 from analysis.services.disclosure import RELEASE_RULES_VERSION
 from analysis.services.staleness import with_staleness
 from cohorts import access
-from cohorts.conditional import RowVersion
+from cohorts.api.conditional import RowVersion
 from cohorts.joined import Joined
 from cohorts.models import Change
 

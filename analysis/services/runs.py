@@ -26,10 +26,10 @@ from analysis.pipeline import Results, compute
 from analysis.services import lease, parts, progress, release, snapshots, withholding
 from analysis.services.steps import KeptSteps
 from analysis.stats.errors import UnusableData
-from analysis.steps import Leaves
+from analysis.steps.pieces import Leaves
+from cohorts.language.sentences import say, stored
 from cohorts.models import User
 from cohorts.models.change import hold_order_lock
-from cohorts.sentences import say, stored
 from cohorts.services import lineage
 
 logger = logging.getLogger(__name__)
@@ -239,37 +239,15 @@ def code_version() -> str:
     """SHA-256 over the source of everything that computes a result."""
     folder = Path(settings.BASE_DIR) / "analysis"
     digest = hashlib.sha256()
-    sources = [*folder.glob("stats/*.py"), *(folder / name for name in COMPUTING)]
+    sources = [path for pattern in COMPUTING for path in folder.glob(pattern)]
     for source in sorted(sources):
         digest.update(source.relative_to(folder).as_posix().encode() + b"\0" + source.read_bytes())
     return digest.hexdigest()
 
 
 COMPUTING = (
-    "frames.py",
-    "plans.py",
-    "packing.py",
-    "steps.py",
-    "blocks.py",
-    "repeats.py",
-    "prepare.py",
-    "clean_samples.py",
-    "site_effects.py",
-    "pooling.py",
-    "left_out_sites.py",
-    "one_stage.py",
-    "nested_models.py",
-    "transported.py",
-    "moderated_effects.py",
-    "language_versions.py",
-    "sensitivity_grid.py",
-    "model_bins.py",
-    "permuting.py",
-    "across_sites.py",
-    "pipeline.py",
-    "findings.py",
-    "model_verdicts.py",
-    "verdicts.py",
+    *("stats/*.py", "steps/*.py", "frames.py", "plans.py", "packing.py", "pipeline.py"),
+    *("findings.py", "model_verdicts.py", "verdicts.py"),
 )
 
 

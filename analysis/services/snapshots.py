@@ -14,6 +14,7 @@ from django.db.models import BigIntegerField, F, Func, QuerySet
 from analysis import frames
 from analysis.models import Plan, Snapshot
 from cohorts import clock
+from cohorts.language.sentences import say
 from cohorts.models import (
     AssayBatch,
     AssayRow,
@@ -24,7 +25,6 @@ from cohorts.models import (
     Participant,
     Withdrawal,
 )
-from cohorts.sentences import say
 
 
 def take(plan: Plan) -> tuple[Snapshot, frames.StudyFrames]:

@@ -9,8 +9,8 @@ from django.db.models.functions import Coalesce, Greatest
 
 from analysis.models import Plan, Run
 from analysis.services import release
+from cohorts.language.sentences import say
 from cohorts.models import Change
-from cohorts.sentences import say
 
 if TYPE_CHECKING:
     from django.contrib.auth.models import AnonymousUser

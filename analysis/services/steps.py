@@ -14,7 +14,7 @@ from django.db.models.functions import Now
 from analysis.models import Run, StepResult
 from analysis.packing import Tree, unpack
 from analysis.services.parts import Shared
-from analysis.steps import Piece, digest
+from analysis.steps.pieces import Piece, digest
 
 
 @dataclass

@@ -22,9 +22,9 @@ from analysis.models import WebhookAttempt, WebhookEndpoint, WebhookMessage
 from analysis.services import webhook_events, webhook_secrets
 from analysis.services.webhook_http_errors import words_of
 from cohorts.errors import DomainError
-from cohorts.sentences import say
+from cohorts.language.sentences import say
+from cohorts.language.told import told
 from cohorts.services import languages
-from cohorts.told import told
 
 logger = logging.getLogger(__name__)
 # After the first try, the second, ...: about three days in all.

@@ -8,7 +8,7 @@ from django import template
 from django.utils.translation import gettext
 
 from analysis.figures import signed as _signed
-from cohorts.local_figures import in_locale
+from cohorts.language.local_figures import in_locale
 
 register = template.Library()
 HIDDEN = "–"

@@ -11,7 +11,7 @@ from cohorts.ingest.cells import EATEN_DATE
 from cohorts.ingest.facts import FeatureFacts, FeatureIndex, identifiers_in, normalise
 from cohorts.ingest.report import Findings
 from cohorts.ingest.units import RELATIVE, UnitMismatch, factor_to, is_known, spelled
-from cohorts.sentences import say
+from cohorts.language.sentences import say
 
 _BRACKETED = re.compile(r"(.*\S)\s*\[([^\[\]]*)\]")
 _EATEN_NUMBER = re.compile(r"[0-9](?:\.[0-9]+)?e\+[0-9]+", re.IGNORECASE)

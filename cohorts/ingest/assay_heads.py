@@ -13,7 +13,7 @@ from cohorts.ingest.people import MOST_SUGGESTIONS, refusal
 from cohorts.ingest.reading import Table
 from cohorts.ingest.report import Findings
 from cohorts.ingest.rows import Row, rows_of
-from cohorts.sentences import say
+from cohorts.language.sentences import say
 
 SampleType = Literal["study", "qc", "blank"]
 TYPES: dict[str, SampleType] = {"study": "study", "qc": "qc", "blank": "blank"}

@@ -14,7 +14,7 @@ from cohorts.ingest.assays import AssayColumn, AssayRowHead, CheckedBatch
 from cohorts.ingest.comparison import MAX_CELLS_TOLD, CellChange, Preview, as_shown
 from cohorts.ingest.report import Fault
 from cohorts.ingest.values import BELOW_LOD, EXCLUDED, MISSING
-from cohorts.sentences import say
+from cohorts.language.sentences import say
 
 HeadKey = tuple[str, str, int | None, int]
 

@@ -33,7 +33,7 @@ from cohorts.ingest.values import (
     parse_series,
     warn_of_words,
 )
-from cohorts.sentences import say
+from cohorts.language.sentences import say
 
 __all__ = [
     "AssayColumn",

@@ -9,7 +9,7 @@ from datetime import date, datetime, timedelta
 
 from cohorts.ingest.facts import normalise
 from cohorts.ingest.nearest import nearest
-from cohorts.sentences import say
+from cohorts.language.sentences import say
 
 NUMBER = r"[+-]?(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][+-]?[0-9]+)?"
 _NUMBER = re.compile(NUMBER)

@@ -11,7 +11,7 @@ from functools import lru_cache
 from cohorts.ingest.facts import FeatureIndex
 from cohorts.ingest.nearest import nearest
 from cohorts.ingest.report import Findings
-from cohorts.sentences import say
+from cohorts.language.sentences import say
 
 MAX_ITEMS = 200
 

@@ -11,7 +11,7 @@ from cohorts.ingest.cells import BadCell, parse_day, parse_moment, parse_number,
 from cohorts.ingest.columns import checkbox_column, heading
 from cohorts.ingest.facts import ContextVariable
 from cohorts.ingest.rows import Row
-from cohorts.sentences import say
+from cohorts.language.sentences import say
 
 Values = dict[str, float | str]
 _NUMERIC = re.compile(r"integer|number.*|float")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 from cohorts.ingest.workbook import UnreadableFile
-from cohorts.sentences import say
+from cohorts.language.sentences import say
 
 CODECS = {
     "UTF-8": "utf-8",

@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 from collections.abc import Container, Iterable
 
-from cohorts.sentences import say
+from cohorts.language.sentences import say
 
 
 def without_zeros(code: str, known: Container[str]) -> str:

@@ -16,7 +16,7 @@ from cohorts.ingest.workbook import (
     open_archive,
     refuse_bombs,
 )
-from cohorts.sentences import say
+from cohorts.language.sentences import say
 
 MAX_REPEATED = 10_000
 MIME = b"application/vnd.oasis.opendocument.spreadsheet"

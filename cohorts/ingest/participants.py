@@ -15,7 +15,7 @@ from cohorts.ingest.people import ERASED, NO_FURTHER_DATA
 from cohorts.ingest.reading import Table
 from cohorts.ingest.report import Findings, Report
 from cohorts.ingest.rows import Row, rows_of
-from cohorts.sentences import say
+from cohorts.language.sentences import say
 
 SEXES = ("female", "male", "intersex", "unknown")
 _SHORT_SEX = {"f": "female", "m": "male"}

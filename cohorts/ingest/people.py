@@ -6,7 +6,7 @@ from cohorts.ingest.cells import parse_code, quoted
 from cohorts.ingest.facts import ParticipantFacts, SiteFacts
 from cohorts.ingest.nearest import nearest, without_zeros
 from cohorts.ingest.rows import Row
-from cohorts.sentences import say
+from cohorts.language.sentences import say
 
 NO_FURTHER_DATA = 2
 ERASED = 4

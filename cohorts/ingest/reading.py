@@ -14,7 +14,7 @@ from cohorts.ingest.encodings import decode
 from cohorts.ingest.opendocument import is_opendocument, read_opendocument
 from cohorts.ingest.plain_csv import PlainNumbers, has_no_controls, read_numbers, read_plain
 from cohorts.ingest.workbook import UnreadableFile, read_workbook
-from cohorts.sentences import say
+from cohorts.language.sentences import say
 
 __all__ = ["Table", "UnreadableFile", "read_table", "read_text"]
 

@@ -16,7 +16,7 @@ from cohorts.ingest.formats.assay_file import listed
 from cohorts.ingest.formats.redcap_dictionary import Variable
 from cohorts.ingest.reading import Table, UnreadableFile
 from cohorts.ingest.report import MAX_FAULTS, Fault, Findings, Report
-from cohorts.sentences import say
+from cohorts.language.sentences import say
 
 PLACES = ("participant", "visit", "arm", "repeat_form", "instance")
 

@@ -14,10 +14,9 @@ from xml.sax.saxutils import escape
 from cohorts.ingest.cells import NUMBER
 from cohorts.ingest.columns import heading
 from cohorts.ingest.reading import Table
+from cohorts.spreadsheets import LIVE
 
 COLUMN = "remarks"
-# A spreadsheet runs a cell that begins so, and the full-width twins; a plain number it does not.
-_LIVE = tuple("=+-@\t\r\n\0'＝＋－＠")
 _NUMBER = re.compile(NUMBER)
 _NOT_XML = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ufffe\uffff]")
 
@@ -59,7 +58,8 @@ def as_csv(rows: Sequence[Sequence[str]]) -> bytes:
 
 def neutral(text: str) -> str:
     """A cell that a spreadsheet shows and never runs: an apostrophe stands before it."""
-    return f"'{text}" if text.startswith(_LIVE) and not _NUMBER.fullmatch(text) else text
+    # A plain number stays one.
+    return f"'{text}" if text.startswith(LIVE) and not _NUMBER.fullmatch(text) else text
 
 
 def as_xlsx(rows: Sequence[Sequence[str]]) -> bytes:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
-from cohorts.sentences import Sentence, say, stored
+from cohorts.language.sentences import Sentence, say, stored
 
 MAX_FAULTS = 1_000
 """More than this helps nobody: the rest is counted, not listed."""

@@ -11,7 +11,7 @@ from cohorts.ingest import cells
 from cohorts.ingest.cells import BadCell, quoted
 from cohorts.ingest.reading import Table
 from cohorts.ingest.report import Findings
-from cohorts.sentences import say
+from cohorts.language.sentences import say
 
 Parsed = TypeVar("Parsed")
 Moment = TypeVar("Moment", bound=date)

@@ -14,7 +14,7 @@ from cohorts.ingest.people import MOST_SUGGESTIONS, known_participant
 from cohorts.ingest.reading import Table
 from cohorts.ingest.report import Findings, Report
 from cohorts.ingest.rows import Row, rows_of
-from cohorts.sentences import say
+from cohorts.language.sentences import say
 
 MATERIALS = (
     "plasma",

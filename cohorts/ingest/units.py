@@ -14,7 +14,7 @@ from fractions import Fraction
 from functools import lru_cache
 
 from cohorts.ingest.nearest import nearest
-from cohorts.sentences import say
+from cohorts.language.sentences import say
 
 RELATIVE = "relative"
 _RELATIVE_WORDS = frozenset(

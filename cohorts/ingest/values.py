@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from cohorts.ingest.cells import NUMBER, BadCell, has_decimal_commas, parse_number, quoted
 from cohorts.ingest.plain_csv import numbers_in
 from cohorts.ingest.report import Findings
-from cohorts.sentences import say
+from cohorts.language.sentences import say
 
 MEASURED, BELOW_LOD, MISSING, EXCLUDED = 0, 1, 2, 3
 Scale = Literal["raw", "log2", "ln", "log10", "standardised"]

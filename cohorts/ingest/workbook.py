@@ -13,7 +13,7 @@ from xml.etree import ElementTree as ET
 
 import python_calamine
 
-from cohorts.sentences import say
+from cohorts.language.sentences import say
 
 MAX_UNCOMPRESSED = 200 * 2**20
 MAX_RATIO = 150

@@ -9,11 +9,11 @@ from django.db.models import F, Q
 from django.utils.translation import gettext_lazy as _
 
 from cohorts import access
+from cohorts.language.sentences import say
 from cohorts.models.account import User
 from cohorts.models.sample import Sample
 from cohorts.models.scoping import ScopedQuerySet
 from cohorts.models.site import Site
-from cohorts.sentences import say
 
 if TYPE_CHECKING:
     from django.contrib.auth.models import AnonymousUser

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from cohorts.ingest.units import RELATIVE
 from cohorts.ingest.values import BELOW_LOD, MEASURED
-from cohorts.sentences import Sentence, say
+from cohorts.language.sentences import Sentence, say
 
 _MASS_SPECTROMETRY: Final = re.compile(
     r"\b(?:[a-z]+-)*ms\b|ms/ms|mass spec|orbitrap|tof\b|quadrupole", re.IGNORECASE

@@ -13,6 +13,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Final
 
+from cohorts.language.sentences import say
 from cohorts.outgoing.archive import zip_of_parts
 from cohorts.outgoing.assay_records import (
     OutAssayed,
@@ -21,7 +22,6 @@ from cohorts.outgoing.assay_records import (
     refuse_letters,
 )
 from cohorts.outgoing.records import OutSite
-from cohorts.sentences import say
 
 _IDENTIFIERS: Final = ("HMDB_ID", "ChEBI_ID", "inchi_key")
 

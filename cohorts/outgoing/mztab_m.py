@@ -15,6 +15,7 @@ from typing import Final
 
 from cohorts.ingest.formats.mztab_m import BELOW_DETECTION
 from cohorts.ingest.units import spelled
+from cohorts.language.sentences import say
 from cohorts.outgoing.archive import zip_of_parts
 from cohorts.outgoing.assay_records import (
     OutFeature,
@@ -23,7 +24,6 @@ from cohorts.outgoing.assay_records import (
     refuse_letters,
 )
 from cohorts.outgoing.records import OutSite
-from cohorts.sentences import say
 
 # The Units of Measurement Ontology has these; any other unit is a parameter without a vocabulary.
 _ONTOLOGY: Final = {

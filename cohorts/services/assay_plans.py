@@ -15,8 +15,8 @@ from cohorts.ingest.assays import AssayRowHead as Head
 from cohorts.ingest.comparison import Preview
 from cohorts.ingest.facts import FeatureFacts
 from cohorts.ingest.report import Fault
+from cohorts.language.sentences import say
 from cohorts.models import AssayBatch, AssayRow, Site
-from cohorts.sentences import say
 
 
 @dataclass(frozen=True)

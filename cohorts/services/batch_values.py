@@ -10,7 +10,7 @@ import pyarrow as pa
 from django.db.models import QuerySet
 
 from cohorts.models import AssayBatch, AssayRow, BatchFeature, RecordReading, User, ValueFlag
-from cohorts.renderers import text_only
+from cohorts.spreadsheets import text_only
 
 HEAD = ("sample", "sample_type", "injection_order")
 PIECE_BYTES = 1_000_000

@@ -8,8 +8,8 @@ from django.db import transaction
 
 from cohorts import access
 from cohorts.errors import NotAllowed, RefusedHandling
+from cohorts.language.sentences import say
 from cohorts.models import Box, Sample, Site, User
-from cohorts.sentences import say
 from cohorts.services import custody
 
 

@@ -9,9 +9,9 @@ from django.db import transaction
 
 from cohorts import clock
 from cohorts.errors import AlreadyWithdrawn, UnusableRequest
+from cohorts.language.sentences import say
 from cohorts.models import Change, Consent, ConsentForm, Participant, User, Withdrawal
 from cohorts.retrying import retried
-from cohorts.sentences import say
 from cohorts.services import destruction
 from cohorts.services.identity import refuse_merged
 

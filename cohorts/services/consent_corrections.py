@@ -10,8 +10,8 @@ from django.db import transaction
 
 from cohorts import access, clock, history
 from cohorts.errors import NotAllowed, UnusableRequest
+from cohorts.language.sentences import say
 from cohorts.models import Change, Consent, ConsentForm, Participant, User
-from cohorts.sentences import say
 from cohorts.services import correctable
 from cohorts.services import history as events
 from cohorts.services.consent import hold_to_its_form

@@ -6,8 +6,8 @@ from collections.abc import Collection
 from datetime import date
 
 from cohorts.errors import ChangedMeanwhile, UnusableRequest
+from cohorts.language.sentences import say
 from cohorts.models import Participant, Withdrawal
-from cohorts.sentences import say
 
 
 def refuse_erased(person: Participant, today: date) -> None:

@@ -14,9 +14,9 @@ from cohorts.ingest.comparison import Comparison, SentRecord, compare
 from cohorts.ingest.participants import CheckedParticipants, ParticipantRow
 from cohorts.ingest.report import Fault
 from cohorts.ingest.samples import CheckedSamples, SampleRow
+from cohorts.language.sentences import say
 from cohorts.models import Assessment, Consent, Participant, Sample, SecondEntry, Site, Upload
 from cohorts.scoring import SCORING_VERSION
-from cohorts.sentences import say
 from cohorts.services import entries
 from cohorts.services.biobank import visits_of
 from cohorts.services.phenotyping import score_of

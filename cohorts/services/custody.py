@@ -10,8 +10,8 @@ from django.utils import timezone
 
 from cohorts import access, history
 from cohorts.errors import NotAllowed, RefusedHandling, UnusableRequest
+from cohorts.language.sentences import say
 from cohorts.models import Box, CustodyEvent, Sample, Site, User, Withdrawal
-from cohorts.sentences import say
 
 # Clocks of freezers and of people differ by that much.
 CLOCK_SLACK = timedelta(minutes=10)

@@ -13,9 +13,9 @@ from django.db import transaction
 from django.db.models import F, Q
 
 from cohorts import clock
+from cohorts.language.sentences import say
 from cohorts.models import AssayBatch, Change, ConsentForm, Membership, Site, Study, Withdrawal
 from cohorts.models.change import hold_order_lock
-from cohorts.sentences import say
 
 ONE_DAY = timedelta(days=1)
 

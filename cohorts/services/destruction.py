@@ -9,8 +9,8 @@ from django.utils import timezone
 
 from cohorts import access, history
 from cohorts.errors import NotAllowed, RefusedHandling
+from cohorts.language.sentences import say
 from cohorts.models import CustodyEvent, Destruction, Participant, Sample, User
-from cohorts.sentences import say
 from cohorts.services import history as events
 from cohorts.services.custody import step
 

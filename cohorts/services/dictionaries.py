@@ -16,8 +16,8 @@ from cohorts.ingest.dictionary_changes import DictionaryChanges, changes_between
 from cohorts.ingest.facts import ContextVariable
 from cohorts.ingest.formats.redcap_dictionary import Variable, read_dictionary
 from cohorts.ingest.reading import UnreadableFile
+from cohorts.language.sentences import say
 from cohorts.models import Study, User, VariableDictionary
-from cohorts.sentences import say
 
 _KEPT = tuple(ContextVariable.__dataclass_fields__)
 _STANDARD = frozenset(

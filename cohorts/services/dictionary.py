@@ -9,8 +9,8 @@ from django.db import transaction
 from cohorts import access
 from cohorts.errors import NotAllowed, RefusedDecision, UnusableRequest
 from cohorts.ingest.facts import normalise
+from cohorts.language.sentences import say
 from cohorts.models import Feature, FeatureAlias, FeatureDecision, Site, User
-from cohorts.sentences import say
 from cohorts.services import feature_columns
 from cohorts.services.feature_columns import columns_of, hold_sites, keep_names, lead_to
 

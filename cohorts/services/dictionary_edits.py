@@ -15,6 +15,7 @@ from django.utils import timezone
 
 from cohorts import access
 from cohorts.errors import ChangedMeanwhile, NotAllowed, RefusedDecision, UnusableRequest
+from cohorts.language.sentences import say
 from cohorts.models import (
     AcceptanceLimits,
     Change,
@@ -26,7 +27,6 @@ from cohorts.models import (
     User,
 )
 from cohorts.models.dictionary_edit import SUBJECTS
-from cohorts.sentences import say
 from cohorts.services import batch_rules, dictionary
 from cohorts.services.feature_columns import columns_of, hold_sites, lead_to
 

@@ -8,8 +8,8 @@ from django.db import transaction
 
 from cohorts import clock
 from cohorts.errors import UnusableRequest
+from cohorts.language.sentences import say
 from cohorts.models import AssayBatch, Change, User
-from cohorts.sentences import say
 
 
 @transaction.atomic

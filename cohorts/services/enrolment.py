@@ -11,8 +11,8 @@ from django.utils import timezone
 from cohorts import access, history
 from cohorts.errors import NotAllowed, UnusableRequest
 from cohorts.ingest.participants import ParticipantRow
+from cohorts.language.sentences import say
 from cohorts.models import Change, Consent, ConsentForm, Participant, Site, User
-from cohorts.sentences import say
 from cohorts.services import correctable
 from cohorts.services.identity import refuse_merged
 from cohorts.services.rules import hold_to_its_rules

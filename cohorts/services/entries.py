@@ -11,6 +11,7 @@ from django.utils import timezone
 
 from cohorts import access, clock, history
 from cohorts.errors import NotAllowed, UnusableRequest
+from cohorts.language.sentences import say
 from cohorts.models import (
     EVENTS,
     Assessment,
@@ -22,7 +23,6 @@ from cohorts.models import (
     Visit,
 )
 from cohorts.scoring import SCORING_VERSION, Scores, score
-from cohorts.sentences import say
 from cohorts.services import queries
 from cohorts.services.identity import refuse_merged
 from cohorts.services.phenotyping import rule_of, score_of

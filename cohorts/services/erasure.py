@@ -14,6 +14,7 @@ from django.utils import timezone
 from cohorts import access
 from cohorts.errors import NotAllowed, RefusedErasure, UnusableRequest
 from cohorts.ingest.redaction import masked, masking
+from cohorts.language.sentences import say
 from cohorts.models import (
     AssayBatch,
     AssayRow,
@@ -32,7 +33,6 @@ from cohorts.models import (
     User,
     Withdrawal,
 )
-from cohorts.sentences import say
 from cohorts.services import consent, destruction, history, ledger, redactions
 from cohorts.services.identity import refuse_merged
 from cohorts.services.ledger import Stone

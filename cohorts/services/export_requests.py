@@ -17,9 +17,9 @@ from django.utils import timezone
 
 from cohorts import access
 from cohorts.errors import NoSuchSite, NotAllowed, RefusedExport, UnusableRequest
+from cohorts.language.sentences import Sentence, say
 from cohorts.models import ExportRequest, RecordExport, Site, User, Withdrawal
 from cohorts.outgoing.records import OutSite
-from cohorts.sentences import Sentence, say
 from cohorts.services import leaving, record_exports
 from cohorts.services.record_exports import FORMATS, Exported
 

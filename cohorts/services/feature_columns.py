@@ -9,6 +9,7 @@ from django.db.models import QuerySet
 from cohorts.errors import RefusedDecision
 from cohorts.ingest.assay_features import conversion
 from cohorts.ingest.units import UnitMismatch
+from cohorts.language.sentences import say
 from cohorts.models import (
     AssayBatch,
     BatchFeature,
@@ -19,7 +20,6 @@ from cohorts.models import (
     Study,
     User,
 )
-from cohorts.sentences import say
 from cohorts.services import batch_rules
 from cohorts.services.books import feature_facts
 

@@ -9,6 +9,7 @@ from django.db.models import Max
 
 from cohorts import access, clock, history
 from cohorts.errors import NotAllowed, UnusableRequest
+from cohorts.language.sentences import say
 from cohorts.models import (
     EVENTS,
     Assessment,
@@ -19,7 +20,6 @@ from cohorts.models import (
     Visit,
     Withdrawal,
 )
-from cohorts.sentences import say
 
 FACTS = ("sex", "birth_year", "group")
 

@@ -11,9 +11,9 @@ from django.utils.translation import get_language
 
 from cohorts import access
 from cohorts.errors import NotAllowed, UnusableRequest
+from cohorts.language.sentences import say
 from cohorts.models import Invitation, Membership, Site, User
 from cohorts.models.account import digest_of
-from cohorts.sentences import say
 from cohorts.services.rules import hold_to_its_rules
 
 LIFE = timedelta(days=7)

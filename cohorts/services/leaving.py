@@ -10,10 +10,10 @@ from django.db.models import QuerySet
 from django.utils import timezone
 
 from cohorts.errors import UnusableRequest
+from cohorts.language.sentences import say
 from cohorts.models import AssayBatch, AssayRow, Consent, Participant, Sample, Site, Withdrawal
 from cohorts.outgoing.assay_records import OutAssayed, OutBatch, OutFeature
 from cohorts.outgoing.records import OutPerson, OutSample, OutSite
-from cohorts.sentences import say
 
 
 def records_of(site: Site, *, scopes: Collection[str] = ()) -> OutSite:

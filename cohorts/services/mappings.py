@@ -11,8 +11,8 @@ from cohorts.errors import UnusableRequest
 from cohorts.ingest.child import client as child
 from cohorts.ingest.proposals import propose, standard_names
 from cohorts.ingest.reading import UnreadableFile
+from cohorts.language.sentences import say
 from cohorts.models import ColumnMapping, Upload, User
-from cohorts.sentences import say
 from cohorts.services import files, two_steps
 
 

@@ -11,9 +11,9 @@ from django.db.models import Count, Exists, OuterRef, QuerySet
 
 from cohorts import access
 from cohorts.errors import NotAllowed, RefusedDecision
+from cohorts.language.sentences import say
 from cohorts.models import AssayBatch, BatchFeature, Feature, FeatureAlias, FeatureDecision, Site
 from cohorts.models import User as Person
-from cohorts.sentences import say
 from cohorts.services import feature_columns
 from cohorts.services.dictionary import merge_into, note, refuse_taken_name
 from cohorts.services.feature_columns import columns_of, hold_sites, keep_names, lead_to

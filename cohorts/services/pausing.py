@@ -6,8 +6,8 @@ from django.db import transaction
 
 from cohorts import access
 from cohorts.errors import DomainError, NotAllowed
+from cohorts.language.sentences import say
 from cohorts.models import Site, User
-from cohorts.sentences import say
 
 LONGEST_REASON = 200
 

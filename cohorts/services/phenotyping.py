@@ -9,9 +9,9 @@ from django.db import transaction
 
 from cohorts import history
 from cohorts.ingest.assessments import AssessmentRow
+from cohorts.language.sentences import say
 from cohorts.models import Assessment, Change, Instrument, Participant, Site
 from cohorts.scoring import SCORING_VERSION, ScoringRule, score
-from cohorts.sentences import say
 from cohorts.services.biobank import visits_of
 
 

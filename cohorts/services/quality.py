@@ -9,8 +9,8 @@ from django.utils.translation import gettext_noop
 from numpy.typing import NDArray
 
 from cohorts import access, qc
+from cohorts.language.sentences import Sentence, say
 from cohorts.models import AcceptanceLimits, AssayBatch, AssayRow, Query, User, ValueFlag
-from cohorts.sentences import Sentence, say
 from cohorts.services import queries
 from cohorts.services.queries import Finding
 

@@ -11,6 +11,7 @@ from django.utils import timezone
 
 from cohorts import access
 from cohorts.errors import NotAllowed, RefusedQuery, UnusableRequest
+from cohorts.language.sentences import say, stored
 from cohorts.models import (
     AssayBatch,
     Assessment,
@@ -23,7 +24,6 @@ from cohorts.models import (
     Upload,
     User,
 )
-from cohorts.sentences import say, stored
 
 Subject = Participant | Sample | Upload | AssayBatch | Assessment | Shipment
 GONE = "The cause is gone; closed by the rule that asked."

@@ -10,11 +10,11 @@ from typing import Final
 from django.db import transaction
 
 from cohorts.errors import UnusableRequest
+from cohorts.language.sentences import say
 from cohorts.models import ExportRequest, Participant, RecordExport, Site, User
 from cohorts.outgoing import fhir, fhir_r4, isa_tab, miabis, mwtab, mztab_m, redcap
 from cohorts.outgoing.assay_records import Unwritable
 from cohorts.outgoing.records import OutSite
-from cohorts.sentences import say
 from cohorts.services import leaving
 
 

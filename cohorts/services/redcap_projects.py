@@ -12,8 +12,8 @@ from cohorts.ingest.child import client as child
 from cohorts.ingest.reading import UnreadableFile
 from cohorts.ingest.redcap_projects import AtTheDoor
 from cohorts.ingest.report import Fault
+from cohorts.language.sentences import say
 from cohorts.models import Site
-from cohorts.sentences import say
 from cohorts.services import dictionaries
 
 KIND = "redcap"

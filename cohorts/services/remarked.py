@@ -12,10 +12,10 @@ from cohorts.errors import NotAllowed, UnusableRequest
 from cohorts.ingest.child import client as child
 from cohorts.ingest.reading import UnreadableFile
 from cohorts.ingest.remarks import as_csv, as_xlsx, rows_with_remarks
+from cohorts.language.sentences import say
+from cohorts.language.told import told
 from cohorts.models import Upload, User
-from cohorts.sentences import say
 from cohorts.services import files
-from cohorts.told import told
 
 FORMATS = {
     "csv": ("text/csv; charset=utf-8", as_csv),

@@ -9,6 +9,7 @@ from django.db import transaction
 
 from cohorts import access, history
 from cohorts.errors import NotAllowed, RefusedHandling
+from cohorts.language.sentences import say
 from cohorts.models import (
     CustodyEvent,
     Receipt,
@@ -19,7 +20,6 @@ from cohorts.models import (
     TemperatureReading,
     User,
 )
-from cohorts.sentences import say
 from cohorts.services import queries
 from cohorts.services.custody import step, usable
 from cohorts.services.queries import Finding

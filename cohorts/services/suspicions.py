@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
+from cohorts.language.sentences import say
 from cohorts.models import AssayBatch, AssayRow, BatchFeature, Query, ReferenceRange, ValueFlag
-from cohorts.sentences import say
 from cohorts.services import queries
 from cohorts.services.queries import Finding
 from cohorts.suspicion import other_unit

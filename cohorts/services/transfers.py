@@ -16,8 +16,8 @@ from django.utils import timezone
 
 from cohorts import access, clock, history
 from cohorts.errors import NotAllowed, UnusableRequest
+from cohorts.language.sentences import say
 from cohorts.models import Change, Consent, Participant, Site, Transfer, User, Withdrawal
-from cohorts.sentences import say
 from cohorts.services.identity import refuse_merged
 from cohorts.services.rules import hold_to_its_rules
 

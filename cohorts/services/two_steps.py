@@ -19,8 +19,8 @@ from cohorts.ingest.encodings import CODECS
 from cohorts.ingest.facts import SiteFacts
 from cohorts.ingest.reading import UnreadableFile
 from cohorts.ingest.report import Fault, Report
+from cohorts.language.sentences import say
 from cohorts.models import Change, Site, Upload, User
-from cohorts.sentences import say
 from cohorts.services import assay_plans, books, corrections, files, uploads
 from cohorts.services import assays as assay_store
 from cohorts.services.assay_plans import AssayPlan

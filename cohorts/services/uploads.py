@@ -20,9 +20,9 @@ from cohorts.ingest.encodings import CODECS, UndecidedEncoding
 from cohorts.ingest.facts import SiteFacts
 from cohorts.ingest.reading import Table, UnreadableFile
 from cohorts.ingest.report import Fault, Report
+from cohorts.language.sentences import say
 from cohorts.models import Change, ColumnMapping, Erasure, Site, Upload, User
 from cohorts.retrying import retried
-from cohorts.sentences import say
 from cohorts.services import assays as assay_store
 from cohorts.services import biobank, books, enrolment, files, phenotyping, redcap_projects
 from cohorts.services.pausing import refuse_paused

@@ -12,6 +12,7 @@ from django.utils.translation import gettext_noop
 
 from cohorts import access, clock, history
 from cohorts.errors import NotAllowed, UnusableRequest
+from cohorts.language.sentences import say
 from cohorts.models import (
     Change,
     Interview,
@@ -23,7 +24,6 @@ from cohorts.models import (
     Withdrawal,
 )
 from cohorts.models.interview import FACTS
-from cohorts.sentences import say
 from cohorts.services import queries
 from cohorts.services.identity import refuse_merged
 from cohorts.services.rules import hold_to_its_rules

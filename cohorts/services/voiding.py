@@ -9,8 +9,8 @@ from django.utils import timezone
 
 from cohorts import access
 from cohorts.errors import NotAllowed, RefusedHandling
+from cohorts.language.sentences import say
 from cohorts.models import AssayBatch, AssayRow, BatchVoid, Change, Site, User
-from cohorts.sentences import say
 from cohorts.services import batch_rules
 
 

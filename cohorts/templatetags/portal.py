@@ -12,10 +12,11 @@ from django.utils.formats import date_format
 from django.utils.translation import gettext
 from django.utils.translation import gettext_noop as _
 
-from cohorts import access, vocabulary
+from cohorts import access
 from cohorts.admin_site import may_enter
+from cohorts.language import vocabulary
+from cohorts.language.told import told
 from cohorts.models import Site, User
-from cohorts.told import told
 
 register = template.Library()
 

@@ -91,7 +91,7 @@ def test_the_matrix_finds_a_hole_that_was_cut_on_purpose(resource, world, monkey
 
 
 def test_the_matrix_finds_a_door_that_never_asks_for_the_role(world, monkeypatch):
-    monkeypatch.setattr("cohorts.api_base.TablePermission.has_permission", lambda *_: True)
+    monkeypatch.setattr("cohorts.api.base.TablePermission.has_permission", lambda *_: True)
     assert leaks_of_reading(Identity("LT", "own"), world)
 
 

@@ -10,10 +10,10 @@ from analysis import change_report
 from analysis.change_report import Side, moved_effects, why_flipped
 from analysis.models import Claim, RunDocument, RunTable, Verdict
 from analysis.plans import AnalysisPlan
-from analysis.pooling import pool
 from analysis.services import changes, release
-from analysis.site_effects import EFFECT_COLUMNS
-from analysis.steps import Anew
+from analysis.steps.pieces import Anew
+from analysis.steps.pooling import pool
+from analysis.steps.site_effects import EFFECT_COLUMNS
 from cohorts.models import Site
 from tests.analysis.conftest import FEATURES, make_site
 from tests.analysis.test_steps import run_now

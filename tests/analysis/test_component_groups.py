@@ -8,9 +8,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from analysis.component_groups import sites_on_components
-from analysis.component_plots import outline
+from analysis.plots.components import outline
 from analysis.services import released_documents
+from analysis.steps.component_groups import sites_on_components
 
 SITES = ["FUK"] * 30 + ["TYO"] * 30 + ["OSL"] * 12 + ["NGO"] * 6
 

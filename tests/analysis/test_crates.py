@@ -16,7 +16,7 @@ from analysis import pipeline
 from analysis.models import Run, RunDocument
 from analysis.services import crates, plan_locks, runs
 from analysis.services.disclosure import HIDDEN
-from analysis.steps import WORK
+from analysis.steps.pieces import WORK
 from tests.factories import user_with
 
 pytestmark = pytest.mark.django_db(transaction=True)

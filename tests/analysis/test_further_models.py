@@ -9,7 +9,6 @@ from rest_framework.test import APIClient
 
 from analysis import plans
 from analysis.frames import LANGUAGE
-from analysis.language_versions import compare_languages, why_not_pooled
 from analysis.models import Run, RunDocument, RunTable, StepResult
 from analysis.services import parts, release, reproduction, results, runs
 from analysis.services.disclosure import HIDDEN
@@ -18,7 +17,8 @@ from analysis.stats.effects import fit_effects
 from analysis.stats.logistic import ElasticNet
 from analysis.stats.moderated import fit_moderated_effects
 from analysis.stats.nested import nested_leave_one_site_out
-from analysis.steps import Anew
+from analysis.steps.language_versions import compare_languages, why_not_pooled
+from analysis.steps.pieces import Anew
 from cohorts.models import Assessment, Change, Instrument, Participant
 from tests.analysis.conftest import FEATURES
 from tests.analysis.test_parts import Helper

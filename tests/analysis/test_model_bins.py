@@ -8,8 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.metrics import roc_auc_score
 
-from analysis.model_bins import calibration_groups, roc_steps, severity_groups
 from analysis.services import released_groups
+from analysis.steps.model_bins import calibration_groups, roc_steps, severity_groups
 
 K = 10
 

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from analysis.packing import canonical, digest_of, leaf_digest, pack, unpack
-from analysis.steps import Leaves
+from analysis.steps.pieces import Leaves
 
 NUMBERS = st.floats(allow_nan=True, allow_infinity=True, width=64)
 PLAIN = st.none() | st.booleans() | st.integers(-(2**63), 2**63 - 1) | NUMBERS | st.text()

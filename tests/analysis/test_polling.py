@@ -12,7 +12,7 @@ from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 from rest_framework.test import APIClient
 
-from analysis import polling
+from analysis.api import polling
 from analysis.models import Plan, Run
 from analysis.services import waiting
 from cohorts.models import ApiToken, Change

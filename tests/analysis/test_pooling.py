@@ -5,10 +5,10 @@ import pandas as pd
 import pytest
 
 from analysis.plans import AnalysisPlan
-from analysis.pooling import pool
-from analysis.site_effects import EFFECT_COLUMNS
 from analysis.stats.errors import UnusableData
-from analysis.steps import Anew
+from analysis.steps.pieces import Anew
+from analysis.steps.pooling import pool
+from analysis.steps.site_effects import EFFECT_COLUMNS
 
 PLAN = AnalysisPlan(case=("hikikomori",), control=("healthy_control",))
 

@@ -8,8 +8,8 @@ import pytest
 
 from analysis.frames import BatchFrame, StudyFrames
 from analysis.plans import AnalysisPlan
-from analysis.prepare import prepare
-from analysis.steps import Anew
+from analysis.steps.pieces import Anew
+from analysis.steps.prepare import prepare
 
 PLAN = AnalysisPlan(
     case=("hikikomori",), control=("healthy_control",), class_scores={"pair": ("a", "b")}

@@ -6,11 +6,11 @@ import pytest
 from rest_framework.test import APIClient
 
 from analysis.models import Run, RunTable
-from analysis.sensitivity_grid import people_of
 from analysis.services import plan_locks, reproduction, results, snapshots
 from analysis.services.disclosure import HIDDEN
 from analysis.services.released_grid import grid_shown
 from analysis.services.released_tables import judge
+from analysis.steps.sensitivity_grid import people_of
 from cohorts.models import Assessment, Instrument, Participant, Sample
 from tests.analysis.test_shipped_plans import QUICK, published, shipped
 from tests.factories import user_with

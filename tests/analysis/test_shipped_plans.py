@@ -9,10 +9,10 @@ from rest_framework.test import APIClient
 
 from analysis import plans
 from analysis.models import Plan, Run, RunTable
-from analysis.one_stage import AT_BOUND, scaled_within_sites
 from analysis.services import reference, release, results, runs
 from analysis.services.disclosure import HIDDEN
 from analysis.services.released_tables import judge, one_stage_shown
+from analysis.steps.one_stage import AT_BOUND, scaled_within_sites
 from cohorts.models import Sample
 from tests.factories import user_with
 

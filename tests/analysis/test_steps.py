@@ -9,11 +9,11 @@ import numpy as np
 import pytest
 from django.db.models.functions import Now
 
-from analysis import left_out_sites
 from analysis.models import Run, RunTable, StepResult
 from analysis.packing import pack, unpack
 from analysis.plans import AnalysisPlan
 from analysis.services import release, reproduction, results, runs, steps
+from analysis.steps import left_out_sites
 from cohorts.models import Change, Participant, Site
 from cohorts.services import consent
 from tests.analysis.conftest import FEATURES, make_site

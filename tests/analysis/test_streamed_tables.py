@@ -13,7 +13,7 @@ import pyarrow as pa
 import pytest
 from django.utils import timezone
 
-from analysis import result_streams
+from analysis.api import result_streams
 from analysis.models import Plan, Run, RunTable
 from analysis.models import results as stored_results
 from analysis.services import release, released_pieces, results, stored_tables

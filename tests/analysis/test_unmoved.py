@@ -11,7 +11,7 @@ from django.test import RequestFactory
 from django.utils import timezone
 from rest_framework.test import APIClient
 
-from analysis import polling, unmoved
+from analysis.api import polling, unmoved
 from analysis.models import Plan, Run
 from cohorts.models import ApiToken, Change, Membership, User
 from tests.factories import StudyFactory, user_with

@@ -12,8 +12,8 @@ from django.core.files.uploadedfile import SimpleUploadedFile
 from django.db import transaction
 from rest_framework.test import APIClient
 
+from cohorts.api.renderers import CsvRenderer, neutralised
 from cohorts.models import ApiToken, Change, Consent, Feature, Participant, Sample, Upload
-from cohorts.renderers import CsvRenderer, neutralised
 from cohorts.services import consent
 from tests.factories import (
     ConsentFactory,

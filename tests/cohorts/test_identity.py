@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 from django.utils import timezone
 
-from analysis.prepare import declared_once
+from analysis.steps.prepare import declared_once
 from cohorts.errors import NotAllowed, UnusableRequest
 from cohorts.models import Participant, Sample, Transfer, Visit
 from cohorts.services import books, consent, erasure, history, identity, transfers, uploads

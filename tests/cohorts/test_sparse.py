@@ -7,7 +7,7 @@ import csv
 import pytest
 from rest_framework.test import APIClient
 
-from cohorts.api_people import ParticipantViewSet
+from cohorts.api.people import ParticipantViewSet
 from cohorts.models import Change
 from tests.factories import ParticipantFactory, SiteFactory, user_with
 

@@ -11,7 +11,7 @@ from rest_framework.test import APIClient
 
 from analysis.models import Plan
 from analysis.services import freshness
-from cohorts import throttling
+from cohorts.api import throttling
 from cohorts.models import ApiToken, Membership, Withdrawal
 from tests.factories import (
     ConsentFactory,

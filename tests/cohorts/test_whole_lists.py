@@ -11,7 +11,7 @@ import pandas as pd
 import pytest
 from rest_framework.test import APIClient
 
-from cohorts import whole_lists
+from cohorts.api import whole_lists
 from cohorts.models import ApiToken, AssayRow, RecordReading, ValueFlag
 from cohorts.models.assay import pack_flags, pack_values
 from cohorts.services import batch_values

@@ -9,9 +9,9 @@ from django.utils import timezone, translation
 from playwright.sync_api import expect
 
 from cohorts.labels import label_text
+from cohorts.language.sentences import say
+from cohorts.language.told import told
 from cohorts.models import Consent, Query, Sample, Shipment
-from cohorts.sentences import say
-from cohorts.told import told
 from tests.factories import user_with
 from tests.portal import shelf
 

@@ -15,9 +15,10 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
-from analysis import figures, run_page
+from analysis import figures
 from analysis.models import Run
-from cohorts import bearer
+from analysis.views import run_page
+from cohorts.api import bearer
 from cohorts.models import ApiToken, Consent, Participant, Upload, Withdrawal
 from tests.factories import (
     SCOPES,

@@ -10,7 +10,7 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import expect
 
-from analysis.plots import without_each
+from analysis.plots.of_run import without_each
 from tests.factories import user_with
 from tests.portal import books
 

@@ -11,8 +11,8 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
-from analysis.enrolment_figure import enrolment_figure, rows_of
 from analysis.models import RunTable
+from analysis.plots.enrolment import enrolment_figure, rows_of
 from cohorts.consent_state import GAPS, in_gap, state_of
 from cohorts.models import (
     ConsentForm,

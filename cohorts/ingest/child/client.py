@@ -23,7 +23,7 @@ from cohorts.ingest.facts import ContextVariable, SiteFacts
 from cohorts.ingest.reading import Table
 from cohorts.ingest.redcap_projects import AtTheDoor
 from cohorts.ingest.workbook import UnreadableFile
-from cohorts.sentences import say
+from cohorts.language.sentences import say
 
 LIMITS = Limits()
 _ROOT = Path(__file__).resolve().parents[3]

@@ -1,0 +1,190 @@
+"""The admin of claims, runs and results: results never change."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+from django.contrib import admin, messages
+from django.db.models import QuerySet
+from django.http import HttpRequest
+from django.urls import reverse
+from django.utils.html import format_html
+from django.utils.translation import gettext
+from django.utils.translation import gettext_lazy as _
+
+from analysis import models
+from analysis.services import freshness, queue
+from analysis.services.staleness import with_staleness
+from cohorts import access
+from cohorts.admin.records import ReferenceAdmin
+from cohorts.admin_site import ScopedAdmin, site
+from cohorts.errors import DomainError
+from cohorts.requests import user_of
+
+if TYPE_CHECKING:
+    from django_stubs_ext import StrOrPromise
+
+
+@admin.register(models.Claim, site=site)
+class ClaimAdmin(ReferenceAdmin):
+    list_display = ["code", "marker", "kind", "matrix", "stratum", "direction", "doi"]
+    list_filter = ["kind", "matrix", "stratum"]
+    search_fields = ["code", "marker"]
+    list_select_related = ["study"]
+
+
+@admin.register(models.Run, site=site)
+class RunAdmin(ScopedAdmin):
+    list_display = [
+        *("short", "plan", "state", "priority", "cause"),
+        *("queued_at", "published_at", "released_at", "stale"),
+    ]
+    actions = ["cancel", "put_first", "put_last", "retry"]
+    list_filter = ["state", "plan__name"]
+    search_fields = ["id", "key"]
+    list_select_related = ["plan"]
+    raw_id_fields = ["snapshot", "same_as", "requested_by"]
+
+    def has_place_permission(self, request: HttpRequest) -> bool:
+        return self._may(request, "U")
+
+    @admin.action(description=_("Cancel the selected runs"), permissions=["place"])
+    def cancel(self, request: HttpRequest, queryset: QuerySet[Any]) -> None:
+        self._each(
+            request,
+            queryset,
+            _("Run %(run)s is cancelled."),
+            lambda run: queue.cancel(run.pk, by=user_of(request)),
+        )
+
+    @admin.action(description=_("Put the selected runs first"), permissions=["place"])
+    def put_first(self, request: HttpRequest, queryset: QuerySet[Any]) -> None:
+        self._place(request, queryset, models.LARGEST_PRIORITY, _("Run %(run)s is put first."))
+
+    @admin.action(description=_("Put the selected runs last"), permissions=["place"])
+    def put_last(self, request: HttpRequest, queryset: QuerySet[Any]) -> None:
+        self._place(request, queryset, -models.LARGEST_PRIORITY, _("Run %(run)s is put last."))
+
+    def has_start_permission(self, request: HttpRequest) -> bool:
+        return self._may(request, "S")
+
+    @admin.action(description=_("Try the selected runs again"), permissions=["start"])
+    def retry(self, request: HttpRequest, queryset: QuerySet[Any]) -> None:
+        def again(run: models.Run) -> None:
+            freshness.ring("analysis.execute", str(queue.retry(run.pk, by=user_of(request)).pk))
+
+        self._each(request, queryset, _("Run %(run)s is asked for again."), again)
+
+    def _place(
+        self, request: HttpRequest, queryset: QuerySet[Any], priority: int, done: StrOrPromise
+    ) -> None:
+        self._each(
+            request,
+            queryset,
+            done,
+            lambda run: queue.prioritise(run.pk, priority=priority, by=user_of(request)),
+        )
+
+    def _each(
+        self,
+        request: HttpRequest,
+        queryset: QuerySet[Any],
+        done: StrOrPromise,
+        act: Callable[[models.Run], object],
+    ) -> None:
+        for run in queryset.order_by("queued_at"):
+            try:
+                act(run)
+            except DomainError as error:
+                self.message_user(request, f"{self.short(run)}: {error.message}", messages.ERROR)
+            else:
+                self.message_user(request, done % {"run": self.short(run)})
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
+        return with_staleness(super().get_queryset(request))
+
+    @admin.display(boolean=True, description=_("stale"))
+    def stale(self, run: Any) -> bool:
+        return bool(run.stale)
+
+    @admin.display(description=_("run"))
+    def short(self, run: models.Run) -> str:
+        return str(run.pk)[:8]
+
+
+@admin.register(models.Snapshot, site=site)
+class SnapshotAdmin(ScopedAdmin):
+    """Its digest and what was left out; the row numbers say who took part and are not shown."""
+
+    fields = ["study", "digest", "change_seen", "taken_at", "left_out"]
+    list_display = ["digest", "study", "change_seen", "taken_at"]
+    list_select_related = ["study"]
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
+        rows = ("participant_ids", "assay_row_ids", "assessment_ids")
+        return super().get_queryset(request).defer(*rows)
+
+
+@admin.register(models.StepResult, site=site)
+class StepResultAdmin(ScopedAdmin):
+    """What was kept and when it was used last; who was in it is not shown."""
+
+    fields = ["study", "kind", "digest", "made_at", "last_used_at"]
+    list_display = ["kind", "digest", "made_at", "last_used_at"]
+    list_filter = ["kind"]
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
+        return super().get_queryset(request).defer("payload", "participant_ids")
+
+
+@admin.register(models.RunPart, site=site)
+class RunPartAdmin(ScopedAdmin):
+    """What workers share of the runs that compute now, and how often it was tried."""
+
+    fields = ["run", "ordinal", "attempts", "lease_until", "failure"]
+    list_display = ["run", "ordinal", "attempts", "lease_until", "failure"]
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
+        return super().get_queryset(request).defer("inputs", "output")
+
+
+class ResultAdmin(ScopedAdmin):
+    """Results pass the disclosure rules on the run's page; here is only that they exist."""
+
+    list_filter = ["name"]
+    list_select_related = ["run__plan"]
+
+    def has_view_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return bool(access.reach(request.user, "unreleased_result"))
+
+    has_module_permission = has_view_permission
+
+    @admin.display(description=_("page"))
+    def page(self, result: Any) -> str:
+        return format_html(
+            '<a href="{}">{}</a>', reverse("run", args=[result.run_id]), gettext("open the page")
+        )
+
+
+@admin.register(models.RunTable, site=site)
+class RunTableAdmin(ResultAdmin):
+    fields = ["run", "name", "n_rows"]
+    list_display = ["run", "name", "n_rows", "page"]
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
+        return super().get_queryset(request).defer("parquet")
+
+
+@admin.register(models.RunDocument, site=site)
+class RunDocumentAdmin(ResultAdmin):
+    fields = ["run", "name", "data"]
+    list_display = ["run", "name", "page"]
+
+
+@admin.register(models.Verdict, site=site)
+class VerdictAdmin(ResultAdmin):
+    list_display = ["claim", "stratum", "verdict", "estimate", "ci_low", "ci_high", "run", "page"]
+    list_filter = ["verdict", "stratum", "claim"]
+    search_fields = ["claim__code", "claim__marker"]
+    list_select_related = ["claim", "run__plan"]

@@ -1,0 +1,1 @@
+"""What the API says of runs, claims and webhooks."""

@@ -1,0 +1,231 @@
+"""From what a site sent to numbers that can be compared: units, detection limits, logarithms.
+
+Pure: frames in, frames and words out. Nothing is left out without a note that says what and why.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from analysis.frames import BatchFrame, StudyFrames
+from analysis.plans import AnalysisPlan
+from analysis.stats.impute import BELOW_LOD, MEASURED, impute
+from analysis.steps.blocks import Block, Note, Prepared
+from analysis.steps.clean_samples import facts_of_samples, without_faulty
+from analysis.steps.pieces import Steps
+from analysis.steps.repeats import declared_once, without_repeats
+from cohorts.language.sentences import say
+
+LOG2_OF = {"raw": 1.0, "log2": 1.0, "ln": 1 / np.log(2), "log10": np.log2(10)}
+
+
+def prepare(frames: StudyFrames, plan: AnalysisPlan, steps: Steps) -> Prepared:
+    """Choose the plan's people, make values comparable, count nobody twice, add class scores."""
+    people, notes = choose_people(frames.people, plan)
+    blocks = []
+    for batches in _by_block(frames.batches).values():
+        block, said = make_block(batches, people, plan)
+        notes += said
+        if block is not None:
+            blocks.append(block)
+    people, blocks, said = declared_once(people, blocks)
+    notes += said
+    people, blocks, said = without_repeats(people, blocks, steps)
+    scored = [with_class_scores(block, plan.class_scores) for block in blocks]
+    return Prepared(people=people, blocks=tuple(scored), notes=tuple(notes + said))
+
+
+def choose_people(people: pd.DataFrame, plan: AnalysisPlan) -> tuple[pd.DataFrame, list[Note]]:
+    """The plan's cases (1) and controls (0); others are counted by site and reason."""
+    chosen = people.copy()
+    chosen["case"] = np.nan
+    chosen.loc[chosen["group"].isin(plan.case), "case"] = 1.0
+    chosen.loc[chosen["group"].isin(plan.control), "case"] = 0.0
+    reasons = pd.Series("", index=chosen.index, dtype=str)
+    reasons[chosen["case"].isna()] = (
+        "group " + chosen["group"].astype(str) + " is in neither arm of the plan"
+    )
+    if plan.drug_free_only:
+        taking = chosen["drug_free"].ne(True) & (reasons == "")
+        reasons[taking] = say("not recorded as drug-free, which the plan asks for")
+    if plan.only_sex:
+        other = chosen["sex"].ne(plan.only_sex) & (reasons == "")
+        reasons[other] = f"not recorded as {plan.only_sex}, which the plan asks for"
+    counts = Counter(zip(chosen["site"], reasons, strict=True))
+    notes = [Note(site, "participants", n, why) for (site, why), n in sorted(counts.items()) if why]
+    return chosen[reasons == ""], notes
+
+
+def _by_block(batches: Iterable[BatchFrame]) -> dict[tuple[str, str, str, str], list[BatchFrame]]:
+    found: dict[tuple[str, str, str, str], list[BatchFrame]] = {}
+    for batch in batches:
+        key = (batch.site, batch.platform, batch.matrix, _scale_name(batch.scale))
+        found.setdefault(key, []).append(batch)
+    return found
+
+
+def _scale_name(scale: str) -> str:
+    return "standardised" if scale == "standardised" else "log2"
+
+
+def make_block(
+    batches: list[BatchFrame], people: pd.DataFrame, plan: AnalysisPlan
+) -> tuple[Block | None, list[Note]]:
+    """Stack a platform's batches at one site; a person measured again counts the first time."""
+    first, site = batches[0], batches[0].site
+    notes: list[Note] = []
+    if plan.handling_clean:
+        batches, notes = without_faulty(batches, set(people.index))
+    parts = [_comparable(batch, plan) for batch in batches]
+    values = pd.concat([part.values for part in parts])
+    chosen = values.index.isin(people.index)
+    again = values.index.duplicated() & chosen
+    keep = chosen & ~values.index.duplicated()
+    if again.any():
+        again_words = say("measured again on this platform; the earliest sample counts")
+        notes.append(Note(site, "samples", int(again.sum()), again_words))
+    if not keep.any():
+        return None, notes
+    below = pd.concat([part.below for part in parts]).reindex(columns=values.columns)[keep]
+    raw = pd.concat([part.raw for part in parts]).reindex(columns=values.columns)[keep]
+    values = values[keep]
+    detected = 1 - (below.fillna(0.0).astype(bool) | values.isna()).mean()
+    rare = detected < plan.min_detected
+    if rare.any():
+        why = f"detected in under {plan.min_detected:.0%} of the site's people on {first.platform}"
+        notes.append(Note(site, "features", int(rare.sum()), why))
+    kept = values.columns[~rare]
+    sources = (
+        pd.concat([batch.columns for batch in batches])
+        .drop_duplicates("feature")
+        .set_index("feature")
+    )
+    block = Block(
+        site=site,
+        platform=first.platform,
+        matrix=first.matrix,
+        scale=_scale_name(first.scale),
+        values=values[kept],
+        raw=raw[kept],
+        batch=pd.concat([part.batch for part in parts])[keep],
+        sources=sources.loc[kept],
+        n_below_lod=below[kept].sum().astype(int),
+        spin_delay_hours=pd.concat([part.delay for part in parts])[keep],
+        samples=pd.concat([part.samples for part in parts])[keep],
+    )
+    return block, notes + _scale_notes(batches)
+
+
+def _scale_notes(batches: list[BatchFrame]) -> list[Note]:
+    scales = sorted({batch.scale for batch in batches} - {"raw"})
+    return [
+        Note(
+            batches[0].site,
+            "samples",
+            sum(len(batch.rows) for batch in batches if batch.scale == scale),
+            f"sent on the {scale} scale: no second logarithm, no unit conversion"
+            + ("; effects in SD as sent" if scale == "standardised" else ""),
+        )
+        for scale in scales
+    ]
+
+
+@dataclass(frozen=True)
+class _Part:
+    """One batch, rows indexed by participant."""
+
+    values: pd.DataFrame
+    raw: pd.DataFrame
+    below: pd.DataFrame
+    batch: pd.Series
+    delay: pd.Series
+    samples: pd.DataFrame
+
+
+def _comparable(batch: BatchFrame, plan: AnalysisPlan) -> _Part:
+    """Convert units, fill below detection, take the logarithm; what is missing stays NaN."""
+    raw, flags, limits = _in_canonical_unit(batch)
+    if batch.scale == "raw":
+        # A measured zero has no logarithm and means what "below detection" means.
+        flags = np.where((flags == MEASURED) & (raw == 0), BELOW_LOD, flags).astype(np.uint8)
+        raw = np.where((flags == BELOW_LOD) & (raw == 0), np.nan, raw)
+        values = np.log2(_filled(raw, flags, limits, plan))
+    else:
+        values = _filled_on_log_scale(raw, flags, batch.scale)
+    people = pd.Index(batch.rows["participant_id"], name="participant_id")
+    names = batch.columns["feature"].to_numpy()
+    below = pd.DataFrame((flags == BELOW_LOD).astype(float), index=people, columns=names)
+    return _Part(
+        values=pd.DataFrame(values, index=people, columns=names),
+        raw=pd.DataFrame(np.where(flags == MEASURED, raw, np.nan), index=people, columns=names),
+        below=below,
+        batch=pd.Series(f"batch {batch.batch_id}", index=people),
+        delay=pd.Series(batch.rows["spin_delay_hours"].to_numpy(), index=people),
+        samples=facts_of_samples(batch, people) if plan.sensitivity else pd.DataFrame(index=people),
+    )
+
+
+def _filled(
+    raw: NDArray[np.float64],
+    flags: NDArray[np.uint8],
+    limits: NDArray[np.float64],
+    plan: AnalysisPlan,
+) -> NDArray[np.float64]:
+    """Each batch draws from the plan's seed anew, so that no batch changes another's values."""
+    rng = np.random.default_rng(plan.seed)
+    return impute(raw, flags, limits, method=plan.below_lod, rng=rng).values
+
+
+def _in_canonical_unit(
+    batch: BatchFrame,
+) -> tuple[NDArray[np.float64], NDArray[np.uint8], NDArray[np.float64]]:
+    factor = batch.columns["factor"].to_numpy(dtype=float)
+    factor = np.where(np.isnan(factor) | (batch.scale != "raw"), 1.0, factor)
+    return batch.values * factor, batch.flags, batch.columns["lod"].to_numpy(dtype=float) * factor
+
+
+def _filled_on_log_scale(
+    sent: NDArray[np.float64], flags: NDArray[np.uint8], scale: str
+) -> NDArray[np.float64]:
+    """Log2, or standardised as sent; below detection is half the smallest value (one log2 unit)."""
+    values: NDArray[np.float64] = np.where(flags == MEASURED, sent, np.nan) * LOG2_OF.get(
+        scale, 1.0
+    )
+    if (flags == BELOW_LOD).any():
+        smallest = np.where(np.isnan(values), np.inf, values).min(axis=0)
+        smallest[np.isinf(smallest)] = np.nan
+        drop = 0.0 if scale == "standardised" else 1.0
+        return np.where(flags == BELOW_LOD, smallest - drop, values)
+    return values
+
+
+def with_class_scores(block: Block, classes: Mapping[str, tuple[str, ...]]) -> Block:
+    """Add each class as a feature: the mean of its members' z scores within the site.
+
+    A person needs half of the members that the site measures; a site needs two of them.
+    """
+    values, sources = block.values, block.sources
+    for name, members in classes.items():
+        there = [member for member in members if member in values.columns]
+        if len(there) < 2:
+            continue
+        z = (values[there] - values[there].mean()) / values[there].std(ddof=1)
+        score = z.mean(axis=1).where(z.notna().sum(axis=1) >= len(there) / 2)
+        values = values.assign(**{name: score})
+        sources = pd.concat(
+            [
+                sources,
+                pd.DataFrame(
+                    {"source_name": " + ".join(there), "hmdb": "", "unit": "SD"}, index=[name]
+                ),
+            ]
+        )
+    added = [name for name in values.columns if name not in block.n_below_lod.index]
+    below = pd.concat([block.n_below_lod, pd.Series(0, index=added, dtype=int)])
+    return replace(block, values=values, sources=sources, n_below_lod=below)

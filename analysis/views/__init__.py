@@ -1,0 +1,1 @@
+"""The portal's pages of runs, claims, sites and batches."""

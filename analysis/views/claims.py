@@ -1,0 +1,33 @@
+"""The page of one claim: what was published, and what each run said of it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.contrib.auth.decorators import login_required
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import get_object_or_404, render
+from django.views.decorators.cache import never_cache
+
+from analysis.models import Claim
+from analysis.services import histories
+from analysis.views import run_page
+from cohorts.requests import user_of
+
+
+@never_cache
+@login_required
+def claim(request: HttpRequest, code: str) -> HttpResponse:
+    """One claim with its verdict history, past the disclosure rules."""
+    user = user_of(request)
+    one = get_object_or_404(Claim.objects.visible_to(user), code=code)
+    rows = histories.history_for(one, user)
+    context: dict[str, Any] = {
+        "claim": one,
+        "statement": run_page.statement_of(one),
+        "where": run_page.STRATUM_WORDS.get(one.stratum, one.stratum),
+        "others": [run_page.STRATUM_WORDS.get(name, name) for name in one.other_readings],
+        "histories": run_page.histories_of(rows),
+        "at_most": histories.AT_MOST,
+    }
+    return render(request, "analysis/claim.html", context)

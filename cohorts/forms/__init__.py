@@ -1,0 +1,1 @@
+"""What the portal's pages ask, and the words in which they refuse."""

@@ -1,0 +1,146 @@
+"""The form on which a consent that was recorded wrongly is put right."""
+
+from __future__ import annotations
+
+from datetime import date, timedelta
+from typing import Any
+
+from django import forms
+from django.utils import timezone
+from django.utils.translation import gettext_lazy as _
+
+from cohorts import models
+from cohorts.forms.base import PlainForm
+from cohorts.forms.people import correction_reason_field, day_field
+from cohorts.language.vocabulary import WORDS
+from cohorts.models import Consent, Site, Withdrawal
+from cohorts.models.consent import SCOPES
+
+
+class ConsentCorrectionForm(PlainForm):
+    """What is recorded of a consent, to be overwritten by what the paper says."""
+
+    form = forms.ModelChoiceField(
+        models.ConsentForm.objects.none(),
+        label=_("Signed form"),
+        required=False,
+        empty_label=_("not listed: say on what basis below"),
+    )
+    signed_on = day_field(_("Signed on"))
+    basis = forms.CharField(
+        label=_("Basis"),
+        required=False,
+        max_length=200,
+        help_text=_("Only where no form of the list was signed: why the data may be used."),
+    )
+    scopes = forms.MultipleChoiceField(
+        label=_("What the participant agreed to"),
+        choices=[(scope, _(WORDS[scope])) for scope in SCOPES],
+        widget=forms.CheckboxSelectMultiple(attrs={"class": "form-check-input"}),
+        required=False,
+    )
+    reason = correction_reason_field()
+    version = forms.IntegerField(widget=forms.HiddenInput)
+
+    def __init__(self, *args: Any, consent: Consent, **kwargs: Any) -> None:
+        kwargs["initial"] = {
+            "form": consent.form_id,
+            "signed_on": consent.signed_on,
+            "basis": consent.basis,
+            "scopes": consent.scopes,
+            "version": consent.version,
+        }
+        super().__init__(*args, **kwargs)
+        self.consent = consent
+        offered = self.fields["form"]
+        assert isinstance(offered, forms.ModelChoiceField)  # noqa: S101 - declared above
+        site = consent.participant.site_id
+        offered.queryset = models.ConsentForm.objects.filter(site=site).select_related("site")
+
+    @property
+    def changes(self) -> dict[str, Any]:
+        """Of the valid form, what differs from the record."""
+        said, now = self.cleaned_data, self.consent
+        found: dict[str, Any] = {}
+        if said["form"] != now.form:
+            found["form_version"] = said["form"].version if said["form"] else ""
+            found["form_language"] = said["form"].language if said["form"] else ""
+        for name in ("signed_on", "basis"):
+            if said[name] != getattr(now, name):
+                found[name] = said[name]
+        if set(said["scopes"]) != set(now.scopes):
+            found["scopes"] = said["scopes"]
+        return found
+
+
+class ConsentForm(PlainForm):
+    """A consent as signed, for somebody who is enrolled already."""
+
+    participant = forms.CharField(
+        label=_("Participant"), max_length=64, help_text=_("The study code, such as FUK-014.")
+    )
+    form = forms.ModelChoiceField(
+        models.ConsentForm.objects.none(),
+        label=_("Signed form"),
+        required=False,
+        empty_label=_("not listed: say on what basis below"),
+    )
+    basis = forms.CharField(
+        label=_("Basis"),
+        required=False,
+        max_length=200,
+        help_text=_("Only where no form of the list was signed: why the data may be used."),
+    )
+    signed_on = forms.DateField(
+        label=_("Signed on"),
+        widget=forms.DateInput(attrs={"type": "date"}, format="%Y-%m-%d"),
+        error_messages={"invalid": _("Not a date; write YYYY-MM-DD.")},
+    )
+    scopes = forms.MultipleChoiceField(
+        label=_("What the participant agreed to"),
+        choices=[(scope, _(WORDS[scope])) for scope in SCOPES],
+        widget=forms.CheckboxSelectMultiple(attrs={"class": "form-check-input"}),
+    )
+
+    def __init__(self, *args: Any, site: Site, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        field = self.fields["form"]
+        assert isinstance(field, forms.ModelChoiceField)  # noqa: S101 - declared above
+        field.queryset = models.ConsentForm.objects.filter(site=site)
+
+    def clean_signed_on(self) -> date:
+        """Nobody has signed tomorrow."""
+        signed: date = self.cleaned_data["signed_on"]
+        if signed > timezone.localdate() + timedelta(days=1):
+            raise forms.ValidationError(_("This day is still to come: check the date."))
+        return signed
+
+
+class WithdrawalForm(PlainForm):
+    """A participant's wish to stop, as told to the nurse."""
+
+    participant = forms.CharField(
+        label=_("Participant"), max_length=64, help_text=_("The study code, such as FUK-014.")
+    )
+    level = forms.TypedChoiceField(
+        label=_("What the participant no longer wants"),
+        coerce=int,
+        choices=[
+            (Withdrawal.Level.NO_CONTACT, _("No contact; what is there may be used")),
+            (Withdrawal.Level.NO_FURTHER_DATA, _("No further data; what is there may be used")),
+            (Withdrawal.Level.NO_FURTHER_USE, _("No further use in any new analysis")),
+            (Withdrawal.Level.ERASE, _("Erase what is there (a second person approves)")),
+        ],
+        widget=forms.RadioSelect(attrs={"class": "form-check-input"}),
+    )
+    destroy_samples = forms.BooleanField(
+        label=_("Destroy the tubes too (no further use, as the participant asked)"),
+        required=False,
+        widget=forms.CheckboxInput(attrs={"class": "form-check-input"}),
+    )
+    note = forms.CharField(
+        label=_("Note"),
+        required=False,
+        max_length=500,
+        help_text=_("How you were told. No names, addresses or telephone numbers."),
+    )

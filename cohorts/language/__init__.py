@@ -1,0 +1,1 @@
+"""What people read, in the language of who reads it."""

@@ -1,0 +1,1 @@
+"""The portal's pages of people, samples, tables and accounts."""

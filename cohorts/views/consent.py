@@ -1,0 +1,127 @@
+"""Pages on which a coordinator records what a participant agreed to, or took back."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from django import forms
+from django.contrib.auth.decorators import login_required
+from django.core.exceptions import PermissionDenied
+from django.core.paginator import Paginator
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect, render
+from django.utils.formats import date_format
+from django.utils.translation import gettext as _
+
+from cohorts import access, clock
+from cohorts.forms.consent import ConsentForm, WithdrawalForm
+from cohorts.models import Participant, Site, User, Withdrawal
+from cohorts.requests import site_of, user_of
+from cohorts.services import consent as service
+from cohorts.services import erasure
+from cohorts.services import renewals as renewing
+from cohorts.views.base import PAGE, carried_out
+
+
+@login_required
+def consent(request: HttpRequest, code: str) -> HttpResponse:
+    """Record a signed consent; it replaces what was granted before, and a withdrawal."""
+    here, user = _allowed(request, code, "consent")
+    form = ConsentForm(
+        request.POST or None, site=here, initial={"participant": request.GET.get("participant")}
+    )
+
+    def record(person: Participant) -> str:
+        said = form.cleaned_data
+        done = service.record_consent(
+            person.pk,
+            form=said["form"],
+            basis=said["basis"],
+            signed_on=said["signed_on"],
+            scopes=said["scopes"],
+            by=user,
+        )
+        return _("Recorded for %(person)s: the consent signed on %(signed_on)s.") % {
+            "person": person.code,
+            "signed_on": date_format(done.signed_on),
+        }
+
+    return _recorded(request, here, form, record) or render(
+        request, "cohorts/consent.html", {"site": here, "form": form}, status=_status(form)
+    )
+
+
+@login_required
+def withdrawal(request: HttpRequest, code: str) -> HttpResponse:
+    """Record what a participant no longer wants; in force at once."""
+    here, user = _allowed(request, code, "withdrawal")
+    form = WithdrawalForm(request.POST or None)
+
+    def record(person: Participant) -> str:
+        said = form.cleaned_data
+        if said["level"] == Withdrawal.Level.ERASE:
+            erasure.request(person.pk, by=user, note=said["note"])
+            return _(
+                "Recorded for %(person)s: erase. Every use stops now; the removal waits "
+                "for the approval of a data manager."
+            ) % {"person": person.code}
+        done = service.withdraw(
+            person.pk,
+            level=said["level"],
+            by=user,
+            note=said["note"],
+            destroy_samples=said["destroy_samples"],
+        )
+        return _("Recorded for %(person)s: %(level)s, in force now.") % {
+            "person": person.code,
+            "level": done.get_level_display(),
+        }
+
+    return _recorded(request, here, form, record) or render(
+        request, "cohorts/withdrawal.html", {"site": here, "form": form}, status=_status(form)
+    )
+
+
+@login_required
+def renewals(request: HttpRequest, code: str) -> HttpResponse:
+    """Whom to ask for a new consent."""
+    here, user = site_of(request, code), user_of(request)
+    if not access.may(user, "consent", "R", here.pk):
+        raise PermissionDenied
+    today = clock.today()
+    ending = renewing.ending(user, today, site=here.code)
+    page = Paginator(ending, PAGE).get_page(request.GET.get("page"))
+    context = {
+        "site": here,
+        "page": page,
+        "rows": [renewing.told(consent, today) for consent in page],
+        "may_record_consent": access.may(user, "consent", "C", here.pk),
+    }
+    return render(request, "cohorts/renewals.html", context)
+
+
+def _allowed(request: HttpRequest, code: str, resource: str) -> tuple[Site, User]:
+    here, user = site_of(request, code), user_of(request)
+    if not access.may(user, resource, "C", here.pk):
+        raise PermissionDenied
+    return here, user
+
+
+def _recorded(
+    request: HttpRequest, here: Site, form: forms.Form, record: Callable[[Participant], str]
+) -> HttpResponse | None:
+    """Carry out a valid form for the participant it names; None where it must be shown again."""
+    if request.method != "POST" or not form.is_valid():
+        return None
+    code = form.cleaned_data["participant"].strip()
+    person = Participant.objects.visible_to(request.user).filter(site=here, code=code).first()
+    if person is None:
+        form.add_error("participant", _("This site has no participant with that code: check it."))
+        return None
+    if carried_out(request, form, lambda: record(person)):
+        return redirect("site", here.code)
+    return None
+
+
+def _status(form: forms.Form) -> int:
+    return 422 if form.errors else 200

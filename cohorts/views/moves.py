@@ -1,0 +1,116 @@
+"""Pages on which a person's records are merged, or moved to another site and taken over there."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+
+from django import forms
+from django.contrib import messages
+from django.contrib.auth.decorators import login_required
+from django.core.exceptions import PermissionDenied
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import get_object_or_404, redirect, render
+from django.utils.translation import gettext as _
+
+from cohorts import access
+from cohorts.errors import DomainError, UnusableRequest
+from cohorts.forms.people import MergeForm, MoveForm, TakeOverForm
+from cohorts.language.sentences import say
+from cohorts.models import Participant, Site, Transfer
+from cohorts.requests import user_of
+from cohorts.services import identity, transfers
+from cohorts.views.people import person_of
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What a page asks, in words."""
+
+    title: str
+    words: str
+    button: str
+
+
+def _page(
+    request: HttpRequest, site: Site, asked: Asked, form: forms.Form, act: Callable[[], Participant]
+) -> HttpResponse:
+    """Show a form, or do what it asks and show the participant; a refusal is shown in the form."""
+    if request.method == "POST" and form.is_valid():
+        try:
+            person = act()
+        except DomainError as error:
+            form.add_error(None, error.message)
+        else:
+            messages.success(request, _("Done: %(title)s.") % {"title": asked.title})
+            return redirect("person", person.pk)
+    context = {"site": site, "form": form, **asdict(asked)}
+    return render(request, "cohorts/ask.html", context, status=422 if form.errors else 200)
+
+
+@login_required
+def merge(request: HttpRequest, participant_id: int) -> HttpResponse:
+    """Keep a second record of the same person under this one."""
+    kept, user = person_of(request, participant_id), user_of(request)
+    if not access.may(user, "participant", "U", kept.site_id):
+        raise PermissionDenied
+    form = MergeForm(request.POST or None)
+
+    def act() -> Participant:
+        said = form.cleaned_data
+        known = Participant.objects.visible_to(user).filter(site=kept.site, code=said["other"])
+        other = known.first()
+        if other is None:
+            raise UnusableRequest(say("This site has no participant with that code: check it."))
+        return identity.merge(kept.pk, other.pk, reason=said["reason"], by=user)
+
+    words = _(
+        "Visits, samples, questionnaires, consents and withdrawals of the second "
+        "record move to this one. The strictest wish holds."
+    )
+    asked = Asked(
+        _("Merge a second record into %(kept)s") % {"kept": kept.code}, words, _("Merge them")
+    )
+    return _page(request, kept.site, asked, form, act)
+
+
+@login_required
+def offer(request: HttpRequest, participant_id: int) -> HttpResponse:
+    """Offer a participant to another site."""
+    person, user = person_of(request, participant_id), user_of(request)
+    if not access.may(user, "transfer", "C", person.site_id):
+        raise PermissionDenied
+    form = MoveForm(request.POST or None)
+
+    def act() -> Participant:
+        transfers.offer(person.pk, **form.cleaned_data, by=user)
+        return person
+
+    words = _(
+        "The other site takes the person over under a code of its own, and asks "
+        "for a consent of its own. What was collected here stays here, with its "
+        "consent."
+    )
+    asked = Asked(_("Move %(person)s to another site") % {"person": person.code}, words, _("Offer"))
+    return _page(request, person.site, asked, form, act)
+
+
+@login_required
+def take_over(request: HttpRequest, transfer_id: int) -> HttpResponse:
+    """Take over a participant who comes from another site."""
+    user = user_of(request)
+    seen = Transfer.objects.visible_to(user).select_related("participant__site", "to_site")
+    transfer = get_object_or_404(seen, pk=transfer_id)
+    if not access.may(user, "transfer", "U", transfer.to_site_id):
+        raise PermissionDenied
+    form = TakeOverForm(request.POST or None)
+
+    def act() -> Participant:
+        return transfers.accept(transfer.pk, **form.cleaned_data, by=user)
+
+    coming = f"{transfer.participant.site.code} {transfer.participant.code}"
+    words = _(
+        "Enrolled here under your code; record a consent on your own form before samples come."
+    )
+    asked = Asked(_("Take over %(coming)s") % {"coming": coming}, words, _("Take over"))
+    return _page(request, transfer.to_site, asked, form, act)

@@ -1,0 +1,126 @@
+"""Pages of a site's participants: found by code, shown with what was before, corrected."""
+
+from __future__ import annotations
+
+from django.contrib import messages
+from django.contrib.auth.decorators import login_required
+from django.core.exceptions import PermissionDenied
+from django.core.paginator import Paginator
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import get_object_or_404, redirect, render
+from django.utils.translation import gettext as _
+
+from cohorts import access, clock
+from cohorts.consent_state import GAPS, in_gap
+from cohorts.errors import DomainError
+from cohorts.forms.people import CorrectionForm
+from cohorts.models import (
+    Assessment,
+    Consent,
+    Instrument,
+    Interview,
+    Participant,
+    Transfer,
+    Visit,
+    Withdrawal,
+)
+from cohorts.requests import site_of, user_of, zone_of
+from cohorts.services import enrolment, history, measured, visits
+from cohorts.views.base import PAGE
+
+
+@login_required
+def people(request: HttpRequest, code: str) -> HttpResponse:
+    """The site's participants; ``?q=`` finds codes that begin so, ``?consent=`` those of a gap."""
+    here, user = site_of(request, code), user_of(request)
+    if not access.may(user, "participant", "R", here.pk):
+        raise PermissionDenied
+    asked = request.GET.get("q", "").strip()
+    found = Participant.objects.visible_to(user).filter(site=here, code__istartswith=asked)
+    gap = request.GET.get("consent", "")
+    if gap in GAPS and access.may(user, "consent", "R", here.pk):
+        found = in_gap(found, gap, here, clock.today())
+    page = Paginator(found.order_by("code"), PAGE).get_page(request.GET.get("page"))
+    coming = Transfer.objects.visible_to(user).open().filter(to_site=here)
+    context = {
+        "site": here,
+        "page": page,
+        "asked": asked,
+        "gap": gap if gap in GAPS else "",
+        "coming": coming,
+        "may_record_consent": access.may(user, "consent", "C", here.pk),
+    }
+    return render(request, "cohorts/people.html", context)
+
+
+def person_of(request: HttpRequest, participant_id: int) -> Participant:
+    """The participant, or the same 404 for nobody and for somebody of another site."""
+    found: Participant = get_object_or_404(
+        Participant.objects.visible_to(request.user).select_related("site__study"),
+        pk=participant_id,
+    )
+    return found
+
+
+@login_required
+def person(request: HttpRequest, participant_id: int) -> HttpResponse:
+    """What is recorded of one participant, and what was."""
+    one, user = person_of(request, participant_id), user_of(request)
+    context = {
+        "person": one,
+        "site": one.site,
+        "zone": zone_of(one.site),
+        "consents": Consent.objects.visible_to(user).filter(participant=one).select_related("form"),
+        "withdrawals": Withdrawal.objects.visible_to(user).filter(participant=one),
+        "visits": Visit.objects.visible_to(user).filter(participant=one),
+        "assessments": Assessment.objects.visible_to(user)
+        .filter(participant=one)
+        .select_related("instrument"),
+        "planned": visits.planned_of(one),
+        "interviews": Interview.objects.visible_to(user).filter(participant=one),
+        "past": history.past_of(one),
+        "may_move": access.may(user, "transfer", "C", one.site_id),
+        "others": Participant.objects.visible_to(user)
+        .filter(person=one.person, person__isnull=False)
+        .exclude(pk=one.pk)
+        .select_related("site"),
+        "may_correct": access.may(user, "participant", "U", one.site_id),
+        "may_type_in": access.may(user, "assessment", "C", one.site_id)
+        and not one.merged_into_id
+        and not one.left_on,
+        "scales": Instrument.objects.filter(n_items__isnull=False),
+        "may_record_consent": access.may(user, "consent", "C", one.site_id),
+        "may_correct_consent": access.may(user, "consent", "U", one.site_id),
+        "may_read_values": access.may(user, "row_values", "R", one.site_id),
+        "values": [each for each in measured.of_person(one, user=user) if each.bounds],
+    }
+    return render(request, "cohorts/person.html", context)
+
+
+@login_required
+def correct(request: HttpRequest, participant_id: int) -> HttpResponse:
+    """Correct a participant, with the reason."""
+    one, user = person_of(request, participant_id), user_of(request)
+    if not access.may(user, "participant", "U", one.site_id):
+        raise PermissionDenied
+    form = CorrectionForm(request.POST or None, person=one)
+    if request.method == "POST" and form.is_valid():
+        try:
+            done = enrolment.correct(
+                one.pk,
+                form.changes,
+                reason=form.cleaned_data["reason"],
+                by=user,
+                version=form.cleaned_data["version"],
+            )
+        except DomainError as error:
+            form.add_error(None, error.message)
+        else:
+            messages.success(
+                request,
+                _("%(done)s is corrected: this is version %(version)s.")
+                % {"done": done.code, "version": done.version},
+            )
+            return redirect("person", done.pk)
+    context = {"person": one, "site": one.site, "form": form}
+    return render(request, "cohorts/correct.html", context, status=422 if form.errors else 200)

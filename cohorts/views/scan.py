@@ -1,0 +1,126 @@
+"""The scanner's page: one field, a list of the tubes that were read, one action for all of them.
+
+The list travels in the page itself, so a scanner that types and presses Enter needs no script.
+"""
+
+from __future__ import annotations
+
+from urllib.parse import urlencode
+
+from django.contrib import messages
+from django.contrib.auth.decorators import login_required
+from django.core.exceptions import PermissionDenied
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect, render
+from django.urls import reverse
+from django.utils.translation import gettext as _
+
+from cohorts import access, scanning
+from cohorts.errors import DomainError, RefusedHandling
+from cohorts.labels import MisreadCode
+from cohorts.language.sentences import say
+from cohorts.models import Box, Site, User
+from cohorts.requests import site_of, user_of
+from cohorts.scanning import ScannedTube
+from cohorts.services import bench
+
+
+@login_required
+def scan(request: HttpRequest, code: str) -> HttpResponse:
+    """Take in one more tube, drop one, or do something with all of them."""
+    here, user = site_of(request, code), user_of(request)
+    if not access.may(user, "sample", "U", here.pk):
+        raise PermissionDenied
+    said, fault, fresh = request.POST, "", ""
+    tubes = scanning.tubes_of(said.getlist("tube")[: scanning.MOST], here, user)
+    if dropped := said.get("drop"):
+        tubes.pop(dropped, None)
+    elif verb := said.get("do"):
+        try:
+            return _done(request, here, user, verb, list(tubes.values()))
+        except DomainError as error:
+            fault = error.message
+    elif text := said.get("scan", "").strip():
+        try:
+            fresh = scanning.read(text, list(tubes), here, user)
+        except MisreadCode as error:
+            fault = str(error)
+        except DomainError as error:
+            fault = error.message
+        else:
+            tubes |= scanning.tubes_of([fresh], here, user)
+    context = {
+        "site": here,
+        "tubes": list(tubes.values())[::-1],  # the last one read is on top
+        "fresh": fresh,
+        "fault": fault,
+        "boxes": Box.objects.visible_to(user).filter(site=here),
+        "box": said.get("box", ""),
+        "may_ship": access.may(user, "shipment", "C", here.pk),
+    }
+    return render(request, "cohorts/scan.html", context, status=422 if fault else 200)
+
+
+def _done(
+    request: HttpRequest, here: Site, user: User, verb: str, tubes: list[ScannedTube]
+) -> HttpResponse:
+    """Carry out, and begin a new list; what needs more words goes on to its own form."""
+    if verb == "receive":
+        return redirect(_receipt_of(tubes))
+    codes = _own_codes(here, tubes)
+    if verb == "thaw":
+        n = bench.thaw_all(here, codes, by=user)
+        messages.success(request, _("%(n)s tubes were thawed.") % {"n": n})
+    elif verb == "box":
+        box = request.POST.get("box", "").strip()
+        where = bench.box_all(here, codes, box_code=box, by=user)
+        messages.success(
+            request, _("%(n)s tubes lie in %(where)s.") % {"n": len(codes), "where": where}
+        )
+    elif verb == "ship":
+        return redirect(_with("shipments", here, "samples", ["\n".join(codes)]))
+    elif verb == "labels":
+        return redirect(_with("labels", here, "sample", codes))
+    return redirect("scan", here.code)
+
+
+def _with(page: str, here: Site, field: str, values: list[str]) -> str:
+    return f"{reverse(page, args=[here.code])}?{urlencode({field: values}, doseq=True)}"
+
+
+def _own_codes(here: Site, tubes: list[ScannedTube]) -> list[str]:
+    if coming := next((tube for tube in tubes if tube.shipment is not None), None):
+        raise RefusedHandling(
+            say(
+                "%(tube)s is on its way here: receive it first, or take it out of the list.",
+                tube=coming.name,
+            )
+        )
+    return [tube.code for tube in tubes]
+
+
+def _receipt_of(tubes: list[ScannedTube]) -> str:
+    """The form of the one shipment that all of these tubes came with, filled in."""
+    if not tubes:
+        raise RefusedHandling(say("No tube is in the list: scan one."))
+    if strange := next((tube for tube in tubes if tube.shipment is None), None):
+        raise RefusedHandling(
+            say(
+                "%(tube)s is on no shipment that is on its way here: take it out of the list.",
+                tube=strange.name,
+            )
+        )
+    first = tubes[0]
+    if other := next((tube for tube in tubes if tube.shipment != first.shipment), None):
+        raise RefusedHandling(
+            say(
+                "%(tube)s came with shipment %(shipment)s, %(first)s with %(first_shipment)s: "
+                "receive one shipment at a time.",
+                tube=other.name,
+                shipment=other.shipment,
+                first=first.name,
+                first_shipment=first.shipment,
+            )
+        )
+    words = urlencode({"tubes": "\n".join(tube.code for tube in tubes)})
+    return f"{reverse('shipment', args=[first.shipment])}?{words}"
