@@ -141,7 +141,7 @@ def _axis(scale: Scale, bottom: float) -> SafeString:
         '<line class="axis" x1="{0}" x2="{0}" y1="{1}" y2="{2}"/>'
         '<text class="soft" x="{0}" y="{3}" text-anchor="middle">{4}</text>',
         (
-            (scale.x(value), bottom, bottom + 5, bottom + 18, _tick(value))
+            (scale.x(value), bottom, bottom + 5, bottom + 18, tick(value))
             for value in scale.ticks()
         ),
     )
@@ -233,7 +233,7 @@ def _words(row: ForestRow, y: float, weight: str) -> SafeString:
     )
 
 
-def _tick(value: float) -> str:
+def tick(value: float) -> str:
     return "0" if abs(value) < 1e-9 else in_locale(f"{value:g}".replace("-", "−"))
 
 

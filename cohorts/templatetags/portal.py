@@ -72,6 +72,12 @@ def word(state: str) -> dict[str, str]:
     return {"tone": tone, "icon": f"icons/{icon}.svg", "text": gettext(text)}
 
 
+@register.filter
+def tone(state: str) -> str:
+    """The class of a state's colours, for what is larger than its word."""
+    return STATES.get(state, ("mute", "info", ""))[0]
+
+
 @register.simple_tag
 def places_of(user: User) -> list[Site]:
     """The sites at which the person holds a role; none for consortium roles, which see all."""
