@@ -48,7 +48,7 @@ def judge_classifier(claim: ClaimFacts, stratum: str, document: Mapping[str, Any
         code=claim.code,
         stratum=stratum,
         verdict=verdict,
-        reason=together(_area_reason(verdict, once), *document["warnings"]),
+        reason=together(_area_reason(verdict, once), *_groups(document), *document["warnings"]),
         estimate=float(document["auc"]),
         ci_low=low,
         ci_high=high,
@@ -62,6 +62,13 @@ def judge_classifier(claim: ClaimFacts, stratum: str, document: Mapping[str, Any
 
 def _of(entries: Sequence[Mapping[str, Any]], name: str) -> list[float]:
     return [float(entry[name]) for entry in entries]
+
+
+def _groups(document: Mapping[str, Any]) -> list[str]:
+    """That sites were not left out one at a time, where they were not."""
+    if not document.get("n_groups"):
+        return []
+    return [say("Sites were left out in %(n)s groups.", n=document["n_groups"])]
 
 
 def _area_reason(verdict: str, once: str) -> str:
@@ -84,19 +91,21 @@ def judge_severity(claim: ClaimFacts, stratum: str, document: Mapping[str, Any])
     low, high = float(always.ci_low[0]), float(always.ci_high[0])
     q2, p = float(document["q2"]), document["p_permutation"]
     seen = low > 0 and q2 > 0
+    groups = _groups(document)
+    said = say(
+        "%(finding)s: Q2 = %(q2)s, the correlation within left-out sites lies from %(low)s to "
+        "%(high)s over all looks, permutation p = %(p)s.",
+        finding=_severity_words(seen, low, q2, p),
+        q2=f"{q2:.2f}",
+        low=f"{low:.2f}",
+        high=f"{high:.2f}",
+        p=say("not computed") if p is None else f"{p:.3f}",
+    )
     return Finding(
         code=claim.code,
         stratum=stratum,
         verdict="replicated" if seen else "undecided",
-        reason=say(
-            "%(finding)s: Q2 = %(q2)s, the correlation within left-out sites lies from %(low)s to "
-            "%(high)s over all looks, permutation p = %(p)s.",
-            finding=_severity_words(seen, low, q2, p),
-            q2=f"{q2:.2f}",
-            low=f"{low:.2f}",
-            high=f"{high:.2f}",
-            p=say("not computed") if p is None else f"{p:.3f}",
-        ),
+        reason=together(said, *groups) if groups else said,
         estimate=q2,
         n_sites=document["n_sites"],
         n_case=document["n_case"],

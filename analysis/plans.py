@@ -29,6 +29,7 @@ CAME_LATER = frozenset(
         *("permutations", "only_sex", "handling_clean", "one_stage"),
         *("sensitivity", "depression", "bmi"),
         *("nested", "partial_auc_from", "transport_to", "moderated", "language_check"),
+        "most_folds",
     }
 )
 
@@ -57,6 +58,7 @@ class AnalysisPlan:
     smallest_effect: float = 0.2  # Hedges g below which a difference would not matter
     effect_of_interest: float = 0.4  # Hedges g that the interval over all looks is tuned to
     n_trees: int = 300
+    most_folds: int = 10  # with more sites, models are judged with so many groups of them left out
     severity_components: int = 2
     severity_permutations: int = 200
     seed: int = 20220601
@@ -220,6 +222,7 @@ def _number_faults(data: Mapping[str, Any]) -> list[str]:
         "effect_of_interest": (0.05, 2),
         "permutations": (0, 100_000),
         "n_trees": (10, 5_000),
+        "most_folds": (2, 1_000),
         "partial_auc_from": (0, 0.99),
         "severity_components": (1, 20),
         "severity_permutations": (0, 100_000),

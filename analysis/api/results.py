@@ -269,7 +269,7 @@ class PublishedResults(RecordViewSet):
     @extend_schema(responses=OpenApiTypes.OBJECT)
     @action(detail=True, renderer_classes=JSON_ONLY)
     def classifier(self, request: Request, pk: str = "") -> HttpResponseBase:
-        """Case against control, each site left out in turn."""
+        """Case against control, each site judged by a model that saw nothing of it."""
         return self._result(lambda run: results.document_for(run, "classifier", request.user))
 
     @extend_schema(responses=OpenApiTypes.OBJECT)

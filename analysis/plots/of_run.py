@@ -100,7 +100,9 @@ def left_out_sites(run: Run, classifier: Mapping[str, Any]) -> Plot:
     return Plot(
         kind="intervals",
         name="auc-by-site",
-        title=_("Telling cases from controls, each site left out in turn"),
+        title=_("Telling cases from controls, groups of sites left out in turn")
+        if classifier.get("n_groups")
+        else _("Telling cases from controls, each site left out in turn"),
         words=_("AUC with its 95 % interval; 0.5 is chance."),
         data={"rows": sites, "zero": 0.5, "low": 0.0, "high": 1.0, "label": "AUC"},
         header=(_("Left-out site"), "AUC", _("from"), _("to")),

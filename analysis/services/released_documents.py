@@ -26,6 +26,8 @@ Rule = Callable[[Document, Sites, int, Collection[str]], dict[str, Any]]
 AUC = ("auc", "ci_low", "ci_high")
 # A number that stands alone in a sentence counts people; K22-1 and x2 do not.
 COUNT = re.compile(r"(?<![\w.-])\d+(?![\w-])")
+# Which sites share a group follows from how many people each has, hidden ones too.
+UNTOLD = "left_out_together"
 COUNTS_PEOPLE = say("It could not be computed from the data of this run.")
 
 
@@ -87,6 +89,7 @@ def _classifier(data: Document, sites: Sites, k: int, own: Collection[str]) -> d
     if not overall_hidden:
         hidden |= sites_to_hide(_tested(data), k)
     told = {name: part for name, part in data.items() if name not in released_groups.NAMES}
+    told.pop(UNTOLD, None)
     told["by_site"] = [site_area(entry, entry["site"] in hidden, k) for entry in data["by_site"]]
     told["warnings"] = about_shown(data.get("warnings", ()), hidden)
     if overall_hidden or classifier_hidden(data, k, own):
@@ -152,6 +155,7 @@ def _severity(data: Document, sites: Sites, k: int, own: Collection[str]) -> dic
     # A site's own correlation is that of its people: the verdict speaks of all sites together.
     told.pop("by_site", None)
     told.pop("groups", None)
+    told.pop(UNTOLD, None)
     # Somebody who knows one site's people could take them out of a group's mean.
     if not set(own) & set(sites):
         told |= released_groups.of_severity(data, k)

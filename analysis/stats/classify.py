@@ -1,6 +1,6 @@
 """Can blood tell a case from a control at a site that the model has never seen?"""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -12,7 +12,8 @@ from analysis.stats.forest import RandomForest
 from analysis.stats.learners import Fitted, fit_without, training_on
 from analysis.stats.pieces import complete
 from analysis.stats.roc import Auc, auc, stratified
-from analysis.stats.site_folds import SiteStudy, read_study, standardise_by_site, untestable
+from analysis.stats.site_folds import SiteStudy, read_study, standardise_by_site
+from analysis.stats.site_groups import Group, LeftOut, leave_out
 
 __all__ = ["Auc", "LeaveOneSiteOut", "SiteAuc", "auc", "leave_one_site_out", "standardise_by_site"]
 
@@ -46,7 +47,8 @@ class LeaveOneSiteOut:
     (n_features,) is the decrease of impurity, 1 in all, averaged over the forests: an order to
     look at features, not a test of any. ``warnings`` are
     sentences on areas too good to be true; ``features_left_out`` says which site was tested
-    without which features.
+    without which features. ``groups`` are the sites that were left out together, nothing where
+    each was left out by itself.
     """
 
     auc: Auc
@@ -55,6 +57,7 @@ class LeaveOneSiteOut:
     importance: Floats
     warnings: tuple[str, ...]
     features_left_out: tuple[str, ...]
+    groups: tuple[Group, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -80,6 +83,7 @@ def leave_one_site_out(
     rng: np.random.Generator,
     n_trees: int = 300,
     covariates: pd.DataFrame | ArrayLike | None = None,
+    most_folds: int | None = None,
 ) -> LeaveOneSiteOut:
     """Train a random forest on all sites but one, test it on that one, for each site in turn.
 
@@ -105,11 +109,16 @@ def leave_one_site_out(
     covariates : DataFrame or array-like of shape (n_samples, n_covariates), optional
         Their slopes within sites, fitted beside the group on the training sites, are taken out of
         all values. Missing values count as the site's mean.
+    most_folds : int, optional
+        With more sites than that, so many groups of sites are left out in turn: each site is still
+        judged by a forest that has seen nobody of it, nor of the others in its group. A feature
+        enters a fold where one site of the group has it; the others get the training median.
 
     Raises
     ------
     UnusableData
-        Shapes or labels that do not fit, fewer than 2 sites, or no site that can be tested.
+        Shapes or labels that do not fit, fewer than 2 sites or groups, or no site that can be
+        tested.
 
     References
     ----------
@@ -117,10 +126,13 @@ def leave_one_site_out(
     """
     study = read_study(values, labels, site, covariates)
     seeds = site_seeds(study, rng)
-    return gather_sites(
-        study,
-        [judge_forest(study, code, n_trees=n_trees, seed=seeds[code]) for code in study.codes],
-    )
+    left_out = leave_out(study, most_folds)
+    folds = [
+        fold
+        for group in left_out.groups
+        for fold in judge_forest(study, group, n_trees=n_trees, seed=seeds[group[0]])
+    ]
+    return gather_sites(study, [*folds, *not_tested(left_out)], left_out.together)
 
 
 def site_seeds(study: SiteStudy, rng: np.random.Generator) -> dict[str, int]:
@@ -129,34 +141,47 @@ def site_seeds(study: SiteStudy, rng: np.random.Generator) -> dict[str, int]:
     return dict(zip(study.codes, seeds.tolist(), strict=True))
 
 
-def judge_forest(study: SiteStudy, site: str, *, n_trees: int, seed: int) -> SiteFold:
-    """Leave one site out: train on all others and score its people."""
-    if reason := untestable(study, site):
-        return not_tested(site, reason)
+def judge_forest(study: SiteStudy, group: Group, *, n_trees: int, seed: int) -> list[SiteFold]:
+    """Leave sites out: train on all others and score their people."""
     learner = RandomForest(n_trees=n_trees)
-    fitted = fit_without(study, frozenset([site]), learner, learner.grid[0], seed)
-    covariates = None if study.covariates is None else study.covariates[study.sites == site]
-    return SiteFold(site, *score_site(fitted, study.values[study.sites == site], covariates))
+    fitted = fit_without(study, [frozenset(group)], learner, learner.grid[0], seed)
+    rows = study.rows(frozenset(group))
+    covariates = None if study.covariates is None else study.covariates[rows]
+    scores, importance, left_out = score_sites(fitted, study.values[rows], covariates)
+    by_site = [scores[study.sites[rows] == code] for code in group]
+    return site_folds(study, group, by_site, importance, left_out)
 
 
-def not_tested(site: str, reason: str) -> SiteFold:
-    """A site that no forest is tested at, and why."""
-    nothing = np.empty(0)
-    return SiteFold(site, nothing, nothing, np.empty(0, dtype=bool), reason)
+def site_folds(
+    study: SiteStudy, group: Group, scores: Sequence[Floats], importance: Floats, left_out: Bools
+) -> list[SiteFold]:
+    """What a forest says of each site of the group; ``left_out`` features it has not used."""
+    return [
+        SiteFold(code, said, importance, left_out | ~study.there(code))
+        for code, said in zip(group, scores, strict=True)
+    ]
+
+
+def not_tested(left_out: LeftOut) -> list[SiteFold]:
+    """Sites that no forest is tested at, and why."""
+    nothing, none = np.empty(0), np.empty(0, dtype=bool)
+    return [
+        SiteFold(site, nothing, nothing, none, reason) for site, reason in left_out.reasons.items()
+    ]
 
 
 def grow_forest(study: SiteStudy, there: Bools, *, n_trees: int, seed: int) -> Fitted:
-    """The forest of all sites of this study, for one beside it that has the features ``there``."""
+    """The forest of all sites of this study, for others that have the features ``there``."""
     learner, everybody = RandomForest(n_trees=n_trees), np.ones(len(study.sites), dtype=bool)
-    used = there & study.usable(frozenset())
+    used = there & study.usable()
     training = training_on(study, everybody, used, learner.precision)
     return training.fit(learner, learner.grid[0], seed)
 
 
-def score_site(
+def score_sites(
     fitted: Fitted, values: Floats, covariates: Floats | None = None
 ) -> tuple[Floats, Floats, Bools]:
-    """The scores of a site's people (n_samples,), and of all features importance and absence.
+    """The scores of sites' people (n_samples,), and of all features importance and absence.
 
     ``values`` (n_samples, n_features) are standardised by site.
     """
@@ -167,8 +192,12 @@ def score_site(
     return scores, importance, ~preparation.used
 
 
-def gather_sites(study: SiteStudy, sites: Iterable[SiteFold]) -> LeaveOneSiteOut:
+def gather_sites(
+    study: SiteStudy, sites: Iterable[SiteFold], groups: tuple[Group, ...] = ()
+) -> LeaveOneSiteOut:
     """Make one result of all sites of the study, whatever the order in which they come.
+
+    ``groups`` are sites that were left out together.
 
     Raises
     ------
@@ -193,6 +222,7 @@ def gather_sites(study: SiteStudy, sites: Iterable[SiteFold]) -> LeaveOneSiteOut
         importance=np.mean([fold.importance for fold in tested], axis=0),
         warnings=tuple(too_good(by_site)),
         features_left_out=tuple(what_was_left_out(left_out, study.names)),
+        groups=groups,
     )
 
 

@@ -1,6 +1,6 @@
 """What every classifier of cases must be able to do, so that all are tested in the same way."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -77,10 +77,11 @@ class Training:
 
 
 def training_without(
-    study: SiteStudy, left_out: frozenset[str], precision: type = np.float64
+    study: SiteStudy, left_out: Sequence[frozenset[str]], precision: type = np.float64
 ) -> Training:
-    """The samples of all other sites, prepared, on features that the left-out have too."""
-    return training_on(study, ~study.rows(left_out), study.usable(left_out), precision)
+    """The samples of all other sites, prepared, on features that the left-out groups have too."""
+    others = ~study.rows(frozenset[str]().union(*left_out))
+    return training_on(study, others, study.usable(*left_out), precision)
 
 
 def training_on(study: SiteStudy, train: Bools, used: Bools, precision: type) -> Training:
@@ -91,7 +92,11 @@ def training_on(study: SiteStudy, train: Bools, used: Bools, precision: type) ->
 
 
 def fit_without(
-    study: SiteStudy, left_out: frozenset[str], learner: Learner, settings: Settings, seed: int
+    study: SiteStudy,
+    left_out: Sequence[frozenset[str]],
+    learner: Learner,
+    settings: Settings,
+    seed: int,
 ) -> Fitted:
     """Prepare and fit on the samples of all other sites."""
     return training_without(study, left_out, learner.precision).fit(learner, settings, seed)

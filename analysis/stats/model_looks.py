@@ -60,8 +60,9 @@ def area_over_looks(
     the variance of any weighted mean at twice that of independent sites, and equal sites reach
     the bound. Such a sum over pairs of people grows like their number squared, so Robbins' normal
     mixture [1]_ [2]_, N(m, 0.15^2) about each area m in question, runs on the clock of the squared
-    information: looks decorrelate faster than those at a mean of people. Chance is the same at
-    every site, so no heterogeneity is weighed: the interval speaks of these sites, not of others.
+    information: looks decorrelate faster than those at a mean of people. Sites that are left out
+    in one group teach one another nothing and share less. Chance is the same at every site, so no
+    heterogeneity is weighed: the interval speaks of these sites, not of others.
 
     Parameters
     ----------

@@ -21,13 +21,14 @@ from analysis.stats.nested_folds import (
     JudgedSite,
     NestedPlan,
     fit_all_inner,
-    judge_site,
+    judge_sites,
     plan_nested,
 )
 from analysis.stats.pieces import complete
 from analysis.stats.roc import Auc, auc, stratified
 from analysis.stats.roc_compare import SiteBootstrap, site_bootstrap
 from analysis.stats.site_folds import Bools, Floats, Scale, SiteStudy, read_study
+from analysis.stats.site_groups import Group
 
 # Between-site pairs told apart this much better than within-site pairs point to the sites.
 SITE_LEAK = 0.1
@@ -57,7 +58,8 @@ class Nested:
     ``auc_all_pairs`` also counts pairs across sites. ``scores`` (n_samples,) are chances of being
     a case, NaN where untested. ``importance`` is the loss of AUC when a feature is shuffled.
     ``calibration`` is over all tested people. ``warnings`` are sentences on results too good to be
-    true; ``features_left_out`` says which site was tested without which features.
+    true; ``features_left_out`` says which site was tested without which features. ``groups`` are
+    the sites that were left out together, nothing where each was left out by itself.
     """
 
     learner: str
@@ -74,6 +76,7 @@ class Nested:
     warnings: tuple[str, ...]
     notes: tuple[str, ...]
     features_left_out: tuple[str, ...]
+    groups: tuple[Group, ...] = ()
 
 
 def nested_leave_one_site_out(
@@ -87,6 +90,7 @@ def nested_leave_one_site_out(
     scale: Scale = "within_site",
     n_important: int = N_FEATURES,
     n_repeats: int = N_REPEATS,
+    most_folds: int | None = None,
 ) -> Nested:
     """Judge a learner at each site in turn, with settings chosen by leaving out the others [1]_.
 
@@ -96,8 +100,8 @@ def nested_leave_one_site_out(
 
     Parameters
     ----------
-    values, labels, site, covariates
-        As `analysis.stats.classify.leave_one_site_out`.
+    values, labels, site, covariates, most_folds
+        As `analysis.stats.classify.leave_one_site_out`; inner folds leave out groups as well.
     learner : Learner
         `RandomForest` or `ElasticNet`, with its grid of settings.
     rng : Generator
@@ -122,11 +126,11 @@ def nested_leave_one_site_out(
         seed=int(rng.integers(2**31 - 1)),
         n_important=n_important,
         n_repeats=n_repeats,
+        most_folds=most_folds,
     )
-    inner = fit_all_inner(study, plan)
-    return gather_nested(
-        study, plan, [judge_site(study, plan, code, inner) for code in plan.tested]
-    )
+    inner, groups = fit_all_inner(study, plan), plan.left_out.groups
+    judged = [one for group in groups for one in judge_sites(study, plan, group, inner)]
+    return gather_nested(study, plan, judged)
 
 
 def gather_nested(study: SiteStudy, plan: NestedPlan, sites: Iterable[JudgedSite]) -> Nested:
@@ -162,10 +166,11 @@ def gather_nested(study: SiteStudy, plan: NestedPlan, sites: Iterable[JudgedSite
             (one.site, calibrate(study.is_case[study.sites == one.site], one.scores))
             for one in judged
         ),
-        n_fits=len(judged) + len(plan.inner),
+        n_fits=len(plan.left_out.groups) + len(plan.inner),
         warnings=(*too_good(by_site), *_leaks(study, within, across, plan.tested)),
         notes=tuple(notes + _unchosen(plan, judged)),
         features_left_out=tuple(what_was_left_out(unused, study.names)),
+        groups=plan.left_out.together,
     )
 
 
@@ -180,7 +185,7 @@ def _unchosen(plan: NestedPlan, judged: list[JudgedSite]) -> list[str]:
 
 
 def _site_auc(study: SiteStudy, plan: NestedPlan, code: str, scores: Floats) -> SiteAuc:
-    rows, reason = study.sites == code, plan.reasons.get(code, "")
+    rows, reason = study.sites == code, plan.left_out.reasons.get(code, "")
     area = None if reason else auc(study.is_case[rows], scores[rows])
     return SiteAuc(code, *study.counts(code), area, reason)
 

@@ -10,6 +10,7 @@ from analysis.stats.errors import UnusableData
 from analysis.stats.labels import site_names
 from analysis.stats.pls import FEW_OUTCOMES, Pls, fit_pls
 from analysis.stats.pls_folds import FoldProducts
+from analysis.stats.site_groups import Group, deal_sites
 from analysis.stats.tables import real_numbers
 
 Floats = NDArray[np.float64]
@@ -36,7 +37,8 @@ class Severity:
     square. ``vip`` (n_features,) has a mean square of 1 over the features that vary; constant ones
     have 0, and so have all where the model explains nothing. ``predicted_cv`` (n rows as given) is
     NaN for rows without an outcome. ``p_permutation`` is the chance of a q2 as high with the
-    outcome permuted (within sites where sites are given), None without permutations.
+    outcome permuted (within sites where sites are given), None without permutations. ``groups`` are
+    the sites that were left out together, nothing where each was left out by itself.
     """
 
     r2: float
@@ -52,6 +54,7 @@ class Severity:
     p_permutation: float | None
     predicted_cv: Floats
     folds: str
+    groups: tuple[Group, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -78,6 +81,7 @@ def fit_severity(
     n_components: int = 2,
     rng: np.random.Generator | None = None,
     n_permutations: int = 0,
+    most_folds: int | None = None,
 ) -> Severity:
     """Fit PLS regression [1]_ and test it on left-out sites, or on tenths of the samples.
 
@@ -98,6 +102,8 @@ def fit_severity(
         Shuffles the 10 folds and permutes. Without it folds are dealt in the order of the rows.
     n_permutations : int
         Permutations of the outcome behind ``p_permutation``.
+    most_folds : int, optional
+        With more sites than that, so many groups of sites are left out in turn.
 
     Raises
     ------
@@ -113,7 +119,8 @@ def fit_severity(
     x, y, sites, known = _checked(values, outcome, site)
     if n_permutations and rng is None:
         raise UnusableData("Permutations are drawn: give rng, a seeded numpy Generator.")
-    fold, kind = _folds(len(y), sites, rng)
+    groups = _groups(sites, most_folds)
+    fold, kind = _folds(len(y), sites, groups, rng)
     smallest = len(y) - int(np.bincount(fold).max())
     if not 1 <= n_components <= smallest - 2:
         raise UnusableData(
@@ -130,8 +137,8 @@ def fit_severity(
     return Severity(
         r2=1 - rss / _squares(y),
         q2=float(q2[0]),
-        q2_within_sites=_q2_within(fold, y, predicted[:, 0])
-        if kind == LEAVE_ONE_SITE_OUT
+        q2_within_sites=_q2_within(sites, y, predicted[:, 0])
+        if sites is not None and kind == LEAVE_ONE_SITE_OUT
         else None,
         rmsee=float(np.sqrt(rss / (len(y) - 1 - n_components))),
         rmsecv=float(np.sqrt(((y - predicted[:, 0]) ** 2).mean())),
@@ -143,6 +150,7 @@ def fit_severity(
         p_permutation=_p_of_first(q2) if n_permutations else None,
         predicted_cv=predicted_cv,
         folds=kind,
+        groups=groups if any(len(group) > 1 for group in groups) else (),
     )
 
 
@@ -172,13 +180,26 @@ def _checked(
     return x, y, None if sites is None else sites[known], known
 
 
+def _groups(sites: NDArray[np.str_] | None, most_folds: int | None) -> tuple[Group, ...]:
+    """The groups of sites that are left out; none with too few sites."""
+    if sites is None:
+        return ()
+    codes, counts = np.unique(sites, return_counts=True)
+    if len(codes) < MIN_SITES:
+        return ()
+    people = {str(code): (int(n),) for code, n in zip(codes, counts, strict=True)}
+    return deal_sites(people, most_folds)
+
+
 def _folds(
-    n_samples: int, sites: NDArray[np.str_] | None, rng: np.random.Generator | None
+    n_samples: int,
+    sites: NDArray[np.str_] | None,
+    groups: tuple[Group, ...],
+    rng: np.random.Generator | None,
 ) -> tuple[NDArray[np.intp], str]:
-    if sites is not None:
-        codes, fold = np.unique(sites, return_inverse=True)
-        if len(codes) >= MIN_SITES:
-            return fold, LEAVE_ONE_SITE_OUT
+    if sites is not None and groups:
+        number = {code: at for at, group in enumerate(groups) for code in group}
+        return np.array([number[code] for code in sites.tolist()]), LEAVE_ONE_SITE_OUT
     dealt = np.arange(n_samples) % N_FOLDS
     return (dealt if rng is None else rng.permutation(dealt)), TEN_FOLD
 
@@ -257,9 +278,9 @@ def _squares(values: Floats) -> float:
     return float(((values - values.mean()) ** 2).sum())
 
 
-def _q2_within(fold: NDArray[np.intp], y: Floats, predicted: Floats) -> float | None:
+def _q2_within(site: NDArray[np.str_], y: Floats, predicted: Floats) -> float | None:
     """q2 of the differences between people of the same site; None where there are none."""
-    sites = [fold == code for code in np.unique(fold)]
+    sites = [site == code for code in np.unique(site)]
     total = sum(_squares(y[rows]) for rows in sites)
     missed = sum(_squares(y[rows] - predicted[rows]) for rows in sites)
     return 1 - missed / total if total > 0 else None

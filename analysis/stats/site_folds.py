@@ -52,15 +52,19 @@ class SiteStudy:
         n_case = int(self.is_case[here].sum())
         return n_case, int(here.sum()) - n_case
 
-    def usable(self, tested: frozenset[str]) -> Bools:
-        """Features that all tested sites and two thirds of the other sites measured."""
-        seen = {
-            code: np.isfinite(self.values[self.sites == code]).any(axis=0) for code in self.codes
-        }
-        here = np.all([seen[code] for code in tested], axis=0) if tested else True
-        others = [seen[code] for code in self.codes if code not in tested]
-        share = np.mean(others, axis=0)
-        usable: Bools = here & (share >= SEEN_SHARE - 1e-9)
+    def there(self, code: str) -> Bools:
+        """Features of which the site has a value."""
+        found: Bools = np.isfinite(self.values[self.sites == code]).any(axis=0)
+        return found
+
+    def usable(self, *left_out: frozenset[str]) -> Bools:
+        """Features that two thirds of the other sites measured, and a site of each group."""
+        seen = {code: self.there(code) for code in self.codes}
+        tested = frozenset[str]().union(*left_out)
+        share = np.mean([seen[code] for code in self.codes if code not in tested], axis=0)
+        usable: Bools = share >= SEEN_SHARE - 1e-9
+        for group in left_out:
+            usable &= np.any([seen[code] for code in group], axis=0)
         return usable
 
 
@@ -185,15 +189,19 @@ def _slopes(values: Floats, covariates: Floats, is_case: Bools) -> Floats:
     return np.asarray(slopes[: covariates.shape[1]])
 
 
-def untestable(study: SiteStudy, tested: str) -> str:
-    """Why a site gets no AUC from the others; empty where it can be tested."""
+def untestable(study: SiteStudy, tested: str, beside: frozenset[str] = frozenset()) -> str:
+    """Why a site gets no AUC from the others; empty where it can be tested.
+
+    ``beside`` are sites that are left out together with it.
+    """
+    left_out = beside | {tested}
     n_case, n_control = study.counts(tested)
     if min(n_case, n_control) < 2:
         return (
             f"{n_case} cases and {n_control} controls: an AUC needs at least 2 of each; "
             "the site serves to train the others"
         )
-    training = study.is_case[study.sites != tested]
+    training = study.is_case[~study.rows(left_out)]
     n_training_cases = int(training.sum())
     n_training_controls = len(training) - n_training_cases
     if min(n_training_cases, n_training_controls) < MIN_OF_GROUP:
@@ -201,7 +209,7 @@ def untestable(study: SiteStudy, tested: str) -> str:
             f"the other sites have {n_training_cases} cases and {n_training_controls} controls: "
             f"training needs at least {MIN_OF_GROUP} of each"
         )
-    if not study.usable(frozenset([tested])).any():
+    if not (study.usable(left_out) & study.there(tested)).any():
         return "no feature of this site is measured at two thirds of the other sites"
     return ""
 

@@ -180,13 +180,13 @@ def freeze(
     """
     study = read_study(values, labels, site, scale=scale)
     n_case = int(study.is_case.sum())
-    if n_case in (0, len(study.is_case)) or not study.usable(frozenset()).any():
+    if n_case in (0, len(study.is_case)) or not study.usable().any():
         raise UnusableData(
             f"{n_case} cases of {len(study.is_case)} people and "
-            f"{int(study.usable(frozenset()).sum())} features at two thirds of the sites: "
+            f"{int(study.usable().sum())} features at two thirds of the sites: "
             "a model needs cases, controls and a feature."
         )
-    fitted = fit_without(study, frozenset(), learner, settings, int(rng.integers(2**31 - 1)))
+    fitted = fit_without(study, [], learner, settings, int(rng.integers(2**31 - 1)))
     used = fitted.preparation.used
     narrow = Preparation(
         np.ones(int(used.sum()), dtype=bool),

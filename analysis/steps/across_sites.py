@@ -15,9 +15,10 @@ from analysis.stats.handling import Handling, judge_handling
 from analysis.stats.harmonise import harmoniser
 from analysis.stats.severity import fit_severity
 from analysis.stats.site_folds import standardise_by_site
+from analysis.stats.site_groups import leave_out
 from analysis.steps.blocks import Block, Prepared
 from analysis.steps.component_groups import sites_on_components
-from analysis.steps.left_out_sites import forests, read, together
+from analysis.steps.left_out_sites import forests, left_out_together, read, together
 from analysis.steps.model_bins import calibration_groups, roc_steps, severity_groups
 from analysis.steps.pieces import Piece, Steps, work
 from analysis.steps.site_effects import covariate_of
@@ -139,18 +140,21 @@ def _median_eta_squared(values: pd.DataFrame, label: pd.Series) -> float:
 
 
 def classify(prepared: Prepared, plan: AnalysisPlan, steps: Steps) -> dict[str, Any]:
-    """Random forest, each site left out in turn; the AUC counts pairs of one site only."""
+    """Random forest, sites left out in turn; the AUC counts pairs of one site only."""
     try:
         people, study = read(prepared, plan)
         seeds = site_seeds(study, np.random.default_rng(plan.seed))
-        result = gather_sites(study, forests(study, seeds, plan.n_trees, people, steps))
+        left_out = leave_out(study, plan.most_folds)
+        folds = forests(study, left_out, seeds, plan.n_trees, people, steps)
+        result = gather_sites(study, folds, left_out.together)
     except UnusableData as error:
         return {"method": say("random forest, leave one site out"), "refused": str(error)}
     importance = pd.Series(result.importance, index=list(study.names))
     top = importance.sort_values(ascending=False).head(20)
     return {
-        "method": say("random forest, leave one site out, each site standardised by itself"),
+        "method": _classifier_words(len(result.groups)),
         "refused": "",
+        **left_out_together(result.groups),
         **_auc_words(result.auc),
         "by_site": [
             {
@@ -168,6 +172,15 @@ def classify(prepared: Prepared, plan: AnalysisPlan, steps: Steps) -> dict[str, 
         "roc": roc_steps(result.scores, study.is_case, study.sites),
         "calibration": calibration_groups(result.scores, study.is_case),
     }
+
+
+def _classifier_words(n_groups: int) -> str:
+    if not n_groups:
+        return say("random forest, leave one site out, each site standardised by itself")
+    return say(
+        "random forest, sites left out in %(n)s groups, each site standardised by itself",
+        n=n_groups,
+    )
 
 
 def _auc_words(area: Any) -> dict[str, float | None]:
@@ -215,6 +228,7 @@ def predict_severity(prepared: Prepared, plan: AnalysisPlan, steps: Steps) -> di
         "n_components": plan.severity_components,
         "n_permutations": plan.severity_permutations,
         "seed": plan.seed,
+        "most_folds": plan.most_folds,
     }
     found: dict[str, Any] = steps.each([Piece("severity", inputs, values.index.tolist())])[0]
     if found["refused"]:
@@ -224,7 +238,12 @@ def predict_severity(prepared: Prepared, plan: AnalysisPlan, steps: Steps) -> di
 
 @work("severity")
 def _severity(
-    values: pd.DataFrame, people: pd.DataFrame, n_components: int, n_permutations: int, seed: int
+    values: pd.DataFrame,
+    people: pd.DataFrame,
+    n_components: int,
+    n_permutations: int,
+    seed: int,
+    most_folds: int,
 ) -> dict[str, Any]:
     sites, outcome = people["site"].to_numpy(dtype=str), people["outcome"].to_numpy(dtype=float)
     known = np.isfinite(outcome)
@@ -236,6 +255,7 @@ def _severity(
             n_components=n_components,
             rng=np.random.default_rng(seed),
             n_permutations=n_permutations,
+            most_folds=most_folds,
         )
     except UnusableData as error:
         return {"refused": str(error)}
@@ -262,4 +282,5 @@ def _severity(
         "by_site": within_sites(fit.predicted_cv, outcome[known], sites[known]),
         "groups": severity_groups(fit.predicted_cv, outcome[known]),
         "vip": {str(name): float(value) for name, value in vip.items()},
+        **left_out_together(fit.groups),
     }

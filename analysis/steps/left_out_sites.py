@@ -1,4 +1,4 @@
-"""Classifiers with each site left out in turn, as pieces that workers share."""
+"""Classifiers with each site left out in turn, or groups of sites, as pieces that workers share."""
 
 from __future__ import annotations
 
@@ -10,15 +10,16 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from analysis.plans import AnalysisPlan
-from analysis.stats.classify import SiteFold, grow_forest, not_tested, score_site
+from analysis.stats.classify import SiteFold, grow_forest, not_tested, score_sites, site_folds
 from analysis.stats.forest import ForestModel
 from analysis.stats.learners import Fitted
-from analysis.stats.site_folds import Preparation, SiteStudy, read_study, untestable
+from analysis.stats.site_folds import Preparation, SiteStudy, read_study
+from analysis.stats.site_groups import Group, LeftOut
 from analysis.steps.blocks import Prepared, stacked
 from analysis.steps.pieces import Piece, Steps, work
 
-# A forest takes some MB. With more sites a new batch leaves so small a share of them as they were
-# that keeping all costs more than it saves.
+# A forest takes some MB. With more of them a new batch leaves so small a share as they were that
+# keeping all costs more than it saves.
 MOST_KEPT = 12
 
 
@@ -39,6 +40,13 @@ def classifier_values(
     values, people = together(prepared)
     values = values.drop(columns=[name for name in plan.class_scores if name in values])
     return values, people["case"].to_numpy(dtype=float), people["site"].to_numpy(dtype=str)
+
+
+def left_out_together(groups: Sequence[Group]) -> dict[str, Any]:
+    """For a document: the groups of sites that were left out, nothing where each was by itself."""
+    if not groups:
+        return {}
+    return {"n_groups": len(groups), "left_out_together": [list(group) for group in groups]}
 
 
 def inputs_of(study: SiteStudy) -> dict[str, Any]:
@@ -69,58 +77,62 @@ def read(prepared: Prepared, plan: AnalysisPlan) -> tuple[pd.Index, SiteStudy]:
 
 
 def forests(
-    study: SiteStudy, seeds: dict[str, int], n_trees: int, people: pd.Index, steps: Steps
+    study: SiteStudy,
+    left_out: LeftOut,
+    seeds: dict[str, int],
+    n_trees: int,
+    people: pd.Index,
+    steps: Steps,
 ) -> list[SiteFold]:
-    """A forest for each site that is left out, and what it says of that site.
+    """A forest for each group of sites that is left out, and what it says of those sites.
 
-    A forest reads the values of its training sites, each standardised by itself, and of the site
-    that is left out only which features it has: it is kept while a new batch comes there.
+    A forest reads the values of its training sites, each standardised by itself, and of the sites
+    that are left out only which features they have: it is kept while a new batch comes there.
     """
-    why_not = {code: untestable(study, code) for code in study.codes}
-    tested = [code for code, reason in why_not.items() if not reason]
-    asked = _asked(study, tested, seeds, n_trees)
+    asked = _asked(study, left_out.groups, seeds, n_trees)
     found = _scored(asked, study, people, steps)
-    folds = dict(zip(tested, found, strict=True))
-    return [
-        SiteFold(code, **folds[code]) if code in folds else not_tested(code, reason)
-        for code, reason in why_not.items()
+    folds = [
+        fold
+        for group, told in zip(left_out.groups, found, strict=True)
+        for fold in site_folds(study, group, **told)
     ]
+    return [*folds, *not_tested(left_out)]
 
 
 def _asked(
-    study: SiteStudy, tested: Sequence[str], seeds: dict[str, int], n_trees: int
-) -> dict[str, tuple[dict[str, Any], NDArray[np.float64]]]:
-    """Of each tested site what its forest reads, and its own values. Arrays of sites are shared."""
+    study: SiteStudy, groups: Sequence[Group], seeds: dict[str, int], n_trees: int
+) -> dict[Group, tuple[dict[str, Any], list[NDArray[np.float64]]]]:
+    """Of each group what its forest reads, and its own values. Arrays of sites are shared."""
     sites = {code: _site(study, code) for code in study.codes}
     return {
-        left_out: (
+        group: (
             {
-                "sites": {code: site for code, site in sites.items() if code != left_out},
-                "there": np.isfinite(sites[left_out]["values"]).any(axis=0),
+                "sites": {code: site for code, site in sites.items() if code not in group},
+                "there": np.any([study.there(code) for code in group], axis=0),
                 "n_trees": n_trees,
-                "seed": seeds[left_out],
+                "seed": seeds[group[0]],
             },
-            sites[left_out]["values"],
+            [sites[code]["values"] for code in group],
         )
-        for left_out in tested
+        for group in groups
     }
 
 
 def _scored(
-    asked: dict[str, tuple[dict[str, Any], NDArray[np.float64]]],
+    asked: dict[Group, tuple[dict[str, Any], list[NDArray[np.float64]]]],
     study: SiteStudy,
     people: pd.Index,
     steps: Steps,
 ) -> list[dict[str, Any]]:
-    """What each forest says of its site; the forests are kept where that can save a fair share."""
+    """What each forest says of its sites; forests are kept where that can save a fair share."""
     everybody = people.tolist()
     if len(asked) > MOST_KEPT:
         at_once = [read | {"values": here} for read, here in asked.values()]
         return steps.each([Piece("forest at its site", one, everybody) for one in at_once])
     forests_of = steps.each(
         [
-            Piece("forest", read, people[study.sites != left_out].tolist())
-            for left_out, (read, _) in asked.items()
+            Piece("forest", read, people[~study.rows(frozenset(group))].tolist())
+            for group, (read, _) in asked.items()
         ]
     )
     return steps.each(
@@ -141,7 +153,7 @@ def _site(study: SiteStudy, code: str) -> dict[str, Any]:
 def grow(
     sites: dict[str, dict[str, Any]], there: NDArray[np.bool_], n_trees: int, seed: int
 ) -> dict[str, Any]:
-    """The forest of these sites, on features that the left-out one has too."""
+    """The forest of these sites, on features that a left-out one has too."""
     codes = sorted(sites)
     values = np.concatenate([sites[code]["values"] for code in codes])
     is_case = np.concatenate([sites[code]["is_case"] for code in codes])
@@ -152,15 +164,20 @@ def grow(
 
 
 @work("left-out site")
-def score(forest: dict[str, Any], values: NDArray[np.float64]) -> dict[str, Any]:
-    """What a forest says of the people of the site that it has not seen."""
+def score(forest: dict[str, Any], values: Sequence[NDArray[np.float64]]) -> dict[str, Any]:
+    """What a forest says of the people of the sites that it has not seen."""
     fitted = Fitted(Preparation(**forest["preparation"]), ForestModel.from_arrays(forest["model"]))
-    scores, importance, left_out = score_site(fitted, values)
-    return {"scores": scores, "importance": importance, "left_out": left_out}
+    said = [score_sites(fitted, here) for here in values]
+    _, importance, left_out = said[0]
+    return {
+        "scores": [scores for scores, _, _ in said],
+        "importance": importance,
+        "left_out": left_out,
+    }
 
 
 @work("forest at its site")
-def grow_and_score(values: NDArray[np.float64], **forest: Any) -> dict[str, Any]:
+def grow_and_score(values: Sequence[NDArray[np.float64]], **forest: Any) -> dict[str, Any]:
     """Both at once, to the same numbers, where the forest is not worth its place."""
     told: dict[str, Any] = score(grow(**forest), values)
     return told

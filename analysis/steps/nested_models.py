@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from django.utils.translation import gettext_noop as _
 
 from analysis.plans import AnalysisPlan
 from analysis.stats.calibration import Calibration
@@ -26,17 +27,24 @@ from analysis.stats.nested_folds import (
     JudgedSite,
     NestedPlan,
     fit_inner,
-    judge_site,
+    judge_sites,
     plan_nested,
 )
 from analysis.stats.roc import Auc
 from analysis.stats.roc_compare import compare_auc, partial_auc
 from analysis.stats.site_folds import SiteStudy
 from analysis.steps.blocks import Prepared
-from analysis.steps.left_out_sites import inputs_of, read, study_of
+from analysis.steps.left_out_sites import inputs_of, left_out_together, read, study_of
 from analysis.steps.pieces import Piece, Steps, work
+from cohorts.language.sentences import say
 
-METHOD = "settings chosen at the training sites (nested), each site left out and standardised alone"
+METHOD = say(
+    "settings chosen at the training sites (nested), each site left out and standardised alone"
+)
+IN_GROUPS = _(
+    "settings chosen at the training sites (nested), sites left out in %(n)s groups and each "
+    "standardised alone"
+)
 TOP = 20
 
 
@@ -48,8 +56,9 @@ def nested_models(prepared: Prepared, plan: AnalysisPlan, steps: Steps) -> dict[
     except UnusableData as error:
         return {"method": METHOD, "refused": str(error)}
     known = np.isfinite(forest.scores)
+    n_groups = len(forest.groups)
     return {
-        "method": METHOD,
+        "method": say(IN_GROUPS, n=n_groups) if n_groups else METHOD,
         "refused": "",
         "learners": [_told(fit, study, plan.partial_auc_from) for fit in (forest, linear)],
         "comparison": asdict(
@@ -72,17 +81,26 @@ def _fitted(
     kind: str, study: SiteStudy, people: pd.Index, plan: AnalysisPlan, steps: Steps
 ) -> Nested:
     """All inner folds, then all judged sites, each fit a piece."""
-    nested = plan_nested(study, learner_of(kind, plan.n_trees), seed=_seed(plan))
-    shared = inputs_of(study) | {"learner": kind, "n_trees": plan.n_trees, "seed": nested.seed}
+    asked: dict[str, Any] = {
+        "learner": kind,
+        "n_trees": plan.n_trees,
+        "seed": _seed(plan),
+        "most_folds": plan.most_folds,
+    }
+    nested, shared = _plan_of(study, **asked), inputs_of(study) | asked
     who = people.tolist()
     inner = steps.each(
         [Piece("inner fold", shared | {"fold": asdict(fold)}, who) for fold in nested.inner]
     )
-    shared |= {"inner": inner}
+    shared, groups = shared | {"inner": inner}, nested.left_out.groups
     judged = steps.each(
-        [Piece("judged site", shared | {"site": code}, who) for code in nested.tested]
+        [Piece("judged site", shared | {"sites_left_out": list(group)}, who) for group in groups]
     )
-    sites = [JudgedSite(**one | {"inner_auc": tuple(one["inner_auc"])}) for one in judged]
+    sites = [
+        JudgedSite(**one | {"inner_auc": tuple(one["inner_auc"])})
+        for each in judged
+        for one in each
+    ]
     return gather_nested(study, nested, sites)
 
 
@@ -90,34 +108,39 @@ def _seed(plan: AnalysisPlan) -> int:
     return int(np.random.default_rng(plan.seed).integers(2**31 - 1))
 
 
-def _plan_of(study: SiteStudy, learner: str, n_trees: int, seed: int) -> NestedPlan:
-    return plan_nested(study, learner_of(learner, n_trees), seed=seed)
+def _plan_of(
+    study: SiteStudy, learner: str, n_trees: int, seed: int, most_folds: int
+) -> NestedPlan:
+    return plan_nested(study, learner_of(learner, n_trees), seed=seed, most_folds=most_folds)
 
 
 @work("inner fold")
 def inner_fold(
-    fold: dict[str, Any], learner: str, n_trees: int, seed: int, **arrays: Any
+    fold: dict[str, Any], learner: str, n_trees: int, seed: int, most_folds: int, **arrays: Any
 ) -> dict[str, Any]:
-    """One fit without two sites; its area at each of them."""
+    """One fit without two groups of sites; its area at each of them."""
     study = study_of(**arrays)
-    found = fit_inner(study, _plan_of(study, learner, n_trees, seed), InnerFold(**fold))
+    nested = _plan_of(study, learner, n_trees, seed, most_folds)
+    found = fit_inner(study, nested, InnerFold(**fold))
     return {"fold": fold, "at_first": found.at_first, "at_second": found.at_second}
 
 
 @work("judged site")
 def judged_site(
-    site: str,
+    sites_left_out: Sequence[str],
     inner: Sequence[dict[str, Any]],
     learner: str,
     n_trees: int,
     seed: int,
+    most_folds: int,
     **arrays: Any,
-) -> dict[str, Any]:
-    """One site, judged with the settings that did best at the others."""
+) -> list[dict[str, Any]]:
+    """Sites, each judged with the settings that did best at the sites outside their group."""
     study = study_of(**arrays)
     fits = [InnerAuc(InnerFold(**one["fold"]), one["at_first"], one["at_second"]) for one in inner]
-    told = vars(judge_site(study, _plan_of(study, learner, n_trees, seed), site, fits))
-    return told | {"inner_auc": list(told["inner_auc"])}
+    nested = _plan_of(study, learner, n_trees, seed, most_folds)
+    judged = judge_sites(study, nested, tuple(sites_left_out), fits)
+    return [vars(one) | {"inner_auc": list(one.inner_auc)} for one in judged]
 
 
 # --- as a document
@@ -157,6 +180,7 @@ def _told(fit: Nested, study: SiteStudy, partial_from: float) -> dict[str, Any]:
         "warnings": list(fit.warnings),
         "notes": list(fit.notes),
         "features_left_out": list(fit.features_left_out),
+        **left_out_together(fit.groups),
     }
 
 

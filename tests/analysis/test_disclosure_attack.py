@@ -247,7 +247,10 @@ def areas(*sizes):
 
 
 def test_the_area_of_one_small_site_is_not_the_whole_less_the_others():
-    told = released_documents.shown(RULE, areas(30, 20, 6, 25), {}, K, ())
+    grouped = areas(30, 20, 6, 25) | {"n_groups": 2, "left_out_together": [["A", "C"], ["B", "D"]]}
+    told = released_documents.shown(RULE, grouped, {}, K, ())
+    assert "left_out_together" not in told
+    assert told["n_groups"] == 2
     assert told["auc"] == 0.712
     hidden = [entry["site"] for entry in told["by_site"] if entry["auc"] is None]
     assert hidden == ["S1", "S2"]

@@ -85,6 +85,19 @@ def test_many_forests_are_not_kept_and_say_the_same(plan, consortium, monkeypatc
     assert counts(run_now(plan))["forest at its site"] == (3, 0)
 
 
+def test_with_many_sites_the_forest_of_the_batchs_own_group_is_kept(plan, consortium):
+    edited(plan, most_folds=2)
+    first = run_now(plan)
+    told = first.documents.get(name="classifier").data
+    assert told["left_out_together"] == [["FUK", "TYO"], ["MTL"]]
+    assert "sites left out in 2 groups" in told["method"]
+    assert [one["auc"] is not None for one in told["by_site"]] == [True] * 3
+    new_batch(plan, consortium[1])
+    run = run_now(plan)
+    assert counts(run)["forest"] == (1, 1)
+    assert_as_computed_anew(run)
+
+
 def test_a_feature_that_is_new_at_the_left_out_site_grows_its_forest_anew(plan, consortium):
     edited(plan, min_detected=0.1)
     make_site("OSA", 3, features=FEATURES[:3])
@@ -125,6 +138,7 @@ OTHER = {
     "multiplicity": "holm",
     "permutations": 300,
     "n_trees": 11,
+    "most_folds": 2,
     "outcome": "phq",
     "one_stage": True,
     "handling_clean": True,

@@ -189,6 +189,13 @@ def test_severity_is_judged_at_left_out_sites_by_the_interval_over_all_looks(
     assert words in found.reason
 
 
+@pytest.mark.parametrize(("kind", "made"), [("classifier", area), ("severity", severity)])
+def test_a_verdict_says_that_sites_were_left_out_in_groups(kind, made):
+    words = "Sites were left out in 10 groups."
+    assert words in judged(kind, made(0.8, 0.85, 0.78, n_groups=10)).reason
+    assert words not in judged(kind, made(0.8, 0.85, 0.78)).reason
+
+
 def test_a_claim_on_groups_among_cases_is_not_tested_and_says_so():
     claims = [claim("none", kind="subgroup", strata=("all",))]
     (found,) = judge_all(claims, effects(0.5), {}, {}, PLAN)

@@ -11,6 +11,7 @@ from analysis.stats.errors import UnusableData
 from analysis.stats.forest import RandomForest
 from analysis.stats.nested import gather_nested, nested_leave_one_site_out
 from analysis.stats.site_folds import read_study
+from analysis.stats.site_groups import leave_out
 
 GRID = ({"min_leaf": 5, "max_features": "sqrt"}, {"min_leaf": 12, "max_features": "sqrt"})
 
@@ -57,7 +58,8 @@ def test_nested_folds_in_any_order_give_the_whole():
     assert len(plan.inner) == 6 * 2
     inner = [elsewhere(nested_folds.fit_inner(at_work, plan, fold)) for fold in plan.inner[::-1]]
     judged = [
-        elsewhere(nested_folds.judge_site(read_study(*data), plan, site, inner)) for site in "CADB"
+        elsewhere(nested_folds.judge_sites(read_study(*data), plan, (site,), inner)[0])
+        for site in "CADB"
     ]
     assert_identical(gather_nested(at_work, plan, judged), whole)
 
@@ -67,8 +69,8 @@ def test_a_nested_report_of_half_its_folds_is_refused():
     plan = nested_folds.plan_nested(at_work, RandomForest(2, GRID), seed=1, n_important=0)
     inner = [nested_folds.fit_inner(at_work, plan, fold) for fold in plan.inner]
     with pytest.raises(UnusableData, match="missing: InnerFold"):
-        nested_folds.judge_site(at_work, plan, "A", inner[1:])
-    judged = nested_folds.judge_site(at_work, plan, "A", inner)
+        nested_folds.judge_sites(at_work, plan, ("A",), inner[1:])
+    [judged] = nested_folds.judge_sites(at_work, plan, ("A",), inner)
     with pytest.raises(UnusableData, match=r"missing: B, C, D; twice: A\. Compute these again"):
         gather_nested(at_work, plan, [judged, judged])
 
@@ -80,9 +82,9 @@ def test_left_out_sites_in_any_order_give_the_whole():
     at_work = read_study(values, labels, site)
     seeds = classify.site_seeds(at_work, rng())
     folds = [
-        elsewhere(classify.judge_forest(at_work, code, n_trees=5, seed=seeds[code]))
-        for code in "DBCA"
-    ]
+        elsewhere(classify.judge_forest(at_work, (code,), n_trees=5, seed=seeds[code])[0])
+        for code in "DCA"
+    ] + classify.not_tested(leave_out(at_work))
     assert_identical(classify.gather_sites(at_work, folds), whole)
     with pytest.raises(UnusableData, match=r"Each left-out site is gathered once\. missing: D"):
         classify.gather_sites(at_work, folds[1:])
