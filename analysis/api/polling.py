@@ -9,20 +9,17 @@ from __future__ import annotations
 
 import re
 import uuid
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass
-from datetime import UTC, date, datetime, time, timedelta
-from functools import cache
+from collections.abc import Callable, Iterable, Mapping
+from datetime import UTC, date, datetime
+from functools import cache, lru_cache
 from typing import Any
 
 from django.conf import settings
 from django.db import Error, close_old_connections, connection
-from django.db.models import Subquery
+from django.db.models import F, Func, Subquery, TextField, Value
 from django.http import HttpRequest, HttpResponseBase, HttpResponseNotModified, QueryDict
 from django.utils import timezone
-from psycopg import sql
 
-from analysis.api import unmoved
 from analysis.models import Run
 from analysis.prepared import Prepared
 from analysis.services.run_versions import (
@@ -32,11 +29,11 @@ from analysis.services.run_versions import (
     newest_of_plan,
     release_rules,
 )
-from cohorts import access
 from cohorts.api import bearer, conditional
 from cohorts.models.account import digest_of
 
 Answer = Callable[[HttpRequest], HttpResponseBase]
+Row = tuple[str | None, ...]
 Application = Callable[[dict[str, Any], Any], Iterable[bytes]]
 POLL_SECONDS, VARY = "2", "Authorization, Cookie, Accept"
 REQUEST_ID = re.compile(r"[A-Za-z0-9_.-]{8,64}")  # as hikiproject/logs.py takes one
@@ -45,9 +42,10 @@ POLLED = re.compile(
     r"(?:/(?:effects|pooled|claims|harmonisation|classifier|severity))?)/?"
 )
 # They stand in the SQL that is made once, and give way to the values of each request.
-DIGEST, AT, TODAY = "a token's digest", datetime.min.replace(tzinfo=UTC), date.min
+DIGEST, TODAY = "a token's digest", date.min
+AT, USED_SINCE = (datetime(year, 1, 1, tzinfo=UTC) for year in (1, 2))
 RUN, PLAN = uuid.UUID(int=0), "a plan's name"
-EACH = frozenset({DIGEST, AT, TODAY, RUN, PLAN})
+EACH = frozenset({DIGEST, AT, USED_SINCE, TODAY, RUN, PLAN})
 
 
 def unchanged_runs(answer: Answer) -> Answer:
@@ -93,11 +91,11 @@ def _secure_enough(environ: dict[str, Any]) -> bool:
 
 def etag(request: HttpRequest, standing: list[object], mark: str) -> str:
     """The ETag of an answer about a run, the same here and in the ordinary way."""
-    return _etag(conditional.question_of(request), standing, mark)
+    return _etag(conditional.question_of(request), standing, release_rules(), mark)
 
 
-def _etag(question: list[str], standing: list[object], mark: str) -> str:
-    return conditional.etag_of(question, standing, *release_rules(), mark.split(":"))
+def _etag(question: list[str], standing: list[object], rules: tuple[int, int], mark: str) -> str:
+    return conditional.etag_of(question, standing, *rules, mark.split(":"))
 
 
 def unchanged(meta: dict[str, Any]) -> dict[str, str] | None:
@@ -105,75 +103,60 @@ def unchanged(meta: dict[str, Any]) -> dict[str, str] | None:
     held = meta.get("HTTP_IF_NONE_MATCH")
     if held is None or meta["REQUEST_METHOD"] not in ("GET", "HEAD"):
         return None
-    question = unmoved.question_of(meta)
+    asked = POLLED.fullmatch(meta["PATH_INFO"])
+    key = bearer.key_of(meta.get("HTTP_AUTHORIZATION", "")) if asked else None
+    if asked is None or not key:
+        return None
+    now = timezone.now()
+    today = timezone.localdate(now)
+    given = {
+        DIGEST: digest_of(key),
+        AT: now.isoformat(),
+        USED_SINCE: bearer.used_since(now).isoformat(),
+        TODAY: today.isoformat(),
+    }
     try:
-        return unmoved.told(question) or _read_anew(meta, held, question)
+        row = _row(meta.get("QUERY_STRING", ""), asked["run"], given)
     except Error:
         # The connection is gone, or its plan is of tables that a migration has changed since: the
         # ordinary way makes a new one, or says that there is none.
         connection.close()
         return None
+    return _headers(meta, held, today, row) if row is not None else None
 
 
-def _read_anew(meta: dict[str, Any], held: str, question: bytes) -> dict[str, str] | None:
-    asked = POLLED.fullmatch(meta["PATH_INFO"])
-    key = bearer.key_of(meta.get("HTTP_AUTHORIZATION", "")) if asked else None
-    if asked is None or not key:
-        return None
-    today = timezone.localdate()
-    given = {DIGEST: digest_of(key), AT: timezone.now(), TODAY: today}
-    seen = _seen(meta.get("QUERY_STRING", ""), asked["run"], given)
-    headers = _headers(meta, held, today, seen) if seen is not None else None
-    if seen is not None and headers is not None:
-        unmoved.remember(question, headers, seen.snapshot, _ends_at(seen, today))
-    return headers
-
-
-@dataclass(frozen=True)
-class Seen:
-    """Who asks, and the mark of what they ask for."""
-
-    user_id: int
-    roles: access.Standing
-    last_used_at: datetime | None
-    expires_at: datetime
-    snapshot: str
-    mark: str
-
-
-def _seen(query: str, run: str | None, given: dict[Any, Any]) -> Seen | None:
+def _row(query: str, run: str | None, given: dict[Any, str]) -> Row | None:
     if run is not None:
-        row = _of_run().read(given | {RUN: uuid.UUID(run)})
-    else:
-        plan = QueryDict(query).get("plan", "")
-        row = _of_latest().read(given | {PLAN: plan})
-    if row is None:
-        return None
-    user_id, last_used_at, expires_at, held, only, snapshot, mark, *before_release = row
-    roles = bearer.standing(held, only)
-    if before_release and may_see_unreleased(roles):
-        mark = before_release[0]
-    return Seen(user_id, roles, last_used_at, expires_at, snapshot, mark) if mark else None
+        return _of_run().read(given | {RUN: run})
+    plan = QueryDict(query).get("plan", "")
+    return _of_latest().read(given | {PLAN: plan}) if "\0" not in plan else None
 
 
-def _ends_at(seen: Seen, today: date) -> datetime:
-    """When the same rows may mean another answer: at the token's end, at midnight, or when its use
-    is to be written down."""
-    midnight = timezone.make_aware(datetime.combine(today + timedelta(days=1), time.min))
-    return min(seen.expires_at, midnight, bearer.written_until(seen.last_used_at))
+def _headers(meta: dict[str, Any], held: str, today: date, row: Row) -> dict[str, str] | None:
+    query = meta.get("QUERY_STRING", "")
+    path = meta.get("SCRIPT_NAME", "") + meta["PATH_INFO"]
+    told = _told(path, query, meta.get("HTTP_ACCEPT", ""), today, release_rules(), row)
+    waits = "Retry-After" in told and "wait=" in query
+    return dict(told) if told and not waits and conditional.holds(held, told["ETag"]) else None
 
 
-def _headers(meta: dict[str, Any], held: str, today: date, seen: Seen) -> dict[str, str] | None:
-    if bearer.due_for_writing(seen.last_used_at):
-        return None
-    question = conditional.question_in(meta, meta.get("SCRIPT_NAME", "") + meta["PATH_INFO"])
-    tag = _etag(question, conditional.standing(seen.user_id, today, seen.roles), seen.mark)
-    working = is_working(seen.mark)
-    waits = working and "wait=" in meta.get("QUERY_STRING", "")
-    if waits or not conditional.holds(held, tag):
-        return None
+@lru_cache(maxsize=2_000)
+def _told(
+    path: str, query: str, accept: str, today: date, rules: tuple[int, int], row: Row
+) -> Mapping[str, str]:
+    """Headers of an answer that rests on these, and on nothing else; none where there is none.
+
+    The mark is the last that the asker may see: a run before its release only for few roles.
+    """
+    user_id, held, only, released, *newest = row
+    roles = bearer.standing((held or "").split(), [int(site) for site in (only or "").split()])
+    mark = newest[0] if newest and may_see_unreleased(roles) else released
+    if not mark:
+        return {}
+    question = conditional.question_in({"QUERY_STRING": query, "HTTP_ACCEPT": accept}, path)
+    tag = _etag(question, conditional.standing(int(user_id or 0), today, roles), rules, mark)
     told = {"ETag": tag, "Cache-Control": "private, no-cache", "Vary": VARY}
-    return told | ({"Retry-After": POLL_SECONDS} if working else {})
+    return told | ({"Retry-After": POLL_SECONDS} if is_working(mark) else {})
 
 
 @cache
@@ -188,15 +171,13 @@ def _of_latest() -> Prepared:
 
 
 def _prepared(*runs: Any) -> Prepared:
+    """A use that is to be written down finds nothing here: the ordinary way writes it."""
     marks = {f"mark_{n}": Subquery(each.values("mark")[:1]) for n, each in enumerate(runs)}
-    found = bearer.tokens(DIGEST, AT, TODAY).annotate(snapshot=unmoved.snapshot(), **marks)
-    columns = ("user_id", "last_used_at", "expires_at", "held", "only", "snapshot", *marks)
-    query = found.order_by().values_list(*columns).query
-    text, values = query.sql_with_params()
-    first, *pieces = text.split("%s")
-    # What is always the same stands in the text, so that few values travel.
-    whole = first + "".join(
-        ("%s" if value in EACH else sql.Literal(value).as_string()) + piece
-        for value, piece in zip(values, pieces, strict=True)
-    )
-    return Prepared(whole, tuple(value for value in values if value in EACH))
+    found = bearer.tokens(DIGEST, AT, TODAY).filter(last_used_at__gte=USED_SINCE)
+    told = found.annotate(held_text=_one_text("held"), only_text=_one_text("only"), **marks)
+    columns = ("user_id", "held_text", "only_text", *marks)
+    return Prepared.of(told.order_by().values_list(*columns).query, EACH)
+
+
+def _one_text(array: str) -> Func:
+    return Func(F(array), Value(" "), function="array_to_string", output_field=TextField())

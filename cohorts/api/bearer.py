@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, date, datetime, timedelta
+from datetime import date, datetime, timedelta
 
 from django.contrib.postgres.expressions import ArraySubquery
 from django.db.models import F, OuterRef, QuerySet
@@ -65,9 +65,9 @@ def token_of(key: str) -> ApiToken | None:
 
 def due_for_writing(last_used_at: datetime | None) -> bool:
     """Whether a use now is to be written down."""
-    return timezone.now() > written_until(last_used_at)
+    return last_used_at is None or last_used_at < used_since(timezone.now())
 
 
-def written_until(last_used_at: datetime | None) -> datetime:
-    """When a use is to be written down again."""
-    return last_used_at + LAST_USE_STEP if last_used_at else datetime.min.replace(tzinfo=UTC)
+def used_since(now: datetime) -> datetime:
+    """A use that was written since then stands for one now."""
+    return now - LAST_USE_STEP

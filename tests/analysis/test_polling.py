@@ -50,7 +50,7 @@ def reads_of(statement: str, read) -> list[str]:
         original = polling.Prepared.read
 
         def counted(self, given):
-            executed.append(self.sql)
+            executed.append(self.sql.decode())
             return original(self, given)
 
         polling.Prepared.read = counted
