@@ -96,8 +96,8 @@ class FeatureAliasInline(PlainInline):
 @admin.register(models.Feature, site=site)
 class FeatureAdmin(ProposedAdmin):
     subject = "feature"
-    list_display = ["name", "hmdb", "chemical_class", "canonical_unit", "molar_mass", "reviewed"]
-    list_filter = ["reviewed", "kind", "chemical_class"]
+    list_display = ["name", "hmdb", "chemical_class", "canonical_unit", "identity", "reviewed"]
+    list_filter = ["reviewed", "identity", "kind", "chemical_class"]
     search_fields = ["name", "hmdb", "refmet_name", "aliases__name"]
     inlines = [FeatureAliasInline]
 

@@ -47,6 +47,11 @@ class FeatureQuerySet(ScopedQuerySet["Feature"]):
 class Feature(models.Model):
     """One analyte under its canonical name; sites' own names lead here through `FeatureAlias`."""
 
+    class Identity(models.TextChoices):
+        MOLECULE = "molecule", _("one molecule")
+        ISOMERS = "isomers", _("isomers measured together")
+        ASSAY = "assay", _("defined by its assay: a group, a protein, an activity, a count")
+
     name = models.CharField(max_length=200, unique=True)
     refmet_name = models.CharField(max_length=200, blank=True)
     hmdb = models.CharField(
@@ -62,6 +67,13 @@ class Feature(models.Model):
     canonical_unit = models.CharField(max_length=20, blank=True)
     chemical_class = models.CharField(max_length=80, blank=True)
     kind = models.CharField(max_length=20, default="concentration")
+    identity = models.CharField(
+        _("what the name stands for"),
+        max_length=8,
+        choices=Identity,
+        blank=True,
+        help_text=_("Only one molecule has every identifier; empty: nobody has said."),
+    )
     reviewed = models.BooleanField(
         default=False, help_text=_("Somebody has confirmed the identity of this name.")
     )
@@ -82,6 +94,22 @@ class Feature(models.Model):
                 fields=["hmdb"],
                 condition=~Q(hmdb="") & Q(kind="concentration") & Q(merged_into=None),
                 violation_error_message=_("Another feature has that HMDB identifier."),
+            ),
+            models.CheckConstraint(
+                name="feature_of_isomers_has_no_structure",
+                condition=~Q(identity="isomers") | Q(inchikey=""),
+                violation_error_message=_(
+                    "Isomers measured together have no one structure: leave the InChIKey empty, "
+                    "or say that one molecule is meant."
+                ),
+            ),
+            models.CheckConstraint(
+                name="feature_of_an_assay_is_no_molecule",
+                condition=~Q(identity="assay") | Q(hmdb="", chebi="", inchikey=""),
+                violation_error_message=_(
+                    "What its assay defines is no molecule: leave HMDB, ChEBI and InChIKey empty, "
+                    "or say that one molecule is meant."
+                ),
             ),
             models.CheckConstraint(
                 name="feature_not_merged_into_itself",

@@ -264,7 +264,8 @@ class FeatureSerializer(serializers.ModelSerializer[Feature]):
         model = Feature
         fields = [
             *("id", "name", "aliases", "refmet_name", "hmdb", "chebi", "inchikey", "molar_mass"),
-            *("canonical_unit", "chemical_class", "kind", "reviewed", "ignored", "merged_into"),
+            *("canonical_unit", "chemical_class", "kind", "identity", "reviewed"),
+            *("ignored", "merged_into"),
         ]
 
     @extend_schema_field(TEXTS)

@@ -36,7 +36,7 @@ _ASSAY: Final = ("rsd_percent", "blank_percent", "missing_percent", "failing_per
 FIELDS: Final[dict[str, tuple[str, ...]]] = {
     "feature": (
         *("name", "refmet_name", "hmdb", "chebi", "inchikey", "molar_mass", "canonical_unit"),
-        *("chemical_class", "kind", "reviewed"),
+        *("chemical_class", "kind", "identity", "reviewed"),
     ),
     "alias": ("name", "feature", "site"),
     "range": (

@@ -33,7 +33,9 @@ def seed() -> dict[str, int]:
 def seed_features() -> int:
     known = set(Feature.objects.values_list("name", flat=True))
     with (FOLDER / "features.csv").open(encoding="utf-8", newline="") as file:
-        rows = [row for row in csv.DictReader(file) if row["name"] not in known]
+        listed = list(csv.DictReader(file))
+    rows = [row for row in listed if row["name"] not in known]
+    _say_what_names_stand_for(listed)
     added = Feature.objects.bulk_create(
         Feature(
             name=row["name"],
@@ -45,6 +47,7 @@ def seed_features() -> int:
             canonical_unit=row["canonical_unit"],
             chemical_class=row["chemical_class"],
             kind=row["kind"],
+            identity=row["identity"],
             reviewed=True,
         )
         for row in rows
@@ -59,6 +62,17 @@ def seed_features() -> int:
         ignore_conflicts=True,
     )
     return len(added)
+
+
+def _say_what_names_stand_for(listed: list[dict[str, str]]) -> None:
+    """Of features that were there before the list said it; what somebody has said stays."""
+    said = {row["name"]: row["identity"] for row in listed}
+    unsaid = list(Feature.objects.filter(name__in=said, identity=""))
+    for feature in unsaid:
+        feature.identity = said[feature.name]
+        if feature.identity != Feature.Identity.MOLECULE and feature.inchikey:
+            feature.identity = ""  # somebody has given it a structure: theirs to say
+    Feature.objects.bulk_update([each for each in unsaid if each.identity], ["identity"])
 
 
 def seed_ranges() -> int:
