@@ -29,13 +29,13 @@ class QualitySerializer(serializers.Serializer[Any]):
     n_study = serializers.IntegerField()
     n_qc = serializers.IntegerField()
     n_blank = serializers.IntegerField()
-    rsd_limit_percent = serializers.FloatField()
-    blank_limit_percent = serializers.FloatField()
-    missing_limit_percent = serializers.FloatField()
+    rsd_limit_percent = serializers.FloatField(source="limits.rsd")
+    blank_limit_percent = serializers.FloatField(source="limits.blank")
+    missing_limit_percent = serializers.FloatField(source="limits.missing")
     failing_limit_percent = serializers.FloatField(
-        help_text="Share of features over a limit that a batch may have."
+        source="limits.failing", help_text="Share of features over a limit that a batch may have."
     )
-    limits_of = serializers.CharField(help_text="study, platform or batch.")
+    limits_of = serializers.CharField(source="limits.of", help_text="study, platform or batch.")
     accepted = serializers.BooleanField(
         allow_null=True, help_text="Null for a batch without QC pools and blanks."
     )

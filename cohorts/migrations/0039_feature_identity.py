@@ -6,7 +6,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('cohorts', '0038_redcap_uploads'),
+        ("cohorts", "0038_redcap_uploads"),
     ]
 
     operations = [

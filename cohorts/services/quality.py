@@ -51,11 +51,7 @@ class QualityReport:
     n_study: int
     n_qc: int
     n_blank: int
-    rsd_limit_percent: float
-    blank_limit_percent: float
-    missing_limit_percent: float
-    failing_limit_percent: float
-    limits_of: str
+    limits: Limits
     features: tuple[FeatureQuality, ...]
     drift: tuple[tuple[int, float], ...]
 
@@ -68,7 +64,7 @@ class QualityReport:
         """Whether no more features fail than may; None without pools and blanks."""
         if not (self.n_qc or self.n_blank) or not self.features:
             return None
-        return 100 * len(self.failing) <= self.failing_limit_percent * len(self.features)
+        return 100 * len(self.failing) <= self.limits.failing * len(self.features)
 
 
 def limits_of(batch: AssayBatch) -> Limits:
@@ -107,11 +103,7 @@ def report_of(batch: AssayBatch) -> QualityReport:
         n_study=int((kinds == Type.STUDY).sum()),
         n_qc=len(pools),
         n_blank=int((kinds == Type.BLANK).sum()),
-        rsd_limit_percent=limits.rsd,
-        blank_limit_percent=limits.blank,
-        missing_limit_percent=limits.missing,
-        failing_limit_percent=limits.failing,
-        limits_of=limits.of,
+        limits=limits,
         features=tuple(
             _judged(name, list(of_feature), limits)
             for name, *of_feature in zip(names, *numbers, strict=True)
@@ -135,13 +127,7 @@ def _coarse(report: QualityReport) -> QualityReport:
         _judged(
             each.feature,
             [np.nan if x is None else x for x in (each.rsd_percent, each.blank_percent, None)],
-            Limits(
-                rsd=report.rsd_limit_percent,
-                blank=report.blank_limit_percent,
-                missing=report.missing_limit_percent,
-                failing=report.failing_limit_percent,
-                of=report.limits_of,
-            ),
+            report.limits,
         )
         for each in report.features
     )
@@ -172,7 +158,7 @@ def _findings(batch: AssayBatch) -> list[Finding]:
         "Is the batch to be used? No value was changed.",
         n=len(failing),
         n_features=len(report.features),
-        limit=format(report.failing_limit_percent, "g"),
+        limit=format(report.limits.failing, "g"),
         listed=listed,
     )
     return [Finding(batch, f"{len(failing)} of {len(report.features)}", text[:1000])]

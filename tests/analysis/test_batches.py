@@ -68,11 +68,11 @@ def test_limits_of_the_platform_and_of_the_batch_go_before_the_studys(batch):
     said = {"study": batch.site.study, "reason": "the kit's manual"}
     AcceptanceLimits.objects.create(platform="lc-ms", rsd_percent=4, **said)
     report = report_of(batch)
-    assert (report.rsd_limit_percent, report.blank_limit_percent) == (4, 30)
-    assert (report.limits_of, len(report.failing)) == ("platform", 2)
+    assert (report.limits.rsd, report.limits.blank) == (4, 30)
+    assert (report.limits.of, len(report.failing)) == ("platform", 2)
     AcceptanceLimits.objects.create(batch=batch, rsd_percent=90, blank_percent=90, **said)
     report = report_of(batch)
-    assert (report.limits_of, report.rsd_limit_percent) == ("batch", 90)
+    assert (report.limits.of, report.limits.rsd) == ("batch", 90)
     assert [len(each.fails) for each in report.features] == [0, 1]  # what is missing
 
 
