@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from math import isfinite
+
 import numpy as np
 import numpy.typing as npt
 from scipy.linalg.blas import dgemm
@@ -14,6 +16,7 @@ from analysis.stats.moments import (
     sorted_by_batch,
     tiles,
 )
+from analysis.stats.small_study import adjust_whole
 
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
@@ -30,25 +33,13 @@ def on_lines(data: Floats, codes: Ints, columns: Floats, inverse: Floats, lines:
     n_features). Infinite values are refused, missing ones stay.
     """
     if in_one_tile(data):
-        adjusted = _at_once(data, codes, columns, inverse, lines)
+        adjusted = adjust_whole(data, codes, columns, inverse, lines)
         flat = adjusted.ravel()
         total = float(flat @ flat)
     else:
         adjusted, total = _in_tiles(data, codes, columns, inverse, lines)
-    if not np.isfinite(total):
+    if not isfinite(total):
         finite_or_missing(data)
-    return adjusted
-
-
-def _at_once(data: Floats, codes: Ints, columns: Floats, inverse: Floats, lines: Floats) -> Floats:
-    """Few numbers: one product with columns that are 0 outside their batch, and no loop."""
-    n, (n_batches, n_columns, m) = len(data), lines.shape
-    own = np.zeros((n, n_batches, n_columns))
-    own[np.arange(n), codes] = columns
-    adjusted: Floats = own.reshape(n, -1) @ lines.reshape(-1, m)
-    factors = inverse.take(codes, axis=0)
-    factors *= data
-    adjusted += factors
     return adjusted
 
 
@@ -56,7 +47,7 @@ def _in_tiles(
     data: Floats, codes: Ints, columns: Floats, inverse: Floats, lines: Floats
 ) -> tuple[Floats, float]:
     """The adjusted values, and the sum of their squares, which is finite where they all are."""
-    order, ends, _ = sorted_by_batch(codes, len(inverse))
+    order, ends = sorted_by_batch(codes, len(inverse))
     adjusted, total = np.empty_like(data), 0.0
     for number, rows in enumerate(rows_of(order, ends)):
         own = columns[order[ends[number] : ends[number + 1]]]

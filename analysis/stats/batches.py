@@ -48,8 +48,9 @@ def batch_design(
 
 
 def _clearly_independent(columns: Floats, layout: Layout) -> bool:
-    lengths = np.sqrt(np.einsum("ij,ij->j", columns, columns))
-    return bool((np.abs(np.diagonal(layout.upper)) > _CLEAR * lengths).all())
+    left = np.abs(layout.upper.diagonal())
+    lengths = np.sqrt(np.add.reduce(columns * columns))
+    return bool(np.count_nonzero(left > _CLEAR * lengths) == len(left))
 
 
 def _refuse_confounded(
@@ -80,19 +81,27 @@ def _refuse_confounded(
 def encoded(
     covariates: Covariates, n_samples: int, codings: Sequence[Coding], column_names: Sequence[str]
 ) -> Floats:
-    """The columns of a fitted design in new rows, NaN where a value is missing."""
+    """The columns of a fitted design in new rows; refuses rows that lack one."""
     if not codings and covariates is None:
         return np.empty((n_samples, 0))
     numbers = complete_numbers(covariates, n_samples)
-    if numbers is not None and set(column_names) <= set(numbers[0]):
+    if numbers is not None and not any(coding.levels for coding in codings):
         names, columns = numbers
-        if not any(coding.levels for coding in codings):
-            if tuple(names) == tuple(column_names):
-                return columns
+        if names == list(column_names):
+            return columns
+        if set(column_names) <= set(names):
             return columns[:, [names.index(name) for name in column_names]]
     names = [name for coding in codings for name in coding.column_names]
     columns = encode(codings, as_frame(covariates, n_samples))
-    return columns[:, [names.index(name) for name in column_names]]
+    columns = columns[:, [names.index(name) for name in column_names]]
+    lacking = np.flatnonzero(np.isnan(columns).any(axis=1))
+    if len(lacking):
+        told = [c.name for c in codings if set(c.column_names) & set(column_names)]
+        raise UnusableData(
+            f"{len(lacking)} samples lack one of {told}, the first in row {lacking[0]}: fill it, "
+            "or leave the samples out."
+        )
+    return columns
 
 
 def _tabulate(column: pd.Series[Any], labels: list[str], name: str) -> str:

@@ -9,7 +9,7 @@ import numpy.typing as npt
 
 from analysis.stats.batches import batch_design, batch_numbers, refuse_batches
 from analysis.stats.combat_model import CombatModel
-from analysis.stats.design import Covariates, Design
+from analysis.stats.design import Coding, Covariates, Design
 from analysis.stats.errors import UnusableData
 from analysis.stats.labels import distinct_labels
 from analysis.stats.location_scale import Fit, Located, explained, fit_batches, left_alone, locate
@@ -27,6 +27,8 @@ Floats = npt.NDArray[np.float64]
 Bools = npt.NDArray[np.bool_]
 
 __all__ = ["CombatModel", "fit_combat"]
+
+_NONE = np.empty(0, dtype=np.int64)
 
 
 def fit_combat(
@@ -70,13 +72,13 @@ def fit_combat(
     design, layout, mean_only = batches.design, batches.layout, batches.mean_only
     fit = fit_batches(data, layout)
     alone, told = _not_adjusted(data, layout, fit, batches.reference, mean_only=mean_only)
-    means = np.add.reduce(design.columns) / len(data)
+    means = layout.n / len(data) @ layout.levels
     located = locate(fit, layout, layout.levels - means, alone, batches.reference)
     gamma, delta, priors = _shrink(
         located, batches.reference, parametric=parametric, mean_only=mean_only
     )
     learned = [located.coefficients, located.grand_mean, located.pooled_sd, gamma, delta]
-    if alone.any():
+    if np.count_nonzero(alone):
         learned = [_spread(part, alone) for part in learned]
     coefficients, grand_mean, pooled_sd, gamma, delta = learned
     return CombatModel(
@@ -85,7 +87,7 @@ def fit_combat(
         reference_batch=reference_batch,
         parametric=parametric,
         mean_only=mean_only,
-        codings=tuple(c for c in design.codings if c.name in design.adjusted_for),
+        codings=_used(design),
         column_names=design.column_names,
         column_means=means,
         adjusted_for=design.adjusted_for,
@@ -123,8 +125,7 @@ def _batches(
     mean_only: bool,
 ) -> _Batches:
     """The batches that a model is of; one of a single sample forces shifts alone, and says so."""
-    labels = distinct_labels(batch, n_samples)
-    names = tuple(sorted(set(labels)))
+    labels, names = distinct_labels(batch, n_samples)
     codes = batch_numbers(labels, names)
     refuse_batches(names, reference_batch)
     design, layout = batch_design(covariates, labels, codes, len(names))
@@ -140,7 +141,7 @@ def _not_adjusted(
     data: Floats, layout: Layout, fit: Fit, reference: int | None, *, mean_only: bool
 ) -> tuple[Bools, tuple[str, ...]]:
     """Features that are returned as they came, and a sentence where nobody would expect it."""
-    alone, spent = np.zeros(data.shape[1], dtype=bool), np.empty(0, dtype=np.int64)
+    alone, spent = np.zeros(data.shape[1], dtype=bool), _NONE
     # What varies in every batch is neither constant nor explained in full.
     if not fit.plain or mean_only:
         alone = left_alone(data, layout, fit, mean_only=mean_only)
@@ -202,3 +203,10 @@ def _spread(kept: Floats, alone: Bools) -> Floats:
     whole = np.full((*kept.shape[:-1], len(alone)), np.nan)
     whole[..., ~alone] = kept
     return whole
+
+
+def _used(design: Design) -> tuple[Coding, ...]:
+    """How the covariates in the model become columns."""
+    if not design.dropped:
+        return design.codings
+    return tuple(coding for coding in design.codings if coding.name in design.adjusted_for)

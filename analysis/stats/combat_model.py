@@ -101,14 +101,17 @@ class CombatModel:
 
     def _codes(self, labels: list[str], data: Floats) -> Ints:
         """Number of each row's batch; refuses what the model has never seen."""
-        unknown = sorted(set(labels) - set(self.batches))
-        if unknown:
+        try:
+            codes = batch_numbers(labels, self.batches)
+        except KeyError as error:
+            unknown = sorted(set(labels).difference(self.batches))
             raise UnusableData(
                 f"Batches {unknown} are unknown to this model (it knows {list(self.batches)}): "
                 "refit with them, or standardise them by themselves and say so."
-            )
-        codes = batch_numbers(labels, self.batches)
-        for batch in [] if self.seen.all() else np.flatnonzero(~self.seen.all(axis=1)):
+            ) from error
+        if np.count_nonzero(self.seen) == self.seen.size:
+            return codes
+        for batch in np.flatnonzero(~self.seen.all(axis=1)):
             unseen = ~self.seen[batch] & ~self.left_alone
             rows = codes == batch
             new = unseen & ~np.isnan(data[rows]).all(axis=0) if rows.any() else unseen & False
@@ -122,13 +125,6 @@ class CombatModel:
     def _columns(self, covariates: Covariates, n_samples: int) -> Floats:
         """An intercept and the centred covariate columns, (n_samples, 1 + n_columns)."""
         columns = encoded(covariates, n_samples, self.codings, self.column_names)
-        missing = np.isnan(columns)
-        if missing.any():
-            lacking = np.flatnonzero(missing.any(axis=1))
-            raise UnusableData(
-                f"{len(lacking)} samples lack one of {list(self.adjusted_for)}, the first in row "
-                f"{lacking[0]}: fill it, or leave the samples out."
-            )
         beside = np.ones((n_samples, 1 + columns.shape[1]))
         np.subtract(columns, self.column_means, out=beside[:, 1:])
         return beside
@@ -144,7 +140,7 @@ class CombatModel:
         np.subtract(self.grand_mean, inverse * shift, out=lines[:, 0])
         np.multiply(self.coefficients, (1 - inverse)[:, None], out=lines[:, 1:])
         known = self.seen & ~self.left_alone
-        if not known.all():
+        if np.count_nonzero(known) < known.size:
             # What is left alone comes out as it went in.
             inverse[~known] = 1.0
             lines = np.where(known[:, None], lines, 0.0)

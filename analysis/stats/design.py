@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
+from math import isfinite
 from typing import Any
 
 import numpy as np
@@ -154,21 +156,28 @@ def complete_numbers(covariates: Covariates, n_samples: int) -> tuple[list[str],
         n_columns = array.shape[-1] if array.ndim else 0
         names = [f"covariate {number}" for number in range(1, n_columns + 1)]
     usual = array.ndim == 2 and len(array) == n_samples and array.dtype.kind in "fi"
-    if not usual or len(set(names)) < len(names) or not np.isfinite(array).all():
+    if not usual or len(set(names)) < len(names):
         return None
-    return names, array.astype(np.float64, copy=False)
+    numbers = array.astype(np.float64, copy=False)
+    flat = numbers.ravel()
+    return (names, numbers) if isfinite(flat @ flat) else None
 
 
 def design_of_numbers(names: list[str], columns: Floats) -> Design:
     """What `build_design` makes of complete and independent numbers."""
     return Design(
-        codings=tuple(Coding(name) for name in names),
+        codings=_codings_of_numbers(tuple(names)),
         column_names=tuple(names),
         columns=np.ascontiguousarray(columns),
         rows=np.ones(len(columns), dtype=bool),
         adjusted_for=tuple(names),
         dropped=(),
     )
+
+
+@lru_cache(maxsize=64)
+def _codings_of_numbers(names: tuple[str, ...]) -> tuple[Coding, ...]:
+    return tuple(Coding(name) for name in names)
 
 
 def clearly_independent(columns: Floats) -> bool:

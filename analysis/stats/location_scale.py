@@ -9,8 +9,9 @@ import numpy.typing as npt
 from scipy.linalg.lapack import dtrtrs
 
 from analysis.stats.errors import UnusableData
-from analysis.stats.moments import Layout, Moments, sum_up
+from analysis.stats.moments import Layout, Moments, in_one_tile, sum_up
 from analysis.stats.shrinkage import BatchSums
+from analysis.stats.small_study import fit_whole
 
 Floats = npt.NDArray[np.float64]
 Bools = npt.NDArray[np.bool_]
@@ -32,7 +33,8 @@ class Fit:
     ``n``, ``mean`` and ``within`` (n_batches, n_features): how many samples a batch measured,
     their level where the columns are 0, and their sum of squares around the fit and their own
     mean. ``slopes`` (n_columns, n_features). ``suspect`` (n_batches, n_features) marks a
-    ``within`` that has lost digits, as that of a constant has.
+    ``within`` that has lost digits, as that of a constant has. ``plain`` says that nothing is
+    missing and no sum has lost digits: all features vary in every batch.
     """
 
     n: Floats
@@ -41,11 +43,7 @@ class Fit:
     slopes: Floats
     suspect: Bools
     gaps: bool
-
-    @property
-    def plain(self) -> bool:
-        """Whether nothing is missing and no sum lost digits: all features vary in every batch."""
-        return not self.gaps and not self.suspect.any()
+    plain: bool
 
 
 @dataclass(frozen=True)
@@ -81,13 +79,17 @@ class Located:
 
 def fit_batches(data: Floats, layout: Layout) -> Fit:
     """Fit batches and covariates to every feature, those that need it with a second reading."""
+    whole = fit_whole(data, layout, _CANCELLED) if in_one_tile(data) else None
+    if whole is not None:
+        mean, slopes, within = whole
+        n, suspect = _counts(layout.n, mean), np.zeros(mean.shape, dtype=bool)
+        return Fit(n, mean, within, slopes, suspect, gaps=False, plain=True)
     fit = _solve(sum_up(data, layout))
     if fit.plain:
         return fit
     features = np.flatnonzero(fit.suspect.any(axis=0))
-    sorted_layout = layout.in_order()
     for start in range(0, len(features), _BLOCK):
-        _refine(data, layout, sorted_layout, features[start : start + _BLOCK], fit)
+        _refine(data, layout, features[start : start + _BLOCK], fit)
     return fit
 
 
@@ -131,22 +133,25 @@ def locate(
     anything is missing.
     """
     n, mean, within, slopes = fit.n, fit.mean, fit.within, fit.slopes
-    if alone.any():
+    if np.count_nonzero(alone):
         n, mean, within, slopes = (part[:, ~alone] for part in (n, mean, within, slopes))
     gaps = fit.gaps and bool((n < layout.n[:, None]).any())
     # Regular: the columns were found to be independent beside the batches.
     coefficients: Floats = dtrtrs(layout.upper, slopes)[0] if len(slopes) else slopes
     mean = mean - levels @ coefficients
     source = slice(None) if reference is None else slice(reference, reference + 1)
-    variance = np.add.reduce(within[source]) / (np.add.reduce(n[source]) - gaps)
-    if not np.minimum.reduce(variance) > 0:
+    if gaps:
+        samples = np.add.reduce(n[source]) - 1
+    else:
+        samples = len(layout.codes) if reference is None else layout.n[reference]
+    variance = np.add.reduce(within[source]) / samples
+    if np.count_nonzero(variance > 0) < len(variance):
         flat = np.flatnonzero(~(variance > 0))
         raise UnusableData(
             f"{len(flat)} features do not vary inside batches beside the covariates (the first "
             f"is the {flat[0] + 1}th of those adjusted): use fewer covariates or larger batches."
         )
-    weight = layout.n[:, None] * (n > 0) if gaps else layout.n[:, None]
-    grand_mean = _grand_mean(mean, weight) if reference is None else mean[reference]
+    grand_mean = _grand_mean(mean, n, layout.n, gaps) if reference is None else mean[reference]
     return Located(coefficients, grand_mean, np.sqrt(variance), mean, within, n, not gaps)
 
 
@@ -156,9 +161,13 @@ def _constant(values: Floats) -> Bools:
     return constant
 
 
-def _grand_mean(mean: Floats, sizes: Ints) -> Floats:
+def _grand_mean(mean: Floats, n: Floats, sizes: Ints, gaps: bool) -> Floats:
     """Batch means weighed by the sizes of those batches that measured the feature."""
-    weighted: Floats = np.add.reduce(mean * sizes) / np.add.reduce(sizes)
+    if not gaps:
+        complete: Floats = sizes / float(sizes.sum()) @ mean
+        return complete
+    weight = sizes[:, None] * (n > 0)
+    weighted: Floats = np.add.reduce(mean * weight) / np.add.reduce(weight)
     return weighted
 
 
@@ -169,8 +178,8 @@ def _solve(moments: Moments) -> Fit:
 
 def _solve_complete(moments: Moments) -> Fit:
     """Over whole batches the columns are orthonormal and sum to 0: their sums are the slopes."""
-    count, totals = moments.products[:, 0, 0], moments.cross[:, 0]
-    mean = totals / count
+    count, totals = moments.products[:, 0, 0, 0], moments.cross[:, 0]
+    mean = totals / count[:, None]
     around = within = moments.squares - totals * mean
     slopes = moments.cross[:, 1:].sum(axis=0)
     if len(slopes):
@@ -179,9 +188,7 @@ def _solve_complete(moments: Moments) -> Fit:
         left -= moments.cross[:, 1:]
         left *= slopes
         within = around + np.add.reduce(left, axis=1)
-    n = np.empty_like(mean)
-    n[:] = count
-    return _fit(moments, n, mean, slopes, around, within)
+    return _fit(moments, _counts(count, mean), mean, slopes, around, within)
 
 
 def _solve_measured(moments: Moments) -> Fit:
@@ -212,7 +219,15 @@ def _fit(
     if few.any():
         suspect &= ~few
         within[few] = 0.0
-    return Fit(n, mean, within, slopes, suspect, gaps=not moments.complete)
+    gaps = not moments.complete
+    return Fit(n, mean, within, slopes, suspect, gaps, plain=not gaps and not suspect.any())
+
+
+def _counts(n: Floats | Ints, like: Floats) -> Floats:
+    """The batches' sizes (n_batches,), the same in all features."""
+    counts = np.empty_like(like)
+    counts[:] = n[:, None]
+    return counts
 
 
 def _slopes_of_each(gram: Floats, cross: Floats) -> Floats:
@@ -229,12 +244,12 @@ def _slopes_of_each(gram: Floats, cross: Floats) -> Floats:
     return np.ascontiguousarray(slopes[:, :, 0].T)
 
 
-def _refine(data: Floats, layout: Layout, in_order: Layout, features: Ints, fit: Fit) -> None:
+def _refine(data: Floats, layout: Layout, features: Ints, fit: Fit) -> None:
     """Add to a fit what its residuals still hold; the squares are then those of small numbers."""
-    rest = data[np.ix_(layout.order, features)]
-    rest -= fit.mean[:, features][layout.codes]
-    rest -= layout.left[1:].T @ fit.slopes[:, features]
-    again = _solve(sum_up(rest, in_order))
+    rest = data[:, features]
+    rest -= fit.mean[:, features].take(layout.codes, axis=0)
+    rest -= layout.columns @ fit.slopes[:, features]
+    again = _solve(sum_up(rest, layout))
     fit.mean[:, features] += again.mean
     fit.slopes[:, features] += again.slopes
     fit.within[:, features] = again.within

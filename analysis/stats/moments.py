@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
+from functools import cached_property
 from itertools import pairwise
 
 import numpy as np
@@ -25,30 +26,36 @@ _SHORT = 2**15
 
 @dataclass(frozen=True)
 class Layout:
-    """The design with the rows of each batch together.
+    """The design beside the batches.
 
-    ``order`` (n_samples,) sorts the samples by batch, ``ends`` (n_batches + 1,) says where each
-    batch starts there, and ``n`` (n_batches,) how many samples it has. ``left``
-    (1 + n_columns, n_samples), in that order, is 1 above the covariate columns made orthonormal
-    and free of the batches; the upper triangle of ``upper`` @ slopes of the columns = slopes of
-    these. ``levels`` (n_batches, n_columns) are the batches' means of the columns.
+    ``codes`` (n_samples,) number the batches and ``n`` (n_batches,) counts their samples.
+    ``columns`` (n_samples, n_columns) are the covariate columns made orthonormal and free of the
+    batches; the upper triangle of ``upper`` @ slopes of the columns as given = slopes of these.
+    ``levels`` (n_batches, n_columns) are the batches' means of the columns as given.
     """
 
-    order: Ints
-    ends: Ints
+    codes: Ints
     n: Ints
-    left: Floats
+    columns: Floats
     upper: Floats
     levels: Floats
 
-    @property
-    def codes(self) -> Ints:
-        """Batch of each sample, in ``order``."""
-        return np.repeat(np.arange(len(self.n)), self.n)
+    @cached_property
+    def order(self) -> Ints:
+        """Samples sorted by batch, (n_samples,)."""
+        return sorted_by_batch(self.codes, len(self.n))[0]
 
-    def in_order(self) -> Layout:
-        """The layout of data whose rows have been brought in order."""
-        return replace(self, order=np.arange(len(self.order)))
+    @cached_property
+    def ends(self) -> Ints:
+        """Where each batch starts in ``order``, and the end, (n_batches + 1,)."""
+        return _ends(self.n)
+
+    @cached_property
+    def left(self) -> Floats:
+        """Ones above ``columns``, in ``order``, (1 + n_columns, n_samples)."""
+        left = np.ones((1 + self.columns.shape[1], len(self.codes)))
+        left[1:] = self.columns.take(self.order, axis=0).T
+        return left
 
     def basis_of(self, batch: int) -> Floats:
         """The columns of ``left`` that belong to a batch."""
@@ -70,14 +77,17 @@ class Moments:
     complete: bool
 
 
-def sorted_by_batch(codes: Ints, n_batches: int) -> tuple[Ints, Ints, Ints]:
-    """``order``, ``ends`` and ``n`` of a Layout."""
-    n = np.bincount(codes, minlength=n_batches)
-    ends = np.zeros(n_batches + 1, dtype=np.int64)
-    np.cumsum(n, out=ends[1:])
+def sorted_by_batch(codes: Ints, n_batches: int) -> tuple[Ints, Ints]:
+    """Samples in the order of their batches, and where each batch starts there, and the end."""
     # Short integers are sorted by their digits, several times faster.
     short = codes.astype(np.int16) if n_batches < _SHORT else codes
-    return np.argsort(short, kind="stable"), ends, n
+    return np.argsort(short, kind="stable"), _ends(np.bincount(codes, minlength=n_batches))
+
+
+def _ends(n: Ints) -> Ints:
+    ends = np.zeros(len(n) + 1, dtype=np.int64)
+    np.cumsum(n, out=ends[1:])
+    return ends
 
 
 def rows_of(order: Ints, ends: Ints) -> list[Rows]:
@@ -91,19 +101,17 @@ def rows_of(order: Ints, ends: Ints) -> list[Rows]:
 
 
 def lay_out(codes: Ints, n_batches: int, columns: Floats) -> Layout:
-    """Sort samples by batch and make ``columns`` (n_samples, n_columns) orthonormal in them."""
-    order, ends, n = sorted_by_batch(codes, n_batches)
-    inside = columns.take(order, axis=0)
-    levels = np.add.reduceat(inside, ends[:-1]) / n[:, None]
-    inside -= np.repeat(levels, n, axis=0)
-    left = np.ones((1 + columns.shape[1], len(order)))
-    upper = np.empty((0, 0))
-    if columns.shape[1]:
-        # LAPACK itself: numpy's way to it takes three times as long in a small study.
-        reflectors, tau, _, _ = dgeqrf(inside)
-        upper = reflectors[: len(tau)]
-        left[1:] = dorgqr(reflectors, tau)[0].T
-    return Layout(order, ends, n, left, upper, levels)
+    """Count the batches and make ``columns`` (n_samples, n_columns) orthonormal inside them."""
+    n = np.bincount(codes, minlength=n_batches)
+    levels = np.empty((n_batches, columns.shape[1]))
+    for number, column in enumerate(columns.T):
+        levels[:, number] = np.bincount(codes, weights=column, minlength=n_batches)
+    levels /= n[:, None]
+    if not columns.shape[1]:
+        return Layout(codes, n, columns, np.empty((0, 0)), levels)
+    # LAPACK itself: numpy's way to it takes three times as long in a small study.
+    reflectors, tau, _, _ = dgeqrf(columns - levels.take(codes, axis=0))
+    return Layout(codes, n, dorgqr(reflectors, tau)[0], reflectors[: len(tau)], levels)
 
 
 def in_one_tile(data: Floats) -> bool:
@@ -129,7 +137,7 @@ def sum_up(data: Floats, layout: Layout) -> Moments:
     """The sums of all batches; values that are not finite make a second reading necessary."""
     # What has no square shows in the sum of squares, and is looked for then alone.
     with np.errstate(over="ignore", invalid="ignore"):
-        complete = (_sum_at_once if in_one_tile(data) else _sum_complete)(data, layout)
+        complete = _sum_complete(data, layout)
     if complete is not None and np.isfinite(complete.squares).all():
         return complete
     finite_or_missing(data)
@@ -141,21 +149,6 @@ def finite_or_missing(data: Floats) -> None:
     height = max(_TILE // data.shape[1], 1)
     for start in range(0, len(data), height):
         refuse_too_large(data[start : start + height], first_row=start)
-
-
-def _sum_at_once(data: Floats, layout: Layout) -> Moments:
-    """All sums of data that are no larger than a tile: of these, calls cost more than numbers."""
-    n_batches, k, m = len(layout.n), len(layout.left), data.shape[1]
-    cross, squares = np.empty((n_batches, k, m)), np.empty((n_batches, m))
-    products = np.empty((n_batches, k, k, 1))
-    inside = data.take(layout.order, axis=0)
-    squared = inside * inside
-    for batch, (start, end) in enumerate(pairwise(layout.ends.tolist())):
-        left = layout.left[:, start:end]
-        np.matmul(left, left.T, out=products[batch, :, :, 0])
-        np.matmul(left, inside[start:end], out=cross[batch])
-        np.matmul(left[0], squared[start:end], out=squares[batch])
-    return Moments(cross, squares, products, complete=True)
 
 
 def _sum_complete(data: Floats, layout: Layout) -> Moments | None:

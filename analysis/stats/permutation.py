@@ -159,7 +159,9 @@ def prepare_permutations(
     data, labels = checked(values, group)
     if n_permutations < 1:
         raise UnusableData(f"{n_permutations} permutations give no p value: ask for 1 or more.")
-    names = distinct_labels(np.zeros(len(data)) if blocks is None else blocks, len(data), "block")
+    names = distinct_labels(np.zeros(len(data)) if blocks is None else blocks, len(data), "block")[
+        0
+    ]
     beside = covariates
     if levels:
         beside = as_frame(covariates, len(data)).assign(**{"block of samples": names})

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
@@ -26,7 +26,7 @@ class BatchSums:
 
     ``hat`` (2, n_batches, n_features) is their mean and their variance over n - 1, ``within`` their
     sum of squares around the mean and ``n`` how many were measured. Where ``n`` is 0 the others
-    are finite and mean nothing. ``complete`` says that it is 0 nowhere.
+    are finite and mean nothing. ``complete`` says that nothing is missing.
     """
 
     hat: Floats
@@ -55,7 +55,10 @@ class BatchSums:
         """One batch and the features that it measured, arrays of shape (n_seen,)."""
         seen = self.n[number] > 0
         return BatchSums(
-            self.hat[:, number, seen], self.within[number, seen], self.n[number, seen], True
+            self.hat[:, number, seen],
+            self.within[number, seen],
+            self.n[number, seen],
+            self.complete,
         )
 
     def batches(self, numbers: list[int]) -> BatchSums:
@@ -84,11 +87,11 @@ def priors_of(sums: BatchSums, *, mean_only: bool) -> tuple[Priors, ...]:
     .. [1] Johnson, Li and Rabinovic 2007, doi:10.1093/biostatistics/kxj037
     """
     mean, variance = _mean_and_variance(sums)
-    shifts, scales = (zip(*parts, strict=True) for parts in zip(mean, variance, strict=True))
+    moments = zip(*mean, *variance, strict=True)
     if mean_only:
-        return tuple(Priors(*shift, None, None) for shift in shifts)
+        return tuple([Priors(shift, t2, None, None) for shift, _, t2, _ in moments])
     return tuple(
-        Priors(*shift, *_inverse_gamma(*scale)) for shift, scale in zip(shifts, scales, strict=True)
+        [Priors(shift, t2, *_inverse_gamma(scale, spread)) for shift, scale, t2, spread in moments]
     )
 
 
@@ -123,24 +126,28 @@ def shrink_parametric(
         The iteration did not settle.
     """
     if mean_only:
-        # One observation with the scale 1, as sva weighs it.
-        one = np.ones_like(sums.n)
-        return _Update.of(replace(sums, n=one), priors).gamma_star(one), one
-    star, live, moving = sums.hat, list(range(len(priors))), _Update.of(sums, priors)
-    for _ in range(_MAX_ITERATIONS):
-        old = star if len(live) == len(priors) else star[:, live]
-        new = moving.next(old[1])
-        change = moving.change(old, new)
-        if len(live) == len(priors):
-            star = new
-        else:
-            star[:, live] = new
-        still = [batch for batch, moved in zip(live, change, strict=True) if moved > CONVERGED]
-        if not still:
-            return star[0], star[1]
-        if len(still) < len(live):
-            live = still
-            moving = _Update.of(sums.batches(live), [priors[batch] for batch in live])
+        return _shrink_shifts(sums, priors), np.ones_like(sums.n)
+    step, live, star = _Step.of(sums, priors), list(range(len(priors))), np.empty_like(sums.hat)
+    delta, share = sums.delta_hat, np.zeros(1)
+    # Division by 0 in a relative change keeps the iteration going, as in sva.
+    with np.errstate(divide="ignore", invalid="ignore"):
+        for _ in range(_MAX_ITERATIONS):
+            new, new_share = step.next(delta)
+            change = step.change(delta, new)
+            # The shifts follow the scales, so that they matter only where these have settled.
+            if min(change) <= CONVERGED:
+                shifts = step.change(step.gamma(share), step.gamma(new_share))
+                change = [max(pair) for pair in zip(change, shifts, strict=True)]
+            still = [place for place, moved in enumerate(change) if moved > CONVERGED]
+            if not still and len(live) == len(priors):
+                return step.gamma(new_share), new
+            if len(still) < len(live):
+                star[0, live], star[1, live] = step.gamma(new_share), new
+                if not still:
+                    return star[0], star[1]
+                live = [live[place] for place in still]
+                step, new, new_share = step.of_batches(still), new[still], new_share[still]
+            delta, share = new, new_share
     raise UnusableData(
         f"ComBat did not settle in {_MAX_ITERATIONS} iterations (last relative change "
         f"{max(change):.2g}): look for features or batches with extreme values, or use mean_only."
@@ -173,23 +180,23 @@ def shrink_nonparametric(sums: BatchSums, *, mean_only: bool) -> tuple[Floats, F
 
 
 @dataclass(frozen=True)
-class _Update:
+class _Step:
     """One step of the iteration for some batches, what does not change worked out before.
 
-    gamma_star = (``pull`` + delta * ``gamma_bar``) / (``weight`` + delta) and
-    delta_star = ``slope`` * (``gamma_hat`` - gamma)^2 + ``floor``.
+    From the old scales delta comes the share of the way to its prior mean that a shift goes,
+    delta / (``weight`` + delta): gamma_star = ``gamma_hat`` - share * ``away``, and the new scales
+    are ``floor`` + ``lean`` * share^2. ``seen`` is None in complete data.
     """
 
-    sums: BatchSums
     gamma_hat: Floats
-    gamma_bar: Floats
-    pull: Floats
+    away: Floats
     weight: Floats
-    slope: Floats
+    lean: Floats
     floor: Floats
+    seen: Bools | None
 
     @classmethod
-    def of(cls, sums: BatchSums, priors: Sequence[Priors]) -> _Update:
+    def of(cls, sums: BatchSums, priors: Sequence[Priors]) -> _Step:
         """The step for these batches and their priors."""
         # A scale that is the same in all features is its own prior: 0 observations say more.
         rows = [
@@ -199,32 +206,42 @@ class _Update:
             for p in priors
         ]
         gamma_bar, t2, half, a1, b = np.array(rows).T[:, :, None]
-        weight, slope = t2 * sums.n, half * sums.n
+        lean = half * sums.n
+        below = lean + a1
+        away = sums.gamma_hat - gamma_bar
+        lean *= away
+        lean *= away
+        lean /= below
         floor = half * sums.within
         floor += b
-        below = slope + a1
         floor /= below
-        slope /= below
-        pull = weight * sums.gamma_hat
-        return cls(sums, sums.gamma_hat, gamma_bar, pull, weight, slope, floor)
+        seen = None if sums.complete else sums.seen
+        return cls(sums.gamma_hat, away, t2 * sums.n, lean, floor, seen)
 
-    def gamma_star(self, delta: Floats, out: Floats | None = None) -> Floats:
-        """Shifts, given the scales."""
-        star = np.multiply(delta, self.gamma_bar, out=out)
-        star += self.pull
-        star /= self.weight + delta
-        return star
+    def of_batches(self, numbers: list[int]) -> _Step:
+        """The step for some of these batches."""
+        return _Step(
+            self.gamma_hat[numbers],
+            self.away[numbers],
+            self.weight[numbers],
+            self.lean[numbers],
+            self.floor[numbers],
+            None if self.seen is None else self.seen[numbers],
+        )
 
-    def next(self, delta: Floats) -> Floats:
-        """New shifts and scales, shape (2, n_batches, n_features), from the old scales."""
-        new = np.empty((2, *delta.shape))
-        gamma, squares = new
-        self.gamma_star(delta, out=gamma)
-        np.subtract(self.gamma_hat, gamma, out=squares)
-        squares *= squares
-        squares *= self.slope
-        squares += self.floor
-        return new
+    def next(self, delta: Floats) -> tuple[Floats, Floats]:
+        """New scales, and the shares from which they and the shifts come."""
+        share = self.weight + delta
+        np.divide(delta, share, out=share)
+        new = share * share
+        new *= self.lean
+        new += self.floor
+        return new, share
+
+    def gamma(self, share: Floats) -> Floats:
+        """Shifts."""
+        shifts: Floats = self.gamma_hat - self.away * share
+        return shifts
 
     def change(self, old: Floats, new: Floats) -> list[float]:
         """Each batch's largest change relative to the old value, with its sign, (n_batches,).
@@ -234,13 +251,19 @@ class _Update:
         """
         moved = new - old
         np.abs(moved, out=moved)
-        if self.sums.complete and np.count_nonzero(old) == old.size:
-            moved /= old
-        else:
-            known = self.sums.seen & (old != 0)
-            moved = np.divide(moved, old, out=np.zeros_like(old), where=known)
-        largest: list[float] = np.maximum.reduce(moved, axis=(0, 2)).tolist()
+        moved /= old
+        if self.seen is not None:
+            moved[~self.seen] = 0.0
+        # What stays at 0 has not moved, though 0 / 0 is no number.
+        largest: list[float] = np.fmax.reduce(moved, axis=1).tolist()
         return largest
+
+
+def _shrink_shifts(sums: BatchSums, priors: Sequence[Priors]) -> Floats:
+    """Posterior shifts where the scale is 1, each from one observation, as sva weighs it."""
+    gamma_bar, t2 = np.array([(p.gamma_bar, p.t2) for p in priors]).T[:, :, None]
+    shifts: Floats = (t2 * sums.gamma_hat + gamma_bar) / (t2 + 1)
+    return shifts
 
 
 def _ones(sums: BatchSums) -> Floats:

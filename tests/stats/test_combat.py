@@ -93,8 +93,8 @@ def test_a_feature_constant_inside_a_batch_is_left_alone_and_teaches_nothing():
     assert np.flatnonzero(model.left_alone).tolist() == [30]
     np.testing.assert_array_equal(adjusted[:, -1], with_constant[:, -1])
     without = fit_combat(values, batch, covariates).apply(values, batch, covariates)
-    # Products of matrices may round the last digit by the width of the matrix.
-    np.testing.assert_allclose(adjusted[:, :-1], without, rtol=1e-14)
+    # A small study without such a feature is fitted another way, which rounds another way.
+    np.testing.assert_allclose(adjusted[:, :-1], without, rtol=1e-12)
 
 
 def test_a_constant_beside_missing_values_is_still_a_constant():
