@@ -45,13 +45,17 @@ class OutFeature:
 
 @dataclass(frozen=True)
 class OutAssayed:
-    """A sample of a batch: ``kind`` study with whose it is, or qc and blank, which are nobody's."""
+    """A sample of a batch: ``kind`` study with whose it is, or qc and blank, which are nobody's.
+
+    ``injection_order`` counts the injections of the batch; None where nobody recorded it.
+    """
 
     sample: str
     participant: str = ""
     group: str = ""
     sex: str = ""
     kind: str = STUDY
+    injection_order: int | None = None
 
 
 @dataclass(frozen=True)
@@ -73,6 +77,11 @@ class OutBatch:
     def has_controls(self) -> bool:
         """Whether pools or blanks stand among the samples."""
         return any(one.kind != STUDY for one in self.samples)
+
+    @property
+    def has_order(self) -> bool:
+        """Whether the order of injection is known of any sample."""
+        return any(one.injection_order is not None for one in self.samples)
 
     @property
     def technology(self) -> str:

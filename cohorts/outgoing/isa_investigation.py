@@ -103,14 +103,17 @@ def _protocols(batch: OutBatch) -> Iterator[Line]:
     names = ("Sample collection", "Extraction", TECHNOLOGY[batch.technology][1],
              "Data transformation")  # fmt: skip
     empty = ("",) * len(names)
+    measured = "Instrument;Injection order" if batch.has_order else "Instrument"
     yield ("STUDY PROTOCOLS",)
     yield ("Study Protocol Name", *names)
     yield ("Study Protocol Type", *(name.casefold() for name in names))
     for field in ("Type Term Accession Number", "Type Term Source REF", "Description", "URI",
                   "Version"):  # fmt: skip
         yield (f"Study Protocol {field}", *empty)
-    yield ("Study Protocol Parameters Name", "", "", "Instrument", "")
-    for field in ("Parameters Name Term Accession Number", "Parameters Name Term Source REF",
-                  "Components Name", "Components Type", "Components Type Term Accession Number",
+    yield ("Study Protocol Parameters Name", "", "", measured, "")
+    ends = ("", "", ";" if batch.has_order else "", "")
+    for field in ("Term Accession Number", "Term Source REF"):
+        yield (f"Study Protocol Parameters Name {field}", *ends)
+    for field in ("Components Name", "Components Type", "Components Type Term Accession Number",
                   "Components Type Term Source REF"):  # fmt: skip
         yield (f"Study Protocol {field}", *empty)

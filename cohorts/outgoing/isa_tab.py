@@ -19,7 +19,7 @@ import numpy as np
 
 from cohorts.ingest.values import BELOW_LOD, MEASURED, MISSING
 from cohorts.outgoing.archive import zipped
-from cohorts.outgoing.assay_records import OutBatch, OutFeature, OutPart, parts_of
+from cohorts.outgoing.assay_records import OutAssayed, OutBatch, OutFeature, OutPart, parts_of
 from cohorts.outgoing.isa_investigation import TECHNOLOGY, investigation
 from cohorts.outgoing.records import OutSite
 
@@ -29,6 +29,9 @@ _MAF: Final = (
     *("mass_to_charge", "fragmentation", "modifications", "charge", "retention_time", "taxid"),
     *("species", "database", "database_version", "reliability", "uri", "unit"),
 )
+
+
+ORDER: Final = "Parameter Value[Injection order]"
 
 
 def write(site: OutSite) -> bytes:
@@ -65,14 +68,22 @@ def _study(batch: OutBatch) -> str:
 def _assay(part: OutPart) -> str:
     batch = part.batch
     _, measuring, assay_name = TECHNOLOGY[batch.technology]
+    order = [ORDER] if batch.has_order else []
     head = ("Sample Name", "Protocol REF", "Extract Name", "Protocol REF",
-            "Parameter Value[Instrument]", "Date", assay_name, "Protocol REF",
+            "Parameter Value[Instrument]", *order, "Date", assay_name, "Protocol REF",
             "Data Transformation Name", "Metabolite Assignment File")  # fmt: skip
     day = batch.run_date.isoformat() if batch.run_date else ""
-    rows = [(one.sample, "Extraction", one.sample, measuring, batch.platform, day, one.sample,
+    rows = [(one.sample, "Extraction", one.sample, measuring, batch.platform,
+             *_order(one, batch), day, one.sample,
              "Data transformation", part.name, f"m_{part.name}_maf.txt")
             for one in batch.samples]  # fmt: skip
     return _sheet([head, *rows])
+
+
+def _order(one: OutAssayed, batch: OutBatch) -> list[str]:
+    if not batch.has_order:
+        return []
+    return ["" if one.injection_order is None else str(one.injection_order)]
 
 
 def _maf(part: OutPart) -> str:

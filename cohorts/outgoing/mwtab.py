@@ -66,7 +66,7 @@ def _head(site: OutSite, part: OutPart) -> Iterator[str]:
         yield "\t".join(
             [
                 *(f"{'SUBJECT_SAMPLE_FACTORS':<33}", one.participant or "-", one.sample),
-                *(_factors(one, part.batch.has_controls), ""),
+                *(_factors(one, part.batch.has_controls), _additional(one)),
             ]
         )
     yield from _section("COLLECTION", "CO", COLLECTION_SUMMARY="-", SAMPLE_TYPE=batch.matrix)
@@ -99,6 +99,10 @@ def _section(name: str, short: str, **pairs: str) -> Iterator[str]:
 def _factors(one: OutAssayed, with_kind: bool) -> str:
     kind = f" | Sample_type:{one.kind}" if with_kind else ""
     return f"Group:{one.group or '-'} | Sex:{one.sex or '-'}{kind}"
+
+
+def _additional(one: OutAssayed) -> str:
+    return "" if one.injection_order is None else f"Injection_order={one.injection_order}"
 
 
 def _values(part: OutPart) -> Iterator[str]:

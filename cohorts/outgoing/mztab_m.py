@@ -102,6 +102,8 @@ def _assays(part: OutPart) -> Iterator[tuple[str, str]]:
         yield f"assay[{n}]", one.sample
         yield f"assay[{n}]-sample_ref", f"sample[{n}]"
         yield f"assay[{n}]-ms_run_ref", f"ms_run[{n}]"
+        if one.injection_order is not None:
+            yield f"assay[{n}]-custom[1]", f"[, , injection order, {one.injection_order}]"
         of_group.setdefault(one.group or one.kind, []).append(f"assay[{n}]")
     for n, (group, assays) in enumerate(of_group.items(), start=1):
         yield f"study_variable[{n}]", group

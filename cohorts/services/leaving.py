@@ -138,7 +138,13 @@ def _assayed(rows: Sequence[AssayRow], people: dict[str, OutPerson]) -> Iterator
     for row in rows:
         if row.sample is not None:
             person = people[row.sample.participant.code]
-            yield OutAssayed(row.sample.code, person.code, person.group, person.sex)
+            yield OutAssayed(
+                row.sample.code,
+                person.code,
+                person.group,
+                person.sex,
+                injection_order=row.injection_order,
+            )
             continue
         name = row.label or row.sample_type
         number = 1
@@ -146,7 +152,7 @@ def _assayed(rows: Sequence[AssayRow], people: dict[str, OutPerson]) -> Iterator
             number += 1
             name = f"{row.label or row.sample_type} {number}"
         taken.add(name)
-        yield OutAssayed(name, kind=row.sample_type)
+        yield OutAssayed(name, kind=row.sample_type, injection_order=row.injection_order)
 
 
 def _sample(sample: Sample) -> OutSample:

@@ -18,6 +18,7 @@ from pyteomics.mztab import MzTab
 from cohorts.ingest import assays
 from cohorts.ingest.assays import AssayOptions
 from cohorts.ingest.formats.dispatch import read_assay_file
+from cohorts.ingest.formats.isa_tab import read as read_isa
 from cohorts.ingest.values import BELOW_LOD, EXCLUDED, MEASURED, MISSING
 from cohorts.outgoing import isa_tab, mztab_m
 from cohorts.outgoing import mwtab as mwtab_out
@@ -131,6 +132,46 @@ def test_pools_and_blanks_come_back_as_what_they_are(form, tmp_path):
     assert read == {"S-001": 82.5, "S-002": 1e-7, "QC": 80, "QC 2": 81, "B": 0.1}
 
 
+ORDERED = replace(
+    BATCH,
+    samples=(replace(BATCH.samples[0], injection_order=4), replace(BATCH.samples[1])),
+)
+
+
+@pytest.mark.parametrize("form", WRITERS)
+def test_the_order_of_injection_comes_back_where_it_was_recorded(form, tmp_path):
+    for content in texts_of(form, WRITERS[form](replace(SITE, batches=(ORDERED,))), tmp_path):
+        table = read_assay_file(content, filename="returned")
+        found = assays.check(table, books(), AssayOptions(platform="LC-MS/MS", matrix="plasma"))
+        assert not found.report.faults, found.report.faults
+        (batch,) = found.batches
+        assert {head.label: head.injection_order for head in batch.rows} == {
+            "S-001": 4,
+            "S-002": None,
+        }
+
+
+def test_other_programs_read_the_order_of_injection(tmp_path):
+    site = replace(SITE, batches=(ORDERED,))
+    first, _ = unpacked(mwtab_out.write(site), tmp_path)
+    read = next(mwtab.read_files(str(first)))
+    assert read["SUBJECT_SAMPLE_FACTORS"][0]["Additional sample data"] == {"Injection_order": "4"}
+    files = {file.name: file for file in unpacked(mztab_m.write(site), tmp_path)}
+    with files["FUK-batch-7-umol_L.mztab"].open() as file:
+        custom = MzTab(file).metadata["assay[1]-custom[1]"]
+    assert tuple(custom) == ("injection order", "4")
+
+
+def test_two_assays_that_injected_a_sample_at_other_times_give_no_order(tmp_path):
+    content = isa_tab.write(replace(SITE, batches=(ORDERED,)))
+    unpacked(content, tmp_path)
+    changed = tmp_path / "batch-7" / "a_batch-7-U_L.txt"
+    changed.write_text(changed.read_text().replace("LC-MS/MS\t4\t", "LC-MS/MS\t9\t"))
+    again = {file.name: file.read_bytes() for file in (tmp_path / "batch-7").iterdir()}
+    table = read_isa(again).table
+    assert "injection_order" not in table.columns
+
+
 @pytest.mark.parametrize("form", WRITERS)
 def test_an_excluded_value_leaves_as_no_value(form, tmp_path):
     excluded = replace(BATCH, flags=np.full_like(FLAGS, EXCLUDED))
@@ -190,8 +231,9 @@ def test_pyteomics_reads_mztab_m(tmp_path):
     assert {v["name"] for v in read.study_variables.values()} == {"hikikomori", "healthy_control"}
 
 
-def test_altamisa_reads_isa_tab_and_finds_it_valid(tmp_path, recwarn):
-    unpacked(isa_tab.write(SITE), tmp_path)
+@pytest.mark.parametrize("batch", [BATCH, ORDERED])
+def test_altamisa_reads_isa_tab_and_finds_it_valid(batch, tmp_path, recwarn):
+    unpacked(isa_tab.write(replace(SITE, batches=(batch,))), tmp_path)
     folder = tmp_path / "batch-7"
     with (folder / "i_batch-7.txt").open() as file:
         investigation = altamisa.isatab.InvestigationReader.from_stream(file).read()

@@ -90,10 +90,14 @@ class LongRows:
     def table(
         self, encoding: str, samples: Iterable[DescribedSample], warnings: Iterable[str] = ()
     ) -> Table:
-        """The table; the columns batch and sample_type are there only if the file has them."""
+        """The table; batch, sample_type and injection_order are there only if the file has them."""
+        samples = list(samples)
         kinds = sample_types(samples)
         if kinds:
             self.cells["sample_type"] = [kinds.get(one, "study") for one in self.cells["sample"]]
+        orders = injection_orders(samples)
+        if orders:
+            self.cells["injection_order"] = [orders.get(one, "") for one in self.cells["sample"]]
         columns = {
             column: pd.array(texts, dtype="str")
             for column, texts in self.cells.items()
@@ -113,6 +117,21 @@ def sample_types(samples: Iterable[DescribedSample]) -> dict[str, str]:
     }
 
 
+def injection_orders(samples: Iterable[DescribedSample]) -> dict[str, str]:
+    """Sample -> its place in the order of injection, of those whose factors give a whole number."""
+    return {
+        sample.sample: value.strip()
+        for sample in samples
+        for factor, value in sample.factors
+        if tells_order(factor) and re.fullmatch("[0-9]{1,9}", value.strip())
+    }
+
+
+def tells_order(factor: str) -> bool:
+    """Whether a factor or parameter of that name is the order of injection."""
+    return _plain(factor) in _ORDER_FACTORS
+
+
 def _plain(word: str) -> str:
     return "_".join(re.split(r"[\s_-]+", word.strip().casefold()))
 
@@ -121,6 +140,7 @@ def _plain(word: str) -> str:
 _TYPE_FACTORS: Final = frozenset(
     {"sample_type", "sampletype", "type", "class", "sample_class", "study_variable", "group"}
 )
+_ORDER_FACTORS: Final = frozenset({"injection_order", "run_order", "acquisition_order"})
 _TYPES: Final = {
     **dict.fromkeys(("qc", "qc_pool", "pooled_qc", "pool_qc", "quality_control"), "qc"),
     **dict.fromkeys(("blank", "process_blank", "solvent_blank", "extraction_blank"), "blank"),

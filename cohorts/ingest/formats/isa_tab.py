@@ -7,9 +7,10 @@ References
 
 from __future__ import annotations
 
+import re
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import PurePosixPath
 
 from cohorts.ingest.formats.assay_file import (
@@ -18,6 +19,7 @@ from cohorts.ingest.formats.assay_file import (
     LongRows,
     NamedFeature,
     listed,
+    tells_order,
 )
 from cohorts.ingest.formats.isa_maf import Maf, read_maf
 from cohorts.ingest.formats.isa_sheets import Investigation, Sheet, read_investigation, read_sheet
@@ -26,16 +28,21 @@ from cohorts.ingest.workbook import DAMAGE, open_archive, refuse_bombs
 
 _MAF_COLUMNS = ("Metabolite Assignment File", "Derived Spectral Data File")
 _SAMPLE_KEYS = ("Raw Spectral Data File", "MS Assay Name", "NMR Assay Name", "Sample Name")
+_PARAMETER = re.compile(r"Parameter Value\[(.+)\]", re.IGNORECASE)
 _MATERIAL = "characteristics[organism part]"
 
 
 @dataclass(frozen=True)
 class _Injections:
-    """What an assay sheet says of one MAF: ``sample_of`` column stem -> sample name."""
+    """What an assay sheet says of one MAF: ``sample_of`` column stem -> sample name.
+
+    ``orders`` are pairs of sample and place in the order of injection.
+    """
 
     assay: str
     sample_of: Mapping[str, str]
     protocols: tuple[str, ...]
+    orders: tuple[tuple[str, str], ...] = ()
 
 
 def is_isa_zip(content: bytes) -> bool:
@@ -80,7 +87,9 @@ def read(files: Mapping[str, bytes]) -> AssayFile:
     samples = _samples(investigation, by_name)
     warnings: list[str] = []
     mafs: list[Maf] = []
-    for maf_name, injections in _injections(investigation, by_name).items():
+    found = _injections(investigation, by_name)
+    samples = _with_orders(samples, found.values())
+    for maf_name, injections in found.items():
         _refuse_unknown_samples(injections, samples)
         sheet = read_sheet(_needed(by_name, maf_name, injections.assay), maf_name)
         mafs.append(read_maf(sheet, injections.sample_of, injections.protocols, warnings))
@@ -177,8 +186,33 @@ def _injections(
                 file,
                 _columns_of(sheet, mine, sample),
                 tuple(sorted(protocols & set(investigation.protocols))),
+                tuple(_orders(sheet, mine, sample)),
             )
     return found
+
+
+def _orders(sheet: Sheet, rows: Iterable[Sequence[str]], sample: int) -> Iterator[tuple[str, str]]:
+    for j, header in enumerate(sheet.header):
+        parameter = _PARAMETER.fullmatch(header)
+        if parameter and tells_order(parameter[1]):
+            yield from ((row[sample], row[j]) for row in rows)
+
+
+def _with_orders(
+    samples: Mapping[str, DescribedSample], assays: Iterable[_Injections]
+) -> dict[str, DescribedSample]:
+    """The samples with their place in the order of injection, where all assays give the same."""
+    said: dict[str, set[str]] = {}
+    for assay in assays:
+        for sample, order in assay.orders:
+            said.setdefault(sample, set()).add(order)
+    agreed = {name: orders.pop() for name, orders in said.items() if len(orders) == 1}
+    return {
+        name: replace(one, factors=(*one.factors, ("Injection order", agreed[name])))
+        if name in agreed
+        else one
+        for name, one in samples.items()
+    }
 
 
 def _columns_of(sheet: Sheet, rows: Sequence[Sequence[str]], sample: int) -> dict[str, str]:

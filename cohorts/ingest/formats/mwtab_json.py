@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from cohorts.ingest.cells import quoted
+from cohorts.ingest.formats.assay_file import tells_order
 from cohorts.ingest.formats.mwtab_parts import (
     DATA_SECTIONS,
     Parts,
@@ -120,8 +121,13 @@ def _take_samples(whole: Mapping[str, Any], parts: Parts, name: str) -> None:
                 "it is not in the table."
             )
         parts.samples.append(
-            described(own["Subject ID"], sample, tuple(factors.items()), str(material))
+            described(own["Subject ID"], sample, [*factors.items(), *_order(more)], str(material))
         )
+
+
+def _order(more: object) -> list[tuple[str, str]]:
+    pairs = more.items() if isinstance(more, dict) else ()
+    return [(key, value) for key, value in pairs if tells_order(key) and isinstance(value, str)]
 
 
 def _take_data(whole: Mapping[str, Any], parts: Parts, name: str) -> None:

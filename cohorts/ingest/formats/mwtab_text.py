@@ -6,6 +6,7 @@ import re
 from dataclasses import dataclass, field
 
 from cohorts.ingest.cells import quoted
+from cohorts.ingest.formats.assay_file import tells_order
 from cohorts.ingest.formats.mwtab_parts import (
     DATA_SECTIONS,
     Parts,
@@ -42,6 +43,7 @@ class _Reader:
     results_file: str = ""
     first_lines: dict[str, int] = field(default_factory=dict)
     sample_lines: dict[str, int] = field(default_factory=dict)
+    orders: dict[str, list[tuple[str, str]]] = field(default_factory=dict)
     sampled: list[tuple[str, str, list[tuple[str, str]]]] = field(default_factory=list)
 
     def refuse(self, line: int, message: str) -> UnreadableFile:
@@ -217,6 +219,8 @@ def _take_sample(reader: _Reader, number: int, cells: list[str]) -> None:
     reader.sampled.append((subject, sample, _factors(reader, number, factors)))
     if len(cells) == 4:
         _check_additional(reader, number, cells[3])
+        pairs = [pair.partition("=") for pair in cells[3].split(";")]
+        reader.orders[sample] = [(key, value) for key, _, value in pairs if tells_order(key)]
 
 
 def _factors(reader: _Reader, number: int, text: str) -> list[tuple[str, str]]:
@@ -262,7 +266,7 @@ def _closed(reader: _Reader, last: int) -> Parts:
     if not reader.ended:
         raise reader.refuse(last, "the file has no #END; it was cut short, send it whole.")
     parts.samples = [
-        described(subject, sample, factors, reader.material)
+        described(subject, sample, [*factors, *reader.orders.get(sample, ())], reader.material)
         for subject, sample, factors in reader.sampled
     ]
     return parts

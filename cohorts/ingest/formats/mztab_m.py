@@ -20,6 +20,7 @@ from cohorts.ingest.formats.assay_file import (
     NamedFeature,
     listed,
     plain_unit,
+    tells_order,
 )
 from cohorts.ingest.formats.mztab_lines import read_sections
 from cohorts.ingest.formats.mztab_metadata import Metadata, check_metadata
@@ -210,4 +211,5 @@ def _described(metadata: Metadata, assay: str, label: str) -> DescribedSample:
         for variable, assays in metadata.study_variables.items()
         if assay in assays
     )
-    return DescribedSample(label, material=tissue, factors=variables)
+    orders = tuple(pair for pair in metadata.customs(assay) if tells_order(pair[0]))
+    return DescribedSample(label, material=tissue, factors=(*variables, *orders))

@@ -52,13 +52,13 @@ class Metadata:
     def parameter(self, key: str) -> str:
         """The name in a ``[vocabulary, accession, name, value]``, or the plain text."""
         text = self.text(key)
-        if not (text.startswith("[") and text.endswith("]")):
-            return text
-        try:
-            cells = next(csv.reader([text[1:-1]], skipinitialspace=True), [])
-        except csv.Error:
-            return ""
-        return cells[2].strip() if len(cells) > 2 else ""
+        return _cells_of(text)[2] if _is_parameter(text) else text
+
+    def customs(self, owner: str) -> Iterator[tuple[str, str]]:
+        """Name and value of its custom parameters."""
+        for key, (_, text) in self.entries.items():
+            if key.startswith(f"{owner}-custom[") and _is_parameter(text):
+                yield _cells_of(text)[2], _cells_of(text)[3]
 
     def sample_of(self, assay: str) -> str:
         return self.text(f"{assay}-sample_ref")
@@ -70,6 +70,19 @@ class Metadata:
     @property
     def quantification_unit(self) -> str:
         return self.parameter("small_molecule-quantification_unit")
+
+
+def _is_parameter(text: str) -> bool:
+    return text.startswith("[") and text.endswith("]")
+
+
+def _cells_of(parameter: str) -> list[str]:
+    """Vocabulary, accession, name and value; empty where the parameter has none of them."""
+    try:
+        cells = next(csv.reader([parameter[1:-1]], skipinitialspace=True), [])
+    except csv.Error:
+        cells = []
+    return [cell.strip() for cell in (*cells, "", "", "", "")][:4]
 
 
 def check_metadata(entries: Entries, name: str) -> Metadata:
