@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from datetime import date, datetime
+from typing import NamedTuple
 from zoneinfo import ZoneInfo
 
 from django.db.models import Max
@@ -32,8 +33,15 @@ from cohorts.models import (
 from cohorts.services import dictionaries, ledger
 
 
-def facts_of(site: Site) -> SiteFacts:
-    """The site's books as of now; take the site's row lock first where a write follows."""
+def facts_of(site: Site, kind: str = "") -> SiteFacts:
+    """The site's books as of now; take the site's row lock first where a write follows.
+
+    ``kind`` is that of the table to be checked, which leaves out what no such check asks for.
+    """
+
+    def asked(by: str) -> bool:
+        return kind in ("", by)
+
     today = datetime.now(ZoneInfo(site.time_zone)).date()
     return SiteFacts(
         site=site.code,
@@ -46,17 +54,18 @@ def facts_of(site: Site) -> SiteFacts:
                 "code", "participant__code", "material"
             )
         },
-        instruments=_instruments(),
-        assessed=frozenset(
-            Assessment.objects.filter(participant__site=site).values_list(
-                "participant__code", "instrument__code", "assessed_on"
-            )
-        ),
-        features=feature_index(site),
+        instruments=_instruments() if asked("assessments") else {},
+        assessed=_assessed(site) if asked("assessments") else frozenset(),
+        features=feature_index(site) if asked("assays") else FeatureIndex(),
         ethics_until=site.ethics_expires_on,
         erased=ledger.erased_at(site),
         variables=dictionaries.declared(site.study),
     )
+
+
+def _assessed(site: Site) -> frozenset[tuple[str, str, date]]:
+    known = Assessment.objects.filter(participant__site=site)
+    return frozenset(known.values_list("participant__code", "instrument__code", "assessed_on"))
 
 
 def _participants(site: Site, today: date) -> dict[str, ParticipantFacts]:
@@ -72,10 +81,12 @@ def _participants(site: Site, today: date) -> dict[str, ParticipantFacts]:
         .values_list("participant_id")
         .annotate(Max("level"))
     )
+    # One set for all who granted the same: what is sent to a child names it once.
+    granted = {tuple(each): frozenset(each) for each in (*scopes.values(), ())}
     return {
         code: ParticipantFacts(
             code=code,
-            scopes=frozenset(scopes.get(pk, ())),
+            scopes=granted[tuple(scopes.get(pk, ()))],
             withdrawal_level=levels.get(pk, 0),
             group=group,
             consented=pk in scopes,
@@ -111,7 +122,7 @@ def feature_index(site: Site) -> FeatureIndex:
 
     The name of a feature that was merged leads to the one it was merged into.
     """
-    rows = list(Feature.objects.order_by("pk"))
+    rows = [_FeatureRow(*row) for row in Feature.objects.order_by("pk").values_list(*_IN_A_ROW)]
     facts = {row.pk: feature_facts(row) for row in rows}
     meant = {row.pk: facts[row.merged_into_id or row.pk] for row in rows}
     by_name = {normalise(row.name): meant[row.pk] for row in rows}
@@ -123,7 +134,25 @@ def feature_index(site: Site) -> FeatureIndex:
     return FeatureIndex(by_name, _by_identifier(rows, facts))
 
 
-def feature_facts(feature: Feature) -> FeatureFacts:
+class _FeatureRow(NamedTuple):
+    """Of a feature what its facts need: a model of each costs more than all the rest."""
+
+    pk: int
+    name: str
+    canonical_unit: str
+    molar_mass: float | None
+    kind: str
+    ignored: bool
+    merged_into_id: int | None
+    hmdb: str
+    chebi: str
+    inchikey: str
+
+
+_IN_A_ROW = _FeatureRow._fields
+
+
+def feature_facts(feature: Feature | _FeatureRow) -> FeatureFacts:
     """A feature as the checks know it."""
     return FeatureFacts(
         feature.name,
@@ -135,12 +164,12 @@ def feature_facts(feature: Feature) -> FeatureFacts:
 
 
 def _by_identifier(
-    rows: Sequence[Feature], facts: Mapping[int, FeatureFacts]
+    rows: Sequence[_FeatureRow], facts: Mapping[int, FeatureFacts]
 ) -> dict[str, FeatureFacts]:
     """Identifiers that name one feature; those that name several name none."""
-    named: dict[str, list[Feature]] = {}
+    named: dict[str, list[_FeatureRow]] = {}
     for row in rows:
-        if row.merged_into_id is None:
+        if row.merged_into_id is None and (row.hmdb or row.chebi or row.inchikey):
             for key in identifiers_in(f"{row.hmdb} CHEBI:{row.chebi or '-'} {row.inchikey}"):
                 named.setdefault(key, []).append(row)
     found = {}

@@ -160,7 +160,7 @@ def _look(site: Site, upload: Upload) -> _Outcome:
     )
 
     def facts() -> SiteFacts:
-        return replace(books.facts_of(site), corrects=True)
+        return replace(books.facts_of(site, upload.kind), corrects=True)
 
     try:
         checked = uploads.check(sent, facts, uploads.mapping_of(site, upload.kind))

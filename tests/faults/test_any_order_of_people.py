@@ -274,8 +274,8 @@ def test_a_withdrawal_that_leaves_the_tubes_in_use_is_found(monkeypatch):
 def test_an_upload_that_does_not_look_at_withdrawals_is_found(monkeypatch):
     facts_of = uploads.books.facts_of
 
-    def blind(site):
-        known = facts_of(site)
+    def blind(site, kind):
+        known = facts_of(site, kind)
         from dataclasses import replace
 
         people = {code: replace(p, withdrawal_level=0) for code, p in known.participants.items()}
