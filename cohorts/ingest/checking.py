@@ -10,7 +10,7 @@ from cohorts.ingest.decimals import with_decimal_points
 from cohorts.ingest.encodings import recoded
 from cohorts.ingest.facts import SiteFacts
 from cohorts.ingest.formats.dispatch import read_assay_file
-from cohorts.ingest.reading import Table, read_table
+from cohorts.ingest.reading import AsNumbers, Table, read_table
 from cohorts.ingest.remarks import without_remarks
 
 Checked = (
@@ -28,17 +28,17 @@ def read_file(
     content: bytes,
     filename: str,
     encoding: str = "",
-    is_text: Callable[[str], bool] | None = None,
+    as_numbers: AsNumbers | None = None,
 ) -> Table:
     """The table in a file, without remarks of an earlier check. Raises UnreadableFile.
 
     ``encoding`` is what a person says the file has; without it, it must be certain. With
-    ``is_text`` the columns that it does not know may be read as numbers at once.
+    ``as_numbers`` its columns are read as numbers at once where all of them hold nothing else.
     """
     reader = read_assay_file if kind == "assays" else read_table
     name = filename or "The file"
     content = recoded(content, encoding, name) if encoding else content
-    table = reader(content, filename=filename, is_text=is_text)
+    table = reader(content, filename=filename, as_numbers=as_numbers)
     table = replace(table, encoding=encoding) if encoding else table
     table = without_remarks(table)
     return with_decimal_points(table) if _may_hold_commas(content) else table
@@ -57,13 +57,16 @@ def check_file(
     facts: Callable[[], SiteFacts],
     options: Options,
     encoding: str = "",
+    as_numbers: Callable[[Callable[[str], bool]], AsNumbers] = AsNumbers,
 ) -> Checked:
     """Read a file and check its rows. Raises UnreadableFile where there is no table in it.
 
-    ``facts`` are asked for when the file has been read.
+    ``facts`` are asked for when the file has been read. ``as_numbers`` makes, of what tells the
+    text columns of an assay table, the way in which its others are read.
     """
     if isinstance(options, assays.AssayOptions):
-        table = read_file(kind, content, filename, encoding, assays.text_headers(options))
+        how = as_numbers(assays.text_headers(options))
+        table = read_file(kind, content, filename, encoding, how)
         if assays.tells_no_fault(table, options):
             return assays.check(table, facts(), options)
     return check_table(kind, read_file(kind, content, filename, encoding), facts(), options)

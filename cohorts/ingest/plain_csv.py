@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping
 
 import numpy as np
 import pandas as pd
@@ -15,16 +14,6 @@ from pyarrow import csv as arrow_csv
 _WHITE = np.frombuffer(b"\t\n\r", np.uint8)
 _BLOCK = 8 << 20  # a block's cells must not be many more than its columns
 _PIECE = 1 << 18
-# What a float rounds to 0 has a negative exponent, or so many noughts.
-_TINY = (b"e-", b"E-", b"0" * 300)
-
-
-@dataclass(frozen=True)
-class PlainNumbers:
-    """Columns of plain finite numbers and gaps (NaN): ``values`` of shape (n rows, n names)."""
-
-    names: tuple[str, ...]
-    values: NDArray[np.float64]
 
 
 def has_no_controls(content: bytes) -> bool:
@@ -47,51 +36,12 @@ def read_plain(content: bytes, delimiter: str) -> pd.DataFrame | None:
     Plain is ASCII without quotes, blank lines, lone carriage returns or white space around cells,
     with as many cells in each row as in the header and no column without a name.
     """
-    header = _plain_header(content, delimiter)
+    header = plain_header(content, delimiter)
     read = _read(content, delimiter, dict.fromkeys(header, pa.large_string())) if header else None
-    return None if read is None else _text_frame(read, header)
+    return None if read is None else text_frame(read, header)
 
 
-def read_numbers(
-    content: bytes, delimiter: str, is_text: Callable[[str], bool]
-) -> tuple[pd.DataFrame, PlainNumbers] | None:
-    """As `read_plain`, with all columns but those that ``is_text`` knows read as numbers at once.
-
-    None where any of their cells is not a plain number or empty: that way names what it is.
-    """
-    header = _plain_header(content, delimiter)
-    told = [name for name in header if is_text(name)]
-    numeric = tuple(name for name in header if not is_text(name))
-    # The first column tells blank rows, and a comma in a text would be somebody's decimal one.
-    if not told or told[0] != header[0] or not numeric or (delimiter != "," and b"," in content):
-        return None
-    types = dict.fromkeys(numeric, pa.float64()) | dict.fromkeys(told, pa.large_string())
-    read = _read(content, delimiter, types)
-    if read is None:
-        return None
-    numbers = read.select(list(numeric))
-    values = _by_row(numbers)
-    # Arrow reads "nan" and "inf" too, and those are words.
-    n_gaps = sum(column.null_count for column in numbers.columns)
-    if np.isfinite(values).sum() + n_gaps < values.size:
-        return None
-    if (values == 0).any() and any(mark in content for mark in _TINY):
-        return None
-    return _text_frame(read.select(told), told), PlainNumbers(numeric, values)
-
-
-def _by_row(numbers: pa.Table) -> NDArray[np.float64]:
-    """Columns as one array of rows, block by block: what is written then stays in the cache."""
-    values, start = np.empty((numbers.num_rows, numbers.num_columns)), 0
-    for block in numbers.to_batches():
-        rows = values[start : start + block.num_rows]
-        for j, column in enumerate(block.columns):
-            rows[:, j] = column.to_numpy(zero_copy_only=False)
-        start += block.num_rows
-    return values
-
-
-def _plain_header(content: bytes, delimiter: str) -> list[str]:
+def plain_header(content: bytes, delimiter: str) -> list[str]:
     """The names of the columns; none where the file is not plain."""
     if not _is_plain(content, delimiter.encode()):
         return []
@@ -107,12 +57,8 @@ def _read(content: bytes, delimiter: str, types: Mapping[str, pa.DataType]) -> p
             read_options=arrow_csv.ReadOptions(
                 use_threads=False, block_size=max(_BLOCK, 2 * len(content) // 16)
             ),
-            parse_options=arrow_csv.ParseOptions(
-                delimiter=delimiter, quote_char=False, ignore_empty_lines=False
-            ),
-            convert_options=arrow_csv.ConvertOptions(
-                column_types=types, strings_can_be_null=False, null_values=[""]
-            ),
+            parse_options=parse_options(delimiter),
+            convert_options=convert_options(types),
         )
     except pa.ArrowInvalid:
         return None  # a row of another width, or no number: the slow way says which
@@ -120,7 +66,15 @@ def _read(content: bytes, delimiter: str, types: Mapping[str, pa.DataType]) -> p
     return read if read.num_rows and "" not in read.column(0).unique().to_pylist() else None
 
 
-def _text_frame(read: pa.Table, names: list[str]) -> pd.DataFrame:
+def parse_options(delimiter: str) -> arrow_csv.ParseOptions:
+    return arrow_csv.ParseOptions(delimiter=delimiter, quote_char=False, ignore_empty_lines=False)
+
+
+def convert_options(types: Mapping[str, pa.DataType]) -> arrow_csv.ConvertOptions:
+    return arrow_csv.ConvertOptions(column_types=types, strings_can_be_null=False, null_values=[""])
+
+
+def text_frame(read: pa.Table, names: list[str]) -> pd.DataFrame:
     dtype = pd.StringDtype("pyarrow", na_value=float("nan"))
     columns = {
         name: pd.arrays.ArrowStringArray(column, dtype=dtype)  # type: ignore[call-arg]  # stubs lag

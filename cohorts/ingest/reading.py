@@ -5,21 +5,21 @@ from __future__ import annotations
 import csv
 import io
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import pandas as pd
 
 from cohorts.ingest.encodings import decode
 from cohorts.ingest.opendocument import is_opendocument, read_opendocument
-from cohorts.ingest.plain_csv import PlainNumbers, has_no_controls, read_numbers, read_plain
+from cohorts.ingest.plain_csv import has_no_controls, read_plain
+from cohorts.ingest.plain_numbers import MAX_CELLS, AsNumbers, PlainNumbers, read_numbers
 from cohorts.ingest.workbook import UnreadableFile, read_workbook
 from cohorts.language.sentences import say
 
-__all__ = ["Table", "UnreadableFile", "read_table", "read_text"]
+__all__ = ["MAX_CELLS", "AsNumbers", "Table", "UnreadableFile", "read_table", "read_text"]
 
 MAX_BYTES = 200 * 2**20
-MAX_CELLS = 20_000_000
 _EXCERPT = 200_000  # of the text, in which the separator is looked for
 
 _FOREIGN = (
@@ -61,12 +61,10 @@ class Table:
         return len(self.frame)
 
 
-def read_table(
-    content: bytes, *, filename: str = "", is_text: Callable[[str], bool] | None = None
-) -> Table:
+def read_table(content: bytes, *, filename: str = "", as_numbers: AsNumbers | None = None) -> Table:
     """Read CSV, TSV, XLSX or ODS, told apart by content and not by name.
 
-    With ``is_text`` the other columns are `Table.numbers` where every cell of theirs is one.
+    With ``as_numbers`` its columns are `Table.numbers` where every cell of theirs is one.
 
     Raises
     ------
@@ -81,7 +79,7 @@ def read_table(
         rows, note = (read_opendocument if opendocument else read_workbook)(content, name)
         return _as_table(rows, "ODS" if opendocument else "XLSX", note, name)
     _refuse_foreign(content, name)
-    plain = _plain_table(content, is_text)
+    plain = _plain_table(content, as_numbers)
     if plain is not None:
         return plain
     text, encoding = read_text(content, name)
@@ -89,13 +87,13 @@ def read_table(
     return _as_table(_parse_text(text, delimiter, name), encoding, _note(delimiter), name)
 
 
-def _plain_table(content: bytes, is_text: Callable[[str], bool] | None) -> Table | None:
+def _plain_table(content: bytes, as_numbers: AsNumbers | None) -> Table | None:
     """The table of plain ASCII, which is never decoded as a whole; None where it is not that."""
     if not has_no_controls(content):
         return None
     delimiter = _delimiter(content[:_EXCERPT].decode("ascii"))
-    numbers = read_numbers(content, delimiter, is_text) if is_text else None
-    if numbers is not None and numbers[0].size + numbers[1].values.size <= MAX_CELLS:
+    numbers = read_numbers(content, delimiter, as_numbers) if as_numbers else None
+    if numbers is not None:
         return Table(numbers[0], "UTF-8", _note(delimiter), numbers=numbers[1])
     frame = read_plain(content, delimiter)
     if frame is not None and frame.size <= MAX_CELLS:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager
 from typing import Any
 
 from django.db import connection, models
+from psycopg import Copy
 
 from cohorts.ingest.assays import AssayColumn, AssayRowHead
 from cohorts.models import AssayRow, BatchFeature
@@ -56,25 +58,37 @@ def copy_columns(batch_id: int, columns: Iterable[tuple[AssayColumn, int]]) -> N
 
 def copy_in(batch_id: int, rows: Iterable[Packed]) -> None:
     """Append rows of (head, sample id, values, flags) to a batch, as `copy_columns` does."""
-    _copy(
-        AssayRow,
-        _ROWS,
-        (
-            (
-                batch_id,
-                sample_id,
-                head.label,
-                head.sample_type,
-                head.injection_order,
-                values,
-                flags,
+    with copying() as copy:
+        for head, sample_id, values, flags in rows:
+            copy.write_row(
+                (
+                    batch_id,
+                    sample_id,
+                    head.label,
+                    head.sample_type,
+                    head.injection_order,
+                    values,
+                    flags,
+                )
             )
-            for head, sample_id, values, flags in rows
-        ),
-    )
+
+
+def copying() -> AbstractContextManager[Copy]:
+    """Takes rows of (batch id, sample id, label, type, injection order, values, flags).
+
+    No other statement runs until it ends; a broken constraint raises IntegrityError then.
+    """
+    return _copying(AssayRow, _ROWS)
 
 
 def _copy(model: type[models.Model], types: dict[str, str], rows: Iterable[Sequence[Any]]) -> None:
+    with _copying(model, types) as copy:
+        for row in rows:
+            copy.write_row(row)
+
+
+@contextmanager
+def _copying(model: type[models.Model], types: dict[str, str]) -> Iterator[Copy]:
     connection.ensure_connection()
     # A statement would carry every value as text of twice its length; COPY takes the bytes.
     command = f"COPY {model._meta.db_table} ({', '.join(types)}) FROM STDIN (FORMAT binary)"
@@ -84,5 +98,4 @@ def _copy(model: type[models.Model], types: dict[str, str], rows: Iterable[Seque
         cursor.copy(command) as copy,
     ):
         copy.set_types(list(types.values()))
-        for row in rows:
-            copy.write_row(row)
+        yield copy

@@ -27,10 +27,12 @@ def store_batch(
     options: AssayOptions,
     *,
     replaces: AssayBatch | None = None,
+    ahead: int | None = None,
 ) -> AssayBatch:
     """Store one batch; inside the upload's transaction. New names open features to be reviewed.
 
-    It stands in for a voided batch of the same run, where one waits for that.
+    It stands in for a voided batch of the same run, where one waits for that. ``ahead`` is the id
+    under which its rows are stored already (`rows_ahead`).
     """
     replaces = replaces or voiding.replaced_by(
         site,
@@ -40,6 +42,7 @@ def store_batch(
         samples=[head.sample for head in batch.rows if head.sample],
     )
     stored: AssayBatch = AssayBatch.objects.create(
+        pk=ahead,
         site=site,
         upload=upload,
         label=batch.label,
@@ -55,6 +58,13 @@ def store_batch(
     assay_rows.copy_columns(
         stored.pk, ((column, features[_name(column)]) for column in batch.features)
     )
+    if ahead is None:
+        _copy_rows(site, stored, batch)
+    batch_rules.recheck(stored)
+    return stored
+
+
+def _copy_rows(site: Site, stored: AssayBatch, batch: CheckedBatch) -> None:
     samples = dict(Sample.objects.filter(site=site).values_list("code", "pk"))
     assay_rows.copy_in(
         stored.pk,
@@ -68,8 +78,6 @@ def store_batch(
             for head, values, flags in zip(batch.rows, batch.values, batch.flags, strict=True)
         ),
     )
-    batch_rules.recheck(stored)
-    return stored
 
 
 def _name(column: AssayColumn) -> str:

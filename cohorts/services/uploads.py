@@ -15,6 +15,7 @@ from cohorts.errors import NoSuchSite, NotAllowed, UnusableRequest
 from cohorts.ingest import assays, assessments, checking, participants, samples
 from cohorts.ingest.checking import Checked, Options
 from cohorts.ingest.child import client as child
+from cohorts.ingest.child.ahead import Taker
 from cohorts.ingest.comparison import Preview
 from cohorts.ingest.encodings import CODECS, UndecidedEncoding
 from cohorts.ingest.facts import SiteFacts
@@ -26,6 +27,7 @@ from cohorts.retrying import retried
 from cohorts.services import assays as assay_store
 from cohorts.services import biobank, books, enrolment, files, phenotyping, redcap_projects
 from cohorts.services.pausing import refuse_paused
+from cohorts.services.rows_ahead import RowsAhead
 
 ASSAY_OPTIONS = ("platform", "matrix", "unit", "scale", "zero_means")
 SCALES = ("raw", "log2", "ln", "log10", "standardised")
@@ -200,7 +202,7 @@ def accept(
     sent = SentTable(upload.kind, content, upload.filename, upload.options)
     mapping = mapping_of(site, upload.kind)
     try:
-        checked = check(sent, lambda: books.facts_of(site), mapping, begun)
+        checked, batch_id = _checked_for_storing(site, sent, mapping, begun)
     except UnreadableFile as error:
         upload.report = unreadable(upload.kind, error).as_dict()
         upload.status = Upload.Status.REJECTED
@@ -211,7 +213,7 @@ def accept(
         upload.status = Upload.Status.REJECTED
         upload.save(update_fields=["report", "status"])
         return upload
-    store(site, upload, checked)
+    store(site, upload, checked, rows_of=batch_id)
     Change.objects.record(
         study=site.study,
         site=site,
@@ -222,12 +224,33 @@ def accept(
     return upload
 
 
+def _checked_for_storing(
+    site: Site, sent: SentTable, mapping: Mapping[str, str], begun: child.Begun | None
+) -> tuple[Checked, int | None]:
+    """A checked table, and the id of its batch where its rows were stored meanwhile."""
+    with RowsAhead(site) as ahead:
+        taker = ahead if sent.kind == "assays" and not _moves_zeros(sent) else None
+
+        def facts() -> SiteFacts:
+            return ahead.knowing(books.facts_of(site, sent.kind))
+
+        checked = check(sent, facts, mapping, begun, taker)
+        ahead.settle(checked)
+    return checked, ahead.batch_id
+
+
+def _moves_zeros(sent: SentTable) -> bool:
+    return sent.options.get("zero_means", "zero") not in ("", "zero")
+
+
 def dry_run(site: Site, sent: SentTable) -> Report:
     """The report that sending this table would give; nothing is stored."""
     check_kind(sent.kind)
     sent = at_the_door(site, sent)
     try:
-        return check(sent, lambda: books.facts_of(site), mapping_of(site, sent.kind)).report
+        return check(
+            sent, lambda: books.facts_of(site, sent.kind), mapping_of(site, sent.kind)
+        ).report
     except UnreadableFile as error:
         return unreadable(sent.kind, error)
 
@@ -237,16 +260,18 @@ def check(
     facts: Callable[[], SiteFacts],
     mapping: Mapping[str, str],
     begun: child.Begun | None = None,
+    taker: Taker | None = None,
 ) -> Checked:
     """Read the file and check its rows, in a child. Raises UnreadableFile: no table in it.
 
     ``begun`` is a child that reads this very content; it is asked if it does so in the same way.
+    ``taker`` is told of rows of plain numbers before it is known whether the table holds.
     """
     how = _how(sent, mapping)
     if begun is None or not begun.serves(*how):
         with child.begin_check(sent.content, *how) as anew:
-            return redcap_projects.with_left_out(anew.checked(facts), sent.options)
-    return redcap_projects.with_left_out(begun.checked(facts), sent.options)
+            return redcap_projects.with_left_out(anew.checked(facts, taker), sent.options)
+    return redcap_projects.with_left_out(begun.checked(facts, taker), sent.options)
 
 
 def begin(sent: SentTable, mapping: Mapping[str, str]) -> child.Begun:
@@ -278,8 +303,18 @@ def check_table(
     return checking.check_table(kind, table, facts, how)
 
 
-def store(site: Site, upload: Upload, checked: Checked, preview: Preview | None = None) -> None:
-    """Write checked rows and mark the upload accepted; the caller owns transaction and change."""
+def store(
+    site: Site,
+    upload: Upload,
+    checked: Checked,
+    preview: Preview | None = None,
+    *,
+    rows_of: int | None = None,
+) -> None:
+    """Write checked rows and mark the upload accepted; the caller owns transaction and change.
+
+    ``rows_of`` is the id of the one batch, where its rows are stored already.
+    """
     if isinstance(checked, participants.CheckedParticipants):
         enrolment.enrol(site, checked.rows, by=upload.sent_by)
     elif isinstance(checked, samples.CheckedSamples):
@@ -288,7 +323,8 @@ def store(site: Site, upload: Upload, checked: Checked, preview: Preview | None 
         phenotyping.record_assessments(site, checked.rows)
     else:
         for batch in checked.batches:
-            assay_store.store_batch(site, upload, batch, assay_options(upload.options))
+            options = assay_options(upload.options)
+            assay_store.store_batch(site, upload, batch, options, ahead=rows_of)
     mark_accepted(upload, checked.report, preview)
 
 

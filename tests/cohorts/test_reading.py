@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from cohorts.ingest import workbook
-from cohorts.ingest.reading import UnreadableFile, read_table
+from cohorts.ingest.reading import AsNumbers, UnreadableFile, read_table
 from tests.cohorts.ingest_books import as_csv
 
 
@@ -238,7 +238,7 @@ def test_no_bytes_do_worse_than_a_refusal(noise, at):
 def test_numbers_are_read_at_once_unless_a_cell_is_more_than_a_plain_number(odd):
     def numbers(cell: str):
         content = f"sample\ta\tb\nT1\t1.5\t0\nT2\t\t{cell}\n".encode()
-        return read_table(content, is_text=lambda header: header == "sample").numbers
+        return read_table(content, as_numbers=AsNumbers(lambda header: header == "sample")).numbers
 
     plain = numbers("-2e5")
     assert plain is not None

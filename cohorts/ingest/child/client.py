@@ -16,6 +16,7 @@ from typing import Any, Self
 
 from cohorts.ingest.checking import Checked, Options
 from cohorts.ingest.child import wire
+from cohorts.ingest.child.ahead import ALL_TOLD, ROWS, Asked, Taker, Told
 from cohorts.ingest.child.limits import Limits
 from cohorts.ingest.child.memory import Shared
 from cohorts.ingest.encodings import UndecidedEncoding
@@ -93,18 +94,25 @@ class Begun:
         is_fresh = time.monotonic() - self._since < LIMITS.wall_seconds / 3
         return arguments == self._arguments and is_fresh and not self._is_asked
 
-    def checked(self, facts: Callable[[], SiteFacts]) -> Checked:
-        """As `checking.check_file`; ``facts`` are looked up while the child reads the file."""
-        checked: Checked = self.answer(facts)
+    def checked(self, facts: Callable[[], SiteFacts], taker: Taker | None = None) -> Checked:
+        """As `checking.check_file`; ``facts`` are looked up while the child reads the file.
+
+        ``taker`` is told of rows of plain numbers before it is known whether the table holds.
+        """
+        checked: Checked = self.answer(facts, taker)
         return checked
 
-    def answer(self, facts: Callable[[], SiteFacts | None]) -> Any:
+    def answer(self, facts: Callable[[], SiteFacts | None], taker: Taker | None = None) -> Any:
         """What the child has found. Raises UnreadableFile as it does, and where it was ended."""
         self._is_asked = True
-        known = facts()
+        asked = Asked(facts(), wants_rows=taker is not None)
         try:
-            wire.send(self._both, known)
+            wire.send(self._both, asked)
             outcome, value = wire.receive(self._both, self._memory)
+            told = Told(self._memory, taker)
+            while outcome == ROWS:
+                told.pass_on(*value)
+                outcome, value = wire.receive(self._both, self._memory)
         except (BrokenPipeError, ConnectionResetError, TimeoutError, EOFError) as ended:
             # The kernel ended the child.
             raise UnreadableFile(
@@ -114,6 +122,8 @@ class Begun:
                     filename=self._filename,
                 )
             ) from ended
+        if outcome == ALL_TOLD and taker is not None:
+            taker.hold()
         return self._of(outcome, value)
 
     @property

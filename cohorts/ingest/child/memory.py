@@ -8,6 +8,8 @@ import os
 from collections.abc import Sequence
 from typing import Self
 
+import numpy as np
+
 ANSWER_BYTES = 2**29
 """The most that an answer may hold here; pages that nobody writes to are none."""
 _ALIGNED = 64
@@ -19,6 +21,7 @@ class Shared:
 
     def __init__(self, descriptor: int) -> None:
         self.descriptor = descriptor
+        self._room: memoryview | None = None
 
     @classmethod
     def holding(cls, content: bytes, n_bytes: int = ANSWER_BYTES) -> Self:
@@ -47,35 +50,60 @@ class Shared:
             raise EOFError
         return got
 
-    def put(self, parts: Sequence[memoryview]) -> bool:
-        """Write the parts over the file; False where they are more than the memory holds."""
-        sizes = [part.nbytes for part in parts]
-        *places, end = _places(sizes)
-        if end > self.n_bytes:
-            return False
-        if end:
-            # The file's pages are there already: new ones cost more than what is done with them.
-            with mmap.mmap(self.descriptor, end, flags=_POPULATED) as memory:
-                for place, size, part in zip(places, sizes, parts, strict=True):
-                    memory[place : place + size] = part
-        return True
+    def room(self, n_bytes: int) -> memoryview | None:
+        """So many bytes over the file, seen by both ends while they are written; None for none.
 
-    def take(self, sizes: Sequence[int]) -> list[memoryview]:
+        The file's pages are there already: new ones cost more than what is done with them.
+        """
+        if not 0 < n_bytes <= self.n_bytes:
+            return None
+        self._room = memoryview(mmap.mmap(self.descriptor, n_bytes, flags=_POPULATED))
+        return self._room
+
+    def put(self, parts: Sequence[memoryview]) -> list[int] | None:
+        """Where each part now is: written over the file and behind the room, or there already.
+
+        None where they are more than the memory holds.
+        """
+        first = end = _aligned(self._room.nbytes if self._room else 0, mmap.PAGESIZE)
+        places: list[int] = []
+        for part in parts:
+            there = self._place_in_room(part)
+            places.append(end if there is None else there)
+            end += 0 if there is not None else _aligned(part.nbytes)
+        if end > self.n_bytes:
+            return None
+        if end > first:
+            with mmap.mmap(self.descriptor, end - first, offset=first, flags=_POPULATED) as memory:
+                for place, part in zip(places, parts, strict=True):
+                    if place >= first:
+                        memory[place - first : place - first + part.nbytes] = part
+        return places
+
+    def take(self, places: Sequence[int], sizes: Sequence[int]) -> list[memoryview]:
         """The parts that were put there, to be read and written; they live as long as these."""
-        *places, end = _places(sizes)
+        ends = [place + size for place, size in zip(places, sizes, strict=True)]
+        end = max(ends, default=0)
         if end > self.n_bytes:
             raise EOFError
         memory = memoryview(mmap.mmap(self.descriptor, end, flags=_POPULATED) if end else b"")
-        return [memory[place : place + size] for place, size in zip(places, sizes, strict=True)]
+        return [memory[place:stop] for place, stop in zip(places, ends, strict=True)]
+
+    def _place_in_room(self, part: memoryview) -> int | None:
+        if self._room is None or not part.nbytes:
+            return None
+        place = _address(part) - _address(self._room)
+        return place if 0 <= place <= self._room.nbytes - part.nbytes else None
 
     def close(self) -> None:
         """What was taken stays."""
         os.close(self.descriptor)
 
 
-def _places(sizes: Sequence[int]) -> list[int]:
-    """Where each part begins, and the end of all of them."""
-    places = [0]
-    for size in sizes:
-        places.append(places[-1] + -(-size // _ALIGNED) * _ALIGNED)
-    return places
+def _aligned(size: int, to: int = _ALIGNED) -> int:
+    return -(-size // to) * to
+
+
+def _address(part: memoryview) -> int:
+    address: int = np.frombuffer(part, np.uint8).__array_interface__["data"][0]
+    return address

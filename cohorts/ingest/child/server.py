@@ -18,10 +18,11 @@ from typing import Any
 
 from cohorts.ingest import checking, redcap_projects
 from cohorts.ingest.child import wire
+from cohorts.ingest.child.ahead import ALL_TOLD, Teller
 from cohorts.ingest.child.limits import apply
 from cohorts.ingest.child.memory import Shared
 from cohorts.ingest.encodings import UndecidedEncoding
-from cohorts.ingest.facts import ContextVariable, SiteFacts
+from cohorts.ingest.facts import ContextVariable
 from cohorts.ingest.reading import Table
 from cohorts.ingest.workbook import UnreadableFile
 
@@ -73,17 +74,16 @@ def _work(connection: socket.socket, memory: Shared) -> None:
     with connection.makefile("rwb") as both:
         limits, job, size, arguments = wire.receive(both)
         apply(limits)
-        facts = functools.cache(lambda: wire.receive(both))
-        answer = _answer(job, lambda: memory.content(size), (*arguments, facts))
+        asked = functools.cache(lambda: wire.receive(both))
+        teller = Teller(connection, both, memory, asked)
+        outcome, value = _answer(job, lambda: memory.content(size), (*arguments, teller))
         # Also where the file was refused before: the other end must not be left writing. It may
         # have gone, as where the file is known already; then this ends here.
-        facts()
-        wire.send(both, answer, memory)
+        asked()
+        wire.send(both, (ALL_TOLD if teller.has_told(value) else outcome, value), memory)
 
 
-def _read(
-    content: bytes, kind: str, filename: str, encoding: str, _facts: Callable[[], None]
-) -> Table:
+def _read(content: bytes, kind: str, filename: str, encoding: str, _teller: Teller) -> Table:
     return checking.read_file(kind, content, filename, encoding)
 
 
@@ -93,9 +93,11 @@ def _check(
     filename: str,
     options: checking.Options,
     encoding: str,
-    facts: Callable[[], SiteFacts],
+    teller: Teller,
 ) -> checking.Checked:
-    return checking.check_file(kind, content, filename, facts, options, encoding)
+    return checking.check_file(
+        kind, content, filename, teller.facts, options, encoding, teller.as_numbers
+    )
 
 
 def _at_the_door(
@@ -105,7 +107,7 @@ def _at_the_door(
     dictionary: bytes,
     declared: tuple[ContextVariable, ...],
     encoding: str,
-    _facts: Callable[[], None],
+    _teller: Teller,
 ) -> redcap_projects.AtTheDoor:
     return redcap_projects.at_the_door(content, filename, dictionary, declared, encoding)
 

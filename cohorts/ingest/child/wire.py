@@ -19,11 +19,12 @@ def send(connection: BufferedRWPair, message: object, memory: Shared | None = No
     buffers: list[pickle.PickleBuffer] = []
     head = pickle.dumps(message, protocol=5, buffer_callback=buffers.append)
     parts = [buffer.raw() for buffer in buffers]
-    is_shared = memory is not None and memory.put(parts)
-    connection.write(_HEAD.pack(is_shared, len(parts), len(head)))
-    connection.write(struct.pack(f"<{len(parts)}Q", *(part.nbytes for part in parts)))
+    places = memory.put(parts) if memory is not None else None
+    connection.write(_HEAD.pack(places is not None, len(parts), len(head)))
+    for numbers in ([part.nbytes for part in parts], places or ()):
+        connection.write(struct.pack(f"<{len(numbers)}Q", *numbers))
     connection.write(head)
-    for part in () if is_shared else parts:
+    for part in () if places is not None else parts:
         connection.write(part)
     connection.flush()
 
@@ -34,12 +35,20 @@ def receive(connection: BufferedRWPair, memory: Shared | None = None) -> Any:
     Its large parts are memory that may be written to.
     """
     is_shared, count, size = _HEAD.unpack(_exactly(connection, _HEAD.size))
-    sizes = struct.unpack(f"<{count}Q", _exactly(connection, 8 * count))
+    sizes = _numbers(connection, count)
+    places = _numbers(connection, count if is_shared else 0)
     head = _exactly(connection, size)
-    if is_shared and memory is None:
+    if not is_shared:
+        parts = [_part(connection, n) for n in sizes]
+    elif memory is None:
         raise EOFError
-    parts = memory.take(sizes) if is_shared and memory else [_part(connection, n) for n in sizes]
+    else:
+        parts = memory.take(places, sizes)
     return pickle.loads(head, buffers=parts)  # noqa: S301 - from our own child, or its parent
+
+
+def _numbers(connection: BufferedRWPair, count: int) -> tuple[int, ...]:
+    return struct.unpack(f"<{count}Q", _exactly(connection, 8 * count))
 
 
 def _exactly(connection: BufferedRWPair, size: int) -> bytes:

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 from cohorts.ingest.formats import isa_tab, mwtab, mztab_m
 from cohorts.ingest.formats.assay_file import AssayFile
-from cohorts.ingest.reading import Table, read_table
+from cohorts.ingest.reading import AsNumbers, Table, read_table
 
 _HEAD = 20_000
 
 
 def read_assay_file(
-    content: bytes, *, filename: str = "", is_text: Callable[[str], bool] | None = None
+    content: bytes, *, filename: str = "", as_numbers: AsNumbers | None = None
 ) -> Table:
     """The assay table in a file: mwTab, mzTab-M, zipped ISA-Tab, or a table as it is.
 
@@ -21,7 +19,7 @@ def read_assay_file(
     read = known_format(content, filename=filename)
     if read:
         return read.table
-    return read_table(content, filename=filename, is_text=is_text)
+    return read_table(content, filename=filename, as_numbers=as_numbers)
 
 
 def known_format(content: bytes, *, filename: str = "") -> AssayFile | None:

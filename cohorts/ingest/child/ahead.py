@@ -1,0 +1,123 @@
+"""Rows of a wide table that go to the other end while the rest of the table is still being read.
+
+What is told counts for nothing unless the answer says that it was all of the checked table.
+"""
+
+from __future__ import annotations
+
+import select
+import socket
+from collections.abc import Callable
+from dataclasses import dataclass
+from io import BufferedRWPair
+from typing import Any, Protocol
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from cohorts.ingest.assays import CheckedAssays
+from cohorts.ingest.child import wire
+from cohorts.ingest.child.memory import Shared
+from cohorts.ingest.facts import SiteFacts
+from cohorts.ingest.reading import AsNumbers
+
+ROWS = "rows"
+"""Before an answer: labels of the next rows, and the shape that the values of all will have."""
+ALL_TOLD = "all told"
+"""An answer "done", of which the rows told before are the one batch."""
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What the child waits for once it has its file."""
+
+    facts: SiteFacts | None
+    wants_rows: bool
+
+
+class Taker(Protocol):
+    """Who is told of rows ahead of the answer."""
+
+    def take(self, labels: list[str], values: NDArray[np.float64]) -> None:
+        """The next rows, in their order; ``values`` of shape (n rows, n columns)."""
+
+    def hold(self) -> None:
+        """The rows that were taken are those of the answer, and all of them."""
+
+
+class Teller:
+    """The child's end: values are written where the other end can see them.
+
+    ``asked`` waits for what the other end sends after the file.
+    """
+
+    def __init__(
+        self,
+        connection: socket.socket,
+        both: BufferedRWPair,
+        memory: Shared,
+        asked: Callable[[], Asked],
+    ) -> None:
+        self._connection, self._both, self._memory = connection, both, memory
+        self._asked, self._waiting, self._n_read = asked, list[list[str]](), 0
+        self._values: NDArray[np.float64] | None = None
+
+    def as_numbers(self, is_text: Callable[[str], bool]) -> AsNumbers:
+        return AsNumbers(is_text, self._room, self._tell)
+
+    def facts(self) -> Any:
+        """What the check must know; what is read by now is told once that has come."""
+        asked = self._asked()
+        if self._values is not None and self._n_read == len(self._values):
+            self._flush()
+        return asked.facts
+
+    def has_told(self, checked: object) -> bool:
+        """Whether all rows of the checked table were told, and their values stand as told."""
+        if not isinstance(checked, CheckedAssays) or len(checked.batches) != 1 or self._waiting:
+            return False
+        return self._values is not None and checked.batches[0].values is self._values
+
+    def _room(self, n_rows: int, n_columns: int) -> NDArray[np.float64]:
+        room = self._memory.room(n_rows * n_columns * 8)
+        if room is None:
+            return np.empty((n_rows, n_columns))
+        self._values = np.frombuffer(room, np.float64).reshape(n_rows, n_columns)
+        return self._values
+
+    def _tell(self, rows: pa.RecordBatch) -> None:
+        if self._values is None or rows.num_columns != 1:
+            self._values = None
+            return
+        self._waiting.append(rows.column(0).to_pylist())
+        self._n_read += rows.num_rows
+        # The other end listens once it has sent the facts; before that, both would wait to write.
+        if select.select([self._connection], [], [], 0)[0]:
+            self._flush()
+
+    def _flush(self) -> None:
+        if self._values is None or not self._asked().wants_rows:
+            return
+        for labels in self._waiting:
+            wire.send(self._both, (ROWS, (labels, self._values.shape)))
+        self._waiting.clear()
+
+
+class Told:
+    """The other end: passes rows on as they are told."""
+
+    def __init__(self, memory: Shared, taker: Taker | None) -> None:
+        self._memory, self._taker, self._at = memory, taker, 0
+        self._values: NDArray[np.float64] | None = None
+
+    def pass_on(self, labels: list[str], shape: tuple[int, int]) -> None:
+        """Raises EOFError for rows that nobody asked for, or that are more than were told of."""
+        if self._values is None:
+            [room] = self._memory.take([0], [8 * shape[0] * shape[1]])
+            self._values = np.frombuffer(room, np.float64).reshape(shape)
+        rows = self._values[self._at : self._at + len(labels)]
+        if self._taker is None or len(rows) < len(labels):
+            raise EOFError
+        self._at += len(rows)
+        self._taker.take(labels, rows)

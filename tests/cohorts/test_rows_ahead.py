@@ -1,0 +1,170 @@
+"""Rows that are stored while their table is still being checked: kept if it holds, or undone."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import date
+
+import numpy as np
+import pytest
+from django.db import transaction
+
+from cohorts.ingest import checking
+from cohorts.ingest.assays import AssayOptions
+from cohorts.ingest.child import client
+from cohorts.ingest.facts import ParticipantFacts, SampleFacts, SiteFacts
+from cohorts.ingest.reading import UnreadableFile
+from cohorts.models import AssayBatch, AssayRow, Upload, Withdrawal
+from cohorts.services import assay_rows, books, rows_ahead, uploads
+from tests.cohorts.test_uploads import PLASMA, enrolled, faults, send
+from tests.factories import SiteFactory
+
+pytestmark = pytest.mark.django_db
+
+PLAIN = "sample,arginine [umol/L],ornithine [umol/L]\nT1,82.5,0\nT2,,60.25\n"
+HOW = ("assays", "t.csv", AssayOptions("LC-MS", "plasma"), "")
+
+
+@pytest.fixture
+def site(reference):
+    return enrolled(SiteFactory(code="FUK"))
+
+
+@pytest.fixture
+def only_ahead(monkeypatch):
+    """Rows have no other way in."""
+    monkeypatch.setattr(assay_rows, "copy_in", None)
+
+
+def stored():
+    rows = AssayRow.objects.order_by("label")
+    names = ("label", "sample__code", "sample_type", "injection_order")
+    columns = ("packed_values", "packed_flags", "batch__label", "batch__scale")
+    return [
+        tuple(bytes(each) if isinstance(each, memoryview) else each for each in row)
+        for row in rows.values_list(*names, *columns)
+    ]
+
+
+def test_the_rows_of_a_plain_table_are_stored_while_it_is_checked(site, only_ahead):
+    assert send(site, "assays", PLAIN, **PLASMA).status == Upload.Status.ACCEPTED
+    one, other = AssayRow.objects.order_by("label")
+    assert (one.sample.code, one.values.tolist(), one.flags.tolist()) == ("T1", [82.5, 0], [0, 0])
+    assert np.isnan(other.values[0])
+    assert other.flags.tolist() == [2, 0]
+    assert one.batch.upload.status == Upload.Status.ACCEPTED
+
+
+def test_what_is_stored_ahead_is_what_would_be_stored_afterwards(site, monkeypatch):
+    send(site, "assays", PLAIN, **PLASMA)
+    ahead = stored()
+    AssayBatch.objects.all().delete()
+    monkeypatch.setattr(uploads, "_moves_zeros", lambda _sent: True)
+    send(site, "assays", PLAIN.replace("\n", "\r\n"), **PLASMA)
+    assert stored() == ahead
+
+
+@pytest.mark.parametrize(
+    ("rows", "words"),
+    [
+        ("T1,1,2\nT9,3,4\n", '"T9" is not a sample of FUK'),
+        ("T1,1,2\nT1,3,4\n", '"T1" is also in row 2'),
+        ("T1,1,2\nT2,-3,4\n", '"-3" is negative'),
+        ("T1,1,2\nT2,3,x\n", '"x" is not a number'),
+    ],
+)
+def test_of_a_refused_table_no_row_stays(site, rows, words):
+    head = PLAIN.splitlines()[0]
+    assert words in faults(send(site, "assays", f"{head}\n{rows}", **PLASMA))[0]
+    assert not AssayRow.objects.exists()
+    assert not AssayBatch.objects.exists()
+    assert send(site, "assays", PLAIN, **PLASMA).status == Upload.Status.ACCEPTED
+
+
+def test_a_zero_that_means_something_else_is_stored_as_that(site):
+    send(site, "assays", PLAIN, **PLASMA, zero_means="missing")
+    assert AssayRow.objects.get(label="T1").flags.tolist() == [0, 2]
+
+
+def told(site, *, labels=("T1", "T2")):
+    """Rows that a child told, and the table that it then checked."""
+    facts = books.facts_of(site)
+    ahead = rows_ahead.RowsAhead(site)
+    ahead.knowing(facts)
+    checked = checking.check_file("assays", PLAIN.encode(), "t.csv", lambda: facts, HOW[2])
+    return ahead, list(labels), checked
+
+
+def test_rows_are_undone_where_the_file_turns_out_to_be_no_table(site):
+    ahead, labels, checked = told(site)
+    with transaction.atomic():
+        ahead.take(labels, checked.batches[0].values)
+        ahead.__exit__(UnreadableFile, UnreadableFile("the child was ended"), None)
+        assert not AssayRow.objects.exists()
+
+
+@pytest.mark.parametrize("change", ["flags", "heads", "not held", "fewer", "none"])
+def test_rows_are_kept_for_that_very_table_alone(site, change):
+    ahead, labels, checked = told(site)
+    [batch] = checked.batches
+    other = {
+        "flags": lambda: replace(batch, flags=1 - batch.flags),
+        "heads": lambda: replace(batch, rows=batch.rows[::-1]),
+    }.get(change, lambda: batch)()
+    with transaction.atomic(), ahead:
+        n = 1 if change == "fewer" else 2
+        ahead.take(labels[:n], batch.values[:n])
+        if change != "not held":
+            ahead.hold()
+        ahead.settle(replace(checked, batches=(other,)))
+    assert (ahead.batch_id is not None) == (change == "none")
+    AssayRow.objects.all().delete()  # of a batch that is not there
+
+
+def test_of_somebody_who_has_withdrawn_no_value_is_written_even_to_be_undone(site):
+    sample = site.samples.get(code="T2")
+    Withdrawal.objects.create(
+        participant=sample.participant, level=2, effective_on=date(2024, 5, 1)
+    )
+    ahead, labels, checked = told(site)
+    with transaction.atomic(), ahead:
+        ahead.take(labels, np.ones((2, 2)))
+        ahead.settle(checked)
+        assert not AssayRow.objects.exists()
+    assert ahead.batch_id is None
+
+
+class Listener:
+    def __init__(self):
+        self.labels, self.values, self.is_held = [], [], False
+
+    def take(self, labels, values):
+        self.labels += labels
+        self.values += values[:, 0].tolist()
+
+    def hold(self):
+        self.is_held = True
+
+
+def test_many_rows_and_many_facts_hold_up_neither_end():
+    n = 30_000  # labels and facts are each more than a socket holds
+    people = {"P": ParticipantFacts("P", frozenset({"metabolomics"}))}
+    samples = {f"SAMPLE{i}": SampleFacts(f"SAMPLE{i}", "P", "plasma") for i in range(n)}
+    facts = SiteFacts("FUK", date(2026, 1, 1), participants=people, samples=samples)
+    rows = "".join(f"SAMPLE{i},{i / 7!r}\n" for i in range(n))
+    taker = Listener()
+    with client.begin_check(f"sample,a\n{rows}".encode(), *HOW) as begun:
+        checked = begun.checked(lambda: facts, taker)
+    assert checked.report.ok
+    assert taker.is_held
+    assert taker.labels == list(samples)
+    assert taker.values == [i / 7 for i in range(n)]
+    assert checked.batches[0].values[:, 0].tolist() == taker.values
+
+
+def test_rows_are_not_held_where_a_cell_has_changed_how_the_table_is_read():
+    taker = Listener()
+    facts = SiteFacts("FUK", date(2026, 1, 1))
+    with client.begin_check(b"sample,a\nT1,1.5\nT2,<LOD\n", *HOW) as begun:
+        begun.checked(lambda: facts, taker)
+    assert not taker.is_held
