@@ -140,10 +140,7 @@ def _axis(scale: Scale, bottom: float) -> SafeString:
         "",
         '<line class="axis" x1="{0}" x2="{0}" y1="{1}" y2="{2}"/>'
         '<text class="soft" x="{0}" y="{3}" text-anchor="middle">{4}</text>',
-        (
-            (scale.x(value), bottom, bottom + 5, bottom + 18, tick(value))
-            for value in scale.ticks()
-        ),
+        ((scale.x(value), bottom, bottom + 5, bottom + 18, tick(value)) for value in scale.ticks()),
     )
     middle = (scale.left + scale.right) / 2
     return format_html(

@@ -17,7 +17,7 @@ from analysis import models
 from analysis.services import freshness, queue
 from analysis.services.staleness import with_staleness
 from cohorts import access
-from cohorts.admin.records import ReferenceAdmin
+from cohorts.admin.reference import ReferenceAdmin
 from cohorts.admin_site import ScopedAdmin, site
 from cohorts.errors import DomainError
 from cohorts.requests import user_of

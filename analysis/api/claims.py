@@ -14,7 +14,7 @@ from rest_framework.response import Response
 
 from analysis.api.result_query import STRATUM, VERDICT, refuse_unknown, text_parameter
 from analysis.models import Claim, Plan, Run
-from analysis.serializers import runs as serializers
+from analysis.serializers import claims as serializers
 from analysis.services import histories, plan_locks, results
 from analysis.services.run_versions import marked, release_rules
 from cohorts.api import conditional

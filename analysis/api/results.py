@@ -34,7 +34,10 @@ from analysis.api.result_query import (
 )
 from analysis.models import Run, RunDocument, RunTable
 from analysis.serializers import further as serializers_further
+from analysis.serializers import results as result_rows
 from analysis.serializers import runs as serializers
+from analysis.serializers.claims import VerdictRow
+from analysis.serializers.fields import Fields
 from analysis.services import changes, crates, pruning, refusals, release, results
 from analysis.services.run_versions import marked, release_rules
 from cohorts.api import conditional, whole_lists
@@ -129,7 +132,7 @@ class PublishedResults(RecordViewSet):
         return _marked(Response(made, headers={"ETag": etag}), run)
 
     def _table(
-        self, name: str, row: type[serializers.Fields], takes: Sequence[OpenApiParameter]
+        self, name: str, row: type[Fields], takes: Sequence[OpenApiParameter]
     ) -> HttpResponseBase:
         query = ResultQuery.of(self.request.query_params, list(row().fields), takes)
         page = Page.of(self.request.query_params)
@@ -160,7 +163,7 @@ class PublishedResults(RecordViewSet):
         return str(self.request.accepted_renderer.format)
 
     def _stream(
-        self, run: Run, name: str, row: type[serializers.Fields], query: ResultQuery
+        self, run: Run, name: str, row: type[Fields], query: ResultQuery
     ) -> StreamingHttpResponse:
         """The whole table as a file, however long."""
         schema = whole_lists.schema_of(row().fields)
@@ -193,33 +196,33 @@ class PublishedResults(RecordViewSet):
 
     @extend_schema(
         parameters=[*EFFECTS],
-        responses=serializers.EffectRow(many=True),
+        responses=result_rows.EffectRow(many=True),
         filters=False,
     )
     @action(detail=True, filterset_class=None, pagination_class=None)
     def effects(self, request: Request, pk: str = "") -> HttpResponseBase:
         """Effects by stratum, feature and site."""
-        return self._table("effects", serializers.EffectRow, EFFECTS)
+        return self._table("effects", result_rows.EffectRow, EFFECTS)
 
     @extend_schema(
         parameters=[*POOLED],
-        responses=serializers.PooledRow(many=True),
+        responses=result_rows.PooledRow(many=True),
         filters=False,
     )
     @action(detail=True, filterset_class=None, pagination_class=None)
     def pooled(self, request: Request, pk: str = "") -> HttpResponseBase:
         """Effects pooled over the sites."""
-        return self._table("pooled", serializers.PooledRow, POOLED)
+        return self._table("pooled", result_rows.PooledRow, POOLED)
 
     @extend_schema(
         parameters=[*ONE_STAGE],
-        responses=serializers.OneStageRow(many=True),
+        responses=result_rows.OneStageRow(many=True),
         filters=False,
     )
     @action(detail=True, url_path="one-stage", filterset_class=None, pagination_class=None)
     def one_stage(self, request: Request, pk: str = "") -> HttpResponseBase:
         """One mixed model over all sites beside the pooled effects, where the plan asks for it."""
-        return self._table("one_stage", serializers.OneStageRow, ONE_STAGE)
+        return self._table("one_stage", result_rows.OneStageRow, ONE_STAGE)
 
     @extend_schema(
         parameters=[*ONE_STAGE],
@@ -243,13 +246,13 @@ class PublishedResults(RecordViewSet):
 
     @extend_schema(
         parameters=[*CLAIMS],
-        responses=serializers.VerdictRow(many=True),
+        responses=VerdictRow(many=True),
         filters=False,
     )
     @action(detail=True, filterset_class=None, pagination_class=None)
     def claims(self, request: Request, pk: str = "") -> HttpResponseBase:
         """The run's verdict on each claim and stratum."""
-        columns = list(serializers.VerdictRow().fields)
+        columns = list(VerdictRow().fields)
         query = ResultQuery.of(request.query_params, columns, CLAIMS)
 
         def made(run: Run) -> Any:

@@ -26,6 +26,7 @@ from analysis.api.result_query import text_parameter
 from analysis.api.results import JSON_ONLY, PublishedResults
 from analysis.models import Plan, Run
 from analysis.serializers import runs as serializers
+from analysis.serializers.claims import LatestQuery
 from analysis.services import freshness, progress, queue, results, runs, waiting
 from analysis.services.run_versions import is_working, marked, newest_of_plan
 from cohorts import access
@@ -170,7 +171,7 @@ class RunViewSet(PublishedResults):
     @action(detail=False, renderer_classes=JSON_ONLY, filterset_class=None, pagination_class=None)
     def latest(self, request: Request) -> HttpResponseBase:
         """The newest published run of a plan that you may see."""
-        asked = serializers.LatestQuery(data=request.query_params)
+        asked = LatestQuery(data=request.query_params)
         asked.is_valid(raise_exception=True)
         visible = Run.objects.visible_to(request.user)
         ours = marked(newest_of_plan(visible, asked.validated_data["plan"]))

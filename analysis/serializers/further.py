@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from rest_framework import serializers
 
-from analysis.serializers.runs import Fields, number
+from analysis.serializers.fields import Fields, number
 
 
 class SensitivityRow(Fields):

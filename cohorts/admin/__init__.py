@@ -1,5 +1,5 @@
 """The admin of the records: each part registers its own models."""
 
-from cohorts.admin import accounts, dictionary, people, records, samples
+from cohorts.admin import accounts, assays, dictionary, people, records, reference, samples
 
-__all__ = ["accounts", "dictionary", "people", "records", "samples"]
+__all__ = ["accounts", "assays", "dictionary", "people", "records", "reference", "samples"]

@@ -1,0 +1,135 @@
+"""The admin of reference data: studies, sites, instruments and what was decided on features."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django import forms
+from django.contrib import admin, messages
+from django.contrib.admin.helpers import ActionForm
+from django.db import transaction
+from django.db.models import QuerySet
+from django.http import HttpRequest
+from django.utils.translation import gettext
+from django.utils.translation import gettext_lazy as _
+
+from cohorts import access, models
+from cohorts.admin_site import ScopedAdmin, roles_in, site
+from cohorts.errors import DomainError
+from cohorts.requests import user_of
+from cohorts.services import batch_rules, pausing, phenotyping
+
+
+class ReferenceAdmin(ScopedAdmin):
+    """Reference data that analyses read: an edit is a change, so the plans run again."""
+
+    editable = True
+
+    def save_related(self, request: HttpRequest, form: Any, formsets: Any, change: bool) -> None:
+        super().save_related(request, form, formsets, change)
+        for study in models.Study.objects.all():
+            models.Change.objects.record(
+                study=study,
+                site=None,
+                kind="dictionary",
+                counts={str(self.opts.model_name): 1},
+                cause=f"{self.opts.verbose_name_raw} {form.instance} edited by {request.user}"[
+                    :200
+                ],
+            )
+
+
+@admin.register(models.Study, site=site)
+class StudyAdmin(ScopedAdmin):
+    editable = True
+    list_display = ["title", "code", "more_groups"]
+
+    def save_model(self, request: HttpRequest, obj: Any, form: Any, change: bool) -> None:
+        with transaction.atomic():
+            super().save_model(request, obj, form, change)
+            batch_rules.recheck_study(obj)
+
+
+class PauseForm(ActionForm):
+    because = forms.CharField(label=_("Reason to pause"), required=False, max_length=200)
+
+
+@admin.register(models.Site, site=site)
+class SiteAdmin(ScopedAdmin):
+    editable = True
+    list_display = [
+        *("code", "name", "country", "time_zone", "ethics_approval", "ethics_expires_on"),
+        "paused_because",
+    ]
+    list_filter = ["country"]
+    search_fields = ["code", "name"]
+    list_select_related = ["study"]
+    action_form = PauseForm
+    actions = ["pause", "resume"]
+
+    def has_pause_permission(self, request: HttpRequest) -> bool:
+        return bool(roles_in(request) & access.roles_with("site_pause", "S"))
+
+    @admin.action(
+        description=_("Pause: take no tables of the selected sites"), permissions=["pause"]
+    )
+    def pause(self, request: HttpRequest, queryset: QuerySet[Any]) -> None:
+        because = request.POST.get("because", "")
+        for each in queryset:
+            try:
+                pausing.pause(each.pk, because=because, by=user_of(request))
+            except DomainError as error:
+                self.message_user(request, f"{each.code}: {error.message}", messages.ERROR)
+            else:
+                self.message_user(request, gettext("%(code)s is paused.") % {"code": each.code})
+
+    @admin.action(description=_("Resume: take their tables again"), permissions=["pause"])
+    def resume(self, request: HttpRequest, queryset: QuerySet[Any]) -> None:
+        for each in queryset:
+            pausing.resume(each.pk, by=user_of(request))
+            self.message_user(
+                request, gettext("Tables of %(code)s are taken again.") % {"code": each.code}
+            )
+
+    def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> list[str]:
+        return ["code"] if obj else []  # files and tables carry it
+
+
+@admin.register(models.FeatureDecision, site=site)
+class FeatureDecisionAdmin(ScopedAdmin):
+    """The lineage of features, read here; decisions are made on the features' pages."""
+
+    list_display = ["decided_at", "old_name", "kind", "new_name", "site", "decided_by", "reason"]
+    list_filter = ["kind"]
+    search_fields = ["old_name", "new_name"]
+    list_select_related = ["site", "decided_by"]
+
+
+@admin.register(models.Instrument, site=site)
+class InstrumentAdmin(ReferenceAdmin):
+    list_display = ["code", "version", "title", "n_items", "languages", "to_confirm"]
+    search_fields = ["code", "title"]
+
+    actions = ["rescore"]
+
+    def has_rescore_permission(self, request: HttpRequest) -> bool:
+        return self._may(request, "U")
+
+    @admin.action(description=_("Score all their assessments again"), permissions=["rescore"])
+    def rescore(self, request: HttpRequest, queryset: QuerySet[Any]) -> None:
+        for instrument in queryset:
+            n = phenotyping.rescore(instrument)
+            self.message_user(
+                request,
+                gettext("%(instrument)s: %(n)s scores have moved.")
+                % {"instrument": instrument, "n": n},
+            )
+
+    def save_related(self, request: HttpRequest, form: Any, formsets: Any, change: bool) -> None:
+        super().save_related(request, form, formsets, change)
+        # The rule may have been edited: what it has scored follows.
+        phenotyping.rescore(form.instance)
+
+    @admin.display(boolean=True, description=_("facts confirmed"))
+    def to_confirm(self, instrument: models.Instrument) -> bool:
+        return not instrument.to_be_confirmed
