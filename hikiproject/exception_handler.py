@@ -17,10 +17,11 @@ from rest_framework.views import set_rollback
 
 from analysis.stats.errors import UnusableData
 from cohorts import errors
+from cohorts.language.asked import asked_language
 from cohorts.language.told import told
+from cohorts.language.told_reports import report_told
 from cohorts.services import repeats
 from hikiproject import busy
-from hikiproject.languages import asked_language
 from hikiproject.logs import current_request_id
 
 STATUS_OF: dict[type[Exception], int] = {
@@ -54,23 +55,23 @@ def problem_response(error: Exception, context: dict[str, Any]) -> Response | No
         return None
     set_rollback()
     request = context.get("request")
-    language = asked_language(request.headers) if request is not None else "en"
-    with translation.override(language):
-        problem = _told(problem)
-    path = request.path if request is not None else ""
+    body, headers = body_of(problem, request)
     return Response(
-        body_of(problem, path, current_request_id()),
-        status=problem.status,
-        headers=problem.headers | {"Content-Language": language},
-        content_type="application/problem+json",
+        body, status=problem.status, headers=headers, content_type="application/problem+json"
     )
 
 
-def body_of(problem: Problem, path: str, request_id: str) -> dict[str, Any]:
-    """The members of RFC 9457, and ours."""
-    return {
+def body_of(problem: Problem, request: Any) -> tuple[dict[str, Any], dict[str, str]]:
+    """The members of RFC 9457 and ours, in the language asked for; and its headers."""
+    path = request.path if request is not None else ""
+    request_id = current_request_id()
+    language = asked_language(request.headers) if request is not None else "en"
+    with translation.override(language):
+        problem = _told(problem)
+        title = told(title_of(problem.code))
+    body = {
         "type": f"urn:hikiproject:problem:{problem.code}",
-        "title": problem.code.replace("_", " ").capitalize(),
+        "title": title,
         "status": problem.status,
         "detail": problem.detail,
         "code": problem.code,
@@ -78,13 +79,21 @@ def body_of(problem: Problem, path: str, request_id: str) -> dict[str, Any]:
         **({"instance": path} if path else {}),
         **({"request_id": request_id} if request_id else {}),
     }
+    return body, problem.headers | {"Content-Language": language}
+
+
+def title_of(code: str) -> str:
+    """The kind of a problem in words, in English."""
+    return code.replace("_", " ").capitalize()
 
 
 def _told(problem: Problem) -> Problem:
-    """In the language that is active; ``title`` and ``code`` are what programs compare."""
+    """In the language that is active; ``type`` and ``code`` are what programs compare."""
     more = dict(problem.more)
     if "errors" in more:
         more["errors"] = [each | {"detail": told(each["detail"])} for each in more["errors"]]
+    if "report" in more:
+        more["report"] = report_told(more["report"])
     return replace(problem, detail=told(problem.detail), more=more)
 
 

@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
 from django.http import HttpRequest
 from django.middleware.locale import LocaleMiddleware
 from django.utils import translation
-from django.utils.translation import trans_real
 
 ENGLISH_ONLY = "/api/"
 
@@ -26,13 +23,3 @@ class LanguageMiddleware(LocaleMiddleware):
             request.LANGUAGE_CODE = "en"
             return
         super().process_request(request)
-
-
-def asked_language(headers: Mapping[str, str]) -> str:
-    """The best that Accept-Language asks for and the platform speaks; English where none is."""
-    for code, _ in trans_real.parse_accept_lang_header(headers.get("Accept-Language", "")):
-        try:
-            return trans_real.get_supported_language_variant(code)
-        except LookupError:
-            continue
-    return "en"

@@ -8,7 +8,6 @@ from django.http import HttpRequest, HttpResponse, HttpResponseBase, JsonRespons
 from django.views import defaults
 
 from hikiproject.exception_handler import Problem, body_of, django_problem
-from hikiproject.logs import current_request_id
 
 Page = Callable[[HttpRequest, Exception], HttpResponseBase]
 FOR_PROGRAMS = "/api/"
@@ -42,10 +41,7 @@ def _by_a_program(request: HttpRequest) -> bool:
 
 
 def _told(request: HttpRequest, problem: Problem) -> HttpResponse:
-    answer = JsonResponse(
-        body_of(problem, request.path, current_request_id()),
-        status=problem.status,
-        headers=problem.headers,
-    )
+    body, headers = body_of(problem, request)
+    answer = JsonResponse(body, status=problem.status, headers=headers)
     answer["Content-Type"] = "application/problem+json"
     return answer

@@ -199,7 +199,8 @@ def test_the_api_is_english_but_tells_what_went_wrong_in_the_language_that_is_as
     plain = client.get(address)
     assert plain["Content-Language"] == "en"
     assert plain.json()["detail"] == "Plan 'none' has no run yet that you can see."
-    for same in ("title", "code", "type"):
+    assert refused.json()["title"] == "見つかりません"
+    for same in ("status", "code", "type"):
         assert refused.json()[same] == plain.json()[same]
 
 

@@ -8,6 +8,7 @@ from django.conf import settings
 from django.db.models import Q, QuerySet
 from django.http import HttpResponse, QueryDict
 from django.utils import timezone
+from django.utils.cache import patch_vary_headers
 from django_filters import rest_framework as filters
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import OpenApiParameter, OpenApiResponse, extend_schema
@@ -20,6 +21,7 @@ from cohorts import access, models
 from cohorts.api.base import PROBLEM, RecordViewSet, location_of
 from cohorts.api.filters import BySite
 from cohorts.downloads import as_download
+from cohorts.language.asked import asked_language
 from cohorts.models import Upload
 from cohorts.requests import user_of
 from cohorts.serializers import uploads as serializers
@@ -74,6 +76,17 @@ class UploadViewSet(mixins.CreateModelMixin, RecordViewSet):
         "remarks": "R",
         "mapping": "R",
     }
+
+    def etag(self, *parts: object) -> str:
+        """Reports are told in the language asked for, so it is a part of the question."""
+        return super().etag(asked_language(self.request.headers), *parts)
+
+    def finalize_response(
+        self, request: Request, response: Any, *args: Any, **kwargs: Any
+    ) -> Response:
+        done = super().finalize_response(request, response, *args, **kwargs)
+        patch_vary_headers(done, ("Accept-Language",))
+        return done
 
     def get_queryset(self) -> QuerySet[Any]:
         """A report quotes cells: who may not read a kind of record reads no report on one."""

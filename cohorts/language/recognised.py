@@ -8,10 +8,12 @@ in columns of tables, without what it was made of. Its templates are in the cata
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache, lru_cache
 from pathlib import Path
 
+import django
 import polib
 from django.conf import settings
 from django.utils.translation import get_language, gettext
@@ -23,17 +25,29 @@ LONGEST = 2_000  # of a text: patterns with several holes take their time on lon
 DEEPEST = 4  # sentences in sentences
 LEAST_LETTERS = 7  # of a template outside of its holes, or anything would be of its kind
 HOLE = re.compile(r"%\((\w+)\)[sd]")
+BRACES = re.compile(r"\{(\w+)(?::\w+)?\}")  # as Django REST framework writes its holes
+# Whose messages are told through the API; their catalogues are merged with ours.
+LIBRARIES = ("rest_framework/locale", "django/conf/locale")
 ARMS = frozenset({_("cases"), _("controls")})  # single words in sentences that are said too
 SENTENCES = re.compile(r"(?<=\.) (?=[A-Z\"'])")
 
 
 @dataclass(frozen=True)
 class Template:
-    """A sentence with holes, how texts of it look, and a piece that each of them has."""
+    """A sentence with holes, how texts of it look, and a piece that each of them has.
+
+    ``key`` finds it in the catalogue: the singular of a sentence with a number.
+    """
 
     text: str
     pattern: re.Pattern[str]
     piece: str
+    key: str
+
+    def filled(self, values: Mapping[str, str]) -> str:
+        """In the active language, with these values in its holes."""
+        words = gettext(self.key)
+        return words % values if HOLE.search(self.text) else words.format(**values)
 
 
 def recognised(text: str) -> str:
@@ -59,7 +73,7 @@ def _of_template(text: str, language: str, depth: int) -> str:
             values = {
                 name: _value(value, language, depth) for name, value in found.groupdict().items()
             }
-            return gettext(template.text) % values
+            return template.filled(values)
     return ""
 
 
@@ -84,29 +98,38 @@ def _in_parts(text: str, language: str, depth: int) -> str:
 
 @cache
 def _templates(folder: str, language: str) -> tuple[Template, ...]:
-    """Those of the catalogue, the most telling first."""
-    path = Path(folder) / language / "LC_MESSAGES" / "django.mo"
-    if not path.exists():
-        return ()
-    found = [each.msgid for each in polib.mofile(str(path)) if HOLE.search(each.msgid)]
-    told = {text: _letters(text) for text in found}
-    kept = sorted((text for text in found if told[text] >= LEAST_LETTERS), key=lambda t: -told[t])
-    return tuple(_template(text) for text in kept)
+    """Those of the catalogues, the most telling first."""
+    root = Path(django.__file__).parent.parent
+    found: dict[str, str] = {}
+    for place in (*(root / library for library in LIBRARIES), Path(folder)):
+        path = place / language / "LC_MESSAGES" / "django.mo"
+        for each in polib.mofile(str(path)) if path.exists() else ():
+            texts = (each.msgid, each.msgid_plural) if each.msgid_plural else (each.msgid,)
+            found |= dict.fromkeys(texts, each.msgid)
+    told = {text: _letters(text) for text in found if _hole(text).search(text)}
+    kept = sorted((text for text in told if told[text] >= LEAST_LETTERS), key=lambda t: -told[t])
+    return tuple(_template(text, found[text]) for text in kept)
+
+
+def _hole(text: str) -> re.Pattern[str]:
+    return HOLE if HOLE.search(text) else BRACES
 
 
 def _letters(text: str) -> int:
-    return sum(each.isalpha() for each in HOLE.sub("", text))
+    return sum(each.isalpha() for each in _hole(text).sub("", text))
 
 
-def _template(text: str) -> Template:
-    pieces = HOLE.split(text)  # words, name, words, name, ..., words
+def _template(text: str, key: str) -> Template:
+    pieces = _hole(text).split(text)  # words, name, words, name, ..., words
+    if _hole(text) is HOLE:
+        pieces[::2] = [piece.replace("%%", "%") for piece in pieces[::2]]
     seen: set[str] = set()
     pattern = ""
     for n, piece in enumerate(pieces):
         if n % 2 == 0:
-            pattern += re.escape(piece.replace("%%", "%"))
+            pattern += re.escape(piece)
         else:
             pattern += f"(?P={piece})" if piece in seen else f"(?P<{piece}>.+?)"
             seen.add(piece)
-    longest = max((piece.replace("%%", "%") for piece in pieces[::2]), key=len)
-    return Template(text, re.compile(pattern, re.DOTALL), longest)
+    longest = max(pieces[::2], key=len)
+    return Template(text, re.compile(pattern, re.DOTALL), longest, key)

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from typing import Any
 
+from django.utils import translation
 from rest_framework import serializers
 
 from cohorts import access
 from cohorts.ingest.encodings import CODECS
-from cohorts.models import (
-    Upload,
-)
+from cohorts.language.asked import asked_language
+from cohorts.language.told_reports import report_told
+from cohorts.models import Upload
 from cohorts.serializers.records import OR_NULL
 from cohorts.services.uploads import SCALES, ZERO_MEANS
 
@@ -38,6 +39,15 @@ class UploadSerializer(serializers.ModelSerializer[Upload]):
             "reason",
             "report",
         ]
+
+    def to_representation(self, instance: Upload) -> dict[str, Any]:
+        """The report in the language asked for; the rest are data."""
+        told: dict[str, Any] = super().to_representation(instance)
+        request = self.context.get("request")
+        if told.get("report") and request is not None:
+            with translation.override(asked_language(request.headers)):
+                told["report"] = report_told(told["report"])
+        return told
 
 
 class NewUploadSerializer(serializers.Serializer[Any]):
