@@ -13,7 +13,7 @@ from analysis.stats.moderated import fit_moderated_effects
 from analysis.stats.multiplicity import adjust_p
 from analysis.steps.blocks import Prepared
 from analysis.steps.pieces import Piece, Steps, work
-from analysis.steps.site_effects import covariates_of, effects_piece
+from analysis.steps.site_effects import covariates_of, effects_piece, features_of
 
 COLUMNS = (
     *("stratum", "feature", "site", "estimate", "se", "t", "df", "p", "q", "df_prior", "plain_se"),
@@ -33,7 +33,7 @@ def moderated_effects(
     blocks = [block for block in prepared.blocks if len(block.values.columns)]
     found = steps.each(
         [
-            _piece(effects_piece(block, prepared.people, stratum, plan), plan)
+            _piece(effects_piece(block, prepared.people, stratum, plan, features_of(block)), plan)
             for stratum in plan.strata
             for block in blocks
         ]

@@ -22,32 +22,41 @@ def site_effects(
     """By stratum the effects of each site and platform; where there is none, the row says why."""
     # A block of which every feature is too rarely measured has no rows.
     blocks = [block for block in prepared.blocks if len(block.values.columns)]
-    asked = [(stratum, block) for stratum in plan.strata for block in blocks]
-    found = steps.each(
-        [effects_piece(block, prepared.people, stratum, plan) for stratum, block in asked]
-    )
+    # Made once for all strata: what pieces share is digested once.
+    features = [features_of(block) for block in blocks]
+    asked = [
+        (stratum, effects_piece(block, prepared.people, stratum, plan, about))
+        for stratum in plan.strata
+        for block, about in zip(blocks, features, strict=True)
+    ]
+    found = steps.each([piece for _, piece in asked])
     parts: dict[str, list[pd.DataFrame]] = {}
     for (stratum, _), result in zip(asked, found, strict=True):
         parts.setdefault(stratum, []).append(result["table"])
     return parts, [Note(**said) for result in found for said in result["notes"]]
 
 
-def effects_piece(block: Block, people: pd.DataFrame, stratum: str, plan: AnalysisPlan) -> Piece:
+def features_of(block: Block) -> pd.DataFrame:
+    """What a platform's features are called at the site, and how often they were not detected."""
+    names = block.values.columns
+    return block.sources.reindex(names).assign(n_below_lod=block.n_below_lod.reindex(names))
+
+
+def effects_piece(
+    block: Block, people: pd.DataFrame, stratum: str, plan: AnalysisPlan, features: pd.DataFrame
+) -> Piece:
     """One site's linear models on one platform in one stratum, and no more than they read."""
     here = people.loc[block.values.index]
     if STRATA[stratum] is not None:
         here = here[here["sex"] == STRATA[stratum]]
     columns = {"case": here["case"], "batch": block.batch.reindex(here.index)}
     known = {f"{COVARIATE}{name}": covariate_of(here, name) for name in plan.covariates}
-    names = block.values.columns
     return Piece(
         "site effects",
         {
             "values": block.values.loc[here.index],
             "people": pd.DataFrame(columns | known),
-            "features": block.sources.reindex(names).assign(
-                n_below_lod=block.n_below_lod.reindex(names)
-            ),
+            "features": features,
             "place": {
                 "stratum": stratum,
                 "site": block.site,
