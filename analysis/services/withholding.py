@@ -21,6 +21,7 @@ from analysis.services.suppression import POOL, Cell, Table, by_a_few, completed
 
 NAMES = ("effects", "pooled")
 CELL = ["feature", "stratum", "site"]
+Key = tuple[str, str, str]
 
 
 def withhold(run: Run) -> None:
@@ -29,30 +30,61 @@ def withhold(run: Run) -> None:
     if set(stored) != set(NAMES):
         return
     frames = {name: table.frame for name, table in stored.items()}
-    found: set[tuple[str, str, str]] = set()
-    # What is withheld for one release can leave a few beside another: until nothing is added.
-    while more := _close(run, frames, found):
-        found |= more
+    found = _found(frames, _comparisons(run, frames))
     for name, table in stored.items():
         rows = np.array([cell in found for cell in _keys(frames[name])], dtype=bool)
         RunTable.objects.filter(pk=table.pk).update(withheld=bits_of_rows(rows))
 
 
-def _close(
-    run: Run, frames: dict[str, pd.DataFrame], found: set[tuple[str, str, str]]
-) -> set[tuple[str, str, str]]:
-    """Cells to be withheld beside those that were found before."""
-    masks = [np.array([cell in found for cell in _keys(frames[name])], bool) for name in NAMES]
-    now, sizes = _cells([frames[name] for name in NAMES], masks), None
-    added: set[tuple[str, str, str]] = set()
+def _comparisons(run: Run, frames: dict[str, pd.DataFrame]) -> list[pd.DataFrame]:
+    """Beside each earlier release the features in which a cell must be guarded, and no others.
+
+    Read once, under the lock of the order: what is withheld later only lessens what is guarded.
+    """
+    nothing = [np.zeros(len(frames[name]), dtype=bool) for name in NAMES]
+    now, found = _cells([frames[name] for name in NAMES], nothing), []
     for before in _earlier(run):
         joined = _beside(now, before)
-        for feature in dict.fromkeys(feature for feature, *_ in joined.index[joined["guarded"]]):
-            sizes = sizes or released_tables.sizes_of(*frames.values())
-            some = {name: frames[name][frames[name]["feature"] == feature] for name in NAMES}
-            hidden = _hidden(some, sizes)
-            part = joined.loc[feature]
-            out = _closed(part, hidden, {cell[1:] for cell in found if cell[0] == feature}, sizes)
+        features = joined.index[joined["guarded"]].unique("feature")
+        if len(features):
+            found.append(
+                joined.loc[features, [*ARMS, "d_case", "d_control", "told_before", "guarded"]]
+            )
+    return found
+
+
+def _found(frames: dict[str, pd.DataFrame], comparisons: list[pd.DataFrame]) -> set[Key]:
+    """Cells to be withheld beside all earlier releases together."""
+    found: set[Key] = set()
+    if not comparisons:
+        return found
+    sizes = released_tables.sizes_of(*(frames[name] for name in NAMES))
+    hidden: dict[str, set[Cell]] = {}
+    for feature in {
+        feature for joined in comparisons for feature in joined.index.unique("feature")
+    }:
+        some = {name: frames[name][frames[name]["feature"] == feature] for name in NAMES}
+        hidden[feature] = _hidden(some, sizes)
+    # What is withheld for one release can leave a few beside another: until nothing is added.
+    while more := _close(comparisons, hidden, sizes, found):
+        found |= more
+    return found
+
+
+def _close(
+    comparisons: list[pd.DataFrame],
+    hidden: dict[str, set[Cell]],
+    sizes: dict[Cell, int],
+    found: set[Key],
+) -> set[Key]:
+    """Cells to be withheld beside those that were found before."""
+    added: set[Key] = set()
+    for joined in comparisons:
+        still = joined["guarded"] & ~joined.index.isin(found)
+        for feature in joined.index[still].unique("feature"):
+            part = joined.loc[feature].assign(guarded=still.loc[feature])
+            withheld = {cell[1:] for cell in found if cell[0] == feature}
+            out = _closed(part, hidden[feature], withheld, sizes)
             added |= {(str(feature), *cell) for cell in out}
     return added - found
 
@@ -138,7 +170,7 @@ def _beside(now: pd.DataFrame, before: pd.DataFrame) -> pd.DataFrame:
     return joined.assign(guarded=guarded)
 
 
-def _keys(frame: pd.DataFrame) -> list[tuple[str, str, str]]:
+def _keys(frame: pd.DataFrame) -> list[Key]:
     sites = frame["site"] if "site" in frame else [POOL] * len(frame)
     columns = (frame["feature"].astype(str), frame["stratum"].astype(str), sites)
     return [(f, s, str(site)) for f, s, site in zip(*columns, strict=True)]

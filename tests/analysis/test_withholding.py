@@ -8,6 +8,8 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from analysis.models import Plan, Run, RunTable
@@ -175,3 +177,15 @@ def test_another_plans_releases_and_what_was_held_back_withhold_nothing(plan):
     withholding.withhold(run)
     assert told_at(run) == ["FUK", "OSA", "TYO"]
     assert not RunTable.objects.exclude(withheld=None).exists()
+
+
+def test_each_earlier_releases_tables_are_read_once_however_many_turns_it_takes(plan):
+    """A cell is found at the first turn, so that there is a second one."""
+    for n_case in (40, 55, 70):
+        one_feature(plan, n_case)
+    run = one_feature(plan, 73)
+    with CaptureQueriesContext(connection) as asked:
+        withholding.withhold(run)
+    read = [each["sql"] for each in asked if each["sql"].startswith("SELECT")]
+    assert len([sql for sql in read if 'FROM "analysis_runtable"' in sql]) == 1 + 3
+    assert told_at(run) == ["OSA", "TYO"]
