@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from cohorts.ingest.assays import AssayColumn, AssayOptions, CheckedBatch
-from cohorts.ingest.facts import normalise
-from cohorts.models import AssayBatch, Feature, Sample, Site, Upload
+from cohorts.models import AssayBatch, Sample, Site, Upload
 from cohorts.models.assay import pack_flags, pack_values
-from cohorts.services import assay_rows, batch_rules, voiding
+from cohorts.services import assay_rows, batch_rules, new_names, voiding
 from cohorts.services.assay_plans import Revision
 
 
@@ -54,7 +53,7 @@ def store_batch(
         replaces=replaces,
         version=replaces.version + 1 if replaces else 1,
     )
-    features = _features(batch.features)
+    features = new_names.features_of({_name(column) for column in batch.features})
     assay_rows.copy_columns(
         stored.pk, ((column, features[_name(column)]) for column in batch.features)
     )
@@ -82,16 +81,3 @@ def _copy_rows(site: Site, stored: AssayBatch, batch: CheckedBatch) -> None:
 
 def _name(column: AssayColumn) -> str:
     return column.feature.name if column.feature else column.source_name
-
-
-def _features(columns: tuple[AssayColumn, ...]) -> dict[str, int]:
-    """The dictionary's features by name; unknown names become features that wait for review."""
-    names = {_name(column) for column in columns}
-    known = dict(Feature.objects.filter(name__in=names).values_list("name", "pk"))
-    new = [
-        Feature(name=name, kind="unknown", reviewed=False)
-        for name in sorted(names - known.keys(), key=normalise)
-    ]
-    for feature in Feature.objects.bulk_create(new):
-        known[feature.name] = feature.pk
-    return known

@@ -143,7 +143,9 @@ def execute(erasure_id: int, *, at: datetime) -> Removed | None:
         return None
     # The site's row orders its uploads: none is accepted while its people are removed.
     site = (
-        Site.objects.select_for_update(no_key=True).select_related("study").get(pk=erasure.site_id)
+        Site.objects.select_for_update(of=("self",), no_key=True)
+        .select_related("study")
+        .get(pk=erasure.site_id)
     )
     person = Participant.objects.select_for_update().get(pk=person_id)
     if _standing_level(person) < ERASE:
@@ -157,7 +159,9 @@ def again(person_id: int, stone: Stone, *, at: datetime) -> Removed:
     """Remove somebody who came back with a restored backup, as the ledger says; see `execute`."""
     person = Participant.objects.select_for_update().get(pk=person_id)
     site = (
-        Site.objects.select_for_update(no_key=True).select_related("study").get(pk=person.site_id)
+        Site.objects.select_for_update(of=("self",), no_key=True)
+        .select_related("study")
+        .get(pk=person.site_id)
     )
     for still in Erasure.objects.open().filter(participant=person):
         _stop(still, by=None, reason=say("Carried out again from the ledger."), at=at)

@@ -31,6 +31,7 @@ def rewrite_files(person: Participant) -> list[dict[str, Any]]:
     A file that several sites sent together is one file: all its uploads follow. Returns a
     redaction entry a file: SHA-256 before and after, the number of rows removed, and how.
     """
+    files.hold_for_rewriting()
     mine = Upload.objects.filter(site=person.site_id)
     by_file: dict[str, list[Upload]] = {}
     for upload in mine.select_for_update().order_by("sha256", "pk"):

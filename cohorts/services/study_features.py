@@ -12,6 +12,7 @@ from cohorts.ingest.study import StudyDescription
 from cohorts.ingest.study_assays import AssayTable, Notebook
 from cohorts.ingest.study_features import Identity, KnownFeatures, identify
 from cohorts.models import Feature, FeatureAlias, Site
+from cohorts.services.new_names import hold_names
 
 Identities = Mapping[tuple[str, str], Identity]
 
@@ -94,6 +95,7 @@ def as_source(column: AssayColumn, site: Site, found: Identities) -> AssayColumn
 def open_features(found: Identities, columns: Sequence[AssayColumn]) -> None:
     """Add the features that the tables bring and the dictionary lacks; each waits for review."""
     needed = {column.feature.name for column in columns if column.feature}
+    hold_names()
     known = set(Feature.objects.filter(name__in=needed).values_list("name", flat=True))
     hmdb = {identity.name: identity.hmdb for identity in found.values()}
     Feature.objects.bulk_create(

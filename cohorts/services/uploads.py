@@ -190,9 +190,12 @@ def accept(
     ``begun`` is what `begin` began with it.
     """
     stored = upload.sha256
-    # The site's row orders its uploads: a check stays true until its rows are written.
+    # The site's row orders its uploads: a check stays true until its rows are written. Not the
+    # study's: sites wait for each other only where they open new names.
     site = (
-        Site.objects.select_for_update(no_key=True).select_related("study").get(pk=upload.site_id)
+        Site.objects.select_for_update(of=("self",), no_key=True)
+        .select_related("study")
+        .get(pk=upload.site_id)
     )
     upload = Upload.objects.select_for_update().get(pk=upload.pk)
     if upload.status == Upload.Status.ACCEPTED:
