@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import date
 from typing import Any
@@ -72,6 +73,21 @@ def in_gap(people: ParticipantQuerySet, gap: str, site: Site, on: date) -> Parti
     if gap == "without":
         return staying.exclude(pk__in=held.values("participant"))
     return staying.filter(pk__in=held.exclude(_whole()).values("participant"))
+
+
+def words_for(people: Iterable[Participant], on: date) -> dict[int, str]:
+    """Of these few people, each one's gap, or ``usable``."""
+    keys = [person.pk for person in people]
+    stopped = Withdrawal.objects.effective(on).stopping_use().filter(participant__in=keys)
+    gone = set(stopped.values_list("participant_id", flat=True))
+    held = Consent.objects.filter(participant__in=keys).in_force(on)
+    scopes = {one: set(granted) for one, granted in held.values_list("participant_id", "scopes")}
+    found = {}
+    for key in keys:
+        whole = scopes.get(key, set()).issuperset(NEEDED_SCOPES)
+        gap = "usable" if whole else "lacking" if key in scopes else "without"
+        found[key] = "withdrawn" if key in gone else gap
+    return found
 
 
 def _withdrawn(site: Site, on: date) -> QuerySet[Withdrawal, Any]:

@@ -59,6 +59,7 @@ urlpatterns = [
     path("features/<int:feature_id>/", features.feature, name="feature"),
     path("queries/<int:query_id>/", queries.query, name="query"),
     path("sites/<str:code>/participants/", people.people, name="people"),
+    path("sites/<str:code>/enrol/", people.enrol, name="enrol"),
     path("participants/<int:participant_id>/", people.person, name="person"),
     path("participants/<int:participant_id>/values/", values.of_person, name="person-values"),
     path("batches/<int:batch_id>/values/", values.of_batch, name="batch-values"),

@@ -44,6 +44,7 @@ def place_of(here: Site, user: User) -> dict[str, Any]:
         "n_erasures": Erasure.objects.visible_to(user).filter(site=here).open().count(),
         "may_see_people": access.may(user, "participant", "R", here.pk),
         "may_see_shipments": access.may(user, "shipment", "R", here.pk),
+        "may_enrol": access.may(user, "participant", "C", here.pk),
         "may_record_consent": access.may(user, "consent", "C", here.pk),
         "may_withdraw": access.may(user, "withdrawal", "C", here.pk),
     }

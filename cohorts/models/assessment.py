@@ -9,6 +9,7 @@ from django.db import models
 from django.db.models import Q
 from django.utils.translation import gettext_lazy as _
 
+from cohorts import cut_offs
 from cohorts.models.participant import Participant, Visit
 from cohorts.models.scoping import ScopedQuerySet
 
@@ -99,5 +100,9 @@ class Assessment(models.Model):
     @property
     def cut_off(self) -> float | None:
         """The cut-off of the language that was answered in; None where nobody validated one."""
-        found: float | None = self.instrument.cut_offs.get(self.language)
-        return found
+        return cut_offs.number_of(self.instrument.cut_offs.get(self.language))
+
+    @property
+    def cut_off_words(self) -> str:
+        """The same with the side on which it counts."""
+        return cut_offs.words_of(self.instrument.cut_offs.get(self.language))

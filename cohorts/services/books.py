@@ -68,14 +68,31 @@ def _assessed(site: Site) -> frozenset[tuple[str, str, date]]:
     return frozenset(known.values_list("participant__code", "instrument__code", "assessed_on"))
 
 
-def _participants(site: Site, today: date) -> dict[str, ParticipantFacts]:
+def facts_of_one(site: Site, code: str) -> SiteFacts:
+    """What a check of one new person must know: whether the code is taken, and the site's rules."""
+    today = datetime.now(ZoneInfo(site.time_zone)).date()
+    return SiteFacts(
+        site=site.code,
+        today=today,
+        groups=site.study.groups,
+        participants=_participants(site, today, only=code),
+        ethics_until=site.ethics_expires_on,
+        erased=ledger.erased_at(site),
+    )
+
+
+def _participants(site: Site, today: date, only: str = "") -> dict[str, ParticipantFacts]:
+    """By code; ``only`` that code, in any case, where one is named."""
+    people = Participant.objects.filter(site=site)
+    if only:
+        people = people.filter(code__iexact=only)
     scopes = dict(
-        Consent.objects.filter(participant__site=site)
+        Consent.objects.filter(participant__in=people)
         .in_force(today)
         .values_list("participant_id", "scopes")
     )
     levels = dict(
-        Withdrawal.objects.filter(participant__site=site)
+        Withdrawal.objects.filter(participant__in=people)
         .effective(today)
         .order_by()
         .values_list("participant_id")
@@ -93,7 +110,7 @@ def _participants(site: Site, today: date) -> dict[str, ParticipantFacts]:
             merged_into=kept or "",
             left_on=left_on,
         )
-        for pk, code, group, kept, left_on in Participant.objects.filter(site=site).values_list(
+        for pk, code, group, kept, left_on in people.values_list(
             "pk", "code", "group", "merged_into__code", "left_on"
         )
     }

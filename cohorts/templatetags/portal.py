@@ -12,7 +12,7 @@ from django.utils.formats import date_format
 from django.utils.translation import gettext
 from django.utils.translation import gettext_noop as _
 
-from cohorts import access
+from cohorts import access, cut_offs
 from cohorts.admin_site import may_enter
 from cohorts.language import vocabulary
 from cohorts.language.told import told
@@ -59,6 +59,9 @@ STATES: dict[str, tuple[str, str, str]] = {
     "within": ("good", "check", _("within the range")),
     "above": ("open", "warn", _("above the range")),
     "usable": ("good", "check", _("usable")),
+    "without": ("open", "warn", _("no consent")),
+    "lacking": ("open", "warn", _("scope missing")),
+    "withdrawn": ("mute", "none", _("withdrawn")),
     "voided": ("mute", "none", _("voided")),
     "revoked": ("mute", "none", _("revoked")),
     "expired": ("mute", "clock", _("expired")),
@@ -122,6 +125,12 @@ def said(text: Any, kept: Any = None) -> str:
 def moment(iso: str) -> str:
     """A kept moment, ISO 8601 in UTC, as the language of the page writes it."""
     return date_format(datetime.fromisoformat(iso), "DATETIME_FORMAT") if iso else ""
+
+
+@register.filter
+def cut_off_in_words(declared: Any) -> str:
+    """An instrument's cut-off of one language as a person says it."""
+    return cut_offs.words_of(declared)
 
 
 @register.filter

@@ -55,7 +55,9 @@ def consent(request: HttpRequest, code: str) -> HttpResponse:
 def withdrawal(request: HttpRequest, code: str) -> HttpResponse:
     """Record what a participant no longer wants; in force at once."""
     here, user = _allowed(request, code, "withdrawal")
-    form = WithdrawalForm(request.POST or None)
+    form = WithdrawalForm(
+        request.POST or None, initial={"participant": request.GET.get("participant")}
+    )
 
     def record(person: Participant) -> str:
         said = form.cleaned_data

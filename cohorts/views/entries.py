@@ -119,6 +119,9 @@ def comparison(request: HttpRequest, assessment_id: int) -> HttpResponse:
         ],
         "form": form,
         "n_apart": len(apart),
+        "may_enter": any(
+            access.may(user, "assessment", v, found.participant.site_id) for v in "CU"
+        ),
     }
     status = 422 if form and form.errors else 200
     return render(request, "cohorts/comparison.html", context, status=status)

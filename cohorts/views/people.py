@@ -2,17 +2,24 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from typing import Any
+
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
 from django.core.exceptions import PermissionDenied
 from django.core.paginator import Paginator
+from django.db.models import Count
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
+from django.utils.http import urlencode
+from django.utils.translation import gettext, gettext_noop
 from django.utils.translation import gettext as _
 
 from cohorts import access, clock
-from cohorts.consent_state import GAPS, in_gap
+from cohorts.consent_state import GAPS, in_gap, words_for
 from cohorts.errors import DomainError
+from cohorts.forms.enrolment import EnrolmentForm
 from cohorts.forms.people import CorrectionForm
 from cohorts.models import (
     Assessment,
@@ -20,13 +27,21 @@ from cohorts.models import (
     Instrument,
     Interview,
     Participant,
+    Sample,
     Transfer,
+    User,
     Visit,
     Withdrawal,
 )
 from cohorts.requests import site_of, user_of, zone_of
-from cohorts.services import enrolment, history, measured, visits
+from cohorts.services import enrolling, enrolment, history, measured, visits
 from cohorts.views.base import PAGE
+
+GAP_WORDS = {
+    "without": gettext_noop("no consent in force"),
+    "lacking": gettext_noop("a scope is missing"),
+    "withdrawn": gettext_noop("withdrawn from use"),
+}
 
 
 @login_required
@@ -40,17 +55,61 @@ def people(request: HttpRequest, code: str) -> HttpResponse:
     gap = request.GET.get("consent", "")
     if gap in GAPS and access.may(user, "consent", "R", here.pk):
         found = in_gap(found, gap, here, clock.today())
+    group = request.GET.get("group", "")
+    if group in here.study.groups:
+        found = found.filter(group=group)
     page = Paginator(found.order_by("code"), PAGE).get_page(request.GET.get("page"))
     coming = Transfer.objects.visible_to(user).open().filter(to_site=here)
+    may_read_consent = access.may(user, "consent", "R", here.pk)
+    _with_consent_and_tubes(page.object_list, user, reads_consent=may_read_consent)
+    kept = {"q": asked, "group": group, "consent": gap}
     context = {
         "site": here,
         "page": page,
         "asked": asked,
+        "group": group,
+        "groups": sorted(here.study.groups),
         "gap": gap if gap in GAPS else "",
+        "gaps": [(name, gettext(GAP_WORDS[name])) for name in GAPS],
+        "keep": urlencode({name: value for name, value in kept.items() if value}),
+        "may_read_consent": may_read_consent,
         "coming": coming,
         "may_record_consent": access.may(user, "consent", "C", here.pk),
+        "may_enrol": access.may(user, "participant", "C", here.pk),
     }
     return render(request, "cohorts/people.html", context)
+
+
+def _with_consent_and_tubes(shown: Iterable[Any], user: User, *, reads_consent: bool) -> None:
+    """Beside each listed person what a list of people is opened for."""
+    people = list(shown)
+    words = words_for(people, clock.today()) if reads_consent else {}
+    tubes = Sample.objects.visible_to(user).filter(participant__in=people).order_by()
+    counted = dict(tubes.values_list("participant").annotate(Count("pk")))
+    for person in people:
+        person.consent_word = words.get(person.pk, "")
+        person.n_tubes = counted.get(person.pk, 0)
+
+
+@login_required
+def enrol(request: HttpRequest, code: str) -> HttpResponse:
+    """Enrol one person, with the consent that was signed."""
+    here, user = site_of(request, code), user_of(request)
+    if not access.may(user, "participant", "C", here.pk):
+        raise PermissionDenied
+    form = EnrolmentForm(request.POST or None, site=here)
+    if request.method == "POST" and form.is_valid():
+        try:
+            done = enrolling.enrol_one(here.pk, form.cells, form.signed, by=user)
+        except enrolling.RefusedEnrolment as refused:
+            form.take_faults(refused)
+        except DomainError as error:
+            form.add_error(None, error.message)
+        else:
+            messages.success(request, _("%(code)s is enrolled.") % {"code": done.code})
+            return redirect("person", done.pk)
+    context = {"site": here, "form": form}
+    return render(request, "cohorts/enrol.html", context, status=422 if form.errors else 200)
 
 
 def person_of(request: HttpRequest, participant_id: int) -> Participant:
@@ -85,6 +144,8 @@ def person(request: HttpRequest, participant_id: int) -> HttpResponse:
         .exclude(pk=one.pk)
         .select_related("site"),
         "may_correct": access.may(user, "participant", "U", one.site_id),
+        "may_withdraw": access.may(user, "withdrawal", "C", one.site_id),
+        "tubes": Sample.objects.visible_to(user).filter(participant=one).order_by("code")[:50],
         "may_type_in": access.may(user, "assessment", "C", one.site_id)
         and not one.merged_into_id
         and not one.left_on,

@@ -67,6 +67,7 @@ def test_pages_are_shown_as_the_table_says(who, world, browse, client):
             ("queries", READERS["queries"]),
             ("scan", HANDLERS),
             ("people", READERS["participants"]),
+            ("enrol", CONSENTERS),
             ("erasures", READERS["erasures"]),
             ("exports", READERS["exports"]),
             ("renewals", READERS["consents"]),

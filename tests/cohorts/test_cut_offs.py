@@ -7,6 +7,7 @@ from datetime import date
 import pytest
 from django.urls import reverse
 
+from cohorts import cut_offs
 from cohorts.models import Assessment, Instrument
 from tests.factories import ParticipantFactory, user_with
 
@@ -47,3 +48,33 @@ def test_without_a_score_no_cut_off_is_shown(browse):
     page = browse(user_with("SC", person.site)).get(reverse("person", args=[person.pk])).text
     assert "not scored" in page
     assert "cut-off" not in page
+
+
+@pytest.mark.parametrize(
+    ("declared", "number", "words"),
+    [
+        ({"at_or_above": 42, "sensitivity": 0.94}, 42, "42 or more"),
+        ({"below": 12}, 12, "under 12"),
+        (10, 10, "10"),
+        (None, None, ""),
+    ],
+)
+def test_a_cut_off_with_its_side_is_a_number_for_programs_and_words_for_people(
+    declared, number, words
+):
+    assert cut_offs.number_of(declared) == number
+    assert cut_offs.words_of(declared) == words
+
+
+def test_a_cut_off_as_the_study_ships_it_is_a_number_in_the_api(browse, api):
+    person = ParticipantFactory()
+    declared = {"ja": {"at_or_above": 42, "sensitivity": 0.94}}
+    scale = Instrument.objects.create(code="HQ", title="HQ", cut_offs=declared)
+    Assessment.objects.create(
+        participant=person, instrument=scale, language="ja", assessed_on=date(2024, 5, 1), score=50
+    )
+    nurse = user_with("SC", person.site)
+    assert "cut-off 42 or more (ja)" in browse(nurse).get(reverse("person", args=[person.pk])).text
+    api.force_authenticate(nurse)
+    (told,) = api.get("/api/v1/assessments").json()["results"]
+    assert told["cut_off"] == 42

@@ -20,6 +20,27 @@ function follow(region) {
 }
 document.querySelectorAll("[data-follow]").forEach(follow);
 
+// A part of another page that moves: shown here while it is there, and followed.
+document.querySelectorAll("[data-bring]").forEach((place) => {
+  const [address, id] = place.dataset.bring.split("#");
+  const bring = async () => {
+    try {
+      const answer = await fetch(address, { headers: { Accept: "text/html" } });
+      const page = new DOMParser().parseFromString(await answer.text(), "text/html");
+      const part = page.getElementById(id);
+      place.replaceChildren(...(part ? [part] : []));
+      if (part) delete part.dataset.follow; // this script asks again by itself
+    } catch {
+      // The network is away for a moment: ask again.
+    }
+    setTimeout(bring, 3000);
+  };
+  bring();
+});
+
+// Words about what only scripts can do.
+document.querySelectorAll("[data-scripts]").forEach((words) => { words.hidden = false; });
+
 // A choice that shows its table at once; the button stays for those without scripts.
 document.querySelectorAll("[data-submit-on-change]").forEach((form) => {
   form.addEventListener("change", () => form.requestSubmit());
