@@ -85,6 +85,9 @@ class RunDocument(models.Model):
     run = models.ForeignKey(Run, on_delete=models.CASCADE, related_name="documents")
     name = models.CharField(max_length=20)
     data = models.JSONField()
+    # Pairs of part and site, written at its release: numbers that beside an earlier release of the
+    # plan would tell about a few people.
+    withheld = models.JSONField(default=list, blank=True)
 
     objects: ClassVar = ResultQuerySet.as_manager()
 

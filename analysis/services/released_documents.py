@@ -17,7 +17,8 @@ from analysis.services.disclosure import (
     sum_is_safe,
     tells_an_insider,
 )
-from analysis.services.suppression import Arms
+from analysis.services.document_cells import WITHHELD, one_is_missing, withheld_of
+from analysis.services.suppression import POOL, Arms
 from cohorts.language.sentences import say
 
 Document = Mapping[str, Any]
@@ -60,7 +61,7 @@ def about_shown(words: Collection[str], hidden: Collection[str]) -> list[str]:
 def classifier_hidden(data: Document, k: int, own: Collection[str]) -> bool:
     """Whether the AUC over all sites is hidden: it is a weighted sum of the sites' own."""
     people = _tested(data)
-    if not people:
+    if not people or POOL in withheld_of(data):
         return True
     few = {site for site, arms in people.items() if min(arms) < k}
     if dominated(people, set(people) - few) or tells_an_insider(people, own, k):
@@ -85,11 +86,12 @@ def _classifier(data: Document, sites: Sites, k: int, own: Collection[str]) -> d
         str(entry["site"])
         for entry in data["by_site"]
         if min(entry["n_case"], entry["n_control"]) < k
-    }
+    } | withheld_of(data)
     if not overall_hidden:
         hidden |= sites_to_hide(_tested(data), k)
     told = {name: part for name, part in data.items() if name not in released_groups.NAMES}
     told.pop(UNTOLD, None)
+    told.pop(WITHHELD, None)
     told["by_site"] = [site_area(entry, entry["site"] in hidden, k) for entry in data["by_site"]]
     told["warnings"] = about_shown(data.get("warnings", ()), hidden)
     if overall_hidden or classifier_hidden(data, k, own):
@@ -125,6 +127,8 @@ def severity_hidden(data: Document, sites: Sites, k: int, own: Collection[str]) 
 
     It stores no counts by site; the run's own are no smaller, so they err on the safe side.
     """
+    if POOL in withheld_of(data):
+        return True
     n, n_sites = int(data.get("n_samples") or 0), int(data.get("n_sites") or 0)
     if n < k or (len(sites) > 2 and dominated(sites, sites)):
         return True
@@ -154,6 +158,7 @@ def _severity(data: Document, sites: Sites, k: int, own: Collection[str]) -> dic
     told["n_samples"] = count_or_none(data["n_samples"], k)
     # A site's own correlation is that of its people: the verdict speaks of all sites together.
     told.pop("by_site", None)
+    told.pop(WITHHELD, None)
     told.pop("groups", None)
     told.pop(UNTOLD, None)
     # Somebody who knows one site's people could take them out of a group's mean.
@@ -172,8 +177,9 @@ def _harmonisation(data: Document, sites: Sites, k: int, own: Collection[str]) -
         return {"refused": str(data.get("refused", ""))}
     people = {str(site): (int(n), int(n)) for site, n in data.get("sites", {}).items()}
     few = {site for site, arms in sites.items() if min(arms) < k}
-    hidden = sites_to_hide(people, k)
-    told = dict(data)
+    withheld = withheld_of(data)
+    hidden = frozenset(sites_to_hide(people, k)) | (withheld - {POOL})
+    told = {key: part for key, part in data.items() if key != WITHHELD}
     told["sites"] = {
         site: None if site in hidden else count_or_none(arms[0], k) for site, arms in people.items()
     }
@@ -183,9 +189,15 @@ def _harmonisation(data: Document, sites: Sites, k: int, own: Collection[str]) -
             told[name] = _coarse(data[name])
     for name in COMPONENTS:
         if name in data:
-            told[name] = _components(data[name], hidden | few, k)
+            alone = one_is_missing(people, hidden | few)
+            told[name] = {} if alone else _components(data[name], hidden | few, k)
     secret = [people[site] for site in hidden - set(own)]
-    if data["n_people"] < k or tells_an_insider(people, own, k) or not sum_is_safe(secret, k):
+    if (
+        POOL in withheld
+        or data["n_people"] < k
+        or tells_an_insider(people, own, k)
+        or not sum_is_safe(secret, k)
+    ):
         return (
             told
             | {"n_people": None}

@@ -17,6 +17,7 @@ from analysis.services.disclosure import (
     significant,
     sites_to_hide,
 )
+from analysis.services.document_cells import withheld_of
 from analysis.services.released_documents import (
     AUC,
     Document,
@@ -27,6 +28,7 @@ from analysis.services.released_documents import (
     without_counts,
 )
 from analysis.services.released_tables import Judged
+from analysis.services.suppression import POOL
 
 KEYS = ["stratum", "feature", "site"]
 
@@ -91,6 +93,7 @@ def _learner(data: Document, k: int, own: Collection[str]) -> dict[str, Any]:
 def _hidden_sites(data: Document, k: int) -> set[str]:
     arms = {str(one["site"]): (one["n_case"], one["n_control"]) for one in data["by_site"]}
     few = {site for site, (case, control) in arms.items() if min(case, control) < k}
+    few |= withheld_of(data) - {POOL}
     if classifier_hidden(data, k, ()):
         return few
     tested = {str(one["site"]) for one in data["by_site"] if one["auc"] is not None}
@@ -122,7 +125,7 @@ def _three(value: float | None) -> float | None:
 
 def transport(data: Document, sites: Sites, k: int, own: Collection[str]) -> dict[str, Any]:
     """Each new site with k people an arm, of which no other one is hidden in the run."""
-    hidden = sites_to_hide(sites, k)
+    hidden = frozenset(sites_to_hide(sites, k)) | withheld_of(data)
     return {
         "method": data["method"],
         "refused": "",
@@ -159,7 +162,7 @@ def languages(data: Document, sites: Sites, k: int, own: Collection[str]) -> dic
     counts = data["languages"]
     # A language is often one site's: the rule of sites covers it.
     few = min(counts.values()) < k or sites_to_hide({each: (n, n) for each, n in counts.items()}, k)
-    if few or set(own) & set(sites):
+    if few or withheld_of(data) or set(own) & set(sites):
         return told | {"refused": HIDDEN}
     numbers = ("p", "p_uniform", "p_nonuniform", "p_holm")
     items = [

@@ -10,6 +10,7 @@ import pandas as pd
 
 from analysis.models import Claim, Run, RunDocument, RunTable, Verdict
 from analysis.services import erasures, plan_locks, progress, release, staleness
+from analysis.services.document_cells import with_withheld
 from analysis.services.stored_tables import PIECE_ROWS
 from cohorts import access
 
@@ -186,7 +187,10 @@ def _evidence(run: Run, user: User | AnonymousUser) -> release.Evidence:
     )
     return release.Evidence(
         judged=release.judged_for(effects, pooled, user, _withheld(stored)),
-        documents=dict(RunDocument.objects.filter(run=run).values_list("name", "data")),
+        documents={
+            each.name: with_withheld(each.name, each.data, each.withheld)
+            for each in RunDocument.objects.filter(run=run)
+        },
         sites=release.arms_by_site(run.summary.get("sites", [])),
         materials=dict(Claim.objects.filter(verdicts__run=run).values_list("code", "matrix")),
     )
@@ -194,8 +198,12 @@ def _evidence(run: Run, user: User | AnonymousUser) -> release.Evidence:
 
 def document_for(run: Run, name: str, user: User | AnonymousUser) -> dict[str, Any]:
     """A document (classifier, severity, harmonisation, handling) past the disclosure rules."""
-    data: dict[str, Any] = RunDocument.objects.get(run=run, name=name).data
+    stored = RunDocument.objects.get(run=run, name=name)
+    if release.sees_everything(user):
+        whole: dict[str, Any] = stored.data
+        return whole
     sites = release.arms_by_site(run.summary.get("sites", []))
+    data = with_withheld(name, stored.data, stored.withheld)
     return release.document_for(name, data, user, sites)
 
 

@@ -23,7 +23,15 @@ from threadpoolctl import threadpool_info
 from analysis.findings import ClaimFacts, Finding
 from analysis.models import Claim, Plan, Run, RunDocument, RunTable, Snapshot, Verdict
 from analysis.pipeline import Results, compute
-from analysis.services import lease, parts, progress, release, snapshots, withholding
+from analysis.services import (
+    lease,
+    parts,
+    progress,
+    release,
+    snapshots,
+    withheld_documents,
+    withholding,
+)
 from analysis.services.steps import KeptSteps
 from analysis.stats.errors import UnusableData
 from analysis.steps.pieces import Leaves
@@ -134,6 +142,7 @@ def publish(run: Run, token: uuid.UUID, results: Results, kept: KeptSteps) -> No
         held_because = release.reason_to_hold(run)
         if not held_because:
             withholding.withhold(run)
+            withheld_documents.withhold(run)
         Run.objects.filter(pk=run.pk).update(
             state=Run.State.PUBLISHED,
             step="done",

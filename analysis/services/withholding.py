@@ -12,6 +12,7 @@ from collections.abc import Iterator
 import numpy as np
 import pandas as pd
 from django.conf import settings
+from django.db.models import QuerySet
 
 from analysis.models import Run, RunTable
 from analysis.models.results import bits_of_rows
@@ -44,7 +45,7 @@ def _comparisons(run: Run, frames: dict[str, pd.DataFrame]) -> list[pd.DataFrame
     nothing = [np.zeros(len(frames[name]), dtype=bool) for name in NAMES]
     now, found = _cells([frames[name] for name in NAMES], nothing), []
     for before in _earlier(run):
-        joined = _beside(now, before)
+        joined = beside(now, before)
         features = joined.index[joined["guarded"]].unique("feature")
         if len(features):
             found.append(
@@ -84,12 +85,12 @@ def _close(
         for feature in joined.index[still].unique("feature"):
             part = joined.loc[feature].assign(guarded=still.loc[feature])
             withheld = {cell[1:] for cell in found if cell[0] == feature}
-            out = _closed(part, hidden[feature], withheld, sizes)
+            out = closed(part, hidden[feature], withheld, sizes)
             added |= {(str(feature), *cell) for cell in out}
     return added - found
 
 
-def _closed(
+def closed(
     part: pd.DataFrame, hidden: set[Cell], withheld: set[Cell], sizes: dict[Cell, int]
 ) -> set[Cell]:
     """Cells of one feature that may not be told beside that release."""
@@ -125,16 +126,21 @@ def _hidden(some: dict[str, pd.DataFrame], sizes: dict[Cell, int]) -> set[Cell]:
 
 def _earlier(run: Run) -> Iterator[pd.DataFrame]:
     """What each earlier release of the plan told, the newest first."""
-    released = Run.objects.published().filter(
-        plan__study=run.plan.study_id, plan__name=run.plan.name, released_at__isnull=False
-    )
-    for before in released.exclude(pk=run.pk).order_by("-released_at").iterator(20):
+    for before in released_before(run).order_by("-released_at").iterator(20):
         stored = {each.name: each for each in RunTable.objects.filter(run=before, name__in=NAMES)}
         if set(stored) == set(NAMES):
             tables = [stored[name] for name in NAMES]
             yield _cells(
                 [table.frame for table in tables], [table.withheld_rows for table in tables]
             )
+
+
+def released_before(run: Run) -> QuerySet[Run]:
+    """The earlier releases of the run's plan."""
+    released = Run.objects.published().filter(
+        plan__study=run.plan.study_id, plan__name=run.plan.name, released_at__isnull=False
+    )
+    return released.exclude(pk=run.pk)
 
 
 def _cells(frames: list[pd.DataFrame], withheld: list[Mask]) -> pd.DataFrame:
@@ -149,7 +155,7 @@ def _cells(frames: list[pd.DataFrame], withheld: list[Mask]) -> pd.DataFrame:
     return pd.concat(parts).groupby(CELL).agg({**dict.fromkeys(ARMS, "max"), "told": "any"})
 
 
-def _beside(now: pd.DataFrame, before: pd.DataFrame) -> pd.DataFrame:
+def beside(now: pd.DataFrame, before: pd.DataFrame) -> pd.DataFrame:
     """Both releases' cells: people now, how many more than before, and which must be guarded.
 
     Where a cell was not there before, or is not now, everybody knows that it is nobody.
