@@ -6,7 +6,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('analysis', '0012_withheld_rows'),
+        ("analysis", "0012_withheld_rows"),
     ]
 
     operations = [
