@@ -28,6 +28,17 @@ class ForestRow:
     low: float
     high: float
     weight: float = 0.0
+    own: bool = False
+
+    @property
+    def side(self) -> float:
+        """The square's side in pixels: its area is the weight."""
+        return round(6 + 14 * math.sqrt(max(self.weight, 0.0)), 1)
+
+
+def in_words(row: ForestRow) -> str:
+    """+0.45 (0.10 to 0.80), as the line of numbers beside a row."""
+    return f"{signed(row.estimate)} ({span(signed(row.low), signed(row.high))})"
 
 
 @dataclass(frozen=True)
@@ -121,7 +132,12 @@ def forest(
         [end for row in rows for end in (row.low, row.high)], LABEL_END + 10, PLOT_END - 10
     )
     bottom = TOP + ROW * len(rows)
-    parts = [_axis(scale, bottom), *(_site(row, n, scale) for n, row in enumerate(sites))]
+    own = [n for n, row in enumerate(sites) if row.own]
+    parts = [
+        *map(_stripe, own),
+        _axis(scale, bottom),
+        *(_site(row, n, scale) for n, row in enumerate(sites)),
+    ]
     if pooled is not None:
         parts.append(_pooled(pooled, prediction, len(sites), scale))
     return format_html(
@@ -165,21 +181,29 @@ def _axis(scale: Scale, bottom: float) -> SafeString:
     )
 
 
+def _stripe(number: int) -> SafeString:
+    """The ground of the reader's own site, beneath the lines."""
+    top = TOP + ROW * number + 1
+    return format_html(
+        '<rect class="own-stripe" x="0" y="{}" width="{}" height="{}"/>', top, WIDTH, ROW - 2
+    )
+
+
 def _site(row: ForestRow, number: int, scale: Scale) -> SafeString:
     y = TOP + ROW * number + ROW / 2
-    side = 6 + 14 * math.sqrt(max(row.weight, 0.0))
+    side = row.side
     return format_html(
-        '{}<line class="whisker" x1="{}" x2="{}" y1="{}" y2="{}"/>'
-        '<rect class="box" x="{}" y="{}" width="{}" height="{}"/>',
-        _words(row, y, ""),
+        '<g class="{}">{}<line class="whisker" x1="{}" x2="{}" y1="{}" y2="{}"/>'
+        '<rect class="box" x="{}" y="{}" width="{}" height="{}"/></g>',
+        *("own" if row.own else "", _words(row, y, "strong" if row.own else "")),
         scale.x(row.low),
         scale.x(row.high),
         y,
         y,
         round(scale.x(row.estimate) - side / 2, 1),
         round(y - side / 2, 1),
-        round(side, 1),
-        round(side, 1),
+        side,
+        side,
     )
 
 
@@ -226,7 +250,7 @@ def _words(row: ForestRow, y: float, weight: str) -> SafeString:
         label=row.label,
         note=row.note,
         right=WIDTH,
-        figures=f"{signed(row.estimate)} ({span(signed(row.low), signed(row.high))})",
+        figures=in_words(row),
     )
 
 

@@ -16,6 +16,7 @@ from analysis.plots.plot import Plot, address
 from analysis.services import release, released_groups
 from analysis.stats.influence import leave_one_out
 from analysis.views.run_page import STRATUM_WORDS, documents_of, records, table_of
+from cohorts.language.local_figures import in_locale
 from cohorts.models import User
 
 SMALLEST_P = 1e-12  # what lies below is drawn there
@@ -118,13 +119,25 @@ def roc(run: Run, classifier: Mapping[str, Any]) -> Plot:
         kind="roc",
         name="roc",
         title=_("Receiver operating characteristic, sites left out"),
-        words=_(
-            "Each step rests on enough cases and controls to be shown; the diagonal is chance."
-        ),
+        words=_area_in_words(classifier)
+        + _("Each step rests on enough cases and controls to be shown; the diagonal is chance."),
         data={"points": [[s["false_positive"], s["true_positive"]] for s in steps]},
         header=(_("False positive rate"), _("True positive rate")),
         rows=[(s["false_positive"], s["true_positive"]) for s in steps],
         source=address(run, "classifier"),
+    )
+
+
+def _area_in_words(classifier: Mapping[str, Any]) -> str:
+    """The area under the curve with its interval, as a sentence; empty where it is not told."""
+    area, low, high = (classifier.get(name) for name in ("auc", "ci_low", "ci_high"))
+    if area is None or low is None or high is None:
+        return ""
+    write = [in_locale(f"{value:.2f}") for value in (area, low, high)]
+    return (
+        _("AUC %(area)s (%(low)s to %(high)s).")
+        % dict(zip(("area", "low", "high"), write, strict=True))
+        + " "
     )
 
 

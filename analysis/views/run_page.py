@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 from typing import Any
@@ -15,6 +15,7 @@ from django.utils.translation import gettext_lazy as _
 
 from analysis.figures import Z95, ForestRow, Scale, covering, forest, interval_bar, signed, span
 from analysis.models import Claim, Run, RunDocument, RunTable, Verdict
+from analysis.plots.narrow_forest import narrow_forest
 from analysis.services import results
 from cohorts.language.local_figures import in_locale
 from cohorts.language.told import told
@@ -64,6 +65,7 @@ class Forest:
     stratum: str
     where: str
     drawing: SafeString | None
+    narrow: SafeString | None
     rows: Sequence[Mapping[str, Any]]
     pooled: Mapping[str, Any] | None
 
@@ -226,7 +228,13 @@ def records(frame: pd.DataFrame) -> list[dict[str, Any]]:
 
 
 def forest_of(
-    effects: pd.DataFrame, pooled: pd.DataFrame, feature: str, stratum: str, *, drawn: bool = True
+    effects: pd.DataFrame,
+    pooled: pd.DataFrame,
+    feature: str,
+    stratum: str,
+    *,
+    drawn: bool = True,
+    own: Collection[str] = (),
 ) -> Forest:
     """The numbers of a feature in a stratum by site, and their drawing."""
     here = records(effects[(effects["feature"] == feature) & (effects["stratum"] == stratum)])
@@ -235,8 +243,8 @@ def forest_of(
     able = [row for row in rows if row["low"] is not None]
     total = together[0] if together and together[0]["estimate"] is not None else None
     where = str(STRATUM_WORDS.get(stratum, stratum))
-    drawing = _draw(able, total, feature, where) if able and drawn else None
-    return Forest(feature, stratum, where, drawing, rows, total)
+    wide, narrow = _draw(able, total, feature, where, own) if able and drawn else (None, None)
+    return Forest(feature, stratum, where, wide, narrow, rows, total)
 
 
 def _interval(row: Mapping[str, Any]) -> dict[str, float | None]:
@@ -247,29 +255,39 @@ def _interval(row: Mapping[str, Any]) -> dict[str, float | None]:
 
 
 def _draw(
-    drawn: Sequence[Mapping[str, Any]], total: Mapping[str, Any] | None, feature: str, where: str
-) -> SafeString:
+    drawn: Sequence[Mapping[str, Any]],
+    total: Mapping[str, Any] | None,
+    feature: str,
+    where: str,
+    own: Collection[str],
+) -> tuple[SafeString, SafeString]:
+    """The same forest for a desk and for a phone."""
     tau2 = (total or {}).get("tau2") or 0.0
     weights = [1 / (row["hedges_g_variance"] + tau2) for row in drawn]
     sites = [
         ForestRow(
-            row["site"],
+            gettext("%(site)s (your site)") % {"site": row["site"]}
+            if row["site"] in own
+            else row["site"],
             f"{row['n_case']:.0f} + {row['n_control']:.0f}",
             row["hedges_g"],
             row["low"],
             row["high"],
             weight / sum(weights),
+            own=row["site"] in own,
         )
         for row, weight in zip(drawn, weights, strict=True)
     ]
-    return forest(
+    description = " ".join(_sentences(sites, total))
+    wide = forest(
         sites,
         _total_row(total),
         _prediction(total),
         title=gettext("Forest plot of %(feature)s in %(where)s")
         % {"feature": feature, "where": where},
-        description=" ".join(_sentences(sites, total)),
+        description=description,
     )
+    return wide, narrow_forest(sites, _total_row(total), description=description)
 
 
 def _total_row(total: Mapping[str, Any] | None) -> ForestRow | None:

@@ -176,7 +176,10 @@ def _conclusions(request: HttpRequest, one: Run, user: User) -> dict[str, Any]:
     effects = run_page.table_of(one, "effects", user)
     pooled = run_page.table_of(one, "pooled", user)
     if effects is not None and pooled is not None and len(pooled):
-        context |= _chosen(request, claims, effects, pooled)
+        within = access.reach(user, "run").site_ids
+        here = Site.objects.visible_to(user).filter(pk__in=within)
+        context["own_sites"] = set(here.values_list("code", flat=True))
+        context |= _chosen(request, claims, effects, pooled, context["own_sites"])
         beside = run_page.table_of(one, "one_stage", user)
         if beside is not None:
             context["one_stage"] = run_page.one_stage_of(beside, context["strongest"])
@@ -186,9 +189,6 @@ def _conclusions(request: HttpRequest, one: Run, user: User) -> dict[str, Any]:
         cells = run_page.table_of(one, "sensitivity", user)
         if cells is not None:
             context["cells"] = run_page.cells_of(cells, context["forest"])
-        within = access.reach(user, "run").site_ids
-        own = Site.objects.visible_to(user).filter(pk__in=within)
-        context["own_sites"] = set(own.values_list("code", flat=True))
     return context
 
 
@@ -197,6 +197,7 @@ def _chosen(
     claims: list[run_page.ClaimReadings],
     effects: pd.DataFrame,
     pooled: pd.DataFrame,
+    own: set[str],
 ) -> dict[str, Any]:
     """The feature and stratum that were asked for; else those of the first claim."""
     features, strata = sorted(set(pooled["feature"])), list(dict.fromkeys(pooled["stratum"]))
@@ -211,7 +212,7 @@ def _chosen(
     return {
         "features": features,
         "strata": [(name, run_page.STRATUM_WORDS.get(name, name)) for name in strata],
-        "forest": run_page.forest_of(effects, pooled, feature, stratum),
+        "forest": run_page.forest_of(effects, pooled, feature, stratum, own=own),
         "without": plots.without_each(effects, feature, stratum),
         "strongest": run_page.strongest(pooled, stratum),
     }

@@ -72,6 +72,42 @@ def test_a_site_finds_its_own_row_in_a_forest(open_as, run):
     expect(row).to_contain_text("FUK")
 
 
+def test_a_site_is_marked_in_the_drawing_too_and_an_analyst_is_not(open_as, run):
+    site, _ = books.two_sites()
+    page = open_as(user_with("SD", site))
+    page.goto(f"/runs/{run.pk}/?feature=ornithine&stratum=all")
+    expect(page.locator("#forest-drawn .own")).to_have_count(1)
+    expect(page.locator("#forest-drawn .own")).to_contain_text("FUK (your site)")
+    page = open_as(user_with("CA"))
+    page.goto(f"/runs/{run.pk}/?feature=ornithine&stratum=all")
+    expect(page.locator("#forest-drawn .own")).to_have_count(0)
+
+
+@pytest.mark.parametrize(("kind", "begins"), [("SVG", b"<svg"), ("PNG", b"\x89PNG")])
+def test_a_forest_is_saved_with_its_colours(open_as, run, kind, begins):
+    page = open_as(user_with("CD"))
+    page.goto(f"/runs/{run.pk}/?feature=ornithine&stratum=all")
+    with page.expect_download() as saved:
+        page.get_by_role("button", name=f"Save the drawing as {kind}").click()
+    picture = Path(saved.value.path()).read_bytes()
+    assert picture.startswith(begins)
+    if kind == "SVG":
+        drawn = ElementTree.fromstring(picture)  # noqa: S314 - our own drawing
+        assert {each.get("fill") for each in drawn.iter()} >= {"rgb(24, 90, 138)"}
+    assert saved.value.suggested_filename == f"forest.{kind.lower()}"
+    assert page.complaints == []
+
+
+def test_a_forest_on_a_phone_keeps_its_letters(open_as, run):
+    page = open_as(user_with("CD"), viewport={"width": 390, "height": 900})
+    page.goto(f"/runs/{run.pk}/?feature=ornithine&stratum=all")
+    expect(page.locator("#forest-drawn")).to_be_hidden()
+    drawn = page.locator(".only-narrow svg")
+    expect(drawn).to_be_visible()
+    height = drawn.get_by_text("All sites").evaluate("each => each.getBoundingClientRect().height")
+    assert height > 11
+
+
 def test_a_pooled_effect_is_told_without_each_site_in_turn():
     effects = pd.DataFrame(
         {

@@ -37,10 +37,11 @@ const share = { min: 0, max: 1 };
 // One function a kind: the numbers in, ECharts' options out.
 const KINDS = {
   volcano({ points }) {
-    const named = points.filter((one) => one.found).slice(0, 12);
+    const found = points.filter((one) => one.found);
+    const named = (found.length ? found : points).slice(0, 12); // the smallest p first
     const of = (one) => ({
       value: [one.x, one.y], one,
-      label: { show: named.includes(one), formatter: one.name, color: ink, position: "right", fontSize: 11 },
+      label: { show: named.includes(one), formatter: one.name, color: ink, position: one.x > 0 ? "left" : "right", fontSize: 11 },
     });
     const series = (found) => ({
       type: "scatter", symbolSize: found ? 8 : 6, data: points.filter((one) => one.found === found).map(of),

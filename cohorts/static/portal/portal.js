@@ -38,6 +38,48 @@ document.querySelectorAll("[data-bring]").forEach((place) => {
   bring();
 });
 
+// A drawing of the page, saved with the colours that the page gives it.
+const LOOKS = ["fill", "stroke", "stroke-width", "stroke-dasharray", "opacity", "font-size", "font-weight", "text-anchor"];
+function standalone(drawing) {
+  const copy = drawing.cloneNode(true);
+  const from = [drawing, ...drawing.querySelectorAll("*")], to = [copy, ...copy.querySelectorAll("*")];
+  from.forEach((each, n) => {
+    const look = getComputedStyle(each);
+    LOOKS.forEach((name) => to[n].setAttribute(name, look.getPropertyValue(name)));
+    to[n].removeAttribute("class");
+  });
+  const { width, height } = drawing.viewBox.baseVal;
+  const ground = document.createElementNS("http://www.w3.org/2000/svg", "rect");
+  Object.entries({ width, height, fill: getComputedStyle(document.documentElement).getPropertyValue("--card") })
+    .forEach(([name, value]) => ground.setAttribute(name, value));
+  copy.prepend(ground);
+  Object.entries({ xmlns: "http://www.w3.org/2000/svg", width, height, "font-family": "sans-serif" })
+    .forEach(([name, value]) => copy.setAttribute(name, value));
+  return { text: new XMLSerializer().serializeToString(copy), width, height };
+}
+function pictured({ text, width, height }) {
+  return new Promise((resolve, reject) => {
+    const picture = new Image();
+    picture.onload = () => {
+      const canvas = Object.assign(document.createElement("canvas"), { width: 2 * width, height: 2 * height });
+      canvas.getContext("2d").drawImage(picture, 0, 0, 2 * width, 2 * height);
+      canvas.toBlob(resolve, "image/png");
+    };
+    picture.onerror = reject;
+    picture.src = `data:image/svg+xml;charset=utf-8,${encodeURIComponent(text)}`;
+  });
+}
+document.querySelectorAll("[data-save]").forEach((button) => {
+  button.addEventListener("click", async () => {
+    const { save, name, kind } = button.dataset;
+    const drawn = standalone(document.querySelector(`#${save} svg`));
+    const file = kind === "svg" ? new Blob([drawn.text], { type: "image/svg+xml" }) : await pictured(drawn);
+    const address = URL.createObjectURL(file);
+    Object.assign(document.createElement("a"), { href: address, download: `${name}.${kind}` }).click();
+    setTimeout(() => URL.revokeObjectURL(address), 1000);
+  });
+});
+
 // Words about what only scripts can do.
 document.querySelectorAll("[data-scripts]").forEach((words) => { words.hidden = false; });
 
