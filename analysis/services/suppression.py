@@ -3,7 +3,9 @@
 For one feature the cells are stratum x site, with the pooled row as one more "site". Two kinds of
 sum run through them: the pooled row holds the sites that contribute, and everybody is men plus
 women. A cell that hides too few people is guarded; while the sums that are left determine a guarded
-cell, or a hidden remainder of too few people, the smallest cell of that sum is hidden too.
+cell, or a hidden remainder of too few people, more cells are hidden: the smallest of that sum, or
+those by which both sexes of two sites hide one another. What turns out not to be needed is told
+again. Which cells these are follows from numbers of people alone, never from an estimate.
 
 The counts add up exactly. The estimates do so approximately (with inverse variances as weights),
 along the same sums; so whatever guards the counts guards them.
@@ -11,7 +13,7 @@ along the same sums; so whatever guards the counts guards them.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Set
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -35,6 +37,14 @@ class Sum:
     @property
     def cells(self) -> tuple[Cell, ...]:
         return (self.total, *self.parts)
+
+
+@dataclass(frozen=True)
+class Broken:
+    """Cells of which one more must be hidden; ``fixed`` is the cell that all sums together tell."""
+
+    cells: tuple[Cell, ...]
+    fixed: Cell | None = None
 
 
 @dataclass(frozen=True)
@@ -85,18 +95,53 @@ def completed(
     sites' rows. ``moved`` says by how many people each cell differs from an earlier release: then
     a hidden remainder is too few where it moved by a few.
     """
-    out, sums = set(hidden), table.sums()
+    given, sums, secret = frozenset(hidden), table.sums(), frozenset(guarded) - frozenset(known)
     size = {cell: sum(arms) for cell, arms in table.people.items()} | dict(sizes or {})
-    while True:
-        broken = _first_broken(table, sums, out, frozenset(guarded), frozenset(known), k, moved)
-        if broken is None:
-            return frozenset(out)
-        free = [cell for cell in broken if cell not in out and cell not in set(known)]
-        if not free:
-            free = [cell for each in sums for cell in each.cells if cell not in out]
-        if not free:
-            return frozenset(out)
-        out.add(min(free, key=lambda cell: (_margin(cell, spare_sites), size[cell], cell)))
+
+    def order(cell: Cell) -> tuple[int, int, Cell]:
+        return _margin(cell, spare_sites), size[cell], cell
+
+    def broken(out: Set[Cell]) -> Broken | None:
+        return _first_broken(table, sums, out, secret, frozenset(known), k, moved)
+
+    out = set(given)
+    while (found := broken(out)) is not None:
+        more = set() if spare_sites else _square(table, found.fixed, out, frozenset(known), size)
+        if not more:
+            free = [cell for cell in found.cells if cell not in out and cell not in set(known)]
+            free = free or [cell for each in sums for cell in each.cells if cell not in out]
+            if not free:
+                return frozenset(out)
+            more = {min(free, key=order)}
+        out |= more
+    # The first cells that came may be needed no more: what is given up last is told first.
+    for cell in sorted(out - given, key=order, reverse=True):
+        if broken(out - {cell}) is None:
+            out.remove(cell)
+    return frozenset(out)
+
+
+def _square(
+    table: Table,
+    fixed: Cell | None,
+    out: Set[Cell],
+    known: frozenset[Cell],
+    size: Mapping[Cell, int],
+) -> set[Cell]:
+    """What is still told of the two sexes of the cell's site and of another site.
+
+    Hidden together they hide one another: pools and everybody are told as they are. The other site
+    is the one that takes the fewest more cells, of the fewest people.
+    """
+    if fixed is None or fixed[0] not in SEXES:
+        return set()
+    found = []
+    for other in {site for stratum, site in table.contributes if site != fixed[1]}:
+        square = {(sex, site) for sex in SEXES for site in (fixed[1], other)}
+        if square <= table.contributes and not square & known:
+            more = square - out
+            found.append((len(more), sum(size[cell] for cell in more), other, more))
+    return min(found)[3] if found else set()
 
 
 def _margin(cell: Cell, spare_sites: bool) -> int:
@@ -109,14 +154,13 @@ def _margin(cell: Cell, spare_sites: bool) -> int:
 def _first_broken(
     table: Table,
     sums: list[Sum],
-    out: set[Cell],
-    guarded: frozenset[Cell],
+    out: Set[Cell],
+    secret: frozenset[Cell],
     known: frozenset[Cell],
     k: int,
     moved: Mapping[Cell, Arms] | None = None,
-) -> list[Cell] | None:
-    """The cells of a sum through which a guarded cell, or too few people, can be worked out."""
-    secret = guarded - known
+) -> Broken | None:
+    """A sum through which a secret cell, or too few people, can be worked out."""
     for each in sums:
         if each.total in known:
             continue
@@ -128,11 +172,12 @@ def _first_broken(
         else:
             few = by_a_few([moved[cell] for cell in left], k)
         if told and few and (secret & set(left) or any(each.rest)):
-            return list(each.cells)
+            return Broken(each.cells)
     unknown = [cell for cell in table.people if cell in out and cell not in known]
     for cell in determined(sums, unknown):
         if cell in secret:
-            return [one for each in sums if cell in each.cells for one in each.cells]
+            through = [one for each in sums if cell in each.cells for one in each.cells]
+            return Broken(tuple(through), cell)
     return None
 
 

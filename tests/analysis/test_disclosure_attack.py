@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from analysis.services import refusals, release, released_documents, released_tables
+from analysis.services import refusals, release, released_documents, released_tables, suppression
 from tests.analysis.test_api import at, client_of, study  # noqa: F401
 
 K = 10
@@ -158,6 +158,54 @@ def test_without_complementary_suppression_the_attacker_solves_hidden_cells(monk
     monkeypatch.setattr(released_tables, "completed", lambda table, hidden, *_, **__: hidden)
     found = [Attacker(*a_consortium(seed)).recovered() for seed in SEEDS]
     assert sum(map(bool, found)) > len(SEEDS) / 3
+
+
+ARMS_OF = {  # men and women: cases, controls
+    "FUK": ([36, 29], [13, 18]),
+    "MIL": ([27, 19], [11, 17]),
+    "MTL": ([23, 24], [10, 15]),
+    "SEL": ([37, 27], [7, 11]),
+    "TYO": ([32, 20], [11, 22]),
+}
+
+
+def test_one_site_with_few_women_hides_four_rows_and_no_pool():
+    """The site's other sex and both of the smallest other site; all else is told."""
+    rng = np.random.default_rng(1)
+    rows = [row for site, arms in ARMS_OF.items() for row in _site_rows(site, "a", *arms, rng)]
+    effects = pd.DataFrame(rows)
+    attacker = Attacker(effects, _pooled(effects))
+    hidden = attacker.cells[attacker.cells["hidden"]]
+    assert set(zip(hidden["stratum"], hidden["site"], strict=True)) == {
+        (sex, site) for sex in ("men", "women") for site in ("MTL", "SEL")
+    }
+    assert attacker.recovered() == []
+    row = {"stratum": "men", "feature": "a", "n_case": 128, "n_control": 100}
+    spoken = ["FUK", "MTL", "SEL", "TYO"]  # a verdict without the site of suspect handling
+    assert not released_tables.verdict_hidden(attacker.judged, row, spoken, k=K, own=())
+    fewer = row | {"n_case": 105, "n_control": 76}
+    assert released_tables.verdict_hidden(
+        attacker.judged, fewer, ["FUK", "SEL", "TYO"], k=K, own=()
+    )
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_no_row_is_hidden_in_vain(seed):
+    """Each row that no rule hides by itself would tell, if it were told, what must be hidden."""
+    effects, pooled = a_consortium(seed)
+    seen = []
+
+    def watched(table, hidden, guarded, **options):
+        given, out = frozenset(hidden), suppression.completed(table, hidden, guarded, **options)
+        for cell in out - given:
+            again = suppression.completed(table, out - {cell}, guarded, **options)
+            seen.append(again != out - {cell})
+        return out
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(released_tables, "completed", watched)
+        released_tables.judge(effects, pooled, k=K)
+    assert all(seen)
 
 
 def test_something_is_still_shown():
