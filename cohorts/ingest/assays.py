@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Literal
 
 import numpy as np
@@ -21,7 +21,7 @@ from cohorts.ingest.columns import (
 from cohorts.ingest.facts import SiteFacts
 from cohorts.ingest.reading import Table
 from cohorts.ingest.remarks import COLUMN as REMARKS
-from cohorts.ingest.report import Findings, Report
+from cohorts.ingest.report import Fault, Findings, Report
 from cohorts.ingest.values import (
     BELOW_LOD,
     MEASURED,
@@ -181,7 +181,12 @@ def _read_long(
         return ()
     rows = table.frame.index.tolist()
     header = matched["value"]
-    values, flags = parse_series(table.frame[header], rows, header, rules)
+    is_listed = table.frame.index.is_unique  # one row a value, and not one line a substance
+    values, flags = (
+        parse_series(table.frame[header], rows, header, rules)
+        if is_listed
+        else _parse_lines(table, matched, rules)
+    )
     heads = read_heads(table, matched, facts, findings, long=True)
     names = table.frame[matched["feature"]].tolist()
     for row, name in zip(rows, names, strict=True):
@@ -204,6 +209,28 @@ def _read_long(
     wide_values[at, columns] = values
     wide_flags[at, columns] = flags
     return _split(heads.batches, heads.rows, features, wide_values, wide_flags)
+
+
+def _parse_lines(
+    table: Table, matched: dict[str, str], rules: ValueRules
+) -> tuple[NDArray[np.float64], NDArray[np.uint8]]:
+    """Values of a repository's format, whose lines hold many samples: a cell is told by both."""
+    rows = table.frame.index.tolist()
+    names = table.frame[matched["feature"]].tolist()
+    samples = table.frame[matched["sample"]].tolist()
+    own = replace(rules, findings=Findings(), words=[])
+    header = matched["value"]
+    parsed = parse_series(table.frame[header], range(len(rows)), header, own)
+
+    def placed(fault: Fault) -> Fault:
+        if fault.row is None:
+            return fault
+        at = fault.row
+        return replace(fault, row=rows[at], column=f"{names[at]}, {samples[at]}")
+
+    rules.findings.take(own.findings, placed)
+    rules.words += [(rows[at], text) for at, text in own.words]
+    return parsed
 
 
 def _long_units(

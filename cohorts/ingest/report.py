@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 
 from cohorts.language.sentences import Sentence, say, stored
@@ -91,6 +91,15 @@ class Findings:
         self._n_warnings += 1
         if len(self._warnings) < MAX_FAULTS:
             self._warnings.append(Fault(row, column, code, message))
+
+    def take(self, others: Findings, placed: Callable[[Fault], Fault]) -> None:
+        """Add what was collected elsewhere, each where ``placed`` puts it."""
+        room = MAX_FAULTS - len(self._faults)
+        self._faults += [placed(fault) for fault in others._faults[:room]]
+        self.n_faults += others.n_faults
+        room = MAX_FAULTS - len(self._warnings)
+        self._warnings += [placed(fault) for fault in others._warnings[:room]]
+        self._n_warnings += others._n_warnings
 
     def report(self, kind: str, n_rows: int, summary: dict[str, int]) -> Report:
         """Close the collection; faults are told in the order of the file."""

@@ -9,6 +9,7 @@ from django import template
 from django.http import HttpRequest
 from django.utils import timezone
 from django.utils.formats import date_format
+from django.utils.text import capfirst
 from django.utils.translation import gettext
 from django.utils.translation import gettext_noop as _
 
@@ -119,6 +120,13 @@ def _standing(user: User) -> Any:
 def said(text: Any, kept: Any = None) -> str:
     """A sentence, or a text and what was stored of it, in the language of the page."""
     return told(text, kept)
+
+
+@register.filter
+def begun(sentence: str) -> str:
+    """Begun with a capital letter, unless its first word is a name: of a file, or of a column."""
+    first = str(sentence).partition(" ")[0]
+    return capfirst(sentence) if first.rstrip(",;.").isalpha() else str(sentence)
 
 
 @register.filter

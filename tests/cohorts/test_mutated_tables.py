@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import math
+import re
 from datetime import date
 
 import numpy as np
@@ -24,6 +25,7 @@ FACTS = SiteFacts(
     participants={"F001": ParticipantFacts("F001", frozenset(SCOPES))},
     samples={code: SampleFacts(code, "F001", "plasma") for code in CODES},
 )
+_NO_XML = "[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ufffe\uffff]"
 OPTIONS = AssayOptions("LC-MS", "plasma")
 GOOD = [["sample", "alpha", "beta", "gamma"], *([c, "1.5", "20", "0.25"] for c in CODES)]
 ODD = st.sampled_from(
@@ -116,7 +118,9 @@ def test_a_mutated_csv_is_taken_exactly_or_refused_by_cell(rows):
 @QUICK
 @given(mutations())
 def test_a_mutated_workbook_is_taken_exactly_or_refused_by_cell(rows):
-    check([[c.replace("\r", "\n") for c in row] for row in rows], as_xlsx(rows))
+    # XML has no word for the other controls: our own writer leaves them out.
+    written = [[re.sub(_NO_XML, "", c.replace("\r", "\n")) for c in row] for row in rows]
+    check(written, as_xlsx(rows))
 
 
 def test_the_property_can_tell_both_ways():
