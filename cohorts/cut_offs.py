@@ -28,3 +28,15 @@ def words_of(declared: Any) -> str:
     if isinstance(declared, Mapping):
         return say("under %(number)s", number=written)
     return written
+
+
+def is_clear(declared: Any) -> bool:
+    """Whether it is nothing, a number, or one side with its number."""
+    if isinstance(declared, Mapping):
+        given = [declared[side] for side in SIDES if side in declared]
+        return len(given) == 1 and _is_number(given[0])
+    return declared is None or _is_number(declared)
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)

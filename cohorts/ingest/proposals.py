@@ -7,6 +7,7 @@ from collections.abc import Iterable, Sequence
 from typing import Final
 
 from cohorts.ingest.columns import ASSAYS_LONG, SPECS, heading, is_personal
+from cohorts.ingest.redcap_projects import PLACES
 
 _CLOSE: Final = 0.8
 OTHER_WORDS: Final[dict[str, tuple[str, ...]]] = {
@@ -51,7 +52,8 @@ def propose(kind: str, headers: Sequence[str]) -> dict[str, str]:
     names = standard_names(kind)
     known = {heading(name) for name in names}
     there = {heading(header) for header in headers}
-    free = [h for h in headers if heading(h) not in known and not is_personal(h)]
+    own = PLACES if kind == "redcap" else ()
+    free = [h for h in headers if heading(h) not in {*known, *own} and not is_personal(h)]
     proposed: dict[str, str] = {}
     for name in names:
         if heading(name) in there:

@@ -197,7 +197,7 @@ def _with_warnings(report: Report, changing: Sequence[str], unused: Sequence[str
                 None,
                 "changing",
                 say(
-                    "%(names)s: other values at other visits of one person, so not taken; send "
+                    "Other values at other visits of one person, so not taken: %(names)s. Send "
                     "them with the day in a table of questionnaires.",
                     names=listed(changing),
                 ),
@@ -210,7 +210,7 @@ def _with_warnings(report: Report, changing: Sequence[str], unused: Sequence[str
                 None,
                 "undeclared",
                 say(
-                    "%(names)s: not in the study's dictionary, so not taken.", names=listed(unused)
+                    "Not in the study's dictionary, so not taken: %(names)s.", names=listed(unused)
                 ),
             )
         )

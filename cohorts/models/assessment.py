@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from django.contrib.postgres.fields import ArrayField
+from django.core.exceptions import ValidationError
 from django.db import models
 from django.db.models import Q
 from django.utils.translation import gettext_lazy as _
@@ -12,6 +13,21 @@ from django.utils.translation import gettext_lazy as _
 from cohorts import cut_offs
 from cohorts.models.participant import Participant, Visit
 from cohorts.models.scoping import ScopedQuerySet
+
+
+def refuse_unclear_cut_offs(kept: Any) -> None:
+    """A score is never held against a cut-off that cannot be read."""
+    try:
+        unclear = [each for each in dict(kept).values() if not cut_offs.is_clear(each)]
+    except (TypeError, ValueError):
+        unclear = [kept]
+    if unclear:
+        raise ValidationError(
+            _(
+                "Write each language with its number, or with at_or_above or below and a number, "
+                'such as {"ja": {"at_or_above": 42}}.'
+            )
+        )
 
 
 class InstrumentQuerySet(ScopedQuerySet["Instrument"]):
@@ -33,7 +49,9 @@ class Instrument(models.Model):
     languages = ArrayField(models.CharField(max_length=16), default=list, blank=True)
     reversed_items = ArrayField(models.PositiveSmallIntegerField(), default=list, blank=True)
     subscales = models.JSONField(default=dict, blank=True)
-    cut_offs = models.JSONField(_("cut-off per language"), default=dict, blank=True)
+    cut_offs = models.JSONField(
+        _("cut-off per language"), default=dict, blank=True, validators=[refuse_unclear_cut_offs]
+    )
     max_missing_items = models.PositiveSmallIntegerField(default=0)
     to_be_confirmed = models.TextField(
         blank=True, help_text=_("Facts recalled and not yet checked at the source.")

@@ -18,9 +18,9 @@ from cohorts.services import dictionaries
 
 KIND = "redcap"
 _WHY = {
-    "identifier": say("marked as identifiers, so neither read nor kept"),
-    "personal_data": say("personal though not marked as identifiers, so neither read nor kept"),
-    "free_text": say("free text or files, so neither read nor kept"),
+    "identifier": say("Marked as identifiers, so neither read nor kept"),
+    "personal_data": say("Personal though not marked as identifiers, so neither read nor kept"),
+    "free_text": say("Free text or files, so neither read nor kept"),
 }
 
 
@@ -47,7 +47,7 @@ def with_left_out(checked: Checked, options: Mapping[str, Any]) -> Checked:
     left_out = options.get("left_out", {})
     told = tuple(
         Fault(
-            None, None, code, say("%(names)s: %(why)s.", names=", ".join(left_out[code]), why=why)
+            None, None, code, say("%(why)s: %(names)s.", names=", ".join(left_out[code]), why=why)
         )
         for code, why in _WHY.items()
         if left_out.get(code)

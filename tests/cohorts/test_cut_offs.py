@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import date
 
 import pytest
+from django.core.exceptions import ValidationError
 from django.urls import reverse
 
 from cohorts import cut_offs
@@ -78,3 +79,28 @@ def test_a_cut_off_as_the_study_ships_it_is_a_number_in_the_api(browse, api):
     api.force_authenticate(nurse)
     (told,) = api.get("/api/v1/assessments").json()["results"]
     assert told["cut_off"] == 42
+
+
+@pytest.mark.parametrize(
+    "kept", [{"ja": {"sensitivity": 1}}, {"ja": {"below": 1, "at_or_above": 2}}, {"ja": "42"}, [42]]
+)
+def test_a_cut_off_that_cannot_be_read_is_refused(kept):
+    with pytest.raises(ValidationError, match="with at_or_above or below and a number"):
+        Instrument(code="X", title="X", cut_offs=kept).full_clean()
+
+
+def test_every_instrument_that_is_shipped_has_cut_offs_that_can_be_read(reference, browse, api):
+    person = ParticipantFactory()
+    for scale in Instrument.objects.all():
+        scale.full_clean()
+        for n, language in enumerate(scale.languages or [""]):
+            day = date(2024, 5, 1 + n)
+            Assessment.objects.create(
+                participant=person, instrument=scale, language=language, assessed_on=day, score=5
+            )
+    nurse = user_with("SC", person.site)
+    assert "{" not in browse(nurse).get(reverse("person", args=[person.pk])).text
+    api.force_authenticate(nurse)
+    told = api.get("/api/v1/assessments").json()["results"]
+    found = {(one["instrument"], one["language"]): one["cut_off"] for one in told}
+    assert (found["HQ-25", "ja"], found["PHQ-9", "en"], found["HQ-25", "it"]) == (42, 10, None)

@@ -4,7 +4,7 @@ import pytest
 
 from cohorts.errors import UnusableRequest
 from cohorts.models import Participant, Upload
-from cohorts.services import dictionaries, files, two_steps, uploads
+from cohorts.services import dictionaries, files, mappings, two_steps, uploads
 from tests.cohorts.test_context_variables import FIELDS, HEADER
 from tests.cohorts.test_two_steps import cells, counts, told
 from tests.factories import SiteFactory, StudyFactory, user_with
@@ -69,19 +69,19 @@ def test_what_names_a_person_is_stored_nowhere_and_told(site):
     content = files.read(seen.sha256).decode()
     assert not [text for text in ("Kenji", "1990-02-01", "I stay in") if text in content]
     assert [w["text"] for w in seen.report["warnings"]][:3] == [
-        "first_name: marked as identifiers, so neither read nor kept.",
-        "dob: personal though not marked as identifiers, so neither read nor kept.",
-        "story: free text or files, so neither read nor kept.",
+        "Marked as identifiers, so neither read nor kept: first_name.",
+        "Personal though not marked as identifiers, so neither read nor kept: dob.",
+        "Free text or files, so neither read nor kept: story.",
     ]
 
 
 def test_what_is_not_taken_is_named(site):
     said = [w["text"] for w in checked(site).report["warnings"]]
     assert (
-        "mood: other values at other visits of one person, so not taken; send them with the day "
+        "Other values at other visits of one person, so not taken: mood. Send them with the day "
         "in a table of questionnaires." in said
     )
-    assert "smoker: not in the study's dictionary, so not taken." in said
+    assert "Not in the study's dictionary, so not taken: smoker." in said
 
 
 def test_the_project_sent_again_corrects_with_a_reason(site):
@@ -171,6 +171,17 @@ def test_a_project_that_cannot_be_read_is_refused_before_it_is_stored(
     assert not Upload.objects.exists()
 
 
+def test_only_variables_of_the_project_are_proposed_as_its_columns(site):
+    site.column_mappings.all().delete()
+    seen = checked(site)
+    assert mappings.proposal_of(seen) == {}  # "arm" is REDCap's, "arm_of_study" too far from group
+    named = PROJECT.replace("arm_of_study", "diagnosis")
+    seen = checked(site, DATA.replace("arm_of_study", "diagnosis"), named)
+    assert mappings.proposal_of(seen) == {"group": "diagnosis"}
+    again = mappings.confirm(seen.pk, {"group": "diagnosis"}, by=None)
+    assert counts(again) == (2, 0, 0)
+
+
 def test_a_dictionary_beside_another_table_is_refused(site):
     sent = uploads.SentTable("samples", b"sample\n1\n", "s.csv", dictionary=b"x")
     with pytest.raises(UnusableRequest, match="Only a REDCap project comes with a data dictionary"):
@@ -209,4 +220,4 @@ def test_a_nurse_sends_it_on_the_page_and_reads_what_is_wrong(site, client):
     }
     page = client.post("/sites/FUK/upload/", body, follow=True)
     assert page.status_code == 200
-    assert "marked as identifiers, so neither read nor kept" in page.content.decode()
+    assert "Marked as identifiers, so neither read nor kept" in page.content.decode()
