@@ -10,11 +10,10 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from statistics import median
 
-# A contender that took longer than this is not run again.
+# A contender that took longer than this is not run again. One that takes less is called twice in
+# its turn, and the second call counts: while another one worked, caches went cold and memory went
+# back to the system, and whoever came after the one that took most would pay for it.
 SLOW_SECONDS = 4.0
-# One that takes less is called twice in its turn, and the second call counts: while another one
-# worked, caches went cold, and whoever came after the slowest would pay for it.
-FAST_SECONDS = 0.05
 
 
 @dataclass(frozen=True)
@@ -67,8 +66,11 @@ def measure(job: Job) -> tuple[list[Timing], float | None]:
     timings = [Timing(contender) for contender in job.contenders()]
     running = [timing for timing in timings if not timing.contender.why_not]
     # The first round warms up: it counts only for a contender that has no second.
-    for _ in range(job.rounds + 1):
-        for timing in list(running):
+    for number in range(job.rounds + 1):
+        # Another one begins each round: whoever came after a process of its own, in which the
+        # core had gone to sleep, would pay for that every time.
+        first = number % max(len(running), 1)
+        for timing in running[first:] + running[:first]:
             if timing.seconds and timing.seconds[0] > SLOW_SECONDS and timing is not timings[0]:
                 continue
             try:
@@ -80,7 +82,7 @@ def measure(job: Job) -> tuple[list[Timing], float | None]:
 
 
 def _turn(timing: Timing) -> float:
-    if timing.seconds and timing.seconds[0] < FAST_SECONDS:
+    if timing.seconds and timing.seconds[0] <= SLOW_SECONDS:
         _once(timing.contender)
     return _once(timing.contender)
 

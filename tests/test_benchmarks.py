@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 from benchmarks.contenders import Contender, Job, Timing, measure, rows
 from benchmarks.runner import measuring_environment
 from benchmarks.worker import kernels
@@ -24,6 +26,13 @@ def test_a_peer_that_cannot_take_part_is_told_in_words_and_stops_nobody():
     assert told["absent"] == "sva is not installed"
     assert told["fails"] == "MemoryError: 6.6 GB are too much"
     assert [len(timing.seconds) for timing in timings] == [4, 0, 0, 4]
+
+
+def test_each_round_another_one_begins_and_the_second_of_two_calls_in_a_turn_counts():
+    called: list[str] = []
+    found = [Contender(name, partial(called.append, name)) for name in "abc"]
+    measure(Job("combat", "2 x 2", lambda: found, rounds=2))
+    assert "".join(called) == "abcbbccaaccaabb"
 
 
 def timed(seconds: float, **options: float) -> Timing:

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from analysis.stats.adjustment import on_lines
+from analysis.stats.adjustment import Lines, on_lines
 from analysis.stats.batches import batch_numbers, encoded
 from analysis.stats.design import Coding, Covariates
 from analysis.stats.errors import UnusableData
@@ -72,8 +72,7 @@ class CombatModel:
             )
         codes = self._codes(batch_labels(batch, len(data)), data)
         columns = self._columns(covariates, len(data))
-        inverse, lines = self._lines()
-        return on_lines(data, codes, columns, inverse, lines)
+        return on_lines(data, codes, columns, self._lines())
 
     def to_json(self) -> str:
         """The model as text; ``from_json`` gives back the same numbers to the last digit."""
@@ -123,28 +122,22 @@ class CombatModel:
         return codes
 
     def _columns(self, covariates: Covariates, n_samples: int) -> Floats:
-        """An intercept and the centred covariate columns, (n_samples, 1 + n_columns)."""
+        """The centred covariate columns, (n_samples, n_columns)."""
         columns = encoded(covariates, n_samples, self.codings, self.column_names)
-        beside = np.ones((n_samples, 1 + columns.shape[1]))
-        np.subtract(columns, self.column_means, out=beside[:, 1:])
-        return beside
+        centred: Floats = columns - self.column_means
+        return centred
 
-    def _lines(self) -> tuple[Floats, Floats]:
-        """Adjusted value = value * inverse + (intercept and covariate columns) @ lines.
-
-        Shapes (n_batches, n_features) and (n_batches, 1 + n_columns, n_features).
-        """
+    def _lines(self) -> Lines:
         inverse = 1 / np.sqrt(self.delta_star)
-        lines = np.empty((len(inverse), 1 + len(self.coefficients), len(self.grand_mean)))
         shift = self.grand_mean + self.pooled_sd * self.gamma_star
-        np.subtract(self.grand_mean, inverse * shift, out=lines[:, 0])
-        np.multiply(self.coefficients, (1 - inverse)[:, None], out=lines[:, 1:])
-        known = self.seen & ~self.left_alone
+        shift *= inverse
+        np.subtract(self.grand_mean, shift, out=shift)
+        slopes, known = self.coefficients, self.seen & ~self.left_alone
         if np.count_nonzero(known) < known.size:
             # What is left alone comes out as it went in.
-            inverse[~known] = 1.0
-            lines = np.where(known[:, None], lines, 0.0)
-        return inverse, lines
+            inverse[~known], shift[~known] = 1.0, 0.0
+            slopes = np.where(self.left_alone, 0.0, slopes)
+        return Lines(inverse, shift, slopes)
 
 
 def _plain(value: Any) -> Any:

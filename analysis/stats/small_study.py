@@ -1,7 +1,7 @@
-"""ComBat of a small study in few calls: there a call costs more than the numbers it works on.
+"""ComBat's fit of a small study in few calls: there a call costs more than its numbers.
 
-Larger studies are read in tiles, as sums of which digits may be lost (`moments`, `adjustment`).
-A few thousand numbers stay in the cache whole, so that their residuals cost nothing more.
+Larger studies are read in tiles, as sums of which digits may be lost (`moments`). A few thousand
+numbers stay in the cache whole, so that their residuals cost nothing more.
 """
 
 from __future__ import annotations
@@ -12,7 +12,6 @@ import numpy.typing as npt
 from analysis.stats.moments import Layout
 
 Floats = npt.NDArray[np.float64]
-Ints = npt.NDArray[np.int64]
 
 
 def fit_whole(data: Floats, layout: Layout, lost: float) -> tuple[Floats, Floats, Floats] | None:
@@ -42,17 +41,3 @@ def fit_whole(data: Floats, layout: Layout, lost: float) -> tuple[Floats, Floats
             if np.count_nonzero(left > lost * squares) < left.size:
                 return None
     return means, fitted[n_batches:], within
-
-
-def adjust_whole(
-    data: Floats, codes: Ints, columns: Floats, inverse: Floats, lines: Floats
-) -> Floats:
-    """`adjustment.on_lines` with columns that are 0 outside their batch, and no loop."""
-    n, (n_batches, n_columns, m) = len(data), lines.shape
-    own = np.zeros((n, n_batches, n_columns))
-    own[np.arange(n), codes] = columns
-    adjusted: Floats = own.reshape(n, -1) @ lines.reshape(-1, m)
-    factors = inverse.take(codes, axis=0)
-    factors *= data
-    adjusted += factors
-    return adjusted

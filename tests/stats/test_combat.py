@@ -120,8 +120,12 @@ def test_a_batch_that_never_measured_a_feature_takes_no_part_in_it():
         model.apply(late, batch)
 
 
-def test_the_reference_batch_stays_as_it_is():
+@pytest.mark.parametrize("in_one_tile", [True, False])
+def test_the_reference_batch_stays_as_it_is_to_the_last_bit(in_one_tile, monkeypatch):
+    monkeypatch.setattr("analysis.stats.adjustment.in_one_tile", lambda _: in_one_tile)
     values, batch, covariates = study()
+    rows = np.random.default_rng(0).permutation(len(batch))
+    values, batch, covariates = values[rows], batch[rows], covariates.iloc[rows]
     model = fit_combat(values, batch, covariates, reference_batch="site 1")
     adjusted = model.apply(values, batch, covariates)
     np.testing.assert_array_equal(adjusted[batch == "site 1"], values[batch == "site 1"])
@@ -256,13 +260,22 @@ def test_a_covariate_that_is_constant_among_the_samples_measured_takes_nothing()
     assert np.isfinite(both[covariates["group"] == 0, 3]).all()
 
 
+@pytest.mark.parametrize("width", [7, 2048])
+@pytest.mark.parametrize("order", ["shuffled", "by batch"])
 @pytest.mark.parametrize("missing", [0.0, 0.05])
-def test_the_size_of_the_tiles_that_are_read_at_once_does_not_matter(missing, monkeypatch):
+def test_the_size_of_the_tiles_that_are_read_at_once_does_not_matter(
+    missing, order, width, monkeypatch
+):
     values, batch, covariates = study()
+    if order == "shuffled":
+        rows = np.random.default_rng(0).permutation(len(batch))
+        values, batch, covariates = values[rows], batch[rows], covariates.iloc[rows]
     values[np.random.default_rng(2).random(values.shape) < missing] = np.nan
+    values[batch == "site 1", 4], values[:, 5] = np.nan, 2.5
     whole = fit_combat(values, batch, covariates).apply(values, batch, covariates)
-    monkeypatch.setattr("analysis.stats.moments._WIDTH", 7)
+    monkeypatch.setattr("analysis.stats.moments._WIDTH", width)
     monkeypatch.setattr("analysis.stats.moments._TILE", 21)
+    monkeypatch.setattr("analysis.stats.adjustment._SHARED_TILE", 210)
     tiled = fit_combat(values, batch, covariates).apply(values, batch, covariates)
     np.testing.assert_allclose(tiled, whole, rtol=1e-12)
 
