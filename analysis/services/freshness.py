@@ -10,7 +10,7 @@ from django.db.models import Max, Q
 from django.db.models.functions import Now
 
 from analysis.models import Plan, Run
-from analysis.services import runs, settling
+from analysis.services import runs, settling, versions
 from analysis.services.bell import ring as ring
 from cohorts import clock
 from cohorts.language.sentences import say
@@ -54,7 +54,7 @@ def why_stale(plan: Plan) -> str:
         return f"{change.kind}{where}: {change.cause}"
     # Published or not: what this code has failed at, it is not asked for again until more changes.
     last = ended.exclude(code_version="").order_by("-queued_at").first()
-    if last is not None and last.code_version != runs.code_version():
+    if last is not None and last.code_version != versions.code_version():
         return say("the analysis code has changed")
     return ""
 

@@ -11,7 +11,7 @@ from django.db.models import Count, Max
 from django.utils import timezone
 
 from analysis.models import Plan, Run
-from analysis.services import runs
+from analysis.services import versions
 from cohorts.models import Change, Heartbeat, Upload
 
 SWEEP = "sweep"
@@ -40,7 +40,7 @@ def facts() -> Facts:
         oldest_owed_change_age=_age(now, oldest_owed_change()),
         sweep_age=swept.total_seconds() if swept is not None else None,
         versions={
-            "code": runs.code_version(),
+            "code": versions.code_version(),
             "python": platform.python_version(),
             "django": django.get_version(),
         },

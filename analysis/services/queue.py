@@ -7,8 +7,7 @@ import uuid
 from django.db import transaction
 
 from analysis.models import Plan, Run
-from analysis.services import runs
-from analysis.services.runs import code_version
+from analysis.services import runs, versions
 from cohorts import access
 from cohorts.errors import DomainError, NotAllowed
 from cohorts.language.sentences import say
@@ -50,7 +49,7 @@ def cancel(run_id: uuid.UUID, *, by: User) -> Run:
     # Who computes it holds this token no longer, so its next write is refused.
     run.token = run.lease_until = None
     run.change_seen = max(run.change_seen, Change.objects.newest(run.plan.study))
-    run.code_version = code_version()
+    run.code_version = versions.code_version()
     run.save(
         update_fields=[
             *("state", "cancelled_by", "failure", "token", "lease_until"),

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from analysis import frames
 from analysis.models import Run, RunDocument, RunTable, Snapshot
 from analysis.pipeline import Results, compute
-from analysis.services import runs
+from analysis.services import runs, versions
 from analysis.services.exports import require_published
 from analysis.services.results import verdict_rows
 from cohorts import clock
@@ -80,12 +80,12 @@ def _require_rights(snapshot: Snapshot, scopes: tuple[str, ...]) -> None:
 
 
 def _require_same_code(run: Run, snapshot: Snapshot) -> None:
-    if run.code_version != runs.code_version():
+    if run.code_version != versions.code_version():
         raise NotReproducible(
             f"The run was computed by the code {run.code_version[:12]}, this is "
-            f"{runs.code_version()[:12]}: check that version out, then reproduce."
+            f"{versions.code_version()[:12]}: check that version out, then reproduce."
         )
-    here = runs.library_versions()
+    here = versions.library_versions()
     other = [
         f"{name} {run.libraries.get(name, 'unknown')} (here {version})"
         for name, version in here.items()

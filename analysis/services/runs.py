@@ -3,22 +3,17 @@
 from __future__ import annotations
 
 import hashlib
-import importlib.metadata
 import json
 import logging
 import math
 import time
 import uuid
 from collections.abc import Mapping
-from functools import cache
-from pathlib import Path
 from typing import Any
 
 import numpy as np
-from django.conf import settings
 from django.db import IntegrityError, InterfaceError, OperationalError, connection, transaction
 from django.db.models.functions import Now
-from threadpoolctl import threadpool_info
 
 from analysis.findings import ClaimFacts, Finding
 from analysis.models import Claim, Plan, Run, RunDocument, RunTable, Snapshot, Verdict
@@ -29,6 +24,7 @@ from analysis.services import (
     progress,
     release,
     snapshots,
+    versions,
     withheld_documents,
     withholding,
 )
@@ -41,7 +37,6 @@ from cohorts.models.change import hold_order_lock
 from cohorts.services import lineage
 
 logger = logging.getLogger(__name__)
-LIBRARIES = ("numpy", "scipy", "pandas", "scikit-learn")
 
 
 class ConsentChanged(Exception):
@@ -61,7 +56,7 @@ def request(plan: Plan, *, cause: str, by: User | None = None) -> Run:
 
 def execute(run_id: uuid.UUID) -> bool:
     """Compute a queued run and store its outcome; safe to deliver twice. False if not free."""
-    token = Run.objects.claim(run_id, code_version())
+    token = Run.objects.claim(run_id, versions.code_version())
     if token is None:
         return False
     try:
@@ -91,7 +86,7 @@ def _compute_and_publish(run_id: uuid.UUID, token: uuid.UUID) -> None:
     snapshot, frames = snapshots.take(run.plan)
     run.snapshot, run.change_seen = snapshot, snapshot.change_seen
     run.key = run_key(run.plan, snapshot)
-    run.code_version, run.libraries = code_version(), library_versions()
+    run.code_version, run.libraries = versions.code_version(), versions.library_versions()
     same = Run.objects.published().filter(key=run.key).first()
     if same is not None:
         _merge(run, token, same)
@@ -114,7 +109,7 @@ def _compute_and_publish(run_id: uuid.UUID, token: uuid.UUID) -> None:
         _save_held(run, token, "step", "share_done", "steps")
 
     shared = parts.Shared(run, token, Leaves(), check)
-    kept = KeptSteps(run, steps_version(), shared)
+    kept = KeptSteps(run, versions.steps_version(), shared)
     claims = claim_facts(run.plan)
     try:
         results = compute(frames, run.plan.parsed, claims, on_step=on_step, steps=kept)
@@ -235,46 +230,12 @@ def run_key(plan: Plan, snapshot: Snapshot) -> str:
     content = [
         plan.parsed.digest,
         snapshot.digest,
-        code_version(),
+        versions.code_version(),
         plan.parsed.seed,
         claims,
         plan.name,
     ]
     return hashlib.sha256(json.dumps(content).encode()).hexdigest()
-
-
-@cache
-def code_version() -> str:
-    """SHA-256 over the source of everything that computes a result."""
-    folder = Path(settings.BASE_DIR) / "analysis"
-    digest = hashlib.sha256()
-    sources = [path for pattern in COMPUTING for path in folder.glob(pattern)]
-    for source in sorted(sources):
-        digest.update(source.relative_to(folder).as_posix().encode() + b"\0" + source.read_bytes())
-    return digest.hexdigest()
-
-
-COMPUTING = (
-    *("stats/*.py", "steps/*.py", "frames.py", "plans.py", "packing.py", "pipeline.py"),
-    *("findings.py", "model_verdicts.py", "verdicts.py"),
-)
-
-
-@cache
-def library_versions() -> dict[str, str]:
-    """What a run's last bits depend on: versions, and the kernels that OpenBLAS has chosen."""
-    found = {name: importlib.metadata.version(name) for name in LIBRARIES}
-    kernels = {str(library["architecture"]) for library in _loaded("openblas")}
-    return found | ({"OPENBLAS_CORETYPE": " and ".join(sorted(kernels))} if kernels else {})
-
-
-def steps_version() -> str:
-    """What else than its inputs a piece's result depends on."""
-    return json.dumps([code_version(), library_versions()], sort_keys=True)
-
-
-def _loaded(kind: str) -> list[dict[str, Any]]:
-    return [library for library in threadpool_info() if library["internal_api"] == kind]
 
 
 # --- how a run ends otherwise

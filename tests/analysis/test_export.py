@@ -10,7 +10,7 @@ import pytest
 from django.core.management import call_command
 
 from analysis.models import Run, RunDocument, RunTable
-from analysis.services import exports, reproduction, runs
+from analysis.services import exports, reproduction, runs, versions
 from analysis.services.exports import NotExportable
 from analysis.services.reproduction import NotReproducible
 from cohorts.models import Participant
@@ -206,7 +206,7 @@ def test_a_document_that_differs_is_found(run):
 
 
 def test_other_code_cannot_reproduce_and_says_so(run, monkeypatch):
-    monkeypatch.setattr(runs, "code_version", lambda: "f" * 64)
+    monkeypatch.setattr(versions, "code_version", lambda: "f" * 64)
     assert "check that version out" in refused("reproduce", str(run.pk))
 
 

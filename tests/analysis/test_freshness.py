@@ -11,7 +11,7 @@ from django.utils import timezone
 
 from analysis import tasks
 from analysis.models import Plan, Run
-from analysis.services import bell, freshness, runs
+from analysis.services import bell, freshness, runs, versions
 from cohorts.models import Change, Participant
 from cohorts.services import consent
 from tests.factories import SiteFactory, StudyFactory
@@ -94,7 +94,7 @@ def test_another_study_is_left_alone(plan, consortium):
 
 def test_new_code_runs_again(plan, consortium, monkeypatch):
     sweep_and_run()
-    monkeypatch.setattr(runs, "code_version", lambda: "another")
+    monkeypatch.setattr(versions, "code_version", lambda: "another")
     assert freshness.why_stale(plan) == "the analysis code has changed"
 
 

@@ -10,7 +10,7 @@ from django.utils import timezone
 
 from analysis import tasks
 from analysis.models import Plan, Run, RunTable
-from analysis.services import freshness, progress, queue, runs
+from analysis.services import freshness, progress, queue, runs, versions
 from cohorts.errors import NotAllowed
 from cohorts.models import Change
 from tests.factories import user_with
@@ -211,7 +211,7 @@ def test_a_published_run_is_superseded_by_the_next_that_the_reader_may_see(
 def test_a_run_that_dies_before_it_has_a_snapshot_is_not_asked_for_for_ever(plan, consortium):
     run = runs.request(plan, cause="test")
     for _ in range(3):
-        assert Run.objects.claim(run.pk, runs.code_version())
+        assert Run.objects.claim(run.pk, versions.code_version())
         Run.objects.filter(pk=run.pk).update(lease_until=Now() - timedelta(seconds=1))
     assert freshness.sweep() == []
     assert freshness.why_stale(plan) == ""
@@ -222,7 +222,7 @@ def test_a_plan_that_new_code_fails_at_is_tried_once_and_not_at_every_sweep(
     plan, consortium, monkeypatch
 ):
     runs.execute(runs.request(plan, cause="test").pk)
-    monkeypatch.setattr(runs, "code_version", lambda: "newer")
+    monkeypatch.setattr(versions, "code_version", lambda: "newer")
     monkeypatch.setattr(runs, "compute", lambda *_args, **_kwargs: 1 / 0)
     (again,) = freshness.sweep()
     with pytest.raises(ZeroDivisionError):
