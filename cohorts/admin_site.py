@@ -19,6 +19,7 @@ from cohorts import access
 from cohorts.admin_filters import NewestValues, has_any_words
 from cohorts.admin_subjects import by_subject
 from cohorts.models import RecordReading, Site, User
+from cohorts.pages import CountedSoFar
 
 STAFF = frozenset({"CD", "AD"})
 # The template of rows that belong to a record and are only read.
@@ -111,6 +112,7 @@ class ScopedAdmin(PlainAdmin):
     resource = ""
     list_per_page = 50
     show_full_result_count = False
+    paginator = CountedSoFar
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
         found: QuerySet[Any] = self.model._default_manager.visible_to(request.user)

@@ -10,8 +10,16 @@ from analysis.models import Plan, WebhookAttempt, WebhookEndpoint, WebhookEvent,
 from cohorts import models
 from cohorts.admin.samples import SampleAdmin
 from cohorts.admin_site import site as admin_site
+from cohorts.pages import CountedSoFar
 from tests.access.world import World, a_run, furnish
-from tests.factories import AssayBatchFactory, FeatureFactory, SiteFactory, user_with
+from tests.factories import (
+    AssayBatchFactory,
+    FeatureFactory,
+    ParticipantFactory,
+    SampleFactory,
+    SiteFactory,
+    user_with,
+)
 
 pytestmark = pytest.mark.django_db
 # Rows that two sites and what belongs to them bring along; the rest is seeded below.
@@ -87,3 +95,24 @@ def test_a_list_that_asks_once_a_row_is_noticed(grown, monkeypatch):
     told = lambda self, sample: sample.participant.code  # noqa: E731 - a column of the list
     monkeypatch.setattr(SampleAdmin, "of", told, raising=False)
     assert set(grown()) == {"cohorts.Sample"}
+
+
+def test_a_list_of_very_many_rows_is_not_counted_to_its_end(browse, monkeypatch):
+    monkeypatch.setattr(CountedSoFar, "MOST", 3)
+    monkeypatch.setattr(SampleAdmin, "list_per_page", 2)
+    person = ParticipantFactory()
+    for _ in range(3):
+        SampleFactory(participant=person)
+    client = browse(user_with("CD"))
+    page = client.get("/admin/cohorts/sample/").content.decode()
+    assert "More than" not in page
+    assert "3 samples" in page
+    for _ in range(2):
+        SampleFactory(participant=person)
+    with CaptureQueriesContext(connection) as asked:
+        page = client.get("/admin/cohorts/sample/?p=2").content.decode()
+    assert "More than 3 samples; choose or search to see those" in page
+    assert "?p=3" not in page
+    counts = [each["sql"] for each in asked if "COUNT(" in each["sql"]]
+    assert len(counts) == 1
+    assert "LIMIT 4" in counts[0]
