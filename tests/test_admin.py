@@ -42,6 +42,18 @@ def administrator():
     return user_with("AD")
 
 
+def test_a_participant_leads_to_its_other_records(client):
+    person = ParticipantFactory(code="FUK-001", age_years=None, birth_year=1995)
+    client.force_login(user_with("CD"))
+    page = client.get(f"/admin/cohorts/participant/{person.pk}/change/").text
+    for kind in ("consent", "withdrawal", "visit", "assessment", "sample"):
+        address = f"/admin/cohorts/{kind}/?q=FUK-001"
+        assert f'href="{address}"' in page
+        assert client.get(address).status_code == 200
+    listed = client.get("/admin/cohorts/participant/").text
+    assert '<td class="field-age">29.0</td>' in listed
+
+
 def test_every_model_is_in_the_admin():
     from django.apps import apps
 

@@ -20,6 +20,7 @@ from cohorts import access
 from cohorts.admin.reference import ReferenceAdmin
 from cohorts.admin_site import ScopedAdmin, site
 from cohorts.errors import DomainError
+from cohorts.language.told import told
 from cohorts.requests import user_of
 
 if TYPE_CHECKING:
@@ -37,7 +38,7 @@ class ClaimAdmin(ReferenceAdmin):
 @admin.register(models.Run, site=site)
 class RunAdmin(ScopedAdmin):
     list_display = [
-        *("short", "plan", "state", "priority", "cause"),
+        *("short", "plan", "state", "priority", "why_it_ran"),
         *("queued_at", "published_at", "released_at", "stale"),
     ]
     actions = ["cancel", "put_first", "put_last", "retry"]
@@ -45,6 +46,10 @@ class RunAdmin(ScopedAdmin):
     search_fields = ["id", "key"]
     list_select_related = ["plan"]
     raw_id_fields = ["snapshot", "same_as", "requested_by"]
+
+    @admin.display(description=_("Why it ran"), ordering="cause")
+    def why_it_ran(self, run: models.Run) -> str:
+        return told(run.cause)
 
     def has_place_permission(self, request: HttpRequest) -> bool:
         return self._may(request, "U")

@@ -31,20 +31,28 @@ def narrow_forest(
 
 def _words(row: ForestRow, y: float, weight: str) -> SafeString:
     return format_html(
-        '<text class="{}" x="{}" y="{}">{} <tspan class="soft" dx="4">{}</tspan></text>'
+        '<text class="{}" x="{}" y="{}">{}<tspan class="soft" dx="4">{}</tspan></text>'
         '<text class="{}" x="{}" y="{}" text-anchor="end">{}</text>',
         *(weight, LEFT, y + 15, row.label, row.note),
         *(weight, RIGHT, y + 15, in_words(row)),
     )
 
 
+def _zero(scale: Scale, y: float) -> SafeString:
+    """Its part of the line of no effect, which leaves the words alone."""
+    return format_html(
+        '<line class="zero" x1="{0}" x2="{0}" y1="{1}" y2="{2}"/>', scale.x(0), y + 20, y + 42
+    )
+
+
 def _line(row: ForestRow, number: int, scale: Scale) -> SafeString:
     y, side = number * ROW, row.side
     return format_html(
-        '<g class="{}">{}<line class="whisker" x1="{}" x2="{}" y1="{}" y2="{}"/>'
+        '<g class="{}">{}{}<line class="whisker" x1="{}" x2="{}" y1="{}" y2="{}"/>'
         '<rect class="box" x="{}" y="{}" width="{}" height="{}"/></g>',
         "own" if row.own else "",
         _words(row, y, "strong" if row.own else ""),
+        _zero(scale, y),
         *(scale.x(row.low), scale.x(row.high), y + 30, y + 30),
         *(round(scale.x(row.estimate) - side / 2, 1), round(y + 30 - side / 2, 1), side, side),
     )
@@ -54,9 +62,9 @@ def _total(row: ForestRow, number: int, scale: Scale) -> SafeString:
     y = number * ROW
     low, middle, high = (scale.x(value) for value in (row.low, row.estimate, row.high))
     return format_html(
-        '<rect class="stripe" x="0" y="{}" width="{}" height="{}"/>{}'
+        '<rect class="stripe" x="0" y="{}" width="{}" height="{}"/>{}{}'
         '<polygon class="pooled" points="{},{} {},{} {},{} {},{}"/>',
-        *(y, WIDTH, ROW, _words(row, y, "strong")),
+        *(y, WIDTH, ROW, _words(row, y, "strong"), _zero(scale, y)),
         *(low, y + 30, middle, y + 23, high, y + 30, middle, y + 37),
     )
 
@@ -69,8 +77,8 @@ def _axis(scale: Scale, bottom: float) -> SafeString:
     )
     return format_html(
         '<line class="axis" x1="{}" x2="{}" y1="{}" y2="{}"/>'
-        '<line class="zero" x1="{}" x2="{}" y1="0" y2="{}"/>{}'
+        "{}"
         '<text class="soft" x="{}" y="{}" text-anchor="middle">{}</text>',
-        *(LEFT, RIGHT, bottom, bottom, scale.x(0), scale.x(0), bottom, ticks),
+        *(LEFT, RIGHT, bottom, bottom, ticks),
         *(WIDTH / 2, bottom + 33, gettext("lower in cases ←  Hedges g  → higher in cases")),
     )

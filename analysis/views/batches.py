@@ -6,6 +6,7 @@ from django.contrib import messages
 from django.contrib.auth.decorators import login_required
 from django.core.exceptions import PermissionDenied, ValidationError
 from django.core.paginator import Paginator
+from django.db.models import Count
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.utils.translation import gettext as _
@@ -14,7 +15,7 @@ from analysis.plots.drift import drift
 from cohorts import access
 from cohorts.errors import DomainError
 from cohorts.forms.features import ReasonForm
-from cohorts.models import AssayBatch, BatchVoid, User
+from cohorts.models import AssayBatch, AssayRow, BatchVoid, User
 from cohorts.requests import site_of, user_of, zone_of
 from cohorts.services import quality, voiding
 from cohorts.views.base import PAGE
@@ -26,9 +27,17 @@ def batches(request: HttpRequest, code: str) -> HttpResponse:
     here, user = site_of(request, code), user_of(request)
     if not access.may(user, "quality_report", "R", here.pk):
         raise PermissionDenied
-    rows = AssayBatch.objects.reported_to(user).filter(site=here).order_by("-pk")
-    page = Paginator(rows, PAGE).get_page(request.GET.get("page"))
-    return render(request, "analysis/batches.html", {"site": here, "page": page})
+    rows = AssayBatch.objects.reported_to(user).filter(site=here).select_related("upload")
+    page = Paginator(rows.order_by("-pk"), PAGE).get_page(request.GET.get("page"))
+    measured = AssayRow.objects.filter(batch__in=list(page), sample__isnull=False).order_by()
+    counted = dict(measured.values_list("batch").annotate(Count("pk")))
+    context = {
+        "site": here,
+        "page": page,
+        "rows": [(one, counted.get(one.pk, 0)) for one in page],
+        "counts": access.may(user, "assay", "R", here.pk),  # an analyst reads rounded ones alone
+    }
+    return render(request, "analysis/batches.html", context)
 
 
 @login_required

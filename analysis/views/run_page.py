@@ -266,7 +266,7 @@ def _draw(
     weights = [1 / (row["hedges_g_variance"] + tau2) for row in drawn]
     sites = [
         ForestRow(
-            gettext("%(site)s (your site)") % {"site": row["site"]}
+            gettext("%(site)s (you)") % {"site": row["site"]}
             if row["site"] in own
             else row["site"],
             f"{row['n_case']:.0f} + {row['n_control']:.0f}",

@@ -8,6 +8,10 @@ from typing import Any
 from django.contrib import admin, messages
 from django.db.models import QuerySet
 from django.http import HttpRequest
+from django.urls import reverse
+from django.utils.html import format_html_join
+from django.utils.http import urlencode
+from django.utils.text import capfirst
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
@@ -21,10 +25,32 @@ from cohorts.services import erasure as service
 @admin.register(models.Participant, site=site)
 class ParticipantAdmin(ScopedAdmin):
     sensitive = True
-    list_display = ["code", "site", "group", "sex", "age_years", "enrolled_on", "drug_free"]
+    list_display = ["code", "site", "group", "sex", "age", "enrolled_on", "drug_free"]
+    readonly_fields = ["elsewhere"]
     list_filter = ["site", "group", "sex"]
     search_fields = ["code"]
     list_select_related = ["site"]
+
+    @admin.display(description=_("Age at enrolment (years)"), ordering="age_years")
+    def age(self, person: models.Participant) -> float | None:
+        return person.age_at_enrolment
+
+    @admin.display(description=_("Records of this person"))
+    def elsewhere(self, person: models.Participant) -> str:
+        """Each kind of record, found by the person's code."""
+        kinds = (models.Consent, models.Withdrawal, models.Visit, models.Assessment, models.Sample)
+        return format_html_join(
+            " · ",
+            '<a href="{}?{}">{}</a>',
+            (
+                (
+                    reverse(f"admin:{kind._meta.label_lower.replace('.', '_')}_changelist"),
+                    urlencode({"q": person.code}),
+                    capfirst(kind._meta.verbose_name_plural),
+                )
+                for kind in kinds
+            ),
+        )
 
 
 @admin.register(models.Visit, site=site)

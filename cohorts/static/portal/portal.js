@@ -80,6 +80,24 @@ document.querySelectorAll("[data-save]").forEach((button) => {
   });
 });
 
+// A form that shows what its answers come to so far: asked of the server, which stores nothing.
+document.querySelectorAll("[data-live]").forEach((form) => {
+  const place = document.getElementById(form.dataset.live);
+  let asked = 0;
+  form.addEventListener("change", async () => {
+    const mine = ++asked, sent = new FormData(form);
+    sent.set("step", "look");
+    try {
+      const answer = await fetch(location.href, { method: "POST", body: sent });
+      const page = new DOMParser().parseFromString(await answer.text(), "text/html");
+      const newer = page.getElementById(place.id);
+      if (mine === asked && newer?.childElementCount) place.replaceChildren(...newer.childNodes);
+    } catch {
+      // The network is away for a moment: the next answer asks again.
+    }
+  });
+});
+
 // Words about what only scripts can do.
 document.querySelectorAll("[data-scripts]").forEach((words) => { words.hidden = false; });
 
