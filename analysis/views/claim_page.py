@@ -14,7 +14,7 @@ from django.utils.translation import gettext_lazy as _
 from analysis.figures import signed
 from analysis.models import Claim, Run
 from analysis.plots import verdict as verdict_figure
-from analysis.services import changes, histories
+from analysis.services import changes, histories, staleness
 from analysis.views.run_page import Reading, histories_of
 from cohorts.models import User
 
@@ -51,6 +51,7 @@ class Standing:
     n_runs: int
     all_listed: bool
     turn: Turn | None
+    stale_because: str
 
 
 def standings_of(claim: Claim, rows: Sequence[Mapping[str, Any]], user: User) -> list[Standing]:
@@ -85,6 +86,9 @@ def _standing(claim: Claim, plan: str, strata: Sequence[Sequence[Reading]], user
         n_runs=n_runs,
         all_listed=len(course) < histories.AT_MOST or turned is not None,
         turn=_turn(claim, turned, course[n_runs], user) if turned else None,
+        stale_because=staleness.reason(
+            Run.objects.select_related("plan").get(pk=newest.row["run"]), user
+        ),
     )
 
 

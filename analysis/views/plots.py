@@ -11,6 +11,7 @@ from django.shortcuts import get_object_or_404, render
 from analysis.models import Run
 from analysis.plots import of_run as plots
 from analysis.plots import words as plot_words
+from analysis.services import staleness
 from analysis.views import run_page
 from cohorts import access
 from cohorts.requests import user_of
@@ -34,5 +35,6 @@ def run_plots(request: HttpRequest, run_id: uuid.UUID) -> HttpResponse:
         "plots": plots.plots_of(run, user, stratum),
         "strata": strata,
         "stratum": stratum,
+        "stale_because": staleness.reason(run, user),
     }
     return render(request, "analysis/plots.html", context)

@@ -102,6 +102,16 @@ def test_pages_and_the_admin_show_it(client, run):
     assert "icon-yes" in listed
 
 
+def test_plots_and_the_page_of_a_claim_say_it_with_the_reason(client, run):
+    client.force_login(user_with("CD"))
+    code = run.verdicts.order_by("claim__code").first().claim.code
+    pages = [f"/runs/{run.pk}/plots/", f"/claims/{code}/"]
+    assert not any("Stale" in client.get(page).content.decode() for page in pages)
+    change = arrives(run)
+    for page in pages:
+        assert f"Assays from {change.site.code}: 20 rows." in client.get(page).content.decode()
+
+
 def test_an_edited_claim_makes_the_runs_that_judged_it_stale_and_is_judged_anew(client, run):
     client.force_login(user_with("CD"))
     claim = Claim.objects.get(code="K22-2")
