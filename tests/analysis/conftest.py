@@ -6,6 +6,11 @@ import numpy as np
 import pytest
 
 from analysis.models import Plan
+from tests.analysis.published_study import (  # noqa: F401 - fixtures
+    client_of,
+    silent_broker,
+    study,
+)
 from tests.factories import StudyFactory, assayed_site
 
 SITES = ("FUK", "TYO", "MTL")

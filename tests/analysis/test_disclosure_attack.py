@@ -1,4 +1,3 @@
-# ruff: noqa: F811 - fixtures of another module
 """Attacks on what is released: thresholds, subtraction over sites and sexes, insiders.
 
 Every attacker has a twin test in which a rule is switched off, and then finds what it looks for.
@@ -13,7 +12,7 @@ import pandas as pd
 import pytest
 
 from analysis.services import refusals, release, released_documents, released_tables, suppression
-from tests.analysis.test_api import at, client_of, study  # noqa: F401
+from tests.analysis.published_study import at
 
 K = 10
 RULE = released_documents.RULES["classifier"]

@@ -1,4 +1,3 @@
-# ruff: noqa: F811 - fixtures of another module
 """Who asks again and again for what is hidden is stopped for the day."""
 
 from __future__ import annotations
@@ -7,7 +6,7 @@ import pytest
 from redis.exceptions import ConnectionError as CacheAway
 
 from analysis.services import refusals, release
-from tests.analysis.test_api import at, client_of, study  # noqa: F401
+from tests.analysis.published_study import at
 
 HIDDEN = {"stratum": "men", "feature": "ornithine"}
 

@@ -8,7 +8,7 @@ from rest_framework.test import APIClient
 from analysis.models import Plan, Run
 from cohorts.models import Change
 from cohorts.services import consent
-from tests.analysis.test_api import PLAN, a_site, at, published
+from tests.analysis.published_study import PLAN, a_site, at, published
 from tests.factories import user_with
 
 
