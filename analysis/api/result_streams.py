@@ -7,8 +7,8 @@ from collections.abc import Iterable, Iterator
 import pandas as pd
 import pyarrow as pa
 
+from cohorts.api.parquet import stream
 from cohorts.api.renderers import neutralised
-from cohorts.api.streaming import parquet_of_batches
 
 
 def counted(frame: pd.DataFrame) -> pd.DataFrame:
@@ -31,4 +31,4 @@ def parquet(pieces: Iterable[pd.DataFrame], schema: pa.Schema) -> Iterator[bytes
         for piece in pieces
         if len(piece)
     )
-    return parquet_of_batches(schema, batches)
+    return stream(schema, batches)

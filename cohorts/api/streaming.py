@@ -9,8 +9,8 @@ from typing import Any
 
 import pyarrow as pa
 import pyarrow.csv as arrow_csv
-import pyarrow.parquet as pq
 
+from cohorts.api import parquet
 from cohorts.api.renderers import cell_of
 from cohorts.spreadsheets import text_only
 
@@ -69,24 +69,11 @@ def csv_of_batches(names: Sequence[str], batches: Iterable[pa.RecordBatch]) -> I
         yield drain.taken()
 
 
-def parquet_of_batches(schema: pa.Schema, batches: Iterable[pa.RecordBatch]) -> Iterator[bytes]:
-    """A row group a batch."""
-    drain = Drain()
-    # What a file says of each column of each group stands at its end, so we hold it until then:
-    # as little of it as can be.
-    plain = {"compression": "zstd", "use_dictionary": False, "write_statistics": False}
-    with pq.ParquetWriter(drain, schema, **plain) as writer:
-        for batch in batches:
-            writer.write_batch(batch)
-            yield drain.taken()
-    yield drain.taken()
-
-
 def parquet_of_records(
     schema: pa.Schema, pieces: Iterable[Sequence[Mapping[str, Any]]]
 ) -> Iterator[bytes]:
     """A row group a piece; what is no number or truth is text."""
-    return parquet_of_batches(schema, (_batch(schema, rows) for rows in pieces if rows))
+    return parquet.stream(schema, (_batch(schema, rows) for rows in pieces if rows))
 
 
 def _batch(schema: pa.Schema, rows: Sequence[Mapping[str, Any]]) -> pa.RecordBatch:

@@ -9,10 +9,10 @@ from rest_framework import exceptions
 from rest_framework.decorators import action
 from rest_framework.request import Request
 
-from cohorts.api import conditional
+from cohorts.api import conditional, parquet
 from cohorts.api.batches import BatchesViewSet
 from cohorts.api.renderers import CsvRenderer, ParquetRenderer
-from cohorts.api.streaming import csv_of_batches, parquet_of_batches
+from cohorts.api.streaming import csv_of_batches
 from cohorts.api.whole_lists import streamed
 from cohorts.models import AssayRow
 from cohorts.requests import user_of
@@ -55,5 +55,5 @@ class BatchValuesViewSet(BatchesViewSet):
         if form == "csv":
             pieces = csv_of_batches(found.names, found.for_csv())
         else:
-            pieces = parquet_of_batches(found.schema, found.for_parquet())
+            pieces = parquet.stream(found.schema, found.for_parquet())
         return streamed(pieces, form, f"batch-{batch.pk}", etag)

@@ -14,7 +14,7 @@ from cohorts.spreadsheets import text_only
 
 HEAD = ("sample", "sample_type", "injection_order")
 PIECE_BYTES = 1_000_000
-GROUP_BYTES = 16_000_000  # of Parquet, whose every group costs memory until the end
+GROUP_BYTES = 8_000_000  # of a group of rows in Parquet
 # Empty in every form; below detection is not missing, so it has a word of its own.
 EMPTY = (ValueFlag.MISSING, ValueFlag.EXCLUDED)
 BELOW = "<LOD"
