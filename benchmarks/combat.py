@@ -121,7 +121,9 @@ JOBS = [
     _job((83, 100, 3), targets=SMALL, rounds=51, group="small"),
     _job((2_000, 1_000, 5), targets={"neuroHarmonize": 8.0, "R sva": 50.0}, copies=14.0, rounds=11),
     _job((2_000, 1_000, 5), targets={}, missing=0.05, rounds=7),
-    _job((20_000, 1_000, 10), targets={"neuroHarmonize": 12.0}, copies=4.0, group="large"),
+    _job(
+        (20_000, 1_000, 10), targets={"neuroHarmonize": 12.0}, copies=4.0, rounds=3, group="large"
+    ),
     # neuroCombat and sva need more than 100 times ours, and sva 6.6 GB.
     _job(
         (5_000, 20_000, 10),
