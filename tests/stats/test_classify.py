@@ -10,9 +10,16 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.metrics import roc_auc_score
 
-from analysis.stats.classify import leave_one_site_out, standardise_by_site
+from analysis.stats.classify import (
+    grow_forest,
+    judge_forest,
+    leave_one_site_out,
+    score_sites,
+    standardise_by_site,
+)
 from analysis.stats.errors import UnusableData
 from analysis.stats.roc import Auc, auc, stratified
+from analysis.stats.site_folds import read_study
 
 PROC = json.loads((Path(__file__).parent / "reference" / "roc_proc.json").read_text())
 
@@ -122,6 +129,19 @@ def test_a_real_difference_is_found_at_every_unseen_site():
     assert np.argmax(found.importance) == 0
     assert found.importance.sum() == pytest.approx(1)
     assert not np.isnan(found.scores).any()
+
+
+def test_a_forest_grown_without_the_site_says_of_it_what_one_that_left_it_out_says():
+    values, labels, site = study(shift=1.0)
+    values[site == "C", 3] = np.nan
+    away, whole = site == "C", read_study(values, labels, site)
+    (told,) = judge_forest(whole, ("C",), n_trees=20, seed=5)
+    others = read_study(values[~away], labels[~away], site[~away])
+    fitted = grow_forest(others, whole.there("C"), n_trees=20, seed=5)
+    scores, importance, left_out = score_sites(fitted, whole.values[away])
+    np.testing.assert_array_equal(scores, told.scores)
+    np.testing.assert_array_equal(importance, told.importance)
+    assert np.flatnonzero(left_out).tolist() == [3]
 
 
 def test_noise_is_not_called_a_difference():

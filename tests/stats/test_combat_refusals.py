@@ -56,6 +56,15 @@ def test_covariates_are_found_by_name_whatever_their_order_and_what_stands_besid
     )
 
 
+def test_a_covariate_that_was_constant_is_no_part_of_the_model_and_new_rows_need_none():
+    table = pd.DataFrame({"age": AGE, "kit": "first"})
+    model = fit_combat(values(), BATCH, table)
+    assert (model.adjusted_for, model.dropped) == (("age",), ("kit",))
+    np.testing.assert_array_equal(
+        model.apply(values(), BATCH, table[["age"]]), model.apply(values(), BATCH, table)
+    )
+
+
 def test_columns_made_by_hand_do_not_stand_in_for_the_words_of_the_fit():
     words = pd.DataFrame({"kit": np.tile(["first", "second"], 12)})
     model = fit_combat(values(), BATCH, words)

@@ -106,6 +106,17 @@ def test_gaps_count_as_the_mean_and_constants_not_at_all():
     np.testing.assert_allclose(np.abs(found.scores), np.abs(u[:, :2] * s[:2]), atol=1e-9)
 
 
+def test_components_of_more_features_than_samples_are_those_of_scikit_learn():
+    values = np.random.default_rng(6).normal(size=(12, 40))
+    pca = PCA(3).fit((values - values.mean(axis=0)) / values.std(axis=0, ddof=1))
+    found = principal_components(values, 3)
+    np.testing.assert_allclose(found.explained, pca.explained_variance_ratio_)
+    largest = np.abs(pca.components_).argmax(axis=1)
+    sign = np.sign(pca.components_[np.arange(3), largest])
+    standard = (values - values.mean(axis=0)) / values.std(axis=0, ddof=1)
+    np.testing.assert_allclose(found.scores, pca.transform(standard) * sign, atol=1e-9)
+
+
 def test_one_label_or_one_each_has_no_silhouette():
     values, site, _, _ = study()
     assert np.isnan(silhouette(values, ["A"] * 60))
