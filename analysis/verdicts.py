@@ -19,7 +19,8 @@ how far the sites' effects lie apart (I2, prediction interval); neither changes 
 A classifier's claim is judged in the same words on the AUC at left-out sites against 0.5, and a
 severity model's on the correlation of prediction and outcome within left-out sites against 0, each
 by its interval over all looks (`analysis.stats.model_looks`); to be replicated the latter also
-needs a cross-validated Q2 above 0 now. Both need two sites that were left out, severity three.
+needs a cross-validated Q2 above 0 now. Both need two sites that were left out, severity three; of
+many sites groups are left out, and the reason says so.
 
 A claim that a marker parts cases into sub-groups is ``not_testable`` while its source gives no rule
 of who belongs to which: any rule of ours would test another claim. The reason says what is lacking,
