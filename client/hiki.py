@@ -24,6 +24,7 @@ import pandas as pd
 
 WORKING = ("queued", "running")
 LONG_POLL_SECONDS = 25
+PAGE_ROWS = 1_000
 # 429 and 503 pass by themselves: the server says when to come back.
 PASSING, TRIES, LONGEST_PAUSE = (429, 503), 5, 120.0
 
@@ -136,6 +137,24 @@ class Hiki:
         if run is not None:
             return self._frame(f"runs/{_id(run)}/claims", choose)
         return self._frame("claims", {"plan": plan, **choose} if plan else choose)
+
+    def table(self, run: str | Mapping[str, Any], name: str, **choose: Any) -> pd.DataFrame:
+        """Any other table of a run: "one-stage", "moderated" or "sensitivity"."""
+        return self._frame(f"runs/{_id(run)}/{quote(name, safe='')}", choose)
+
+    def document(self, run: str | Mapping[str, Any], name: str) -> dict[str, Any]:
+        """What is no table: "classifier", "severity", "harmonisation", "changes" and so on."""
+        return dict(self._get(f"runs/{_id(run)}/{quote(name, safe='')}").body)
+
+    def changes(self, after: int = 0, **choose: Any) -> pd.DataFrame:
+        """What arrived, was corrected, withdrawn or erased after the change with that id."""
+        rows: list[dict[str, Any]] = []
+        while True:
+            page = self._get("changes", after=after, page_size=PAGE_ROWS, **choose).body["results"]
+            rows += page
+            if len(page) < PAGE_ROWS:
+                return pd.DataFrame(rows)
+            after = page[-1]["id"]
 
     # --- the wire
 

@@ -162,8 +162,9 @@ def _withheld(stored: Mapping[str, RunTable]) -> release.Withheld | None:
 
 
 def pieces_for(run: Run, name: str, user: User | AnonymousUser) -> Iterator[pd.DataFrame]:
-    """`table_for` by pieces; those of other tables than effects and pooled are cut of the whole."""
-    if name in BESIDE:
+    """`table_for` by pieces; past the rules, other tables than effects and pooled are cut of the
+    whole: their rules look at all rows of a feature."""
+    if name in BESIDE or release.sees_everything(user):
         yield from release.pieces_for(name, run, user)
         return
     whole = table_for(run, name, user)

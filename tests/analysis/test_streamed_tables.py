@@ -74,6 +74,15 @@ def test_a_data_manager_gets_every_row_and_an_empty_table_has_its_columns(small_
         assert list(empty) == list(pooled)
 
 
+def test_a_data_manager_gets_the_other_tables_as_they_are_stored(small_pieces):
+    run = a_run(*a_consortium(1))
+    cells = pd.DataFrame({"feature": [f"f{n}" for n in range(40)], "estimate": 0.5})
+    RunTable.of(run, "sensitivity", cells).save()
+    pieces = list(results.pieces_for(run, "sensitivity", user_with("CD")))
+    assert [len(piece) for piece in pieces][:2] == [7, 7]
+    pd.testing.assert_frame_equal(pd.concat(pieces), cells)
+
+
 def test_parquet_and_csv_of_pieces_are_one_table():
     pieces = [
         pd.DataFrame({"feature": ["=1+1"], "n_case": [np.nan], "p": [0.5]}),

@@ -22,7 +22,7 @@ from pytest_django.live_server_helper import LiveServer
 
 from analysis.models import Claim, Plan, Run
 from analysis.services import freshness, runs
-from cohorts.models import ApiToken
+from cohorts.models import ApiToken, Change
 from tests.factories import StudyFactory, assayed_site, user_with
 
 pytestmark = pytest.mark.django_db
@@ -65,6 +65,8 @@ def place(django_db_setup, django_db_blocker):
             about = {"marker": "decanoylcarnitine", "markers": ["decanoylcarnitine"]}
             about |= {"kind": "feature", "matrix": "plasma", "direction": "higher"}
             Claim.objects.create(code="K1", study=plan.study, stratum="all", **about)
+            for kind in ("samples", "erasure"):
+                Change.objects.create(study=plan.study, kind=kind, counts={"n": 12})
             run = runs.request(plan, cause="a test")
             runs.execute(run.pk)
             _, key = ApiToken.objects.issue(user_with("CA"), "notebook")
@@ -91,6 +93,22 @@ def test_results_come_as_frames(analyst, place):
     assert list(analyst.effects(run, fields=["site", "p"]).columns) == ["site", "p"]
     assert analyst.claims(plan="kyushu-2022")["run"].tolist() == [place]
     assert analyst.claims(run)["claim"].tolist() == ["K1"]
+
+
+def test_documents_and_the_other_tables_come_too(analyst, place):
+    assert {"auc", "by_site"} <= analyst.document(place, "classifier").keys()
+    with pytest.raises(Exception, match="404 not_found"):
+        analyst.table(place, "one-stage")  # this plan did not ask for it
+
+
+def test_the_feed_of_changes_goes_on_where_it_was_left(analyst, hiki, monkeypatch):
+    every = analyst.changes()
+    assert every["kind"].tolist() == ["samples", "erasure"]
+    assert every["id"].is_monotonic_increasing
+    monkeypatch.setattr(hiki, "PAGE_ROWS", 1)
+    again = hiki.Hiki(os.environ["HIKI_URL"], os.environ["HIKI_TOKEN"])
+    assert again.changes()["id"].tolist() == every["id"].tolist()
+    assert again.changes(after=int(every["id"].iloc[-1])).empty
 
 
 def test_asking_again_costs_a_304_and_gives_the_same_frame(analyst, place):
