@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from datetime import date
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
@@ -10,7 +11,7 @@ from django.utils import timezone
 from playwright.sync_api import expect
 
 from analysis.models import Run
-from cohorts.models import Participant, Upload
+from cohorts.models import Instrument, Participant, Upload
 from tests.factories import PASSWORD, ParticipantFactory, user_with
 from tests.portal import books
 
@@ -211,3 +212,25 @@ def test_every_page_is_readable_for_everybody(open_as, scheme, width):
         faults += [(name, said, []) for said in page.complaints if not re.search(r"\b422\b", said)]
         page.complaints.clear()
     assert faults == []
+
+
+def test_a_scale_tells_its_progress_and_score_at_every_answer_and_stores_nothing(open_as):
+    person = ParticipantFactory(enrolled_on=date(2024, 4, 1))
+    scale = Instrument.objects.create(
+        code="SHORT",
+        version="1",
+        title="Short scale",
+        languages=["en"],
+        n_items=3,
+        item_min=0,
+        item_max=4,
+    )
+    page = open_as(user_with("SC", person.site))
+    page.goto(f"/participants/{person.pk}/scales/{scale.pk}/")
+    page.get_by_label("Answered on").fill("2024-05-01")
+    page.locator("fieldset.item").nth(0).get_by_label("4").check()
+    expect(page.get_by_text("1 of 3 items answered")).to_be_visible()
+    page.locator("fieldset.item").nth(1).get_by_label("2").check()
+    expect(page.get_by_text("2 of 3 items answered")).to_be_visible()
+    assert not person.assessments.exists()
+    assert page.complaints == []

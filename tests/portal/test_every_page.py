@@ -28,6 +28,7 @@ def pages_by_role(full: shelf.Shelf) -> dict[str, list[tuple[str, str]]]:
         "SC": [
             *(("home", "/"), ("site", "/sites/FUK/"), ("people", "/sites/FUK/participants/")),
             ("consent-record", f"/consents/{full.person.consents.get().pk}/"),
+            ("enrol", "/sites/FUK/enrol/"),
             ("consent-gap", "/sites/FUK/participants/?consent=without"),
             *(("person", person), ("visit", f"{person}visit/"), ("move", f"{person}move/")),
             *(
