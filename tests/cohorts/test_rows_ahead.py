@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+import socket
+from contextlib import closing
 from dataclasses import replace
 from datetime import date
+from functools import cache
 
 import numpy as np
+import pyarrow as pa
 import pytest
 from django.db import transaction
 
 from cohorts.ingest import checking
 from cohorts.ingest.assays import AssayOptions
-from cohorts.ingest.child import client
+from cohorts.ingest.child import client, wire
+from cohorts.ingest.child.ahead import Asked, Teller
+from cohorts.ingest.child.memory import Shared
 from cohorts.ingest.facts import ParticipantFacts, SampleFacts, SiteFacts
 from cohorts.ingest.reading import UnreadableFile
 from cohorts.models import AssayBatch, AssayRow, Upload, Withdrawal
@@ -168,3 +174,19 @@ def test_rows_are_not_held_where_a_cell_has_changed_how_the_table_is_read():
     with client.begin_check(b"sample,a\nT1,1.5\nT2,<LOD\n", *HOW) as begun:
         begun.checked(lambda: facts, taker)
     assert not taker.is_held
+
+
+def test_every_block_is_told_as_soon_as_it_is_read():
+    ours, theirs = socket.socketpair()
+    taker = []
+    with ours, theirs, closing(Shared.holding(b"x" * 64)) as memory:
+        listening, both = ours.makefile("rwb"), theirs.makefile("rwb")
+        asked = cache(lambda: wire.receive(both))
+        how = Teller(theirs, both, memory, asked).as_numbers(lambda name: name == "sample")
+        wire.send(listening, Asked(None, wants_rows=True))
+        how.room(3, 1)
+        for label in ("T1", "T2", "T3"):
+            how.tell(pa.RecordBatch.from_pydict({"sample": [label]}))
+            ours.settimeout(5)
+            taker.append(wire.receive(listening))
+    assert taker == [("rows", ([label], (3, 1))) for label in ("T1", "T2", "T3")]

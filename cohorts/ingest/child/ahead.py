@@ -61,6 +61,7 @@ class Teller:
     ) -> None:
         self._connection, self._both, self._memory = connection, both, memory
         self._asked, self._waiting, self._n_read = asked, list[list[str]](), 0
+        self._is_heard = False
         self._values: NDArray[np.float64] | None = None
 
     def as_numbers(self, is_text: Callable[[str], bool]) -> AsNumbers:
@@ -93,10 +94,11 @@ class Teller:
         self._waiting.append(rows.column(0).to_pylist())
         self._n_read += rows.num_rows
         # The other end listens once it has sent the facts; before that, both would wait to write.
-        if select.select([self._connection], [], [], 0)[0]:
+        if self._is_heard or select.select([self._connection], [], [], 0)[0]:
             self._flush()
 
     def _flush(self) -> None:
+        self._is_heard = True
         if self._values is None or not self._asked().wants_rows:
             return
         for labels in self._waiting:
