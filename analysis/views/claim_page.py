@@ -135,5 +135,5 @@ def _turn(claim: Claim, turned: Reading, was: Reading, user: User) -> Turn:
         before=was.row["verdict"],
         at=turned.row["published_at"] or "",
         words=words,
-        people=news["participants"],
+        people=[one for one in news["participants"] if one["n_in"] is not None],
     )
