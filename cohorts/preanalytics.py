@@ -26,7 +26,10 @@ _DELAY_LETTERS = ((2, "A", "B"), (4, "C", "D"), (8, "E", "F"), (12, "G", OTHER_L
 
 @dataclass(frozen=True)
 class Handling:
-    """The recorded facts; None is "not recorded". Both times aware, or both naive."""
+    """The recorded facts; None is "not recorded". Both times aware, or both naive.
+
+    ``thaws_seen`` are the thaws recorded of a tube whose count before that nobody knows.
+    """
 
     collected_at: datetime | None = None
     spun_at: datetime | None = None
@@ -34,6 +37,7 @@ class Handling:
     haemolysis_index: float | None = None
     light_protected: bool | None = None
     freeze_thaws: int | None = None
+    thaws_seen: int = 0
 
     @property
     def delay_hours(self) -> float | None:
@@ -112,13 +116,14 @@ def _flags(handling: Handling, haemolysis_limit: float) -> tuple[HandlingFlag, .
         )
     if handling.light_protected is False:
         flags.append(HandlingFlag("light", say("not protected from light: bilirubin falls.")))
-    if handling.freeze_thaws is not None and handling.freeze_thaws > MOST_FREEZE_THAWS:
+    thaws = handling.thaws_seen if handling.freeze_thaws is None else handling.freeze_thaws
+    if thaws > MOST_FREEZE_THAWS:
         flags.append(
             HandlingFlag(
                 "thawed_often",
                 say(
                     "thawed %(freeze_thaws)s times (over %(most_freeze_thaws)s).",
-                    freeze_thaws=handling.freeze_thaws,
+                    freeze_thaws=thaws,
                     most_freeze_thaws=MOST_FREEZE_THAWS,
                 ),
             )

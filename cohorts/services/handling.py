@@ -4,7 +4,15 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from cohorts.models import AssayBatch, AssayRow, BatchFeature, Sample, ValueFlag
+from cohorts.models import (
+    AssayBatch,
+    AssayRow,
+    BatchFeature,
+    CustodyEvent,
+    Sample,
+    ShippedTube,
+    ValueFlag,
+)
 from cohorts.preanalytics import Handling, HandlingJudgement, judge
 
 ARGININE, ORNITHINE = "HMDB0000517", "HMDB0000214"
@@ -14,10 +22,14 @@ PROMPT_RATIO = 0.50
 
 @dataclass(frozen=True)
 class SampleHandling:
-    """``ratio``: arginine/(arginine + ornithine), the lowest of its batches; None unmeasured."""
+    """``ratio``: arginine/(arginine + ornithine), the lowest of its batches; None unmeasured.
+
+    ``thaws_seen`` are those of its steps, where the count before these is not recorded.
+    """
 
     judgement: HandlingJudgement
     ratio: float | None
+    thaws_seen: int = 0
 
     @property
     def ratio_word(self) -> str:
@@ -29,14 +41,29 @@ class SampleHandling:
 
 def handling_of(sample: Sample) -> SampleHandling:
     """The judgement of what was recorded, and the ratio of what was measured."""
+    thaws_seen = _thaws_seen(sample) if sample.freeze_thaws is None else 0
     facts = Handling(
         collected_at=sample.collected_at,
         spun_at=sample.spun_at,
         haemolysis_index=sample.haemolysis_index,
         light_protected=sample.light_protected,
         freeze_thaws=sample.freeze_thaws,
+        thaws_seen=thaws_seen,
     )
-    return SampleHandling(judge(facts), _ratio(sample))
+    return SampleHandling(judge(facts), _ratio(sample), thaws_seen)
+
+
+def _thaws_seen(sample: Sample) -> int:
+    """Thaws of its own, by a step or on the way, and of what it was made of before it was made."""
+    on_the_way = ShippedTube.objects.filter(sample=sample, condition=ShippedTube.Condition.THAWED)
+    seen = sample.custody.filter(kind=CustodyEvent.Kind.THAWED).count() + on_the_way.count()
+    child = sample
+    while child.parent is not None:
+        made = child.custody.filter(kind=CustodyEvent.Kind.MADE).first()
+        earlier = child.parent.custody.filter(kind=CustodyEvent.Kind.THAWED)
+        seen += earlier.filter(at__lte=made.at).count() if made else 0
+        child = child.parent
+    return seen
 
 
 def _ratio(sample: Sample) -> float | None:

@@ -15,6 +15,7 @@ from django.utils import timezone
 from cohorts.errors import NotAllowed, RefusedHandling
 from cohorts.models import AssayRow, BatchFeature, Box, Sample
 from cohorts.models.assay import pack_flags, pack_values
+from cohorts.preanalytics import MOST_FREEZE_THAWS
 from cohorts.services import consent, custody, handling
 from tests.factories import (
     AssayBatchFactory,
@@ -109,6 +110,23 @@ def test_thaws_are_counted_and_an_unknown_count_stays_unknown(tube, technician):
     unknown = SampleFactory(participant__site=tube.site)
     assert custody.thaw(unknown.pk, by=technician).freeze_thaws is None
     assert unknown.custody.get().kind == "thawed"
+
+
+def test_recorded_thaws_are_told_and_flagged_where_the_count_before_is_unknown(
+    tube, technician, browse
+):
+    Sample.objects.filter(pk=tube.pk).update(freeze_thaws=None, volume_ul=100)
+    for _ in range(MOST_FREEZE_THAWS + 1):
+        custody.thaw(tube.pk, by=technician)
+    child = custody.divide(tube.pk, code="T1-A", volume_ul=Decimal(10), by=technician)
+    custody.thaw(tube.pk, by=technician)
+    page = browse(technician).get(f"/samples/{tube.pk}/").text
+    assert f"at least {MOST_FREEZE_THAWS + 2} times: how often before its steps is not" in page
+    found = handling.handling_of(child)
+    # What was done to the tube after the division is nothing to its aliquot.
+    assert found.thaws_seen == MOST_FREEZE_THAWS + 1
+    assert [flag.code for flag in found.judgement.flags] == ["thawed_often"]
+    assert "freeze_thaws" in found.judgement.gaps
 
 
 def test_a_place_holds_one_tube(tube, technician):
