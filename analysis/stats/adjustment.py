@@ -12,7 +12,6 @@ from scipy.linalg.blas import dgemm
 from analysis.stats.moments import (
     Rows,
     finite_or_missing,
-    fits_a_row,
     in_one_tile,
     rows_of,
     sorted_by_batch,
@@ -24,8 +23,6 @@ Ints = npt.NDArray[np.int64]
 
 # A row of factors repeated: numpy multiplies long rows twice as fast as many short ones.
 _REPEATED = 8
-# Numbers of a tile that shares a core's own cache with two others and the lines.
-_SHARED_TILE = 16_384
 
 
 @dataclass(frozen=True)
@@ -55,23 +52,23 @@ def on_lines(data: Floats, codes: Ints, columns: Floats, lines: Lines) -> Floats
     ``codes`` (n_samples,) number the batches, ``columns`` (n_samples, n_columns) are the
     covariates. Infinite values are refused, missing ones stay.
     """
-    if in_one_tile(data):
-        adjusted = _at_once(data, codes, columns, lines)
-        flat = adjusted.ravel()
-        total = float(flat @ flat)
-    else:
-        order, ends = sorted_by_batch(codes, len(lines.inverse))
-        rows = rows_of(order, ends)
-        if fits_a_row(data) and any(isinstance(part, np.ndarray) for part in rows):
-            adjusted, total = _row_by_row(data, codes, columns, lines)
-        else:
-            adjusted, total = _batch_by_batch(data, rows, columns, lines)
+    # What has no square shows in their sum, and is looked for then alone.
+    with np.errstate(over="ignore", invalid="ignore"):
+        adjusted, total = _adjusted(data, codes, columns, lines)
     if not isfinite(total):
         finite_or_missing(data)
     return adjusted
 
 
-def _at_once(data: Floats, codes: Ints, columns: Floats, lines: Lines) -> Floats:
+def _adjusted(data: Floats, codes: Ints, columns: Floats, lines: Lines) -> tuple[Floats, float]:
+    """The adjusted values, and the sum of their squares, which is finite where they all are."""
+    if in_one_tile(data):
+        return _at_once(data, codes, columns, lines)
+    rows = rows_of(*sorted_by_batch(codes, len(lines.inverse)))
+    return _in_tiles(data, rows, columns, lines)
+
+
+def _at_once(data: Floats, codes: Ints, columns: Floats, lines: Lines) -> tuple[Floats, float]:
     """Few numbers: one product with columns that are 0 outside their batch, and no loop."""
     n, m = data.shape
     own = np.zeros((n, len(lines.inverse), 1 + columns.shape[1]))
@@ -82,35 +79,14 @@ def _at_once(data: Floats, codes: Ints, columns: Floats, lines: Lines) -> Floats
     factors = lines.inverse.take(codes, axis=0)
     factors *= data
     adjusted += factors
-    return adjusted
+    flat = adjusted.ravel()
+    return adjusted, float(flat @ flat)
 
 
-def _row_by_row(data: Floats, codes: Ints, columns: Floats, lines: Lines) -> tuple[Floats, float]:
-    """The adjusted values, and the sum of their squares, which is finite where they all are.
-
-    The batches lie scattered: memory that is read and written where it lies goes twice as fast as
-    short rows that are gathered, and pays for the lines that each row has to fetch.
-    """
-    adjusted, total = np.empty_like(data), 0.0
-    height = max(_SHARED_TILE // data.shape[1], 1)
-    for start in range(0, len(data), height):
-        part = slice(start, start + height)
-        tile, own = adjusted[part], codes[part]
-        factors = lines.inverse.take(own, axis=0)
-        np.multiply(data[part], factors, out=tile)
-        np.subtract(1.0, factors, out=factors)
-        factors *= columns[part] @ lines.slopes
-        tile += factors
-        tile += lines.shift.take(own, axis=0, out=factors, mode="clip")
-        flat = tile.ravel()
-        total += float(flat @ flat)
-    return adjusted, total
-
-
-def _batch_by_batch(
+def _in_tiles(
     data: Floats, rows: list[Rows], columns: Floats, lines: Lines
 ) -> tuple[Floats, float]:
-    """As `_row_by_row`, with one line a tile."""
+    """The rows of a batch together, with one line a tile."""
     adjusted, total = np.empty_like(data), 0.0
     for number, mine in enumerate(rows):
         own = np.ones((len(columns[mine]), 1 + columns.shape[1]))

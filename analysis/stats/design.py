@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from math import isfinite
 from typing import Any
 
 import numpy as np
@@ -27,6 +26,8 @@ COLLINEAR = 1e-9
 # One that keeps this share needs no closer look.
 CLEAR = 1e-5
 _TOO_WIDE = 2**63
+# The square of a number above this, summed over a study, has no float.
+_LARGEST = 1e150
 
 
 @dataclass(frozen=True)
@@ -159,8 +160,9 @@ def complete_numbers(covariates: Covariates, n_samples: int) -> tuple[list[str],
     if not usual or len(set(names)) < len(names):
         return None
     numbers = array.astype(np.float64, copy=False)
-    flat = numbers.ravel()
-    return (names, numbers) if isfinite(flat @ flat) else None
+    # A gap is greater than nothing, and nothing is greater than it.
+    largest = np.maximum.reduce(np.abs(numbers), axis=None, initial=0.0)
+    return (names, numbers) if largest <= _LARGEST else None
 
 
 def design_of_numbers(names: list[str], columns: Floats) -> Design:
@@ -279,6 +281,12 @@ def _numbers(column: pd.Series[Any], name: str) -> Floats:
     if len(infinite):
         raise UnusableData(
             f'Covariate "{name}" is infinite in row {infinite[0]}: correct it or leave it empty.'
+        )
+    huge = np.flatnonzero(np.abs(numbers) > _LARGEST)
+    if len(huge):
+        raise UnusableData(
+            f'Covariate "{name}" is {numbers[huge[0]]:.3g} in row {huge[0]}, too large for its '
+            "square: is it a marker of missing values? Correct it or leave it empty."
         )
     return numbers
 

@@ -119,11 +119,6 @@ def in_one_tile(data: Floats) -> bool:
     return data.size <= _TILE
 
 
-def fits_a_row(data: Floats) -> bool:
-    """Whether a tile holds whole rows, so that what it reads lies together."""
-    return data.shape[1] <= _WIDTH and data.flags.c_contiguous
-
-
 def tiles(rows: Rows, n_features: int) -> Iterator[tuple[Rows, slice, slice]]:
     """Pieces of a batch: rows in the data, the same counted within the batch, and features."""
     n = len(rows) if isinstance(rows, np.ndarray) else rows.stop - rows.start

@@ -275,7 +275,6 @@ def test_the_size_of_the_tiles_that_are_read_at_once_does_not_matter(
     whole = fit_combat(values, batch, covariates).apply(values, batch, covariates)
     monkeypatch.setattr("analysis.stats.moments._WIDTH", width)
     monkeypatch.setattr("analysis.stats.moments._TILE", 21)
-    monkeypatch.setattr("analysis.stats.adjustment._SHARED_TILE", 210)
     tiled = fit_combat(values, batch, covariates).apply(values, batch, covariates)
     np.testing.assert_allclose(tiled, whole, rtol=1e-12)
 

@@ -1,5 +1,8 @@
 """What ComBat will not adjust, and the ways by which covariates reach it."""
 
+import re
+from functools import partial
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -63,6 +66,29 @@ def test_a_covariate_that_was_constant_is_no_part_of_the_model_and_new_rows_need
     np.testing.assert_array_equal(
         model.apply(values(), BATCH, table[["age"]]), model.apply(values(), BATCH, table)
     )
+
+
+@pytest.mark.parametrize("number", [1e151, -1e200])
+@pytest.mark.parametrize("form", [np.asarray, lambda age: pd.DataFrame(age, columns=["age"])])
+def test_a_covariate_too_large_for_its_square_is_refused_in_the_fit_and_in_new_rows(number, form):
+    model = fit_combat(values(), BATCH, form(AGE[:, None]))
+    far = AGE[:, None].copy()
+    far[5] = number
+    for refuses in (partial(fit_combat, values(), BATCH), partial(model.apply, values(), BATCH)):
+        with pytest.raises(UnusableData, match=re.escape(f"is {number:.3g} in row 5, too large")):
+            refuses(form(far))
+
+
+@pytest.mark.parametrize("in_one_tile", [True, False])
+def test_new_values_too_large_for_their_square_are_refused_without_a_warning(
+    in_one_tile, monkeypatch
+):
+    model = fit_combat(values(), BATCH)
+    monkeypatch.setattr("analysis.stats.adjustment.in_one_tile", lambda _: in_one_tile)
+    far = values()
+    far[3, 2] = -1e200
+    with pytest.raises(UnusableData, match=r"row 3, feature 2 is -1e\+200"):
+        model.apply(far, BATCH)
 
 
 def test_columns_made_by_hand_do_not_stand_in_for_the_words_of_the_fit():
