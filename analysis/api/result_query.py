@@ -100,6 +100,7 @@ class ResultQuery:
     ) -> ResultQuery:
         """Read the query; ValidationError for a limit, a column or a question that cannot be."""
         refuse_unknown(asked, takes)
+        _refuse_no_class(asked.get("class", ""))
         return cls(
             text={name: asked[name].casefold() for name in BY_TEXT if name in asked},
             limits={name: _limit(name, asked[name]) for name in LIMITS if name in asked},
@@ -148,6 +149,16 @@ def refuse_unknown(asked: Mapping[str, str], takes: Iterable[OpenApiParameter]) 
     verdict = asked.get("verdict", "").casefold()
     if verdict not in ("", *Verdict.Word.values):
         raise exceptions.ValidationError({"verdict": f"One of {', '.join(Verdict.Word.values)}."})
+
+
+def _refuse_no_class(wanted: str) -> None:
+    """ValidationError for a class that no feature is of: an empty answer would read as a result."""
+    if not wanted or Feature.objects.filter(chemical_class__iexact=wanted).exists():
+        return
+    classes = Feature.objects.exclude(chemical_class="").values_list("chemical_class", flat=True)
+    known = sorted(set(classes))
+    words = f"No feature is of the class {wanted!r}; choose from {', '.join(known)}."
+    raise exceptions.ValidationError({"class": words})
 
 
 def _limit(name: str, text: str) -> float:

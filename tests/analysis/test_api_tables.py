@@ -109,6 +109,15 @@ def test_results_are_found_by_chemical_class_and_its_edit_moves_the_etag(study, 
     assert len(again.json()) == 2
 
 
+def test_a_class_that_no_feature_is_of_is_refused_with_those_that_there_are(study, client_of):
+    Feature.objects.filter(name="ornithine").update(chemical_class="Amino acids")
+    answer = client_of("CA").get(at(study, "pooled"), {"class": "amino acid"})
+    assert answer.status_code == 400
+    (said,) = answer.json()["errors"]
+    assert said["pointer"] == "/class"
+    assert said["detail"] == "No feature is of the class 'amino acid'; choose from Amino acids."
+
+
 def test_claims_are_found_by_their_verdict(study, client_of):
     rows = client_of("CA").get(at(study, "claims"), {"verdict": "replicated"}).json()
     assert {row["verdict"] for row in rows} == {"replicated"}
