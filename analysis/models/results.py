@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
 # A table is sent by pieces: a reader holds a group of rows at most.
 GROUP_ROWS = 20_000
+# What a release before this one, which does not know the column, leaves in it.
+EMPTY = models.Value([], models.JSONField())
 
 
 class ResultQuerySet(ScopedQuerySet[Any]):
@@ -87,7 +89,7 @@ class RunDocument(models.Model):
     data = models.JSONField()
     # Pairs of part and site, written at its release: numbers that beside an earlier release of the
     # plan would tell about a few people.
-    withheld = models.JSONField(default=list, blank=True)
+    withheld = models.JSONField(default=list, db_default=EMPTY, blank=True)
 
     objects: ClassVar = ResultQuerySet.as_manager()
 

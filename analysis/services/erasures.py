@@ -15,7 +15,7 @@ from analysis.models import Run, RunDocument, Snapshot, StepResult
 from cohorts.ingest.redaction import masked, masking
 from cohorts.models import Participant
 from cohorts.models.consent import Withdrawal
-from cohorts.services import erasure, ledger, redactions
+from cohorts.services import erasure, ledger, personal_files, redactions
 from cohorts.services.erasure import Removed
 
 logger = logging.getLogger(__name__)
@@ -36,6 +36,7 @@ def execute_due(now: datetime | None = None) -> int:
             # No other erasure waits for this one; the records are as they were.
             logger.exception("erasure %s could not be carried out; it is tried again", erasure_id)
     redactions.remove_replaced()
+    personal_files.remove()
     ledger.write_down()
     return done
 
@@ -59,6 +60,7 @@ def replay(now: datetime | None = None) -> tuple[int, int]:
                 _mask_runs(each)
             people += 1
     redactions.remove_replaced()
+    personal_files.remove()
     return people, stones
 
 

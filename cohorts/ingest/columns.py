@@ -79,6 +79,9 @@ SPECS = {
     "assays": ASSAYS_WIDE,
 }
 
+# The code of the fault of a column that would hold a name, a birth date or the like.
+PERSONAL_DATA = "personal_data"
+
 _PERSONAL_ALWAYS = frozenset(
     {"email", "telephone", "phone", "surname", "firstname", "lastname"}
     | {"birthdate", "birthday", "dob", "address"}
@@ -136,7 +139,7 @@ def refuse_personal(
             findings.fault(
                 None,
                 header,
-                "personal_data",
+                PERSONAL_DATA,
                 say("personal data are not taken; remove this column and send study codes alone."),
             )
 

@@ -13,7 +13,7 @@ class Migration(migrations.Migration):
         migrations.AddField(
             model_name='feature',
             name='identity',
-            field=models.CharField(blank=True, choices=[('molecule', 'one molecule'), ('isomers', 'isomers measured together'), ('assay', 'defined by its assay: a group, a protein, an activity, a count')], help_text='Only one molecule has every identifier; empty: nobody has said.', max_length=8, verbose_name='what the name stands for'),
+            field=models.CharField(blank=True, db_default='', choices=[('molecule', 'one molecule'), ('isomers', 'isomers measured together'), ('assay', 'defined by its assay: a group, a protein, an activity, a count')], help_text='Only one molecule has every identifier; empty: nobody has said.', max_length=8, verbose_name='what the name stands for'),
         ),
         migrations.AddConstraint(
             model_name='feature',

@@ -72,6 +72,7 @@ class Feature(models.Model):
         max_length=8,
         choices=Identity,
         blank=True,
+        db_default="",
         help_text=_("Only one molecule has every identifier; empty: nobody has said."),
     )
     reviewed = models.BooleanField(

@@ -9,6 +9,7 @@ from django.db import models
 from django.utils.translation import gettext_lazy as _
 
 from cohorts import access
+from cohorts.ingest.columns import PERSONAL_DATA
 from cohorts.models.account import User
 from cohorts.models.scoping import ScopedQuerySet
 from cohorts.models.site import Site
@@ -18,6 +19,14 @@ KINDS = [(kind, kind) for kind in access.UPLOAD_KINDS]
 
 class UploadQuerySet(ScopedQuerySet["Upload"]):
     resource = "upload"
+
+    def refused_for_personal_data(self) -> UploadQuerySet:
+        """Tables with a column of personal data, whose file is still kept."""
+        return self.filter(
+            status=Upload.Status.REJECTED,
+            file_removed_at=None,
+            report__faults__contains=[{"code": PERSONAL_DATA}],
+        )
 
 
 class Upload(models.Model):
@@ -41,6 +50,10 @@ class Upload(models.Model):
     accepted_at = models.DateTimeField(null=True, blank=True)
     accepted_by = models.ForeignKey(
         User, on_delete=models.PROTECT, null=True, blank=True, related_name="uploads_accepted"
+    )
+    # A refused table with a column of personal data keeps its report, not its file.
+    file_removed_at = models.DateTimeField(
+        _("file removed at"), null=True, blank=True, editable=False
     )
     reason = models.CharField(_("why the books were corrected"), max_length=300, blank=True)
 

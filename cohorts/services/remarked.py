@@ -22,6 +22,8 @@ FORMATS = {
     "xlsx": ("application/vnd.openxmlformats-officedocument.spreadsheetml.sheet", as_xlsx),
 }
 
+NOT_KEPT = "The file was not kept, since it has a column of personal data."
+
 
 @dataclass(frozen=True)
 class RemarkedFile:
@@ -51,6 +53,8 @@ def file_of(upload: Upload, *, to: User, form: str) -> RemarkedFile:
                 formats=", ".join(FORMATS),
             )
         )
+    if upload.file_removed_at:
+        raise UnusableRequest(say(NOT_KEPT))
     try:
         table = child.read_file(
             upload.kind,

@@ -183,10 +183,11 @@ def _with_faults(report: Report, faults: tuple[Fault, ...]) -> Report:
 
 
 def _tell(upload: Upload, seen: _Outcome) -> None:
-    upload.report = seen.report.as_dict()
-    if seen.preview is not None:
-        upload.report["preview"] = seen.preview.as_dict()
-    upload.status = Upload.Status.CHECKED if seen.preview else Upload.Status.REJECTED
+    if seen.preview is None:
+        uploads.mark_refused(upload, seen.report)
+        return
+    upload.report = seen.report.as_dict() | {"preview": seen.preview.as_dict()}
+    upload.status = Upload.Status.CHECKED
     upload.save(update_fields=["report", "status"])
 
 

@@ -25,7 +25,15 @@ from cohorts.language.sentences import say
 from cohorts.models import Change, ColumnMapping, Erasure, Site, Upload, User
 from cohorts.retrying import retried
 from cohorts.services import assays as assay_store
-from cohorts.services import biobank, books, enrolment, files, phenotyping, redcap_projects
+from cohorts.services import (
+    biobank,
+    books,
+    enrolment,
+    files,
+    personal_files,
+    phenotyping,
+    redcap_projects,
+)
 from cohorts.services.pausing import refuse_paused
 from cohorts.services.rows_ahead import RowsAhead
 
@@ -144,6 +152,9 @@ def receive(site: Site, sent: SentTable, *, by: User | None) -> Upload:
     if upload.status != Upload.Status.ACCEPTED and upload.options != options:
         upload.options = options
         upload.save(update_fields=["options"])
+    if upload.file_removed_at:
+        upload.file_removed_at, upload.status = None, Upload.Status.RECEIVED
+        upload.save(update_fields=["file_removed_at", "status"])
     return upload
 
 
@@ -207,15 +218,10 @@ def accept(
     try:
         checked, batch_id = _checked_for_storing(site, sent, mapping, begun)
     except UnreadableFile as error:
-        upload.report = unreadable(upload.kind, error).as_dict()
-        upload.status = Upload.Status.REJECTED
-        upload.save(update_fields=["report", "status"])
-        return upload
-    upload.report = checked.report.as_dict()
+        return mark_refused(upload, unreadable(upload.kind, error))
     if not checked.report.ok:
-        upload.status = Upload.Status.REJECTED
-        upload.save(update_fields=["report", "status"])
-        return upload
+        return mark_refused(upload, checked.report)
+    upload.report = checked.report.as_dict()
     store(site, upload, checked, rows_of=batch_id)
     Change.objects.record(
         study=site.study,
@@ -329,6 +335,14 @@ def store(
             options = assay_options(upload.options)
             assay_store.store_batch(site, upload, batch, options, ahead=rows_of)
     mark_accepted(upload, checked.report, preview)
+
+
+def mark_refused(upload: Upload, report: Report) -> Upload:
+    """Nothing of the upload is in the books; its file is kept, but for one of personal data."""
+    upload.status, upload.report = Upload.Status.REJECTED, report.as_dict()
+    upload.save(update_fields=["report", "status"])
+    transaction.on_commit(personal_files.remove, robust=True)
+    return upload
 
 
 def mark_accepted(upload: Upload, report: Report, preview: Preview | None = None) -> None:
