@@ -23,6 +23,7 @@ import pandas as pd
 from benchmarks import peers, runner
 from benchmarks.database import empty_database, url_of_test_database
 from benchmarks.files import N_FEATURES, N_SAMPLES, a_table
+from cohorts.services.sent_tables import SentTable
 
 ROUNDS, N_BATCHES, PEER_VALUES = 5, 1_000, 20_000
 
@@ -59,7 +60,7 @@ def _upload(site: object, content: bytes) -> None:
     from cohorts.services import uploads
 
     options = {"platform": "LC-MS", "matrix": "plasma"}
-    sent = uploads.SentTable("assays", content, "t.csv", options)
+    sent = SentTable("assays", content, "t.csv", options)
     accepted = uploads.submit(site, sent, by=None)  # type: ignore[arg-type]
     assert accepted.status == "accepted", accepted.report
 

@@ -20,7 +20,12 @@ TELLING = (
 ANSWERING = (
     *("cohorts/api/*.py", "analysis/api/*.py"),
     *("cohorts/serializers/*.py", "analysis/serializers/*.py", "cohorts/services/repeats.py"),
-    *("cohorts/services/uploads.py", "analysis/plans.py", "analysis/services/plans.py"),
+    *(
+        "cohorts/services/uploads.py",
+        "cohorts/services/sent_tables.py",
+        "analysis/plans.py",
+        "analysis/services/plans.py",
+    ),
     *("analysis/webhook_http.py", "analysis/services/webhooks.py"),
     *("analysis/models/webhook.py", "analysis/services/queue.py", "analysis/services/results.py"),
     *("analysis/services/plan_locks.py", "hikiproject/exception_handler.py"),

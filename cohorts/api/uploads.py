@@ -25,7 +25,8 @@ from cohorts.language.asked import asked_language
 from cohorts.models import Upload
 from cohorts.requests import user_of
 from cohorts.serializers import uploads as serializers
-from cohorts.services import mappings, remarked, two_steps, uploads
+from cohorts.services import mappings, remarked, sent_tables, two_steps, uploads
+from cohorts.services.sent_tables import SentTable
 
 # What a multipart request carries beside its file: boundaries and a few short fields.
 MULTIPART_SLACK_BYTES = 64 * 1024
@@ -122,13 +123,15 @@ class UploadViewSet(mixins.CreateModelMixin, RecordViewSet):
         asked.is_valid(raise_exception=True)
         sent, begun = asked.validated_data, timezone.now()
         verbs = "CU" if sent["check_only"] else "C"
-        site = uploads.site_for(user_of(request), sent["site"], sent["kind"], verbs=verbs)
-        table = uploads.SentTable(
+        site = sent_tables.site_for(user_of(request), sent["site"], sent["kind"], verbs=verbs)
+        table = SentTable(
             kind=sent["kind"],
             content=sent["file"].read(),
             filename=sent["file"].name,
             options={
-                name: sent[name] for name in (*uploads.ASSAY_OPTIONS, "encoding") if sent.get(name)
+                name: sent[name]
+                for name in (*sent_tables.ASSAY_OPTIONS, "encoding")
+                if sent.get(name)
             },
             dictionary=sent["dictionary"].read() if sent.get("dictionary") else b"",
         )

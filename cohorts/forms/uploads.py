@@ -10,7 +10,8 @@ from django.utils.translation import gettext_lazy as _
 from cohorts.forms.base import PlainForm
 from cohorts.models import Site, User
 from cohorts.overview import kinds_for
-from cohorts.services import uploads
+from cohorts.services import sent_tables
+from cohorts.services.sent_tables import SentTable
 
 KIND_WORDS = {
     "participants": _("Participants and their consent"),
@@ -72,12 +73,12 @@ class UploadForm(PlainForm):
     )
     scale = forms.ChoiceField(
         label=_("The values are"),
-        choices=[(s, SCALE_WORDS[s]) for s in uploads.SCALES],
+        choices=[(s, SCALE_WORDS[s]) for s in sent_tables.SCALES],
         required=False,
     )
     zero_means = forms.ChoiceField(
         label=_("A zero means"),
-        choices=[(z, ZERO_WORDS[z]) for z in uploads.ZERO_MEANS],
+        choices=[(z, ZERO_WORDS[z]) for z in sent_tables.ZERO_MEANS],
         required=False,
     )
 
@@ -90,15 +91,13 @@ class UploadForm(PlainForm):
             self.fields[name].widget.attrs["list"] = f"known-{name}"
 
     @property
-    def sent(self) -> uploads.SentTable:
+    def sent(self) -> SentTable:
         """The valid form as the service takes it."""
         data = self.cleaned_data
         options = {}
         if data["kind"] == "assays":
-            options = {name: data[name].strip() for name in uploads.ASSAY_OPTIONS if data[name]}
+            options = {name: data[name].strip() for name in sent_tables.ASSAY_OPTIONS if data[name]}
         dictionary = b""
         if data["kind"] == "redcap" and data["dictionary"]:
             dictionary = data["dictionary"].read()
-        return uploads.SentTable(
-            data["kind"], data["file"].read(), data["file"].name, options, dictionary
-        )
+        return SentTable(data["kind"], data["file"].read(), data["file"].name, options, dictionary)

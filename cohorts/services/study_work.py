@@ -20,7 +20,7 @@ from cohorts.ingest.study_features import Identity
 from cohorts.ingest.study_tables import SplitStudy
 from cohorts.models import Erasure, Site, Upload, User
 from cohorts.services import assays as assay_store
-from cohorts.services import biobank, books, enrolment, files, study_features, uploads
+from cohorts.services import biobank, books, enrolment, files, sent_tables, study_features
 
 Checked = participants.CheckedParticipants | samples.CheckedSamples | assays.CheckedAssays
 
@@ -128,7 +128,7 @@ class StudyWork:
         if upload is None:
             upload = Upload(site=self.sites[site], kind=kind, sha256=sha256)
             if Erasure.objects.filter(site=self.sites[site]).that_rewrote(sha256).exists():
-                return upload, uploads.REWRITTEN
+                return upload, sent_tables.REWRITTEN
         elif upload.status == Upload.Status.ACCEPTED:
             if upload.options.get("described_by") == described["described_by"]:
                 return None, ""
@@ -272,6 +272,6 @@ def _columns(table: SiteTable, one: str, other: str) -> list[tuple[str, str]]:
 
 def _options(part: AssayTable) -> assays.AssayOptions:
     entry = part.entry
-    said = {key: getattr(entry, key) for key in uploads.ASSAY_OPTIONS if getattr(entry, key)}
+    said = {key: getattr(entry, key) for key in sent_tables.ASSAY_OPTIONS if getattr(entry, key)}
     columns = {"sample": entry.sample, **entry.columns}
-    return uploads.assay_options(said, columns)
+    return sent_tables.assay_options(said, columns)

@@ -21,11 +21,20 @@ from cohorts.ingest.reading import UnreadableFile
 from cohorts.ingest.report import Fault, Report
 from cohorts.language.sentences import say
 from cohorts.models import Change, Site, Upload, User
-from cohorts.services import assay_plans, books, corrections, files, uploads
+from cohorts.services import (
+    assay_plans,
+    books,
+    corrections,
+    files,
+    sent_tables,
+    table_checks,
+    uploads,
+)
 from cohorts.services import assays as assay_store
 from cohorts.services.assay_plans import AssayPlan
 from cohorts.services.corrections import RecordPlan
 from cohorts.services.pausing import refuse_paused
+from cohorts.services.sent_tables import SentTable
 
 
 @dataclass(frozen=True)
@@ -45,9 +54,9 @@ class _Outcome:
         )
 
 
-def check(site: Site, sent: uploads.SentTable, *, by: User | None) -> Upload:
+def check(site: Site, sent: SentTable, *, by: User | None) -> Upload:
     """Receive a table and say what accepting it would do; nothing of it is stored as records."""
-    upload = uploads.receive(site, uploads.at_the_door(site, sent), by=by)
+    upload = uploads.receive(site, sent_tables.at_the_door(site, sent), by=by)
     return upload if upload.status == Upload.Status.ACCEPTED else check_again(upload.pk)
 
 
@@ -155,24 +164,22 @@ def _held(upload_id: UUID | str) -> tuple[Site, Upload]:
 
 
 def _look(site: Site, upload: Upload) -> _Outcome:
-    sent = uploads.SentTable(
-        upload.kind, files.read(upload.sha256), upload.filename, upload.options
-    )
+    sent = SentTable(upload.kind, files.read(upload.sha256), upload.filename, upload.options)
 
     def facts() -> SiteFacts:
         return replace(books.facts_of(site, upload.kind), corrects=True)
 
     try:
-        checked = uploads.check(sent, facts, uploads.mapping_of(site, upload.kind))
+        checked = table_checks.check(sent, facts, sent_tables.mapping_of(site, upload.kind))
     except UnreadableFile as error:
-        return _Outcome(uploads.unreadable(upload.kind, error))
+        return _Outcome(table_checks.unreadable(upload.kind, error))
     if not checked.report.ok:
         return _Outcome(checked.report)
     plan: RecordPlan | AssayPlan
     if isinstance(checked, CheckedAssays):
-        plan = assay_plans.plan(site, checked, uploads.assay_options(upload.options))
+        plan = assay_plans.plan(site, checked, sent_tables.assay_options(upload.options))
     else:
-        plan = corrections.plan(site, uploads.records_of(upload.kind), checked)
+        plan = corrections.plan(site, sent_tables.records_of(upload.kind), checked)
     if plan.faults:
         return _Outcome(_with_faults(checked.report, plan.faults))
     return _Outcome(checked.report, checked, plan)
@@ -236,7 +243,7 @@ def _store(site: Site, upload: Upload, seen: _Outcome) -> None:
     checked, plan, preview = seen.checked, seen.plan, seen.preview
     assert checked is not None and preview is not None  # noqa: S101, PT018 - looked at before
     if isinstance(plan, AssayPlan):
-        options = uploads.assay_options(upload.options)
+        options = sent_tables.assay_options(upload.options)
         for batch in plan.added:
             assay_store.store_batch(site, upload, batch, options)
         for revision in plan.revisions:
@@ -249,7 +256,7 @@ def _store(site: Site, upload: Upload, seen: _Outcome) -> None:
         Change.objects.record(
             study=site.study,
             site=site,
-            kind=uploads.records_of(upload.kind),
+            kind=sent_tables.records_of(upload.kind),
             counts={"new": preview.new, "corrected": preview.changed},
             cause=f"table {upload.filename}"[:200],
         )

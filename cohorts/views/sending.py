@@ -19,7 +19,7 @@ from cohorts.ingest.columns import ASSAYS_LONG, SPECS
 from cohorts.models import AssayBatch, Site, Upload, User
 from cohorts.overview import kinds_for
 from cohorts.requests import site_of, user_of
-from cohorts.services import two_steps, uploads
+from cohorts.services import sent_tables, two_steps
 
 
 @login_required
@@ -46,7 +46,7 @@ def upload(request: HttpRequest, code: str) -> HttpResponse:
 
 
 def _send(request: HttpRequest, user: User, code: str, form: UploadForm) -> HttpResponse:
-    allowed = uploads.site_for(user, code, form.cleaned_data["kind"], verbs="CU")
+    allowed = sent_tables.site_for(user, code, form.cleaned_data["kind"], verbs="CU")
     sent = two_steps.check(allowed, form.sent, by=user)
     if sent.status == Upload.Status.ACCEPTED:
         messages.info(request, _("This file was sent before and is in the books; nothing changed."))

@@ -20,6 +20,7 @@ from cohorts.models import (
 from cohorts.models.assay import pack_flags, pack_values
 from cohorts.services import batch_rules, dictionary_edits, uploads, voiding
 from cohorts.services.quality import report_of
+from cohorts.services.sent_tables import SentTable
 from tests.factories import ConsentFactory, SampleFactory, SiteFactory, assayed_batch, user_with
 
 pytestmark = pytest.mark.django_db
@@ -228,6 +229,6 @@ def test_the_next_table_of_the_run_takes_a_voided_batchs_place(reference):
 
 def sent(site, text):
     options = {"platform": "LC-MS", "matrix": "plasma"}
-    table = uploads.SentTable("assays", f"sample,{text}\n".encode(), "a.csv", options)
+    table = SentTable("assays", f"sample,{text}\n".encode(), "a.csv", options)
     uploads.submit(site, table, by=None)
     return AssayBatch.objects.latest("pk")

@@ -7,7 +7,8 @@ from django.utils import timezone
 
 from cohorts.errors import AlreadyWithdrawn, UnusableRequest
 from cohorts.models import Change, ConsentForm, Participant
-from cohorts.services import books, consent, renewals, uploads
+from cohorts.services import books, consent, renewals, table_checks
+from cohorts.services.sent_tables import SentTable
 from tests.factories import (
     SCOPES,
     ConsentFactory,
@@ -105,8 +106,8 @@ def test_an_expired_ethics_approval_stops_new_enrolment_and_not_old_data():
     person = ConsentFactory(participant__site__ethics_expires_on=date(2024, 12, 31)).participant
     head = "participant,sex,group,enrolled_on\n"
     rows = "N1,f,hikikomori,2025-01-01\nN2,f,hikikomori,2024-12-31\n"
-    table = uploads.SentTable("participants", (head + rows).encode())
-    (fault,) = uploads.check(table, lambda: books.facts_of(person.site), {}).report.faults
+    table = SentTable("participants", (head + rows).encode())
+    (fault,) = table_checks.check(table, lambda: books.facts_of(person.site), {}).report.faults
     assert (fault.row, fault.column) == (2, "enrolled_on")
     assert "is after the ethics approval of" in fault.message
     assert "nobody is enrolled without one" in fault.message

@@ -9,6 +9,7 @@ from cohorts.errors import ChangedMeanwhile, NotAllowed, RefusedDecision, Unusab
 from cohorts.models import BatchFeature, Change, DictionaryEdit, Feature, FeatureAlias, Query
 from cohorts.models import ReferenceRange as Range
 from cohorts.services import dictionary_edits, suspicions, uploads
+from cohorts.services.sent_tables import SentTable
 from tests.factories import ConsentFactory, SampleFactory, SiteFactory, user_with
 
 
@@ -122,7 +123,7 @@ def sent(keeper, settings, tmp_path):
     ConsentFactory(participant=sample.participant)
     table = b"sample,bilirubin [mg/dL],arginine [mg/dL]\nT1,0.02,1.0\n"
     options = {"platform": "LC-MS", "matrix": "plasma"}
-    file = uploads.SentTable("assays", table, "assays.csv", options)
+    file = SentTable("assays", table, "assays.csv", options)
     assert uploads.submit(site, file, by=None).status == "accepted"
     return site
 

@@ -9,7 +9,8 @@ from cohorts.ingest.checking import read_file
 from cohorts.ingest.encodings import UndecidedEncoding
 from cohorts.ingest.reading import UnreadableFile
 from cohorts.models import Participant, Sample, Upload
-from cohorts.services import two_steps, uploads
+from cohorts.services import two_steps
+from cohorts.services.sent_tables import SentTable
 from tests.cohorts.test_uploads import PLASMA, SAMPLES, enrolled, send
 from tests.factories import SiteFactory, user_with
 
@@ -76,7 +77,7 @@ def test_a_person_chooses_the_encoding_and_the_table_is_checked_again(site, brow
     enrolled(site)
     text = "sample,participant,material,tube\nT8,F001,plasma,ｱﾙｷﾞﾆﾝ\n"
     client = browse(user_with("SC", site))
-    sent = uploads.SentTable("samples", text.encode("cp932"), "tubes.csv")
+    sent = SentTable("samples", text.encode("cp932"), "tubes.csv")
     upload = two_steps.check(site, sent, by=None)
     page = client.get(f"/uploads/{upload.pk}/").content.decode()
     assert "Which line reads right?" in page

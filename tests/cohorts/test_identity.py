@@ -11,7 +11,16 @@ from django.utils import timezone
 from analysis.steps.prepare import declared_once
 from cohorts.errors import NotAllowed, UnusableRequest
 from cohorts.models import Participant, Sample, Transfer, Visit
-from cohorts.services import books, consent, erasure, history, identity, transfers, uploads
+from cohorts.services import (
+    books,
+    consent,
+    erasure,
+    history,
+    identity,
+    table_checks,
+    transfers,
+)
+from cohorts.services.sent_tables import SentTable
 from tests.factories import (
     SCOPES,
     ConsentFactory,
@@ -113,8 +122,8 @@ def test_a_merged_code_leads_to_the_one_that_is_kept(kept, other, nurse):
     ):
         with pytest.raises(UnusableRequest, match="FUK-2 was merged into FUK-1; use that code"):
             ask()
-    table = uploads.SentTable("samples", b"sample,participant,material\nT1,FUK-2,plasma\n")
-    (fault,) = uploads.check(table, lambda: books.facts_of(kept.site), {}).report.faults
+    table = SentTable("samples", b"sample,participant,material\nT1,FUK-2,plasma\n")
+    (fault,) = table_checks.check(table, lambda: books.facts_of(kept.site), {}).report.faults
     assert "FUK-2 was merged into FUK-1; write that code." in fault.message
 
 
@@ -175,8 +184,8 @@ def test_who_moves_is_one_person_with_a_record_at_each_site(kept, away, nurse):
     assert arrived.age_years == 30.2
     # The consent covers what was collected where it was signed; the new site asks for its own.
     assert not arrived.consents.exists()
-    table = uploads.SentTable("samples", b"sample,participant,material\nT1,FUK-1,plasma\n")
-    (fault,) = uploads.check(table, lambda: books.facts_of(kept.site), {}).report.faults
+    table = SentTable("samples", b"sample,participant,material\nT1,FUK-1,plasma\n")
+    (fault,) = table_checks.check(table, lambda: books.facts_of(kept.site), {}).report.faults
     assert "FUK-1 moved to another site on 2024-06-01; new data are taken there." in fault.message
 
 

@@ -7,7 +7,8 @@ import pytest
 from cohorts.errors import NotAllowed, UnusableRequest
 from cohorts.ingest.proposals import propose
 from cohorts.models import ColumnMapping, Upload
-from cohorts.services import mappings, two_steps, uploads
+from cohorts.services import mappings, two_steps
+from cohorts.services.sent_tables import SentTable
 from tests.factories import SiteFactory, user_with
 
 OWN = "subject_id,Gender,diagnosis,Enrolment date\nF001,f,hikikomori,2024-04-01\n"
@@ -23,7 +24,7 @@ def test_names_are_proposed_from_other_words_and_slips():
 
 
 def checked(site):
-    return two_steps.check(site, uploads.SentTable("participants", OWN.encode(), "p.csv"), by=None)
+    return two_steps.check(site, SentTable("participants", OWN.encode(), "p.csv"), by=None)
 
 
 @pytest.mark.django_db
@@ -41,7 +42,7 @@ def test_a_confirmed_mapping_is_kept_and_the_table_checked_again(reference, brow
     assert upload.status == Upload.Status.CHECKED
     assert ColumnMapping.objects.get().columns == proposed
     # The next table of the site needs no question.
-    again = uploads.SentTable("participants", OWN.replace("F001", "F002").encode(), "q.csv")
+    again = SentTable("participants", OWN.replace("F001", "F002").encode(), "q.csv")
     assert two_steps.check(site, again, by=None).status == Upload.Status.CHECKED
 
 

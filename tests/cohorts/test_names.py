@@ -16,6 +16,7 @@ from cohorts.models import (
     FeatureDecision,
 )
 from cohorts.services import dictionary, dictionary_edits, name_review, uploads
+from cohorts.services.sent_tables import SentTable
 from tests.factories import ConsentFactory, SampleFactory, SiteFactory, user_with
 
 PLASMA = {"platform": "LC-MS", "matrix": "plasma"}
@@ -56,7 +57,7 @@ def send(site, header, values="82.5,11", label="T1"):
     person = ConsentFactory(participant__site=site).participant
     tube = SampleFactory(participant=person, code=f"{site.code}{label}")
     content = f"sample,{header}\n{tube.code},{values}\n".encode()
-    table = uploads.SentTable("assays", content, "a.csv", PLASMA)
+    table = SentTable("assays", content, "a.csv", PLASMA)
     return uploads.submit(site, table, by=None)
 
 

@@ -7,6 +7,7 @@ import pytest
 from cohorts.errors import UnusableRequest
 from cohorts.models import Upload
 from cohorts.services import files, personal_files, remarked, two_steps, uploads
+from cohorts.services.sent_tables import SentTable
 from tests.factories import SiteFactory, user_with
 
 NAMED = "participant,sex,group,enrolled_on,family_name\nF001,f,hikikomori,2024-04-01,Sato\n"
@@ -19,7 +20,7 @@ def site(transactional_db):
 
 
 def sent(text):
-    return uploads.SentTable("participants", text.encode(), "people.csv", {})
+    return SentTable("participants", text.encode(), "people.csv", {})
 
 
 def is_kept(upload):

@@ -5,6 +5,7 @@ import pytest
 from cohorts.errors import UnusableRequest
 from cohorts.models import Participant, Upload
 from cohorts.services import dictionaries, files, mappings, two_steps, uploads
+from cohorts.services.sent_tables import SentTable
 from tests.cohorts.test_context_variables import FIELDS, HEADER
 from tests.cohorts.test_two_steps import cells, counts, told
 from tests.factories import SiteFactory, StudyFactory, user_with
@@ -46,7 +47,7 @@ def site(reference, tmp_path, settings):
 
 
 def checked(site, data=DATA, project=PROJECT, by=None):
-    sent = uploads.SentTable("redcap", data.encode(), "project.csv", dictionary=project.encode())
+    sent = SentTable("redcap", data.encode(), "project.csv", dictionary=project.encode())
     return two_steps.check(site, sent, by=by)
 
 
@@ -183,7 +184,7 @@ def test_only_variables_of_the_project_are_proposed_as_its_columns(site):
 
 
 def test_a_dictionary_beside_another_table_is_refused(site):
-    sent = uploads.SentTable("samples", b"sample\n1\n", "s.csv", dictionary=b"x")
+    sent = SentTable("samples", b"sample\n1\n", "s.csv", dictionary=b"x")
     with pytest.raises(UnusableRequest, match="Only a REDCap project comes with a data dictionary"):
         uploads.submit(site, sent, by=None)
 

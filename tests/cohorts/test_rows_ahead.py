@@ -65,7 +65,7 @@ def test_what_is_stored_ahead_is_what_would_be_stored_afterwards(site, monkeypat
     send(site, "assays", PLAIN, **PLASMA)
     ahead = stored()
     AssayBatch.objects.all().delete()
-    monkeypatch.setattr(uploads, "_moves_zeros", lambda _sent: True)
+    monkeypatch.setattr(uploads, "moves_zeros", lambda _sent: True)
     send(site, "assays", PLAIN.replace("\n", "\r\n"), **PLASMA)
     assert stored() == ahead
 

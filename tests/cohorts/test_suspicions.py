@@ -8,6 +8,7 @@ from django.core.exceptions import ValidationError
 
 from cohorts.models import AssayBatch, AssayRow, Feature, Query, ReferenceRange
 from cohorts.services import suspicions, uploads
+from cohorts.services.sent_tables import SentTable
 from cohorts.suspicion import other_unit
 from tests.factories import ConsentFactory, SampleFactory, SiteFactory, user_with
 
@@ -52,7 +53,7 @@ def sent(reference, settings, tmp_path):
         ConsentFactory(participant=sample.participant)
     table = "sample,bilirubin [umol/L]\nT1,0.5\nT2,0.9\nT3,1.1\n"
     options = {"platform": "LC-MS", "matrix": "plasma"}
-    file = uploads.SentTable("assays", table.encode(), "assays.csv", options)
+    file = SentTable("assays", table.encode(), "assays.csv", options)
     assert uploads.submit(site, file, by=None).status == "accepted"
     return AssayBatch.objects.get()
 

@@ -14,7 +14,8 @@ from cohorts.models import (
     Sample,
     Upload,
 )
-from cohorts.services import two_steps, uploads
+from cohorts.services import two_steps
+from cohorts.services.sent_tables import SentTable
 from tests.cohorts.test_uploads import ASSAYS, PEOPLE, PLASMA, SAMPLES, enrolled, send
 from tests.factories import SiteFactory, user_with
 
@@ -27,7 +28,7 @@ def site(reference):
 
 
 def checked(site, kind, text, by=None, **options):
-    sent = uploads.SentTable(kind, text.encode(), f"{kind}.csv", options)
+    sent = SentTable(kind, text.encode(), f"{kind}.csv", options)
     return two_steps.check(site, sent, by=by)
 
 

@@ -19,7 +19,8 @@ from cohorts.models import (
     Upload,
 )
 from cohorts.services import consent as consents
-from cohorts.services import files, uploads
+from cohorts.services import files, sent_tables, table_checks, uploads
+from cohorts.services.sent_tables import SentTable
 from tests.factories import SiteFactory, user_with
 
 pytestmark = pytest.mark.django_db
@@ -48,7 +49,7 @@ def site(reference):
 
 def send(site, kind, text, **options):
     content = text.encode() if isinstance(text, str) else text
-    return uploads.submit(site, uploads.SentTable(kind, content, f"{kind}.csv", options), by=None)
+    return uploads.submit(site, SentTable(kind, content, f"{kind}.csv", options), by=None)
 
 
 def enrolled(site):
@@ -105,7 +106,7 @@ def test_the_same_file_twice_is_one_upload(site):
 
 def test_a_file_that_was_rewritten_meanwhile_is_read_again_and_not_taken_as_it_was_sent(site):
     enrolled(site)
-    sent = uploads.SentTable("assays", ASSAYS.encode(), "assays.csv", PLASMA)
+    sent = SentTable("assays", ASSAYS.encode(), "assays.csv", PLASMA)
     upload = uploads.receive(site, sent, by=None)
     without = files.store("".join(ASSAYS.splitlines(keepends=True)[:2]).encode())
     Upload.objects.filter(pk=upload.pk).update(sha256=without)
@@ -269,7 +270,7 @@ def test_a_file_that_is_too_large_is_refused_before_it_is_stored(site, settings)
 
 
 def test_a_dry_run_stores_nothing(site):
-    report = uploads.dry_run(site, uploads.SentTable("participants", PEOPLE.encode(), "p.csv"))
+    report = table_checks.dry_run(site, SentTable("participants", PEOPLE.encode(), "p.csv"))
     assert report.ok
     assert not Upload.objects.exists()
     assert not Participant.objects.exists()
@@ -281,16 +282,16 @@ def test_unknown_and_foreign_sites_are_refused_in_the_same_words(site):
     said = []
     for code in ("TYO", "XXX"):
         with pytest.raises(NoSuchSite) as refusal:
-            uploads.site_for(coordinator, code, "participants")
+            sent_tables.site_for(coordinator, code, "participants")
         said.append(str(refusal.value).replace(code, "?"))
     assert said[0] == said[1] == "There is no site '?' that you can send tables for."
 
 
 def test_a_technician_sends_assays_and_not_people(site):
     technician = user_with("LT", site)
-    assert uploads.site_for(technician, "FUK", "assays") == site
+    assert sent_tables.site_for(technician, "FUK", "assays") == site
     with pytest.raises(NotAllowed, match="ask a site coordinator there"):
-        uploads.site_for(technician, "FUK", "participants")
+        sent_tables.site_for(technician, "FUK", "participants")
 
 
 def test_a_file_is_kept_under_its_content(site):

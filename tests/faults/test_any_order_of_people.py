@@ -17,6 +17,7 @@ from hypothesis.strategies import booleans, integers, sampled_from
 from cohorts.errors import AlreadyWithdrawn, DomainError, RefusedErasure, RefusedHandling
 from cohorts.models import Assessment, Destruction, Instrument, Participant, Sample, Upload
 from cohorts.services import consent, enrolment, erasure, ledger, shipping, uploads
+from cohorts.services.sent_tables import SentTable
 from tests.factories import SCOPES, SampleFactory, SiteFactory, user_with
 
 pytestmark = pytest.mark.django_db
@@ -71,7 +72,7 @@ class PeopleInAnyOrder(RuleBasedStateMachine):
         self.files += 1
         name = f"{kind}{self.files}.csv"
         # A blank line more: the very same file would be the upload that there is already.
-        sent = uploads.SentTable(kind, (text + "\n" * self.files).encode(), name)
+        sent = SentTable(kind, (text + "\n" * self.files).encode(), name)
         return uploads.submit(self.site, sent, by=self.nurse).status == Upload.Status.ACCEPTED
 
     @rule(code=WHO)

@@ -11,6 +11,7 @@ from cohorts import retrying
 from cohorts.errors import AlreadyWithdrawn
 from cohorts.models import Change, Participant, Upload, Withdrawal
 from cohorts.services import consent, uploads
+from cohorts.services.sent_tables import SentTable
 from tests.factories import ParticipantFactory, SiteFactory, user_with
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -47,7 +48,7 @@ def at_once(act, n=AT_ONCE):
 
 def table(*codes):
     lines = (f"{code},male,hikikomori,2024-04-01,1995\n" for code in codes)
-    return uploads.SentTable("participants", (HEAD + "".join(lines)).encode(), "people.csv")
+    return SentTable("participants", (HEAD + "".join(lines)).encode(), "people.csv")
 
 
 @pytest.mark.parametrize("number", range(ROUNDS))

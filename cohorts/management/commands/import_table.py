@@ -10,7 +10,8 @@ from django.core.management.base import CommandParser
 
 from cohorts import access
 from cohorts.models import Site, Upload
-from cohorts.services import uploads
+from cohorts.services import sent_tables, table_checks, uploads
+from cohorts.services.sent_tables import SentTable
 from hikiproject.commands import StudyCommand
 
 
@@ -26,9 +27,12 @@ class Command(StudyCommand):
         parser.add_argument("--matrix", default="", help="assays: plasma, serum, ...")
         parser.add_argument("--unit", default="", help="assays: unit of columns that name none")
         parser.add_argument(
-            "--scale", default="", choices=["", *uploads.SCALES], help="assays: raw if not given"
+            "--scale",
+            default="",
+            choices=["", *sent_tables.SCALES],
+            help="assays: raw if not given",
         )
-        parser.add_argument("--zero-means", default="", choices=["", *uploads.ZERO_MEANS])
+        parser.add_argument("--zero-means", default="", choices=["", *sent_tables.ZERO_MEANS])
         parser.add_argument("--dry-run", action="store_true", help="report only, store nothing")
         self.add_json(parser)
 
@@ -42,10 +46,10 @@ class Command(StudyCommand):
             )
         content = self._content(options["file"])
         dictionary = self._content(options["dictionary"]) if options["dictionary"] else b""
-        given = {name: options[name] for name in uploads.ASSAY_OPTIONS if options[name]}
-        sent = uploads.SentTable(options["kind"], content, options["file"].name, given, dictionary)
+        given = {name: options[name] for name in sent_tables.ASSAY_OPTIONS if options[name]}
+        sent = SentTable(options["kind"], content, options["file"].name, given, dictionary)
         if options["dry_run"]:
-            report, status, identity = uploads.dry_run(site, sent).as_dict(), "dry-run", ""
+            report, status, identity = table_checks.dry_run(site, sent).as_dict(), "dry-run", ""
         else:
             upload = uploads.submit(site, sent, by=None)
             report, status, identity = upload.report, upload.status, str(upload.pk)

@@ -18,6 +18,7 @@ from analysis.services import freshness
 from analysis.services.results import claims_table, handling_notes, verdict_rows
 from cohorts.models import Membership, Site, Study, Upload, User
 from cohorts.services import uploads
+from cohorts.services.sent_tables import SentTable
 from hikiproject.commands import StudyCommand
 from hikiproject.processes import Processes
 from hikiproject.simulation import simulate_consortium, write_tables
@@ -140,7 +141,9 @@ class Command(StudyCommand):
                     {"platform": f"{site.code} {matrix} panel", "matrix": matrix} if matrix else {}
                 )
                 upload = uploads.submit(
-                    site, uploads.SentTable(kind, path.read_bytes(), path.name, options), by=None
+                    site,
+                    SentTable(kind, path.read_bytes(), path.name, options),
+                    by=None,
                 )
                 if upload.status != Upload.Status.ACCEPTED:
                     faults = "\n".join(fault["text"] for fault in upload.report["faults"][:20])

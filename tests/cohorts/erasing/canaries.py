@@ -12,6 +12,7 @@ from django.utils import timezone
 
 from analysis.services import erasures
 from cohorts.services import erasure, uploads
+from cohorts.services.sent_tables import SentTable
 
 CANARY = f"K{secrets.randbelow(10**9):09}"
 PLASMA = {"platform": "LC-MS", "matrix": "plasma"}
@@ -37,7 +38,7 @@ T3,"90.5",<0.5
 
 def send(site, kind, content, filename="", **options):
     content = content.encode() if isinstance(content, str) else content
-    table = uploads.SentTable(kind, content, filename or f"{kind}.csv", options)
+    table = SentTable(kind, content, filename or f"{kind}.csv", options)
     return uploads.submit(site, table, by=None)
 
 
