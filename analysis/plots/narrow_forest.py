@@ -14,15 +14,15 @@ WIDTH, LEFT, RIGHT, ROW = 340, 8.0, 332.0, 44
 
 
 def narrow_forest(
-    sites: Sequence[ForestRow], pooled: ForestRow | None, *, description: str
+    sites: Sequence[ForestRow], pooled: ForestRow | None, *, title: str, description: str
 ) -> SafeString:
     """The same rows as the wide one, two lines a site."""
     rows = [*sites, *([pooled] if pooled else [])]
     scale = covering([end for row in rows for end in (row.low, row.high)], LEFT, RIGHT)
     bottom = ROW * len(rows) + 4
     return format_html(
-        '<svg viewBox="0 0 {} {}" role="img" aria-label="{}">{}{}{}</svg>',
-        *(WIDTH, bottom + 40, description),
+        '<svg viewBox="0 0 {} {}" role="img" aria-label="{}. {}">{}{}{}</svg>',
+        *(WIDTH, bottom + 40, title, description),
         format_html_join("", "{}", ((_line(row, n, scale),) for n, row in enumerate(sites))),
         _total(pooled, len(sites), scale) if pooled else "",
         _axis(scale, bottom),

@@ -279,15 +279,13 @@ def _draw(
         for row, weight in zip(drawn, weights, strict=True)
     ]
     description = " ".join(_sentences(sites, total))
-    wide = forest(
-        sites,
-        _total_row(total),
-        _prediction(total),
-        title=gettext("Forest plot of %(feature)s in %(where)s")
-        % {"feature": feature, "where": where},
-        description=description,
-    )
-    return wide, narrow_forest(sites, _total_row(total), description=description)
+    title = gettext("Forest plot of %(feature)s in %(where)s") % {
+        "feature": feature,
+        "where": where,
+    }
+    pooled = _total_row(total)
+    wide = forest(sites, pooled, _prediction(total), title=title, description=description)
+    return wide, narrow_forest(sites, pooled, title=title, description=description)
 
 
 def _total_row(total: Mapping[str, Any] | None) -> ForestRow | None:

@@ -74,6 +74,7 @@ PAGES = {
     "upload",
     "withdrawal",
     "consent",
+    "enrol",
     "consent-record",
     "upload-report",
     "queries",

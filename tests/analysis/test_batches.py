@@ -167,7 +167,7 @@ def test_drift_is_the_median_of_all_features_by_injection(batch):
 def test_the_page_and_the_api_show_the_report(batch, browse, api):
     person = user_with("LT", batch.site)
     page = browse(person).get(f"/batches/{batch.pk}/").content.decode()
-    assert "Over a limit: 1 / 2." in page
+    assert "1 of 2 features are over a limit." in page
     assert "Level of 3 QC pools over the injection order" in page
     assert f"/batches/{batch.pk}/" in browse(person).get("/sites/FUK/batches/").content.decode()
     api.force_authenticate(person)

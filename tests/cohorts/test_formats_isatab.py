@@ -95,7 +95,8 @@ def test_a_value_above_the_range_is_left_to_the_check_to_refuse():
     read = isa_tab.read(changed("m_one.txt", "82.5\tVALID", "82.5\tGREATER_THAN_ULOQ"))
     report = assays.check(read.table, books(), AssayOptions("Biocrates", "serum")).report
     assert any(
-        'row 2, column value: ">82.5" is above the range' in fault for fault in faults(report)
+        'row 2, column arginine, S-001: ">82.5" is above the range' in fault
+        for fault in faults(report)
     )
 
 

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, timedelta
 
 import pytest
 from django.conf import settings as django_settings
 from django.db import connection, transaction
 from django.utils import timezone
-from hypothesis import HealthCheck, Phase, settings
+from hypothesis import HealthCheck, settings
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 from hypothesis.stateful import run_state_machine_as_test as run_machine
 from hypothesis.strategies import booleans, integers, sampled_from
@@ -253,8 +253,6 @@ SHORT = settings(
     derandomize=True,
     suppress_health_check=list(HealthCheck),
 )
-# A fault that was put in is only to be found, not to be made small.
-SEEDED = settings(SHORT, phases=[Phase.generate], max_examples=40)
 
 
 @pytest.fixture(autouse=True)
@@ -267,10 +265,43 @@ def test_people_enrol_consent_withdraw_and_are_erased_in_any_order():
     run_machine(PeopleInAnyOrder, settings=SHORT)
 
 
+# --- faults that are put in: the machine walks straight to them
+
+
+def walk(*steps):
+    """Take these steps, each a rule and what it is given, with every invariant after each."""
+    machine = PeopleInAnyOrder()
+    try:
+        machine.a_site()
+        for rule_name, given in steps:
+            getattr(machine, rule_name)(code="P1", **given)
+            machine.the_books_say_what_the_model_says()
+            machine.only_the_willing_are_in_the_next_run()
+    finally:
+        machine.teardown()
+
+
+TUBE_OF_ONE_WHO_LEAVES = (
+    ("somebody_is_enrolled", {}),
+    ("a_tube_is_stored", {}),
+    ("somebody_withdraws", {"level": 3, "destroy": False}),
+)
+TABLE_AFTER_A_WITHDRAWAL = (
+    ("somebody_is_enrolled", {}),
+    ("somebody_withdraws", {"level": 2, "destroy": False}),
+    ("a_questionnaire_arrives", {}),
+)
+
+
+@pytest.mark.parametrize("steps", [TUBE_OF_ONE_WHO_LEAVES, TABLE_AFTER_A_WITHDRAWAL])
+def test_the_way_to_a_fault_is_taken_where_there_is_none(steps):
+    walk(*steps)
+
+
 def test_a_withdrawal_that_leaves_the_tubes_in_use_is_found(monkeypatch):
     monkeypatch.setattr(consent.destruction, "block", lambda *_args, **_kwargs: 0)
     with pytest.raises(AssertionError):
-        run_machine(PeopleInAnyOrder, settings=SEEDED)
+        walk(*TUBE_OF_ONE_WHO_LEAVES)
 
 
 def test_an_upload_that_does_not_look_at_withdrawals_is_found(monkeypatch):
@@ -278,11 +309,9 @@ def test_an_upload_that_does_not_look_at_withdrawals_is_found(monkeypatch):
 
     def blind(site, kind):
         known = facts_of(site, kind)
-        from dataclasses import replace
-
         people = {code: replace(p, withdrawal_level=0) for code, p in known.participants.items()}
         return replace(known, participants=people)
 
     monkeypatch.setattr(uploads.books, "facts_of", blind)
-    with pytest.raises(AssertionError):
-        run_machine(PeopleInAnyOrder, settings=SEEDED)
+    with pytest.raises(AssertionError, match="data of P1"):
+        walk(*TABLE_AFTER_A_WITHDRAWAL)
