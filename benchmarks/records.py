@@ -23,7 +23,6 @@ import pandas as pd
 from benchmarks import peers, runner
 from benchmarks.database import empty_database, url_of_test_database
 from benchmarks.files import N_FEATURES, N_SAMPLES, a_table
-from cohorts.services.sent_tables import SentTable
 
 ROUNDS, N_BATCHES, PEER_VALUES = 5, 1_000, 20_000
 
@@ -58,6 +57,7 @@ def measure() -> dict[str, list[float]]:
 
 def _upload(site: object, content: bytes) -> None:
     from cohorts.services import uploads
+    from cohorts.services.sent_tables import SentTable
 
     options = {"platform": "LC-MS", "matrix": "plasma"}
     sent = SentTable("assays", content, "t.csv", options)

@@ -2,8 +2,15 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 from functools import partial
+from pathlib import Path
 
+import pytest
+
+import benchmarks
 from benchmarks.contenders import Contender, Job, Timing, measure, rows
 from benchmarks.runner import measuring_environment
 from benchmarks.worker import kernels
@@ -71,3 +78,22 @@ def test_the_line_below_the_table_says_which_kernels_were_set_aside():
     plain = "OpenBLAS of numpy and scipy: 0.3.31 for SkylakeX."
     assert kernels(used, "") == kernels(used, "skylakex") == plain
     assert kernels(used, "Haswell").startswith(f"{plain} OPENBLAS_CORETYPE=Haswell is set and was")
+
+
+PROGRAMS = [
+    path.stem
+    for path in sorted(Path(benchmarks.__file__).parent.glob("*.py"))
+    if '__name__ == "__main__"' in path.read_text()
+]
+
+
+@pytest.mark.parametrize("name", PROGRAMS)
+def test_a_benchmark_can_be_asked_for_before_django_is_set_up(name):
+    asked = subprocess.run(
+        [sys.executable, "-c", f"import benchmarks.{name}"],
+        env={each: value for each, value in os.environ.items() if "DJANGO" not in each},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert asked.returncode == 0, asked.stderr[-500:]
