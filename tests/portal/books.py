@@ -19,6 +19,7 @@ BAD = (
     "FUK-001,male,hikikomori,2024-02-31,1995\n"
     "FUK-002,femail,healthy_control,2024-04-02,1994\n"
 )
+PUBLISHED_AS_LOWER = ("arginine", "bilirubin")
 
 
 def csv(content: str, name: str = "participants.csv") -> dict[str, object]:
@@ -176,7 +177,7 @@ def verdict(run: Run, code: str, marker: str, word: str, reason: str, **told: ob
             "markers": [marker],
             "matrix": "plasma",
             "stratum": "all",
-            "direction": "higher",
+            "direction": "lower" if marker in PUBLISHED_AS_LOWER else "higher",
             "doi": "10.1080/19585969.2022.2046978",
             "citation": "Setoyama et al. 2022",
         },
