@@ -116,6 +116,23 @@ def test_the_verdict_on_an_area_goes_with_it():
     assert (said["estimate"], said["reason"]) == (None, HIDDEN)
 
 
+def test_each_earlier_document_is_read_once_however_many_turns_it_takes(monkeypatch):
+    """A site is found at the first turn, so that there is a second one."""
+    read: list[object] = []
+
+    def counted(name: str, data: object) -> object:
+        read.append(data)
+        return cells_of(name, data)
+
+    for n_case in (40, 55, 70, 73):
+        people = {"FUK": (n_case, 40), "OSA": (40, 40), "TYO": (40, 40)}
+        run = released("classifier", areas(people), people)
+    monkeypatch.setattr(withheld_documents, "cells_of", counted)
+    withheld_documents.withhold(run)
+    assert len(read) == 1 + 3
+    assert told(run)["FUK"] is False
+
+
 def one(name: str, n: int) -> dict[str, object]:
     """A document of each kind, with ``n`` people of an arm at its first site."""
     curve = {"slope": 1.0, "reason": ""}
