@@ -14,11 +14,15 @@ def remove() -> None:
 
     Called when the refusal is committed, and again by every sweep until it is done.
     """
-    for upload in Upload.objects.refused_for_personal_data():
-        with transaction.atomic():
-            files.hold_all_for_removal()
+    refused = Upload.objects.refused_for_personal_data()
+    if not refused.exists():
+        return
+    with transaction.atomic():
+        files.hold_all_for_removal()
+        # Read again now that nobody names a file: one may just have been sent once more.
+        for upload in refused.all():
             same = Upload.objects.filter(sha256=upload.sha256, file_removed_at=None)
             # The very same file may be a good table of another kind, where the column is a feature.
-            if not same.exclude(pk__in=Upload.objects.refused_for_personal_data()).exists():
+            if not same.exclude(pk__in=refused.all()).exists():
                 files.path_of(upload.sha256).unlink(missing_ok=True)
-            Upload.objects.filter(pk=upload.pk).update(file_removed_at=timezone.now())
+        refused.update(file_removed_at=timezone.now())

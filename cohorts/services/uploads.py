@@ -78,7 +78,9 @@ def receive(site: Site, sent: SentTable, *, by: User | None) -> Upload:
     if upload.status != Upload.Status.ACCEPTED and upload.options != options:
         upload.options = options
         upload.save(update_fields=["options"])
-    if upload.file_removed_at:
+    if upload.status == Upload.Status.REJECTED:
+        # As if it came for the first time: what was refused for personal data is not removed
+        # before it is checked again.
         upload.file_removed_at, upload.status = None, Upload.Status.RECEIVED
         upload.save(update_fields=["file_removed_at", "status"])
     return upload

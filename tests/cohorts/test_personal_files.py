@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import threading
+
 import pytest
+from django.db import connections
 
 from cohorts.errors import UnusableRequest
 from cohorts.models import Upload
@@ -62,6 +65,29 @@ def test_the_same_file_sent_again_is_checked_again_and_goes_again(site):
     assert first.pk == second.pk
     assert Upload.objects.get().status == "rejected"
     assert not is_kept(second)
+
+
+def test_a_file_sent_again_just_before_its_removal_stays_until_it_is_checked(site, monkeypatch):
+    with monkeypatch.context() as crashing:
+        crashing.setattr(personal_files, "remove", lambda: None)
+        uploads.submit(site, sent(NAMED), by=None)
+    real = files.hold_all_for_removal
+
+    def send_again():
+        uploads.receive(site, sent(NAMED), by=None)
+        connections.close_all()
+
+    def hold():
+        thread = threading.Thread(target=send_again)
+        thread.start()
+        thread.join(60)
+        real()
+
+    monkeypatch.setattr(files, "hold_all_for_removal", hold)
+    personal_files.remove()
+    upload = Upload.objects.get()
+    assert (upload.status, upload.file_removed_at) == ("received", None)
+    assert is_kept(upload)
 
 
 def test_a_file_that_another_upload_needs_stays(site):
