@@ -85,6 +85,16 @@ class SiteQuerySet(ScopedQuerySet["Site"]):
     resource = "site"
     site_path = "pk"
 
+    def locked(self, pk: int) -> Site:
+        """The site with its study, its own row locked: what is checked now stays true until commit.
+
+        Not the study's row, so that sites do not wait for each other.
+        """
+        found: Site = (
+            self.select_for_update(of=("self",), no_key=True).select_related("study").get(pk=pk)
+        )
+        return found
+
 
 class Site(models.Model):
     study = models.ForeignKey(Study, on_delete=models.PROTECT, related_name="sites")

@@ -53,7 +53,7 @@ def enrol_one(
     fault at once, UnusableRequest where the consent's form was not there to be signed.
     """
     # The site's row orders its enrolments, so that two forms cannot take one code.
-    site = Site.objects.select_for_update(no_key=True).select_related("study").get(pk=site_id)
+    site = Site.objects.locked(site_id)
     if not access.may(by, "participant", "C", site.pk):
         raise NotAllowed(say("Your role at %(site)s does not enrol participants.", site=site.code))
     frame = pd.DataFrame([dict(cells)], index=[ROW], dtype=str)

@@ -142,11 +142,7 @@ def execute(erasure_id: int, *, at: datetime) -> Removed | None:
     if person_id is None or erasure_id not in due(at):
         return None
     # The site's row orders its uploads: none is accepted while its people are removed.
-    site = (
-        Site.objects.select_for_update(of=("self",), no_key=True)
-        .select_related("study")
-        .get(pk=erasure.site_id)
-    )
+    site = Site.objects.locked(erasure.site_id)
     person = Participant.objects.select_for_update().get(pk=person_id)
     if _standing_level(person) < ERASE:
         _stop(erasure, by=None, reason=say("A consent was signed after the request."), at=at)
@@ -158,11 +154,7 @@ def execute(erasure_id: int, *, at: datetime) -> Removed | None:
 def again(person_id: int, stone: Stone, *, at: datetime) -> Removed:
     """Remove somebody who came back with a restored backup, as the ledger says; see `execute`."""
     person = Participant.objects.select_for_update().get(pk=person_id)
-    site = (
-        Site.objects.select_for_update(of=("self",), no_key=True)
-        .select_related("study")
-        .get(pk=person.site_id)
-    )
+    site = Site.objects.locked(person.site_id)
     for still in Erasure.objects.open().filter(participant=person):
         _stop(still, by=None, reason=say("Carried out again from the ledger."), at=at)
     erasure = Erasure.objects.create(

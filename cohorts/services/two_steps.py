@@ -155,11 +155,7 @@ def _accept(upload_id: UUID | str, *, by: User | None, reason: str) -> tuple[Upl
 def _held(upload_id: UUID | str) -> tuple[Site, Upload]:
     """The upload and its site, locked: a check stays true until its rows are written."""
     site_id = Upload.objects.values_list("site_id", flat=True).get(pk=upload_id)
-    site = (
-        Site.objects.select_for_update(of=("self",), no_key=True)
-        .select_related("study")
-        .get(pk=site_id)
-    )
+    site = Site.objects.locked(site_id)
     return site, Upload.objects.select_for_update(of=("self",)).get(pk=upload_id)
 
 

@@ -99,11 +99,7 @@ def accept(
     stored = upload.sha256
     # The site's row orders its uploads: a check stays true until its rows are written. Not the
     # study's: sites wait for each other only where they open new names.
-    site = (
-        Site.objects.select_for_update(of=("self",), no_key=True)
-        .select_related("study")
-        .get(pk=upload.site_id)
-    )
+    site = Site.objects.locked(upload.site_id)
     upload = Upload.objects.select_for_update().get(pk=upload.pk)
     if upload.status == Upload.Status.ACCEPTED:
         return upload

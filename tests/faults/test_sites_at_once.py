@@ -11,9 +11,9 @@ from django.db import connections
 from django.utils import timezone
 
 from cohorts.models import Erasure, Feature, Site, Upload, Withdrawal
-from cohorts.services import erasure, files, new_names, redactions, uploads
+from cohorts.services import enrolling, erasure, files, new_names, redactions, uploads
 from tests.cohorts.test_uploads import PEOPLE, PLASMA, SAMPLES, send
-from tests.factories import SiteFactory, UserFactory
+from tests.factories import SiteFactory, UserFactory, user_with
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -77,6 +77,23 @@ def test_uploads_of_two_sites_are_in_their_transactions_together(two, monkeypatc
     barrier = meeting(monkeypatch, uploads.books, "facts_of")
     got = both(lambda site: values_of(site, name=f"x{site.pk}"), two)
     assert [upload.status for upload in got] == ["accepted", "accepted"]
+    assert not barrier.broken
+
+
+def enrol_at(site):
+    cells = {
+        "participant": f"{site.code}9",
+        "sex": "female",
+        "group": "healthy_control",
+        "age_years": "30",
+        "enrolled_on": "2024-04-01",
+    }
+    return enrolling.enrol_one(site.pk, cells, None, by=user_with("SC", site))
+
+
+def test_enrolments_of_two_sites_are_in_their_transactions_together(two, monkeypatch):
+    barrier = meeting(monkeypatch, enrolling.books, "facts_of_one")
+    assert [person.code for person in both(enrol_at, two)] == ["FUK9", "NGO9"]
     assert not barrier.broken
 
 
