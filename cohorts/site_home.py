@@ -30,6 +30,21 @@ Status = Sample.Status
 
 
 @dataclass(frozen=True)
+class EnrolledMonth:
+    """New and all participants by the end of a month, and how many the plan asks for by then."""
+
+    month: date
+    new: int
+    total: int
+    planned: int | None
+
+
+def month_after(month: date) -> date:
+    """The first day of the next one."""
+    return date(month.year + month.month // 12, month.month % 12 + 1, 1)
+
+
+@dataclass(frozen=True)
 class Enrolment:
     """``months``: first day of each month with its number of new participants, in order."""
 
@@ -47,11 +62,23 @@ class Enrolment:
     @property
     def due(self) -> int | None:
         """How many an even pace towards the target would have brought by today."""
+        return self.planned_by(self.today)
+
+    def planned_by(self, day: date) -> int | None:
+        """How many an even pace towards the target brings by that day; None without a target."""
         if self.target is None or self.target_from is None or self.target_until is None:
             return None
         days = (self.target_until - self.target_from).days
-        gone = min(max((self.today - self.target_from).days, 0), days)
+        gone = min(max((day - self.target_from).days, 0), days)
         return round(self.target * gone / days)
+
+    def by_month(self) -> list[EnrolledMonth]:
+        """Months with somebody new, the newest first."""
+        total, rows = 0, []
+        for month, new in self.months:
+            total += new
+            rows.append(EnrolledMonth(month, new, total, self.planned_by(month_after(month))))
+        return rows[::-1]
 
     @property
     def behind(self) -> int | None:

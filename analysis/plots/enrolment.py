@@ -13,40 +13,9 @@ from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
 
 from cohorts.language.local_figures import in_locale
-from cohorts.site_home import Enrolment
+from cohorts.site_home import Enrolment, month_after
 
 WIDTH, HEIGHT, LEFT, RIGHT, TOP, BOTTOM = 440, 190, 46, 14, 14, 28
-
-
-@dataclass(frozen=True)
-class MonthRow:
-    """A line of the table: new and all participants by the end of the month, and the plan's."""
-
-    month: date
-    new: int
-    total: int
-    planned: int | None
-
-
-def rows_of(enrolment: Enrolment) -> list[MonthRow]:
-    """Months with somebody new, the newest first."""
-    total, rows = 0, []
-    for month, new in enrolment.months:
-        total += new
-        rows.append(MonthRow(month, new, total, _planned(enrolment, _next(month))))
-    return rows[::-1]
-
-
-def _next(month: date) -> date:
-    return date(month.year + month.month // 12, month.month % 12 + 1, 1)
-
-
-def _planned(enrolment: Enrolment, on: date) -> int | None:
-    target, begin, end = enrolment.target, enrolment.target_from, enrolment.target_until
-    if target is None or begin is None or end is None:
-        return None
-    gone = min(max((on - begin).days, 0), (end - begin).days)
-    return round(target * gone / (end - begin).days)
 
 
 def enrolment_figure(enrolment: Enrolment) -> SafeString:
@@ -106,7 +75,7 @@ def _span(enrolment: Enrolment) -> tuple[date, date]:
         day
         for day in (
             enrolment.months[0][0],
-            _next(enrolment.months[-1][0]),
+            month_after(enrolment.months[-1][0]),
             enrolment.target_from,
             enrolment.target_until,
         )
@@ -139,8 +108,8 @@ def _steps(enrolment: Enrolment, frame: _Frame) -> SafeString:
     for month, new in enrolment.months:
         points.append(f"{frame.x(month)},{frame.y(total)}")
         total += new
-        points.append(f"{frame.x(_next(month))},{frame.y(total)}")
-    last = min(frame.end, max(enrolment.today, _next(enrolment.months[-1][0])))
+        points.append(f"{frame.x(month_after(month))},{frame.y(total)}")
+    last = min(frame.end, max(enrolment.today, month_after(enrolment.months[-1][0])))
     points.append(f"{frame.x(last)},{frame.y(total)}")
     area = f"{points[0]} {' '.join(points[1:])} {frame.x(last)},{frame.y(0)}"
     return format_html(

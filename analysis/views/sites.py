@@ -8,9 +8,11 @@ from django.contrib.auth.decorators import login_required
 from django.core.paginator import Paginator
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
+from django.utils.translation import gettext as _
 
 from analysis.models import Plan, Run
-from analysis.plots.enrolment import enrolment_figure, rows_of
+from analysis.plots import beside as beside_plot
+from analysis.plots.enrolment import enrolment_figure
 from analysis.views import beside
 from cohorts import access
 from cohorts.models import Erasure, Site, User
@@ -37,7 +39,7 @@ def place_of(here: Site, user: User) -> dict[str, Any]:
         "zone": zone_of(here),
         "home": home,
         "figure": enrolment_figure(home.enrolment) if home.enrolment else "",
-        "months": rows_of(home.enrolment) if home.enrolment else [],
+        "months": home.enrolment.by_month() if home.enrolment else [],
         "beside": _beside(here, user),
         "may_send": bool(kinds_for(user, here, "C")) and access.may(user, "upload", "C", here.pk),
         "may_read_uploads": access.may(user, "upload", "R", here.pk),
@@ -59,5 +61,18 @@ def _beside(here: Site, user: User) -> list[dict[str, Any]]:
         run = Run.objects.visible_to(user).select_related("plan").newest_of(plan.name)
         pairs = beside.pairs_of(run, user, here.code) if run else []
         if pairs:
-            found.append({"plan": plan, "run": run, "pairs": pairs})
+            title = _("%(site)s beside all sites") % {"site": here.code}
+            wide, narrow = beside_plot.drawings([pair.line for pair in pairs], here.code, title)
+            found.append(
+                {
+                    "plan": plan,
+                    "run": run,
+                    "pairs": pairs,
+                    "wide": wide,
+                    "narrow": narrow,
+                    "drawn": f"drawn-{plan.name}",
+                    "title": title,
+                    "file": f"{here.code}-beside-{plan.name}",
+                }
+            )
     return found

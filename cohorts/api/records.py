@@ -6,13 +6,15 @@ from collections.abc import Sequence
 from typing import Any, ClassVar
 
 from django.db.models import Count, QuerySet
+from django.http import HttpResponseBase
 from django_filters import rest_framework as filters
 from drf_spectacular.utils import OpenApiExample, extend_schema
 from rest_framework import exceptions, status
+from rest_framework.decorators import action
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from cohorts import access, models
+from cohorts import access, clock, models, site_home
 from cohorts.api import conditional
 from cohorts.api.base import PROBLEM, RecordViewSet, location_of
 from cohorts.api.filters import ByParticipant, BySite, FilterSet
@@ -29,6 +31,24 @@ class SiteViewSet(RecordViewSet):
     lookup_field = "code"
     related = ("study",)
     filterset_fields = ("country",)
+    verbs = {**RecordViewSet.verbs, "enrolment": "R"}
+
+    def resource_of(self, action: str) -> str:
+        # It counts people, of whom not everybody who sees a site may know.
+        return "participant" if action == "enrolment" else super().resource_of(action)
+
+    @extend_schema(responses={200: serializers.EnrolmentSerializer})
+    @action(detail=True, methods=["get"])
+    def enrolment(self, request: Request, code: str) -> HttpResponseBase:
+        """Enrolment by month against the target: what the drawing of the site's home shows."""
+        site = self.get_object()
+        if not access.may(request.user, "participant", "R", site.pk):
+            raise NotAllowed("Your role does not cover this.")
+        told = serializers.EnrolmentSerializer(site_home.enrolment_of(site, clock.today())).data
+        etag = self.etag(told)
+        if conditional.not_modified(request, etag):
+            return conditional.unchanged(etag)
+        return Response(told, headers={"ETag": etag})
 
 
 class ParticipantFilter(BySite):

@@ -48,6 +48,28 @@ class SiteSerializer(serializers.ModelSerializer[Site]):
         ]
 
 
+class EnrolledMonthSerializer(serializers.Serializer[Any]):
+    month = serializers.DateField(help_text="The first day of the month.")
+    new = serializers.IntegerField()
+    total = serializers.IntegerField(help_text="By the end of the month.")
+    planned = serializers.IntegerField(
+        allow_null=True, help_text="By an even pace towards the target; null without one."
+    )
+
+
+class EnrolmentSerializer(serializers.Serializer[Any]):
+    n = serializers.IntegerField(help_text="Participants today; a person's second record is none.")
+    target = serializers.IntegerField(allow_null=True)
+    target_from = serializers.DateField(allow_null=True)
+    target_until = serializers.DateField(allow_null=True)
+    due = serializers.IntegerField(
+        allow_null=True, help_text="How many an even pace would have brought by today."
+    )
+    months = EnrolledMonthSerializer(
+        many=True, source="by_month", help_text="Months with somebody new, the newest first."
+    )
+
+
 class ParticipantSerializer(serializers.ModelSerializer[Participant]):
     site = serializers.CharField(source="site.code", read_only=True)
 

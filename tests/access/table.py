@@ -133,6 +133,7 @@ ACTIONS |= {f"api-features-{verb}" for verb in ("rename", "merge", "split")}
 ACTIONS |= {"api-dictionary-edits-approve", "api-dictionary-edits-refuse"}
 ACTIONS |= {"dictionary-edit-decide"}
 ACTIONS |= {"api-assay-batches-void", "api-assay-batches-decide-void", "api-assay-quality-qc"}
+ACTIONS |= {"api-sites-enrolment"}
 ACTIONS |= {"api-assay-batches-values", "api-participants-values"}
 VALUE_READERS = "SD CD AU"
 ACTIONS |= {"api-webhooks-list", "api-webhooks-detail", "api-webhooks-take-up"}

@@ -64,6 +64,15 @@ def test_records_are_read_as_the_table_says(who, world):
     assert leaks_of_reading(who, world) == []
 
 
+@pytest.mark.parametrize("who", EVERYBODY, ids=str)
+@pytest.mark.parametrize("place", ["own", "other"])
+def test_enrolment_is_counted_for_those_who_read_people(who, place, world):
+    told = api_of(who, world).get(f"/api/v1/sites/{world.sites[place].code}/enrolment")
+    assert told.status_code == outcome(who, READERS["participants"], place)
+    if told.status_code == 200:
+        assert sum(month["new"] for month in told.json()["months"]) == told.json()["n"]
+
+
 HOLES = {
     "participants": models.participant.ParticipantQuerySet,
     "consents": models.consent.ConsentQuerySet,

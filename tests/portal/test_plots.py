@@ -12,7 +12,7 @@ from playwright.sync_api import expect
 
 from analysis.plots.of_run import without_each
 from tests.factories import user_with
-from tests.portal import books
+from tests.portal import books, shelf
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -95,6 +95,24 @@ def test_a_forest_is_saved_with_its_colours(open_as, run, kind, begins):
         drawn = ElementTree.fromstring(picture)  # noqa: S314 - our own drawing
         assert {each.get("fill") for each in drawn.iter()} >= {"rgb(24, 90, 138)"}
     assert saved.value.suggested_filename == f"forest.{kind.lower()}"
+    assert page.complaints == []
+
+
+@pytest.mark.parametrize(
+    ("title", "name"),
+    [("Enrolment", "enrolment-FUK"), ("FUK beside all sites", "FUK-beside-kyushu-2022")],
+)
+@pytest.mark.parametrize(("kind", "begins"), [("SVG", b"<svg"), ("PNG", b"\x89PNG")])
+def test_the_drawings_of_a_home_are_saved(open_as, title, name, kind, begins):
+    full = shelf.filled()
+    page = open_as(user_with("SC", full.site))
+    page.goto("/")
+    with page.expect_download() as saved:
+        page.get_by_role("button", name=f"Save {title} as {kind}").click()
+    assert Path(saved.value.path()).read_bytes().startswith(begins)
+    assert saved.value.suggested_filename == f"{name}.{kind.lower()}"
+    for link in page.locator("a[href^='/api/']").all():
+        assert page.request.get(link.get_attribute("href")).status == 200
     assert page.complaints == []
 
 

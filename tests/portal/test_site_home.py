@@ -12,10 +12,11 @@ from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from analysis.models import RunTable
-from analysis.plots.enrolment import enrolment_figure, rows_of
+from analysis.plots.enrolment import enrolment_figure
 from cohorts.consent_state import GAPS, in_gap, state_of
 from cohorts.models import (
     ConsentForm,
+    Membership,
     Participant,
     Query,
     Sample,
@@ -119,11 +120,37 @@ def test_enrolment_is_held_against_an_even_pace():
         ParticipantFactory.create_batch(n, site=site, enrolled_on=date(2026, month, 9))
     found = enrolment_of(site, TODAY)
     assert (found.n, found.due, found.behind) == (3, 49, 46)
-    assert [(row.new, row.total, row.planned) for row in rows_of(found)] == [(1, 3, 25), (2, 2, 9)]
+    assert [(row.new, row.total, row.planned) for row in found.by_month()] == [
+        (1, 3, 25),
+        (2, 2, 9),
+    ]
     drawn = enrolment_figure(found)
     assert "3 participants enrolled since 2026-01, of 100 by 2026-12-31" in drawn
     assert "style=" not in drawn
     assert enrolment_figure(Enrolment((), (), None, None, None, TODAY)) == ""
+
+
+def test_the_api_has_the_numbers_of_the_drawing_and_says_when_they_are_the_same(client):
+    span = {"target_from": date(2026, 1, 1), "target_until": date(2026, 12, 31)}
+    site = SiteFactory(code="FUK", target_participants=10, **span)
+    ParticipantFactory.create_batch(2, site=site, enrolled_on=date(2026, 1, 9))
+    client.force_login(user_with("SC", site))
+    told = client.get("/api/v1/sites/FUK/enrolment")
+    (month,) = told.json()["months"]
+    assert month == {"month": "2026-01-01", "new": 2, "total": 2, "planned": 1}
+    known = {"if-none-match": told["ETag"]}
+    assert client.get("/api/v1/sites/FUK/enrolment", headers=known).status_code == 304
+    ParticipantFactory(site=site, enrolled_on=date(2026, 2, 9))
+    assert client.get("/api/v1/sites/FUK/enrolment", headers=known).json()["n"] == 3
+
+
+def test_who_reads_people_elsewhere_only_is_told_no_enrolment_of_a_site_of_tubes(client):
+    site, other = books.two_sites()
+    user = user_with("LT", site)
+    Membership.objects.create(user=user, site=other, role="SC")
+    client.force_login(user)
+    assert client.get("/api/v1/sites/TYO/enrolment").status_code == 200
+    assert client.get("/api/v1/sites/FUK/enrolment").status_code == 403
 
 
 @pytest.mark.parametrize(
@@ -175,6 +202,9 @@ def test_a_site_reads_its_own_effect_beside_the_pooled_one_of_three(browse):
     assert pairs == [("+0.50", "+0.41")]
     assert "FUK beside all sites: kyushu-2022" in page.text
     assert f"/runs/{run.pk}/?feature=ornithine" in page.text
+    drawn = page.context["beside"][0]["wide"]
+    assert "ornithine, everybody: FUK +0.50 (+0.06 to +0.94); All sites +0.41" in drawn
+    assert f"/api/v1/runs/{run.pk}/effects?site=FUK" in page.text
 
 
 def test_a_pooled_effect_that_would_give_the_other_site_away_is_not_shown(browse):
