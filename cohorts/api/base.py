@@ -22,7 +22,7 @@ from cohorts.api import conditional, sparse, whole_lists
 from cohorts.api.renderers import TABLE_RENDERERS
 from cohorts.api.repeatable import Repeatable
 from cohorts.api.schema import ProblemSchema
-from cohorts.models import ApiToken
+from cohorts.models import ApiToken, Participant
 from cohorts.models.account import SCOPES
 from cohorts.requests import user_of
 
@@ -107,6 +107,15 @@ class ScopedViewSet(Repeatable, viewsets.GenericViewSet[Any]):
         done["Cache-Control"] = "private, no-cache"
         patch_vary_headers(done, ("Authorization", "Cookie", "Accept"))
         return done
+
+
+def person_named(request: Request, site: str, code: str) -> Participant:
+    """The participant of that code whom the caller may see, or the 404 of one who is not there."""
+    seen = Participant.objects.visible_to(request.user)
+    found: Participant | None = seen.filter(site__code=site, code=code).first()
+    if found is None:
+        raise exceptions.NotFound
+    return found
 
 
 class RecordViewSet(ScopedViewSet):

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from drf_spectacular.utils import OpenApiExample, extend_schema
-from rest_framework import exceptions, status
+from rest_framework import status
 from rest_framework.decorators import action
 from rest_framework.request import Request
 from rest_framework.response import Response
 
 from cohorts import models
-from cohorts.api.base import PROBLEM, RecordViewSet, location_of
+from cohorts.api.base import PROBLEM, RecordViewSet, location_of, person_named
 from cohorts.api.records import ErasureFilter
 from cohorts.requests import user_of
 from cohorts.serializers import records as serializers
@@ -42,10 +42,7 @@ class ErasureViewSet(RecordViewSet):
         asked = serializers.NewErasureSerializer(data=request.data)
         asked.is_valid(raise_exception=True)
         sent = asked.validated_data
-        people = models.Participant.objects.visible_to(request.user)
-        person = people.filter(site__code=sent["site"], code=sent["participant"]).first()
-        if person is None:
-            raise exceptions.NotFound
+        person = person_named(request, sent["site"], sent["participant"])
         made = erasure.request(person.pk, by=user_of(request), note=sent["note"])
         told = self.get_serializer(made).data
         headers = location_of(request, made.pk)

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from django_filters import rest_framework as filters
 from drf_spectacular.utils import OpenApiExample, extend_schema
-from rest_framework import exceptions, status
+from rest_framework import status
 from rest_framework.decorators import action
 from rest_framework.request import Request
 from rest_framework.response import Response
 
 from cohorts import models
 from cohorts.api import preconditions
-from cohorts.api.base import PROBLEM, RecordViewSet, location_of
+from cohorts.api.base import PROBLEM, RecordViewSet, location_of, person_named
 from cohorts.api.filters import BySite
 from cohorts.api.records import ParticipantViewSet
 from cohorts.requests import user_of
@@ -87,7 +87,7 @@ class PeopleViewSet(ParticipantViewSet):
         kept = self.get_object()
         said = serializers_people.MergeSerializer(data=request.data)
         said.is_valid(raise_exception=True)
-        other = _named(request, kept.site.code, said.validated_data["other"])
+        other = person_named(request, kept.site.code, said.validated_data["other"])
         reason = said.validated_data["reason"]
         done = identity.merge(kept.pk, other.pk, reason=reason, by=user_of(request))
         return Response(self.get_serializer(done).data)
@@ -104,7 +104,7 @@ class PeopleViewSet(ParticipantViewSet):
         said.is_valid(raise_exception=True)
         sent = said.validated_data
         if "participant" in sent:
-            other = _named(request, sent.get("site", ""), sent["participant"])
+            other = person_named(request, sent.get("site", ""), sent["participant"])
             identity.declare_same(one.pk, other.pk, reason=sent["reason"], by=by)
         else:
             identity.declare_different(one.pk, reason=sent["reason"], by=by)
@@ -165,15 +165,6 @@ class PeopleViewSet(ParticipantViewSet):
         return Response(told, status=status.HTTP_201_CREATED)
 
 
-def _named(request: Request, site: str, code: str) -> models.Participant:
-    """The participant of that code whom the caller may see, or the 404 of one who is not there."""
-    seen = models.Participant.objects.visible_to(request.user)
-    found: models.Participant | None = seen.filter(site__code=site, code=code).first()
-    if found is None:
-        raise exceptions.NotFound
-    return found
-
-
 class TransferFilter(BySite):
     site = filters.CharFilter(field_name="participant__site__code")
     to_site = filters.CharFilter(field_name="to_site__code")
@@ -197,7 +188,7 @@ class TransferViewSet(RecordViewSet):
         asked = serializers_people.NewTransferSerializer(data=request.data)
         asked.is_valid(raise_exception=True)
         sent = asked.validated_data
-        person = _named(request, sent["site"], sent["participant"])
+        person = person_named(request, sent["site"], sent["participant"])
         made = transfers.offer(
             person.pk, to_site=sent["to_site"], reason=sent["reason"], by=user_of(request)
         )

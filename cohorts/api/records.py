@@ -9,14 +9,14 @@ from django.db.models import Count, QuerySet
 from django.http import HttpResponseBase
 from django_filters import rest_framework as filters
 from drf_spectacular.utils import OpenApiExample, extend_schema
-from rest_framework import exceptions, status
+from rest_framework import status
 from rest_framework.decorators import action
 from rest_framework.request import Request
 from rest_framework.response import Response
 
 from cohorts import access, clock, models, site_home
 from cohorts.api import conditional
-from cohorts.api.base import PROBLEM, RecordViewSet, location_of
+from cohorts.api.base import PROBLEM, RecordViewSet, location_of, person_named
 from cohorts.api.filters import ByParticipant, BySite, FilterSet
 from cohorts.errors import NotAllowed
 from cohorts.serializers import records as serializers
@@ -110,10 +110,7 @@ class WithdrawalViewSet(RecordViewSet):
         asked = serializers.NewWithdrawalSerializer(data=request.data)
         asked.is_valid(raise_exception=True)
         sent = asked.validated_data
-        people = models.Participant.objects.visible_to(request.user)
-        person = people.filter(site__code=sent["site"], code=sent["participant"]).first()
-        if person is None:
-            raise exceptions.NotFound
+        person = person_named(request, sent["site"], sent["participant"])
         if not access.may(request.user, "withdrawal", "C", person.site_id):
             raise NotAllowed(f"Your role at {sent['site']} does not record withdrawals.")
         wish = {"by": request.user, "note": sent["note"]}
