@@ -1,4 +1,4 @@
-"""The form on which a consent that was recorded wrongly is put right."""
+"""The forms on which a consent is recorded, put right and withdrawn."""
 
 from __future__ import annotations
 
@@ -17,28 +17,47 @@ from cohorts.models import Consent, Site, Withdrawal
 from cohorts.models.consent import SCOPES
 
 
-class ConsentCorrectionForm(PlainForm):
-    """What is recorded of a consent, to be overwritten by what the paper says."""
-
-    form = forms.ModelChoiceField(
+def signed_form_field() -> forms.ModelChoiceField[models.ConsentForm]:
+    """The version that was signed; `offer_forms_of` says which there are."""
+    return forms.ModelChoiceField(
         models.ConsentForm.objects.none(),
         label=_("Signed form"),
         required=False,
         empty_label=_("not listed: say on what basis below"),
     )
-    signed_on = day_field(_("Signed on"))
-    basis = forms.CharField(
+
+
+def offer_forms_of(site: Site, field: forms.Field) -> None:
+    """Let one choose among the site's versions."""
+    assert isinstance(field, forms.ModelChoiceField)  # noqa: S101 - a `signed_form_field`
+    field.queryset = models.ConsentForm.objects.filter(site=site).select_related("site")
+
+
+def basis_field() -> forms.CharField:
+    return forms.CharField(
         label=_("Basis"),
         required=False,
         max_length=200,
         help_text=_("Only where no form of the list was signed: why the data may be used."),
     )
-    scopes = forms.MultipleChoiceField(
+
+
+def scopes_field(*, required: bool = True) -> forms.MultipleChoiceField:
+    return forms.MultipleChoiceField(
         label=_("What the participant agreed to"),
         choices=[(scope, _(WORDS[scope])) for scope in SCOPES],
         widget=forms.CheckboxSelectMultiple(attrs={"class": "form-check-input"}),
-        required=False,
+        required=required,
     )
+
+
+class ConsentCorrectionForm(PlainForm):
+    """What is recorded of a consent, to be overwritten by what the paper says."""
+
+    form = signed_form_field()
+    signed_on = day_field(_("Signed on"))
+    basis = basis_field()
+    scopes = scopes_field(required=False)
     reason = correction_reason_field()
     version = forms.IntegerField(widget=forms.HiddenInput)
 
@@ -52,10 +71,7 @@ class ConsentCorrectionForm(PlainForm):
         }
         super().__init__(*args, **kwargs)
         self.consent = consent
-        offered = self.fields["form"]
-        assert isinstance(offered, forms.ModelChoiceField)  # noqa: S101 - declared above
-        site = consent.participant.site_id
-        offered.queryset = models.ConsentForm.objects.filter(site=site).select_related("site")
+        offer_forms_of(consent.participant.site, self.fields["form"])
 
     @property
     def changes(self) -> dict[str, Any]:
@@ -79,34 +95,14 @@ class ConsentForm(PlainForm):
     participant = forms.CharField(
         label=_("Participant"), max_length=64, help_text=_("The study code, such as FUK-014.")
     )
-    form = forms.ModelChoiceField(
-        models.ConsentForm.objects.none(),
-        label=_("Signed form"),
-        required=False,
-        empty_label=_("not listed: say on what basis below"),
-    )
-    basis = forms.CharField(
-        label=_("Basis"),
-        required=False,
-        max_length=200,
-        help_text=_("Only where no form of the list was signed: why the data may be used."),
-    )
-    signed_on = forms.DateField(
-        label=_("Signed on"),
-        widget=forms.DateInput(attrs={"type": "date"}, format="%Y-%m-%d"),
-        error_messages={"invalid": _("Not a date; write YYYY-MM-DD.")},
-    )
-    scopes = forms.MultipleChoiceField(
-        label=_("What the participant agreed to"),
-        choices=[(scope, _(WORDS[scope])) for scope in SCOPES],
-        widget=forms.CheckboxSelectMultiple(attrs={"class": "form-check-input"}),
-    )
+    form = signed_form_field()
+    basis = basis_field()
+    signed_on = day_field(_("Signed on"))
+    scopes = scopes_field()
 
     def __init__(self, *args: Any, site: Site, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        field = self.fields["form"]
-        assert isinstance(field, forms.ModelChoiceField)  # noqa: S101 - declared above
-        field.queryset = models.ConsentForm.objects.filter(site=site)
+        offer_forms_of(site, self.fields["form"])
 
     def clean_signed_on(self) -> date:
         """Nobody has signed tomorrow."""

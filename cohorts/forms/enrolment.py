@@ -7,12 +7,11 @@ from typing import Any
 from django import forms
 from django.utils.translation import gettext_lazy as _
 
-from cohorts import models
 from cohorts.forms.base import PlainForm
+from cohorts.forms.consent import basis_field, offer_forms_of, scopes_field, signed_form_field
 from cohorts.forms.people import YES_NO, day_field
-from cohorts.language.vocabulary import WORDS, in_words
+from cohorts.language.vocabulary import in_words
 from cohorts.models import Participant, Site
-from cohorts.models.consent import SCOPES
 from cohorts.services.enrolling import RefusedEnrolment, SignedConsent
 
 # Column of a participants table -> field of this form, where they are not of one name.
@@ -42,32 +41,16 @@ class EnrolmentForm(PlainForm):
     )
     drug_free = forms.ChoiceField(label=_("Drug-free"), choices=YES_NO, required=False)
     signed_on = day_field(_("Signed on"), required=False)
-    form = forms.ModelChoiceField(
-        models.ConsentForm.objects.none(),
-        label=_("Signed form"),
-        required=False,
-        empty_label=_("not listed: say on what basis below"),
-    )
-    basis = forms.CharField(
-        label=_("Basis"),
-        required=False,
-        max_length=200,
-        help_text=_("Only where no form of the list was signed: why the data may be used."),
-    )
-    scopes = forms.MultipleChoiceField(
-        label=_("What the participant agreed to"),
-        choices=[(scope, _(WORDS[scope])) for scope in SCOPES],
-        widget=forms.CheckboxSelectMultiple(attrs={"class": "form-check-input"}),
-        required=False,
-    )
+    form = signed_form_field()
+    basis = basis_field()
+    scopes = scopes_field(required=False)
 
     def __init__(self, *args: Any, site: Site, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        group, offered = self.fields["group"], self.fields["form"]
+        group = self.fields["group"]
         assert isinstance(group, forms.ChoiceField)  # noqa: S101 - declared above
-        assert isinstance(offered, forms.ModelChoiceField)  # noqa: S101 - declared above
         group.choices = [("", "–"), *((g, in_words(g)) for g in sorted(site.study.groups))]
-        offered.queryset = models.ConsentForm.objects.filter(site=site).select_related("site")
+        offer_forms_of(site, self.fields["form"])
         self.fields["code"].help_text = _(
             "Such as %(code)s. Never a name or a hospital number."
         ) % {"code": f"{site.code}-014"}
