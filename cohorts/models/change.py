@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, ClassVar, Self
 
-from django.db import connection, models, transaction
+from django.db import models, transaction
 from django.db.models.functions import Now
 from django.dispatch import Signal
 from django.utils.translation import gettext_lazy as _
 
 from cohorts import access
+from cohorts.advisory import Advisory, hold
 from cohorts.models.scoping import ScopedQuerySet
 from cohorts.models.site import Site, Study
 
@@ -21,16 +22,12 @@ if TYPE_CHECKING:
 # Sent after the commit, to whoever must react; no receiver's failure reaches the sender.
 recorded = Signal()
 
-# Any fixed number: held from the writing of a change until its commit, so that a reader who has
-# seen change n has seen every smaller one. Publication of a run takes it too.
-ORDER_LOCK = 0x48494B49
 ENDS_A_USE = ("withdrawal", "erasure")
 
 
 def hold_order_lock() -> None:
     """Wait for, then hold until the end of this transaction, the lock that orders changes."""
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT pg_advisory_xact_lock(%s)", [ORDER_LOCK])
+    hold(Advisory.CHANGES)
 
 
 class ChangeQuerySet(ScopedQuerySet["Change"]):

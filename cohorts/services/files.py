@@ -8,14 +8,8 @@ import tempfile
 from pathlib import Path
 
 from django.conf import settings
-from django.db import connection
 
-# Any fixed number: shared by those who store a file and then name it in a row, alone for whoever
-# removes files that no row names.
-NAMING_LOCK = 0x48494B46
-# A file that two sites sent is one file: of two who rewrite it at once, the second would bring back
-# what the first has taken out.
-REWRITING_LOCK = 0x48494B52
+from cohorts.advisory import Advisory, hold
 
 
 def digest_of(content: bytes) -> str:
@@ -56,26 +50,21 @@ def read(digest: str) -> bytes:
 
 def hold_for_naming() -> None:
     """Until the end of this transaction, no file is removed: one that is stored can be named."""
-    _hold("pg_advisory_xact_lock_shared", NAMING_LOCK)
+    hold(Advisory.FILE_NAMING, shared=True)
 
 
 def hold_all_for_removal() -> None:
     """Wait for those who are naming files; until the end of this transaction nobody else does."""
-    _hold("pg_advisory_xact_lock", NAMING_LOCK)
+    hold(Advisory.FILE_NAMING)
 
 
 def hold_for_rewriting() -> None:
     """Until the end of this transaction nobody else reads a file to store it without somebody."""
-    _hold("pg_advisory_xact_lock", REWRITING_LOCK)
+    hold(Advisory.FILE_REWRITING)
 
 
 def path_of(digest: str) -> Path:
     return Path(settings.MEDIA_ROOT) / digest[:2] / digest
-
-
-def _hold(function: str, lock: int) -> None:
-    with connection.cursor() as cursor:
-        cursor.execute(f"SELECT {function}(%s)", [lock])
 
 
 def _sync_folder(folder: Path) -> None:

@@ -4,20 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Collection
 
-from django.db import connection
-
+from cohorts.advisory import Advisory, hold
 from cohorts.ingest.facts import normalise
 from cohorts.models import Feature
-
-# Any fixed number: the dictionary is every site's, and a site's own lock does not order two that
-# send the same new name.
-NAMES_LOCK = 0x48494B4E
 
 
 def hold_names() -> None:
     """Until the end of this transaction nobody else opens a name."""
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT pg_advisory_xact_lock(%s)", [NAMES_LOCK])
+    hold(Advisory.FEATURE_NAMES)
 
 
 def features_of(names: Collection[str]) -> dict[str, int]:
