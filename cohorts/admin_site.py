@@ -22,8 +22,6 @@ from cohorts.models import RecordReading, Site, User
 from cohorts.pages import CountedSoFar
 
 STAFF = frozenset({"CD", "AD"})
-# The template of rows that belong to a record and are only read.
-READ_ONLY_ROWS = "admin/records_inline.html"
 
 if TYPE_CHECKING:
     PlainAdmin = ModelAdmin[Any]
@@ -97,6 +95,27 @@ class HikiAdminSite(AdminSite):
 
 
 site = HikiAdminSite(name="admin")
+
+
+class ReadOnlyInline(PlainInline):
+    """Rows that belong to a record and are only read, by whoever may read the record.
+
+    ``resource`` names the row of the permission table, where it is not the record's own.
+    """
+
+    template = "admin/records_inline.html"
+    extra = 0
+    can_delete = False
+    resource = ""
+
+    def has_view_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return not self.resource or access.may(request.user, self.resource, "R")
+
+    def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
 
 
 class ScopedAdmin(PlainAdmin):

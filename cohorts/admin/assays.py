@@ -14,29 +14,19 @@ from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from cohorts import access, models
-from cohorts.admin_site import READ_ONLY_ROWS, PlainInline, ScopedAdmin, roles_in, site
+from cohorts.admin_site import ReadOnlyInline, ScopedAdmin, roles_in, site
 from cohorts.errors import DomainError
 from cohorts.requests import user_of
 from cohorts.services import embargo
 
 
-class BatchFeatureInline(PlainInline):
+class BatchFeatureInline(ReadOnlyInline):
     model = models.BatchFeature
-    template = READ_ONLY_ROWS
-    extra = 0
     fields = readonly_fields = ("position", "source_name", "feature", "unit", "factor", "lod")
-    can_delete = False
+    resource = "assay"
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
         return models.BatchFeature.objects.visible_to(request.user).select_related("feature")
-
-    def has_view_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return access.may(request.user, "assay", "R")
-
-    def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return False
-
-    has_change_permission = has_add_permission
 
 
 class EmbargoForm(forms.ModelForm):  # type: ignore[type-arg]  # it takes none

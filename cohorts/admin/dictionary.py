@@ -13,7 +13,7 @@ from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from cohorts import models
-from cohorts.admin_site import READ_ONLY_ROWS, PlainInline, ScopedAdmin, site
+from cohorts.admin_site import ReadOnlyInline, ScopedAdmin, site
 from cohorts.errors import DomainError
 from cohorts.requests import user_of
 from cohorts.services import dictionary_edits
@@ -74,23 +74,11 @@ class ProposedAdmin(ScopedAdmin):
         return redirect("dictionary-edits")
 
 
-class FeatureAliasInline(PlainInline):
+class FeatureAliasInline(ReadOnlyInline):
     """Read here; another name is proposed as an entry of its own."""
 
     model = models.FeatureAlias
-    template = READ_ONLY_ROWS
-    extra = 0
     fields = readonly_fields = ("name", "site")
-    can_delete = False
-
-    def has_view_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return True  # whoever reads the feature
-
-    def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return False
-
-    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return False
 
 
 @admin.register(models.Feature, site=site)

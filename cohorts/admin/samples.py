@@ -8,28 +8,18 @@ from django.contrib import admin
 from django.db.models import QuerySet
 from django.http import HttpRequest
 
-from cohorts import access, models
-from cohorts.admin_site import READ_ONLY_ROWS, PlainInline, ScopedAdmin, site
+from cohorts import models
+from cohorts.admin_site import ReadOnlyInline, ScopedAdmin, site
 from cohorts.models.query import SUBJECTS
 
 
-class QueryEventInline(PlainInline):
+class QueryEventInline(ReadOnlyInline):
     model = models.QueryEvent
-    template = READ_ONLY_ROWS
-    extra = 0
     fields = readonly_fields = ("at", "kind", "by", "text")
-    can_delete = False
+    resource = "query"
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
         return models.QueryEvent.objects.visible_to(request.user).select_related("by")
-
-    def has_view_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return access.may(request.user, "query", "R")
-
-    def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return False
-
-    has_change_permission = has_add_permission
 
 
 @admin.register(models.Query, site=site)
