@@ -78,8 +78,13 @@ def _of_template(text: str, language: str, depth: int) -> str:
 
 
 def _value(value: str, language: str, depth: int) -> str:
-    words = " " in value and any(each.isalpha() for each in value)
-    return _said(value, language, depth - 1) if words or value in ARMS else value_in_locale(value)
+    said = has_words(value) or value in ARMS
+    return _said(value, language, depth - 1) if said else value_in_locale(value)
+
+
+def has_words(value: str) -> bool:
+    """Whether a value filled into a sentence is words and not a code, a number or a date."""
+    return " " in value and any(each.isalpha() for each in value)
 
 
 def _in_parts(text: str, language: str, depth: int) -> str:

@@ -9,7 +9,7 @@ from django.utils.functional import lazy
 from django.utils.translation import gettext
 
 from cohorts.language.local_figures import in_locale, value_in_locale
-from cohorts.language.recognised import recognised
+from cohorts.language.recognised import has_words, recognised
 from cohorts.language.sentences import Sentence
 
 
@@ -38,14 +38,10 @@ def _value(value: Any) -> Any:
     if isinstance(value, Sentence):
         return told(value)
     if isinstance(value, str):
-        return recognised(value) if _is_words(value) else value_in_locale(value)
+        return recognised(value) if has_words(value) else value_in_locale(value)
     if isinstance(value, float):
         return in_locale(str(value))
     return told("", value) if isinstance(value, Mapping) else value
-
-
-def _is_words(value: str) -> bool:
-    return " " in value and any(each.isalpha() for each in value)
 
 
 # Said when it is shown, such as a message of a form.
