@@ -74,15 +74,9 @@ def _refuse_other_choices(export: redcap.RedcapExport, declared: Sequence[Contex
     """A code that means something else in the study would be misread, and nobody would see it."""
     for ours in declared:
         theirs = export.dictionary.find(ours.name)
-        if (
-            theirs
-            and theirs.holds_values
-            and (theirs.kind, theirs.choices)
-            != (
-                ours.kind,
-                ours.choices,
-            )
-        ):
+        if theirs is None or not theirs.holds_values:
+            continue
+        if (theirs.kind, theirs.choices) != (ours.kind, ours.choices):
             raise UnreadableFile(
                 say(
                     "%(variable)s is a %(theirs)s in the project and a %(ours)s in the study's "

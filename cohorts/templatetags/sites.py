@@ -15,18 +15,39 @@ from cohorts.models import Erasure, Site, User
 
 register = template.Library()
 
-# Name of the page, resource that is read there, words, beginnings of further pages of its kind.
-PLACES: tuple[tuple[str, str, str, tuple[str, ...]], ...] = (
-    ("people", "participant", _("Participants"), ("/participants/", "/consents/")),
-    ("renewals", "consent", _("Consents to renew"), ()),
-    ("samples", "sample", _("Samples"), ("/samples/", "/boxes/")),
-    ("shipments", "shipment", _("Shipments"), ("/shipments/",)),
-    ("batches", "quality_report", _("Assay batches"), ("/batches/",)),
-    ("queries", "query", _("Data queries"), ("/queries/",)),
-    ("exports", "record_export", _("Exports of records"), ()),
+
+@dataclass(frozen=True)
+class Kind:
+    """Pages of a site that are one place of its navigation."""
+
+    page: str  # the name of the one that the link opens
+    resource: str  # what is read there
+    words: str
+    elsewhere: tuple[str, ...] = ()  # beginnings of the addresses of its records
+    within: tuple[str, ...] = ()  # names of the site's further pages
+
+
+KINDS = (
+    Kind(
+        "people",
+        "participant",
+        _("Participants"),
+        ("/participants/", "/consents/"),
+        ("enrol", "consent", "withdrawal"),
+    ),
+    Kind("renewals", "consent", _("Consents to renew")),
+    Kind(
+        "samples",
+        "sample",
+        _("Samples"),
+        ("/samples/", "/boxes/"),
+        ("scan", "labels", "destructions", "box-new"),
+    ),
+    Kind("shipments", "shipment", _("Shipments"), ("/shipments/",)),
+    Kind("batches", "quality_report", _("Assay batches"), ("/batches/",)),
+    Kind("queries", "query", _("Data queries"), ("/queries/",)),
+    Kind("exports", "record_export", _("Exports of records")),
 )
-WITHIN_SAMPLES = ("scan", "labels", "destructions", "box-new")
-WITHIN_PEOPLE = ("enrol", "consent", "withdrawal")
 
 
 @dataclass(frozen=True)
@@ -48,11 +69,11 @@ def site_nav(context: dict[str, Any], site: Site) -> dict[str, Any]:
 def places_at(site: Site, user: User, path: str) -> list[Place]:
     overview = reverse("site", args=[site.code])
     found = [Place(overview, gettext("Overview"), path in (overview, reverse("home")))]
-    for name, resource, words, further in PLACES:
-        if access.may(user, resource, "R", site.pk):
-            address = reverse(name, args=[site.code])
-            inside = (address, *further, *(reverse(n, args=[site.code]) for n in _within(name)))
-            found.append(Place(address, gettext(words), path.startswith(inside)))
+    for kind in KINDS:
+        if access.may(user, kind.resource, "R", site.pk):
+            address, *within = (reverse(n, args=[site.code]) for n in (kind.page, *kind.within))
+            inside = path.startswith((address, *kind.elsewhere, *within))
+            found.append(Place(address, gettext(kind.words), inside))
     if access.may(user, "participant", "R", site.pk):
         address = reverse("dictionary", args=[site.study.code])
         found.append(Place(address, gettext("Variables"), path.startswith(address)))
@@ -62,10 +83,6 @@ def places_at(site: Site, user: User, path: str) -> list[Place]:
         words = gettext("Erasures (%(n_erasures)s)") % {"n_erasures": open_erasures}
         found.append(Place(address, words, path.startswith(address)))
     return found if len(found) > 1 else []
-
-
-def _within(name: str) -> tuple[str, ...]:
-    return {"samples": WITHIN_SAMPLES, "people": WITHIN_PEOPLE}.get(name, ())
 
 
 @register.inclusion_tag("cohorts/_site_acts.html", takes_context=True)
