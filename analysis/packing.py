@@ -134,7 +134,7 @@ def _numbers(
 
 
 def _one_block(frame: pd.DataFrame) -> bool:
-    return bool(len(frame.columns) and (frame.dtypes == np.float64).all())
+    return set(frame.dtypes.tolist()) == {np.dtype(np.float64)}
 
 
 def _pack_frame(frame: pd.DataFrame) -> bytes:
@@ -146,7 +146,7 @@ def _pack_frame(frame: pd.DataFrame) -> bytes:
     if _one_block(frame):
         return _joined(b"N", head, np.ascontiguousarray(frame.to_numpy()).tobytes())
     # Column by column: numbers as their bytes, everything else as JSON holds it.
-    kept = [frame.iloc[:, at] for at in range(frame.shape[1])]
+    kept = [column for _, column in frame.items()]
     numbers = [column.dtype.kind in "biuf" for column in kept]
     head["dtypes"] = [str(column.dtype) for column in kept]
     head["others"] = [None if n else c.tolist() for c, n in zip(kept, numbers, strict=True)]
@@ -168,12 +168,14 @@ def _frame(packed: memoryview) -> pd.DataFrame:
         values = np.frombuffer(rest, dtype=np.float64).reshape(len(index), len(names))
         return _numbers(values, names, index, head["name"])
     rows = pd.Index(index, name=head["name"])
-    columns: list[pd.Series] = []
-    for dtype, told in zip(head["dtypes"], head["others"], strict=True):
+    columns: dict[int, Any] = {}
+    for at, (dtype, told) in enumerate(zip(head["dtypes"], head["others"], strict=True)):
         if told is None:
             size = np.dtype(dtype).itemsize * len(index)
-            told, rest = np.frombuffer(rest[:size], dtype=dtype).copy(), rest[size:]
-        columns.append(pd.Series(told, index=rows, dtype=dtype))
-    read = pd.concat(columns, axis=1) if columns else pd.DataFrame(index=rows)
+            columns[at], rest = np.frombuffer(rest[:size], dtype=dtype), rest[size:]
+        else:
+            # Made as an array first: a frame that is given lists looks at each text by itself.
+            columns[at] = pd.array(told, dtype=dtype)
+    read = pd.DataFrame(columns, index=rows)
     read.columns = pd.Index(names) if names else pd.Index([], dtype="str")
     return read

@@ -1,6 +1,7 @@
 """What may be learnt from the training sites before a classifier sees them, and nothing more."""
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Literal
 
 import numpy as np
@@ -54,17 +55,22 @@ class SiteStudy:
 
     def there(self, code: str) -> Bools:
         """Features of which the site has a value."""
-        found: Bools = np.isfinite(self.values[self.sites == code]).any(axis=0)
-        return found
+        return self._there[code]
+
+    @cached_property
+    def _there(self) -> dict[str, Bools]:
+        # Asked of every site for every site that is left out: looked up in the values once.
+        return {
+            code: np.isfinite(self.values[self.sites == code]).any(axis=0) for code in self.codes
+        }
 
     def usable(self, *left_out: frozenset[str]) -> Bools:
         """Features that two thirds of the other sites measured, and a site of each group."""
-        seen = {code: self.there(code) for code in self.codes}
         tested = frozenset[str]().union(*left_out)
-        share = np.mean([seen[code] for code in self.codes if code not in tested], axis=0)
+        share = np.mean([self.there(code) for code in self.codes if code not in tested], axis=0)
         usable: Bools = share >= SEEN_SHARE - 1e-9
         for group in left_out:
-            usable &= np.any([seen[code] for code in group], axis=0)
+            usable &= np.any([self.there(code) for code in group], axis=0)
         return usable
 
 

@@ -13,7 +13,7 @@ from analysis.stats.moderated import fit_moderated_effects
 from analysis.stats.multiplicity import adjust_p
 from analysis.steps.blocks import Prepared
 from analysis.steps.pieces import Piece, Steps, work
-from analysis.steps.site_effects import covariates_of, effects_piece, features_of
+from analysis.steps.site_effects import covariates_of, effects_pieces
 
 COLUMNS = (
     *("stratum", "feature", "site", "estimate", "se", "t", "df", "p", "q", "df_prior", "plain_se"),
@@ -31,12 +31,9 @@ def moderated_effects(
     q is within stratum, site and platform: the panel that the variances borrow from.
     """
     blocks = [block for block in prepared.blocks if len(block.values.columns)]
+    by_block = [effects_pieces(block, prepared.people, plan) for block in blocks]
     found = steps.each(
-        [
-            _piece(effects_piece(block, prepared.people, stratum, plan, features_of(block)), plan)
-            for stratum in plan.strata
-            for block in blocks
-        ]
+        [_piece(pieces[stratum], plan) for stratum in plan.strata for pieces in by_block]
     )
     if not found:
         return pd.DataFrame(columns=list(COLUMNS))

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from itertools import pairwise
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from analysis.plans import AnalysisPlan
 from analysis.stats.errors import UnsoundEffect, UnusableData
@@ -46,6 +48,10 @@ def pool(
     return pd.concat(steps.each(pieces), ignore_index=True)
 
 
+# Columns of words about a feature's sites, and what they are made of.
+WORDS = {"sites": "site", "matrix": "matrix", "source_names": "source_name", "hmdb": "hmdb"}
+
+
 @work("pooled")
 def pool_stratum(
     parts: list[pd.DataFrame], stratum: str, tau2: str, test: str, multiplicity: str
@@ -73,6 +79,7 @@ def pool_stratum(
     used = effects[effects["hedges_g"].notna()]
     by_feature = used.groupby("feature")
     counts = by_feature[["n_case", "n_control"]].sum().reindex(features, fill_value=0)
+    of_feature = features.get_indexer(pd.Index(used["feature"])).astype(np.int64)
     names = ("estimate", "se", "ci_low", "ci_high", "p")
     more = ("tau2", "i2", "q_statistic", "q_p", "pi_low", "pi_high")
     return pd.DataFrame(
@@ -85,19 +92,23 @@ def pool_stratum(
             "n_sites": pooled.n_cohorts,
             "n_case": counts["n_case"].to_numpy(dtype=int),
             "n_control": counts["n_control"].to_numpy(dtype=int),
-            "sites": _joined(used, "site", features),
-            "matrix": _joined(used, "matrix", features),
-            "source_names": _joined(used, "source_name", features),
-            "hmdb": _joined(used, "hmdb", features),
+            **{
+                name: _joined(used[column], of_feature, len(features))
+                for name, column in WORDS.items()
+            },
             "reason": pooled.reason,
         }
     )
 
 
-def _joined(used: pd.DataFrame, column: str, features: pd.Index) -> list[str]:
-    """The distinct words of a feature's sites, in the sites' order."""
-    words: dict[str, dict[str, None]] = {}
-    for feature, word in zip(used["feature"], used[column], strict=True):
-        if word:
-            words.setdefault(feature, {})[str(word)] = None
-    return [";".join(words.get(feature, ())) for feature in features]
+def _joined(words_of: pd.Series, of_feature: NDArray[np.int64], n_features: int) -> list[str]:
+    """The distinct words of each feature's sites, in the sites' order."""
+    of_word, words = pd.factorize(words_of.where(words_of != ""))
+    said = of_word >= 0
+    of_feature, of_word = of_feature[said], of_word[said]
+    pairs = pd.unique(of_feature * max(len(words), 1) + of_word)
+    of_feature, of_word = np.divmod(pairs, max(len(words), 1))
+    order = np.argsort(of_feature, kind="stable")
+    texts = np.asarray(words, dtype=object)[of_word[order]].tolist()
+    ends = np.searchsorted(of_feature[order], np.arange(n_features + 1)).tolist()
+    return [";".join(texts[start:end]) for start, end in pairwise(ends)]

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
+from typing import TypeVar
 
 import numpy as np
 import pandas as pd
@@ -21,6 +22,8 @@ from analysis.steps.clean_samples import facts_of_samples, without_faulty
 from analysis.steps.pieces import Steps
 from analysis.steps.repeats import declared_once, without_repeats
 from cohorts.language.sentences import say
+
+Table = TypeVar("Table", pd.DataFrame, pd.Series)
 
 LOG2_OF = {"raw": 1.0, "log2": 1.0, "ln": 1 / np.log(2), "log10": np.log2(10)}
 
@@ -83,7 +86,7 @@ def make_block(
     if plan.handling_clean:
         batches, notes = without_faulty(batches, set(people.index))
     parts = [_comparable(batch, plan) for batch in batches]
-    values = pd.concat([part.values for part in parts])
+    values = _stacked([part.values for part in parts])
     chosen = values.index.isin(people.index)
     again = values.index.duplicated() & chosen
     keep = chosen & ~values.index.duplicated()
@@ -92,34 +95,40 @@ def make_block(
         notes.append(Note(site, "samples", int(again.sum()), again_words))
     if not keep.any():
         return None, notes
-    below = pd.concat([part.below for part in parts]).reindex(columns=values.columns)[keep]
-    raw = pd.concat([part.raw for part in parts]).reindex(columns=values.columns)[keep]
-    values = values[keep]
-    detected = 1 - (below.fillna(0.0).astype(bool) | values.isna()).mean()
+    values, raw = _rows(values, keep), _rows(_stacked([part.raw for part in parts]), keep)
+    is_below = _rows(_stacked([part.below for part in parts]), keep).eq(1.0).to_numpy()
+    detected = 1 - (is_below | values.isna().to_numpy()).mean(axis=0)
     rare = detected < plan.min_detected
     if rare.any():
         why = f"detected in under {plan.min_detected:.0%} of the site's people on {first.platform}"
         notes.append(Note(site, "features", int(rare.sum()), why))
-    kept = values.columns[~rare]
-    sources = (
-        pd.concat([batch.columns for batch in batches])
-        .drop_duplicates("feature")
-        .set_index("feature")
-    )
+        values, raw, is_below = values.loc[:, ~rare], raw.loc[:, ~rare], is_below[:, ~rare]
+    kept = values.columns
+    sources = _stacked([batch.columns for batch in batches])
+    sources = sources[~sources["feature"].duplicated().to_numpy()].set_index("feature")
     block = Block(
         site=site,
         platform=first.platform,
         matrix=first.matrix,
         scale=_scale_name(first.scale),
-        values=values[kept],
-        raw=raw[kept],
-        batch=pd.concat([part.batch for part in parts])[keep],
+        values=values,
+        raw=raw,
+        batch=_rows(_stacked([part.batch for part in parts]), keep),
         sources=sources.loc[kept],
-        n_below_lod=below[kept].sum().astype(int),
-        spin_delay_hours=pd.concat([part.delay for part in parts])[keep],
-        samples=pd.concat([part.samples for part in parts])[keep],
+        n_below_lod=pd.Series(is_below.sum(axis=0), index=kept),
+        spin_delay_hours=_rows(_stacked([part.delay for part in parts]), keep),
+        samples=_rows(_stacked([part.samples for part in parts]), keep),
     )
     return block, notes + _scale_notes(batches)
+
+
+def _stacked(parts: list[Table]) -> Table:
+    """One below the other; most sites have one batch, which needs no copy."""
+    return parts[0] if len(parts) == 1 else pd.concat(parts)
+
+
+def _rows(table: Table, keep: NDArray[np.bool_]) -> Table:
+    return table if keep.all() else table[keep]
 
 
 def _scale_notes(batches: list[BatchFrame]) -> list[Note]:

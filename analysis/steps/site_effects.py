@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from analysis.plans import STRATA, AnalysisPlan
 from analysis.stats.effects import fit_effects
@@ -22,13 +23,8 @@ def site_effects(
     """By stratum the effects of each site and platform; where there is none, the row says why."""
     # A block of which every feature is too rarely measured has no rows.
     blocks = [block for block in prepared.blocks if len(block.values.columns)]
-    # Made once for all strata: what pieces share is digested once.
-    features = [features_of(block) for block in blocks]
-    asked = [
-        (stratum, effects_piece(block, prepared.people, stratum, plan, about))
-        for stratum in plan.strata
-        for block, about in zip(blocks, features, strict=True)
-    ]
+    by_block = [effects_pieces(block, prepared.people, plan) for block in blocks]
+    asked = [(stratum, pieces[stratum]) for stratum in plan.strata for pieces in by_block]
     found = steps.each([piece for _, piece in asked])
     parts: dict[str, list[pd.DataFrame]] = {}
     for (stratum, _), result in zip(asked, found, strict=True):
@@ -42,34 +38,37 @@ def features_of(block: Block) -> pd.DataFrame:
     return block.sources.reindex(names).assign(n_below_lod=block.n_below_lod.reindex(names))
 
 
-def effects_piece(
-    block: Block, people: pd.DataFrame, stratum: str, plan: AnalysisPlan, features: pd.DataFrame
-) -> Piece:
-    """One site's linear models on one platform in one stratum, and no more than they read."""
+def effects_pieces(block: Block, people: pd.DataFrame, plan: AnalysisPlan) -> dict[str, Piece]:
+    """A site's linear models on one platform by stratum, and no more than each of them reads."""
     here = people.loc[block.values.index]
-    if STRATA[stratum] is not None:
-        here = here[here["sex"] == STRATA[stratum]]
-    columns = {"case": here["case"], "batch": block.batch.reindex(here.index)}
     known = {f"{COVARIATE}{name}": covariate_of(here, name) for name in plan.covariates}
-    return Piece(
-        "site effects",
-        {
-            "values": block.values.loc[here.index],
-            "people": pd.DataFrame(columns | known),
-            "features": features,
-            "place": {
-                "stratum": stratum,
-                "site": block.site,
-                "platform": block.platform,
-                "matrix": block.matrix,
-                "scale": block.scale,
-            },
-            "covariates": list(plan.covariates),
-            "min_per_arm": plan.min_per_arm,
-            "min_covariate_known": plan.min_covariate_known,
-        },
-        block.values.index.tolist(),
-    )
+    columns = pd.DataFrame({"case": here["case"], "batch": block.batch} | known)
+    same = {
+        # Made once for all strata: what pieces share is digested once.
+        "features": features_of(block),
+        "covariates": list(plan.covariates),
+        "min_per_arm": plan.min_per_arm,
+        "min_covariate_known": plan.min_covariate_known,
+    }
+    place = {name: getattr(block, name) for name in ("site", "platform", "matrix", "scale")}
+    everybody = block.values.index.tolist()
+    pieces = {}
+    for stratum in plan.strata:
+        chosen = _in_stratum(here, stratum)
+        inputs = {
+            "values": block.values[chosen],
+            "people": columns[chosen],
+            "place": {"stratum": stratum} | place,
+        }
+        pieces[stratum] = Piece("site effects", inputs | same, everybody)
+    return pieces
+
+
+def _in_stratum(people: pd.DataFrame, stratum: str) -> NDArray[np.bool_]:
+    sex = STRATA[stratum]
+    if sex is None:
+        return np.ones(len(people), dtype=bool)
+    return people["sex"].eq(sex).to_numpy(dtype=bool)
 
 
 COVARIATE = "covariate "
@@ -191,6 +190,8 @@ def all_effects(parts: Mapping[str, list[pd.DataFrame]]) -> tuple[pd.DataFrame, 
 
 def best_of_site(effects: pd.DataFrame) -> pd.DataFrame:
     """Of one stratum: where a site measured a feature twice, the one with more people counts."""
+    if not effects.duplicated(["feature", "site"]).any():
+        return effects[EFFECT_COLUMNS].reset_index(drop=True)
     order = effects.assign(
         n=(effects["n_case"] + effects["n_control"]).where(effects["estimate"].notna(), -1)
     )
