@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import re
+import unicodedata
 from collections.abc import Sequence
 from datetime import date, datetime, timedelta
 
@@ -27,6 +28,10 @@ EATEN_DATE = re.compile(
 _DAY_NUMBER = re.compile(r"([2-7][0-9]{4})(?:\.0+)?")
 _DAY_NONE = date(1899, 12, 30)
 _DAY = re.compile(r"([0-9]{4}-[0-9]{2}-[0-9]{2})(?:[T ]00:00(?::00)?)?")
+# How spreadsheets of East Asia write a day: the year first, so that the order is certain.
+_SLASHED = re.compile(
+    r"([0-9]{4})/([0-9]{1,2})/([0-9]{1,2})(?:[ T]([0-9]{1,2}):([0-9]{2}(?::[0-9]{2})?))?"
+)
 _MOMENT = re.compile(
     r"[0-9]{4}-[0-9]{2}-[0-9]{2}[T ][0-9]{2}:[0-9]{2}(?::[0-9]{2}(?:\.[0-9]{1,6})?)?"
     r"(?:Z|[+-][0-9]{2}:[0-9]{2})?"
@@ -88,6 +93,8 @@ def _why_no_number(text: str) -> tuple[str, str]:
         return "formula", say(
             "%(text)s is a formula that was never computed; send its value.", text=quoted(text)
         )
+    if (narrow := unicodedata.normalize("NFKC", text)) != text and _NUMBER.fullmatch(narrow):
+        return "not_a_number", _write_instead(text, narrow)
     return (
         "not_a_number",
         say(
@@ -117,14 +124,7 @@ def parse_day(text: str) -> date:
     """An ISO 8601 day."""
     match = _DAY.fullmatch(text)
     if match:
-        try:
-            day = date.fromisoformat(match[1])
-        except ValueError as error:
-            raise BadCell(
-                "not_a_date", say("%(text)s is not a date; write YYYY-MM-DD.", text=quoted(text))
-            ) from error
-        if day >= _EARLIEST:
-            return day
+        return _existing(text, match[1])
     if number := _DAY_NUMBER.fullmatch(text):
         meant = _DAY_NONE + timedelta(days=int(number[1]))
         raise BadCell(
@@ -136,7 +136,42 @@ def parse_day(text: str) -> date:
                 meant=meant.isoformat(),
             ),
         )
+    _refuse_as_written(text)
     raise BadCell("not_a_date", say("%(text)s is not a date; write YYYY-MM-DD.", text=quoted(text)))
+
+
+def _refuse_as_written(text: str) -> None:
+    """Refuse a date whose meaning is certain but not its form, with the form to write it in."""
+    narrow = unicodedata.normalize("NFKC", text)
+    if slashed := _SLASHED.fullmatch(narrow):
+        year, month, day, hour, minutes = slashed.groups()
+        iso = f"{year}-{month:0>2}-{day:0>2}"
+        _existing(text, iso)
+        meant = f"{iso}T{hour:0>2}:{minutes}" if hour else iso
+        raise BadCell("not_a_date", _write_instead(text, meant))
+    if narrow != text and (_DAY.fullmatch(narrow) or _MOMENT.fullmatch(narrow)):
+        raise BadCell("not_a_date", _write_instead(text, narrow))
+
+
+def _existing(text: str, iso: str) -> date:
+    """The day, if the calendar has it and the study could."""
+    try:
+        day = date.fromisoformat(iso)
+    except ValueError as error:
+        raise BadCell(
+            "not_a_date",
+            say("%(text)s is no day of the calendar; check month and day.", text=quoted(text)),
+        ) from error
+    if day < _EARLIEST:
+        raise BadCell(
+            "not_a_date",
+            say("%(text)s lies before the year 1900; check the year.", text=quoted(text)),
+        )
+    return day
+
+
+def _write_instead(text: str, meant: str) -> str:
+    return say("%(text)s: write it as %(meant)s.", text=quoted(text), meant=meant)
 
 
 def parse_moment(text: str) -> datetime | date:
@@ -144,12 +179,15 @@ def parse_moment(text: str) -> datetime | date:
     if re.fullmatch("[0-9]{4}-[0-9]{2}-[0-9]{2}", text):
         return parse_day(text)
     if _MOMENT.fullmatch(text):
+        _existing(text, text[:10])
         try:
-            moment = datetime.fromisoformat(text)
-        except ValueError:
-            moment = None
-        if moment is not None and moment.date() >= _EARLIEST:
-            return moment
+            return datetime.fromisoformat(text)
+        except ValueError as error:
+            raise BadCell(
+                "not_a_date",
+                say("%(text)s is no time of the day; check hours and minutes.", text=quoted(text)),
+            ) from error
+    _refuse_as_written(text)
     raise BadCell(
         "not_a_date",
         say("%(text)s is not a date; write YYYY-MM-DD or YYYY-MM-DDTHH:MM.", text=quoted(text)),
@@ -168,6 +206,11 @@ def parse_yes_no(text: str) -> bool:
 def parse_code(text: str) -> str:
     """A study code or sample code; the message does not repeat the cell: it may be a name."""
     if not _CODE.fullmatch(text):
+        if _CODE.fullmatch(unicodedata.normalize("NFKC", text)):
+            raise BadCell(
+                "not_a_code",
+                say("a code in full-width letters or digits; type it in half width."),
+            )
         raise BadCell(
             "not_a_code",
             say("not a code; use 1 to 64 ASCII letters, digits and . _ : / + - (no spaces)."),

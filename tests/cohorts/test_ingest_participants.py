@@ -50,8 +50,11 @@ def test_drug_free_is_yes_no_or_unknown(sent, drug_free):
     ("cells", "message"),
     [
         ({"enrolled_on": "31/02/2024"}, '"31/02/2024" is not a date; write YYYY-MM-DD.'),
-        ({"enrolled_on": "2024-02-31"}, '"2024-02-31" is not a date; write YYYY-MM-DD.'),
-        ({"enrolled_on": "２０２４-01-01"}, '"２０２４-01-01" is not a date; write YYYY-MM-DD.'),
+        ({"enrolled_on": "2024-02-31"}, '"2024-02-31" is no day of the calendar; check month and'),
+        ({"enrolled_on": "1024-02-21"}, '"1024-02-21" lies before the year 1900; check the year.'),
+        ({"enrolled_on": "２０２４-01-01"}, '"２０２４-01-01": write it as 2024-01-01.'),
+        ({"enrolled_on": "2024/4/1"}, '"2024/4/1": write it as 2024-04-01.'),
+        ({"enrolled_on": "2024/2/30"}, '"2024/2/30" is no day of the calendar'),
         ({"enrolled_on": "2025-06-02"}, '"2025-06-02" is in the future; check the year.'),
         (
             {"enrolled_on": "45383"},
@@ -60,6 +63,7 @@ def test_drug_free_is_yes_no_or_unknown(sent, drug_free):
         ({"enrolled_on": "12345"}, '"12345" is not a date; write YYYY-MM-DD.'),
         ({"enrolled_on": ""}, "empty; every row needs a value here."),
         ({"sex": "woman"}, '"woman" is not a known sex'),
+        ({"group": "control"}, '"control" is not a known group'),
         ({"group": "hikikomor"}, '"hikikomor" is not a known group (did you mean "hikikomori"?)'),
         ({"drug_free": "maybe"}, '"maybe" is neither yes nor no; write yes or no.'),
         ({"birth_year": "1890"}, "1890 makes an age of 134 years at enrolment"),
@@ -69,6 +73,10 @@ def test_drug_free_is_yes_no_or_unknown(sent, drug_free):
             '"FUK-001" is already on the books of FUK; leave this row out',
         ),
         ({"participant": "FUK-003"}, "FUK-003 has withdrawn; no further data are taken."),
+        (
+            {"participant": "ＦＵＫ-００９"},
+            "a code in full-width letters or digits; type",
+        ),
         ({"participant": "3E+05"}, '"3E+05" is a code that a spreadsheet turned into a number'),
         ({"consent_signed_on": "2025-06-02"}, '"2025-06-02" is in the future'),
         ({"consent_signed_on": ""}, "empty beside other consent cells"),

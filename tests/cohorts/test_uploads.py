@@ -201,8 +201,7 @@ BAD_INPUT = {
     "an unknown participant": (
         "samples",
         SAMPLES.replace("T1,", "T8,").replace("T2,F002", "T9,F020"),
-        'row 3, column participant: "F020" is not a participant of FUK (did you mean "F003"?); '
-        "enrol first.",
+        'row 3, column participant: "F020" is not a participant of FUK; enrol first.',
     ),
     "text in a number": (
         "assays",
