@@ -88,7 +88,7 @@ class TubeViewSet(SampleViewSet):
     @extend_schema(request=serializers_samples.VolumeSerializer, responses=ONE_SAMPLE)
     @action(detail=True, methods=["post"])
     def measure(self, request: Request, pk: str) -> Response:
-        """Record what the tube holds, where nobody has."""
+        """Record what the tube holds; one that stands is corrected with the reason."""
         sample = self.get_object()
         said = _said(serializers_samples.VolumeSerializer, request)
         custody.measure(sample.pk, by=user_of(request), **said)
@@ -125,12 +125,16 @@ class ShipmentViewSet(RecordViewSet):
     page_ordering = ("-pk",)
     related = ("from_site", "to_site", "sent_by", "receipt__received_by")
     prefetched = ("tubes__sample", "temperatures")
-    verbs = {**RecordViewSet.verbs, "create": "C", "receive": "C"}
+    verbs = {**RecordViewSet.verbs, "create": "C", "receive": "C", "complete": "C"}
 
     def also_rests_on(self) -> list[object]:
         """A receipt is a row of its own: its number tells that one was added."""
         seen = models.Receipt.objects.visible_to(self.request.user)
-        return [seen.order_by("-pk").values_list("pk", flat=True).first()]
+        # What turns up later is a step of a tube, or a reading.
+        later = (models.CustodyEvent.objects.all(), models.TemperatureReading.objects.all())
+        return [
+            rows.order_by("-pk").values_list("pk", flat=True).first() for rows in (seen, *later)
+        ]
 
     @extend_schema(
         request=serializers_samples.NewShipmentSerializer,
@@ -162,6 +166,22 @@ class ShipmentViewSet(RecordViewSet):
             shipment.pk,
             {tube["sample"]: tube["condition"] for tube in said["tubes"]},
             received_at=said["received_at"],
+            temperatures=[(line["at"], line["celsius"]) for line in said["temperatures"]],
+            note=said["note"],
+            by=user_of(request),
+        )
+        return Response(self.get_serializer(self.get_object()).data)
+
+    @extend_schema(request=serializers_samples.LateArrivalSerializer, responses=ONE_SHIPMENT)
+    @action(detail=True, methods=["post"])
+    def complete(self, request: Request, pk: str) -> Response:
+        """Say what turned up after the receipt: missing tubes, or the courier's log."""
+        shipment = self.get_object()
+        said = _said(serializers_samples.LateArrivalSerializer, request)
+        shipping.complete(
+            shipment.pk,
+            {tube["sample"]: tube["condition"] for tube in said["tubes"]},
+            arrived_at=said["arrived_at"],
             temperatures=[(line["at"], line["celsius"]) for line in said["temperatures"]],
             note=said["note"],
             by=user_of(request),

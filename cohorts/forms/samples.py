@@ -1,58 +1,26 @@
-"""Forms of the laboratory's pages and of data queries. They ask; the services decide."""
+"""Forms of the laboratory's pages. They ask; the services decide."""
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import TYPE_CHECKING, Any
+from zoneinfo import ZoneInfo
 
 from django import forms
 from django.core.validators import RegexValidator
+from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from cohorts.forms.base import PlainForm
+from cohorts.ingest.samples import MATERIALS
 from cohorts.labels import MisreadCode, read_label
 from cohorts.language.told import told
-from cohorts.models import Site, User
+from cohorts.language.vocabulary import in_words
+from cohorts.models import Destruction, Site, User
 from cohorts.models.participant import CODE_PATTERN
-from cohorts.models.query import SUBJECTS
 
 if TYPE_CHECKING:
     from django_stubs_ext import StrOrPromise
-
-SUBJECT_WORDS = {
-    "participant": _("Participant (its code)"),
-    "sample": _("Sample (its code)"),
-    "upload": _("Table that was sent (its id)"),
-    "batch": _("Assay batch (its number)"),
-    "assessment": _("Assessment (its number)"),
-    "shipment": _("Shipment (its number)"),
-}
-
-
-class QueryTextForm(PlainForm):
-    """An answer, a further question, or why a query is closed."""
-
-    text = forms.CharField(
-        label=_("Your words"), max_length=1000, widget=forms.Textarea(attrs={"rows": 3})
-    )
-
-
-class NewQueryForm(PlainForm):
-    """A question about one record."""
-
-    about_kind = forms.ChoiceField(
-        label=_("About"), choices=[(name, SUBJECT_WORDS[name]) for name in SUBJECTS]
-    )
-    about = forms.CharField(label=_("Which one"), max_length=64)
-    text = forms.CharField(
-        label=_("What do you want to know?"),
-        max_length=1000,
-        widget=forms.Textarea(attrs={"rows": 3}),
-        help_text=_(
-            "No names or contact details. A laboratory reads questions about samples and "
-            "batches: no sex, age, group or diagnosis there."
-        ),
-    )
 
 
 class NewBoxForm(PlainForm):
@@ -82,7 +50,7 @@ class TubeForm(PlainForm):
             ("divide", _("Divide: take a volume into a new tube")),
             ("thaw", _("Thaw once")),
             ("move", _("Put into a box")),
-            ("measure", _("Record the volume")),
+            ("measure", _("Record the volume, or correct it")),
         ],
     )
     code = forms.CharField(
@@ -96,6 +64,24 @@ class TubeForm(PlainForm):
     volume_ul = forms.DecimalField(
         label=_("Volume (µL)"), required=False, max_digits=10, decimal_places=2
     )
+    material = forms.ChoiceField(
+        label=_("Material"),
+        required=False,
+        help_text=_("Where the new tube holds another, such as DNA of whole blood."),
+    )
+    yields_ul = forms.DecimalField(
+        label=_("It holds (µL)"),
+        required=False,
+        max_digits=10,
+        decimal_places=2,
+        help_text=_("Where another material was made of what was taken."),
+    )
+    reason = forms.CharField(
+        label=_("Why"),
+        required=False,
+        max_length=150,
+        help_text=_("Where a volume that is recorded is corrected."),
+    )
     box = forms.CharField(label=_("Box"), required=False, max_length=40)
     row = forms.IntegerField(label=_("Row"), required=False)
     column = forms.IntegerField(label=_("Column"), required=False)
@@ -106,6 +92,12 @@ class TubeForm(PlainForm):
         "move": ("box", "row", "column"),
     }
 
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        field = self.fields["material"]
+        assert isinstance(field, forms.ChoiceField)  # noqa: S101 - declared above
+        field.choices = [("", _("the same")), *((each, in_words(each)) for each in MATERIALS)]
+
     def clean(self) -> dict[str, Any]:
         """Each verb has its fields."""
         said: dict[str, Any] = super().clean() or {}
@@ -115,8 +107,27 @@ class TubeForm(PlainForm):
         return said
 
 
-def _moment(label: StrOrPromise) -> forms.DateTimeField:
-    return forms.DateTimeField(
+class MomentField(forms.DateTimeField):
+    """A time by the clock on the wall of one site."""
+
+    zone = ZoneInfo("UTC")
+
+    def clean(self, value: Any) -> Any:
+        """Without an offset it is the site's time, as every other time on the page."""
+        with timezone.override(self.zone):
+            return super().clean(value)
+
+
+def set_clock(form: forms.Form, zone: ZoneInfo) -> None:
+    """Every time that the form asks for is one of this zone."""
+    for field in form.fields.values():
+        if isinstance(field, MomentField):
+            field.zone = zone
+            field.help_text = _("By the clock of %(zone)s.") % {"zone": zone.key}
+
+
+def _moment(label: StrOrPromise) -> MomentField:
+    return MomentField(
         label=label,
         widget=forms.DateTimeInput(attrs={"type": "datetime-local"}, format="%Y-%m-%dT%H:%M"),
         error_messages={"invalid": _("Not a time; write YYYY-MM-DDTHH:MM.")},
@@ -124,21 +135,22 @@ def _moment(label: StrOrPromise) -> forms.DateTimeField:
 
 
 class ShipmentForm(PlainForm):
-    """A manifest and its courier. Times are UTC, as the page says."""
+    """A manifest and its courier."""
 
     to_site = forms.ModelChoiceField(Site.objects.none(), label=_("To"))
     courier = forms.CharField(label=_("Courier"), max_length=80)
     reference = forms.CharField(label=_("Courier's number"), required=False, max_length=80)
     most_celsius = forms.FloatField(label=_("Warmest allowed (°C)"), initial=-60)
-    sent_at = _moment(_("Handed over (UTC)"))
+    sent_at = _moment(_("Handed over"))
     samples = forms.CharField(
         label=_("Tubes"),
         widget=forms.Textarea(attrs={"rows": 6}),
         help_text=_("One a line: the code, or the label as scanned."),
     )
 
-    def __init__(self, *args: Any, site: Site, **kwargs: Any) -> None:
+    def __init__(self, *args: Any, site: Site, zone: ZoneInfo, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
+        set_clock(self, zone)
         field = self.fields["to_site"]
         assert isinstance(field, forms.ModelChoiceField)  # noqa: S101 - declared above
         field.queryset = Site.objects.filter(study=site.study_id).exclude(pk=site.pk)
@@ -158,7 +170,7 @@ def _code_of(text: str) -> str:
 class ReceiptForm(PlainForm):
     """What was unpacked, and the courier's log."""
 
-    received_at = _moment(_("Received (UTC)"))
+    received_at = _moment(_("Received"))
     tubes = forms.CharField(
         label=_("Tubes that arrived"),
         required=False,
@@ -172,9 +184,17 @@ class ReceiptForm(PlainForm):
         label=_("Temperature log"),
         required=False,
         widget=forms.Textarea(attrs={"rows": 6}),
-        help_text=_("One a line: YYYY-MM-DDTHH:MM (UTC), then °C."),
+        help_text=_(
+            "One a line: YYYY-MM-DDTHH:MM, then °C; by the same clock, or with an offset such as "
+            "+00:00."
+        ),
     )
     note = forms.CharField(label=_("Note"), required=False, max_length=300)
+
+    def __init__(self, *args: Any, zone: ZoneInfo, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.zone = zone
+        set_clock(self, zone)
 
     def clean_tubes(self) -> dict[str, str]:
         """Code -> condition."""
@@ -189,7 +209,8 @@ class ReceiptForm(PlainForm):
                 continue
             try:
                 when, celsius = line.replace(",", " ").split()
-                found.append((datetime.fromisoformat(when).replace(tzinfo=UTC), float(celsius)))
+                at = datetime.fromisoformat(when)
+                found.append((at if at.tzinfo else at.replace(tzinfo=self.zone), float(celsius)))
             except ValueError as error:
                 raise forms.ValidationError(
                     _(
@@ -201,20 +222,44 @@ class ReceiptForm(PlainForm):
         return found
 
 
+class LateArrivalForm(ReceiptForm):
+    """What turned up after the receipt."""
+
+    note = forms.CharField(
+        label=_("Where it was"), max_length=300, help_text=_("Such as: in the second box.")
+    )
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.fields["tubes"].help_text = _(
+            "One a line: a tube that was missing, then damaged or thawed where it is."
+        )
+
+
 class DestructionForm(PlainForm):
     """The laboratory's record of one tube, or the data manager's approval."""
 
     verb = forms.ChoiceField(choices=[("record", _("Record")), ("approve", _("Approve"))])
-    order = forms.IntegerField(label=_("Order"))
-    destroyed_at = _moment(_("Destroyed (UTC)"))
+    order = forms.TypedChoiceField(label=_("Tube"), coerce=int)
+    destroyed_at = _moment(_("Destroyed"))
     method = forms.CharField(label=_("How and where"), max_length=120)
     witness = forms.ModelChoiceField(User.objects.none(), label=_("Witness"))
 
-    def __init__(self, *args: Any, site: Site, **kwargs: Any) -> None:
+    def __init__(self, *args: Any, site: Site, zone: ZoneInfo, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
+        set_clock(self, zone)
+        approving = self.data.get("verb") == "approve"
+        orders = Destruction.objects.filter(site=site).to_do().order_by("pk")
+        if not approving:
+            orders = orders.filter(recorded_at=None)
+        field = self.fields["order"]
+        assert isinstance(field, forms.ChoiceField)  # noqa: S101 - declared above
+        # By the tube that somebody holds in the hand.
+        named = [(each.pk, f"{each.tube}, {each.place}".strip(", ")) for each in orders]
+        field.choices = [("", "–"), *named]
         field = self.fields["witness"]
         assert isinstance(field, forms.ModelChoiceField)  # noqa: S101 - declared above
         field.queryset = User.objects.filter(memberships__site=site, is_active=True).distinct()
-        if self.data.get("verb") == "approve":
+        if approving:
             for name in ("destroyed_at", "method", "witness"):
                 self.fields[name].required = False

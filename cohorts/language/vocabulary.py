@@ -88,6 +88,17 @@ WORDS = {
     "isa-tab": _("ISA-Tab, laid out as Biocrates kits (ZIP)"),
     "plasma": _("Plasma"),
     "serum": _("Serum"),
+    "whole_blood": _("Whole blood"),
+    "buffy_coat": _("Buffy coat"),
+    "pbmc": _("PBMC"),
+    "dried_blood_spot": _("Dried blood spot"),
+    "red_cells": _("Red cells"),
+    "urine": _("Urine"),
+    "saliva": _("Saliva"),
+    "stool": _("Stool"),
+    "csf": _("CSF"),
+    "dna": _("DNA"),
+    "rna": _("RNA"),
 }
 # Values of records and tables that pages show as they are written; `told` says them.
 VALUES = (

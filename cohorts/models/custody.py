@@ -28,6 +28,7 @@ class CustodyEvent(models.Model):
         MADE = "made", _("Made")
         THAWED = "thawed", _("Thawed")
         MOVED = "moved", _("Moved")
+        MEASURED = "measured", _("Volume recorded")
         SENT = "sent", _("Sent")
         RECEIVED = "received", _("Received")
         BLOCKED = "blocked", _("Blocked")

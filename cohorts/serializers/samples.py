@@ -57,10 +57,25 @@ class DivideSerializer(serializers.Serializer[Any]):
     code = serializers.CharField(max_length=64)
     volume_ul = serializers.DecimalField(max_digits=10, decimal_places=2)
     material = serializers.CharField(max_length=40, required=False, default="")
+    yields_ul = serializers.DecimalField(
+        max_digits=10,
+        decimal_places=2,
+        required=False,
+        default=None,
+        allow_null=True,
+        help_text="What a derivative holds, where that is not the volume taken.",
+    )
 
 
 class VolumeSerializer(serializers.Serializer[Any]):
     volume_ul = serializers.DecimalField(max_digits=10, decimal_places=2)
+    reason = serializers.CharField(
+        max_length=150,
+        required=False,
+        default="",
+        allow_blank=True,
+        help_text="Needed where a volume that stands is corrected.",
+    )
 
 
 class MoveSerializer(serializers.Serializer[Any]):
@@ -150,6 +165,15 @@ class NewReceiptSerializer(serializers.Serializer[Any]):
     tubes = ArrivedSerializer(many=True)
     temperatures = TemperatureSerializer(many=True, required=False, default=list)
     note = serializers.CharField(max_length=300, required=False, default="", allow_blank=True)
+
+
+class LateArrivalSerializer(serializers.Serializer[Any]):
+    """What turned up after the receipt, and where it was."""
+
+    arrived_at = serializers.DateTimeField()
+    tubes = ArrivedSerializer(many=True, required=False, default=list)
+    temperatures = TemperatureSerializer(many=True, required=False, default=list)
+    note = serializers.CharField(max_length=300)
 
 
 class DestructionSerializer(serializers.ModelSerializer[Destruction]):

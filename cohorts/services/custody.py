@@ -26,9 +26,13 @@ def divide(
     volume_ul: Decimal,
     by: User,
     material: str = "",
+    yields_ul: Decimal | None = None,
     at: datetime | None = None,
 ) -> Sample:
-    """Take a volume out of a tube into a new one; the tube keeps the rest."""
+    """Take a volume out of a tube into a new one; the tube keeps the rest.
+
+    An aliquot holds what was taken. A derivative, of another material, may yield another volume.
+    """
     parent = _held(parent_id, by, "C")
     if volume_ul <= 0:
         raise RefusedHandling(
@@ -53,7 +57,17 @@ def divide(
                 asked=volume_ul,
             )
         )
-    child = _copy(parent, code=code, material=material or parent.material, volume_ul=volume_ul)
+    material = material or parent.material
+    if yields_ul not in (None, volume_ul) and material == parent.material:
+        raise RefusedHandling(
+            say(
+                "An aliquot holds what was taken, %(volume_ul)s µL; for a derivative name its "
+                "material.",
+                volume_ul=volume_ul,
+            )
+        )
+    holds = volume_ul if yields_ul is None else yields_ul
+    child = _copy(parent, code=code, material=material, volume_ul=holds)
     step(parent, Kind.DIVIDED, by=by, at=at, note=f"{volume_ul} µL to {code}")
     step(child, Kind.MADE, by=by, at=at, note=f"from {parent.code}")
     parent.volume_ul -= volume_ul
@@ -78,20 +92,35 @@ def thaw(sample_id: int, *, by: User, at: datetime | None = None) -> Sample:
 
 
 @transaction.atomic
-def measure(sample_id: int, *, volume_ul: Decimal, by: User) -> Sample:
-    """Record what a tube holds, where nobody has."""
+def measure(sample_id: int, *, volume_ul: Decimal, reason: str = "", by: User) -> Sample:
+    """Record what a tube holds; a volume that stands already is corrected with the reason."""
     sample = _held(sample_id, by, "U")
-    if sample.volume_ul is not None:
+    before, reason = sample.volume_ul, reason.strip()
+    if before is not None and not reason:
         raise RefusedHandling(
             say(
-                "%(sample)s holds %(volume_ul)s µL by the books; only dividing changes that.",
+                "%(sample)s holds %(volume_ul)s µL by the books; say why that is wrong.",
                 sample=sample.code,
-                volume_ul=sample.volume_ul,
+                volume_ul=before,
             )
+        )
+    if before == volume_ul:
+        raise RefusedHandling(
+            say("%(sample)s holds that by the books already.", sample=sample.code)
         )
     sample.volume_ul = volume_ul
     sample.full_clean()
-    sample.save(update_fields=["volume_ul"])
+    note = f"{volume_ul} µL"
+    if before is not None:
+        note = say(
+            "%(now)s µL instead of %(before)s µL: %(reason)s",
+            now=volume_ul,
+            before=before,
+            reason=reason,
+        )
+    step(sample, Kind.MEASURED, by=by, note=note)
+    with history.because(reason or "measured", user=by.pk):
+        sample.save(update_fields=["volume_ul"])
     return sample
 
 

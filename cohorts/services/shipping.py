@@ -81,19 +81,78 @@ def receive(
     by: User,
 ) -> Receipt:
     """What arrived: tube code -> condition. What differs from the manifest becomes a query."""
-    shipment: Shipment = (
+    shipment = _held(shipment_id)
+    _refuse_receipt(shipment, conditions, received_at, by)
+    with history.because(note.strip() or "received", user=by.pk):
+        receipt = _received(shipment, conditions, received_at, temperatures, note, by)
+    _recheck(shipment)
+    return receipt
+
+
+@transaction.atomic
+def complete(
+    shipment_id: int,
+    conditions: Mapping[str, str],
+    *,
+    arrived_at: datetime,
+    temperatures: Sequence[tuple[datetime, float]] = (),
+    note: str,
+    by: User,
+) -> Receipt:
+    """What turned up after the receipt: tubes that were missing, or the courier's log.
+
+    The receipt stands as it was written; the questions that this answers close by themselves.
+    """
+    shipment = _held(shipment_id)
+    _refuse_stranger(shipment, by)
+    receipt = Receipt.objects.filter(shipment=shipment).first()
+    if receipt is None:
+        raise RefusedHandling(say("This shipment is not received yet: record the receipt."))
+    if not note.strip():
+        raise RefusedHandling(say("Say where it was found, or why it comes later."))
+    if not conditions and not temperatures:
+        raise RefusedHandling(say("Name the tubes that turned up, or the temperatures."))
+    if arrived_at < receipt.received_at:
+        raise RefusedHandling(say("Before the receipt: check the time."))
+    missing = {
+        tube.sample.code: tube
+        for tube in shipment.tubes.select_related("sample", "shipment__to_site")
+        if tube.condition == Condition.MISSING
+    }
+    _refuse_conditions(conditions)
+    if strange := next((code for code in conditions if code not in missing), None):
+        raise RefusedHandling(
+            say("%(code)s was not missing from this shipment: check its code.", code=strange)
+        )
+    with history.because(note.strip(), user=by.pk):
+        for code, condition in conditions.items():
+            _take_in(missing[code], condition, arrived_at, by)
+        _log(shipment, temperatures)
+    _recheck(shipment)
+    return receipt
+
+
+def _held(shipment_id: int) -> Shipment:
+    found: Shipment = (
         Shipment.objects.select_for_update(of=("self",))
         .select_related("from_site", "to_site")
         .get(pk=shipment_id)
     )
-    _refuse_receipt(shipment, conditions, received_at, by)
-    with history.because(note.strip() or "received", user=by.pk):
-        receipt = _received(shipment, conditions, received_at, temperatures, note, by)
+    return found
+
+
+def _recheck(shipment: Shipment) -> None:
     queries.recheck(RULE, shipment.from_site, discrepancies(shipment), shipment=shipment)
     for tube in shipment.tubes.select_related("sample"):
         about = _about_tube(tube)
         queries.recheck(RULE, shipment.from_site, about, sample=tube.sample)
-    return receipt
+
+
+def _log(shipment: Shipment, temperatures: Sequence[tuple[datetime, float]]) -> None:
+    for at, celsius in temperatures:
+        reading = TemperatureReading(shipment=shipment, at=at, celsius=celsius)
+        reading.full_clean()
+        reading.save()
 
 
 def _received(
@@ -104,10 +163,7 @@ def _received(
     note: str,
     by: User,
 ) -> Receipt:
-    for at, celsius in temperatures:
-        reading = TemperatureReading(shipment=shipment, at=at, celsius=celsius)
-        reading.full_clean()
-        reading.save()
+    _log(shipment, temperatures)
     sent = {tube.sample.code: tube for tube in shipment.tubes.select_related("sample")}
     for code, tube in sent.items():
         _take_in(tube, conditions.get(code, Condition.MISSING), received_at, by)
@@ -151,6 +207,15 @@ def discrepancies(shipment: Shipment) -> list[Finding]:
 def _refuse_receipt(
     shipment: Shipment, conditions: Mapping[str, str], received_at: datetime, by: User
 ) -> None:
+    _refuse_stranger(shipment, by)
+    if Receipt.objects.filter(shipment=shipment).exists():
+        raise RefusedHandling(say("This shipment is received already."))
+    if received_at < shipment.sent_at:
+        raise RefusedHandling(say("Received before it was sent: check the time."))
+    _refuse_conditions(conditions)
+
+
+def _refuse_stranger(shipment: Shipment, by: User) -> None:
     to_site = shipment.to_site
     if not access.may(by, "shipment", "C", to_site.pk):
         raise NotAllowed(
@@ -159,10 +224,9 @@ def _refuse_receipt(
                 to_site=to_site.code,
             )
         )
-    if Receipt.objects.filter(shipment=shipment).exists():
-        raise RefusedHandling(say("This shipment is received already."))
-    if received_at < shipment.sent_at:
-        raise RefusedHandling(say("Received before it was sent: check the time."))
+
+
+def _refuse_conditions(conditions: Mapping[str, str]) -> None:
     known = {Condition.GOOD, Condition.DAMAGED, Condition.THAWED, Condition.MISSING}
     for code, condition in conditions.items():
         if condition not in known:

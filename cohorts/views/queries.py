@@ -8,11 +8,12 @@ from django.core.exceptions import PermissionDenied, ValidationError
 from django.core.paginator import Paginator
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
+from django.urls import reverse
 from django.utils.translation import gettext_lazy as _
 
 from cohorts import access
 from cohorts.errors import DomainError
-from cohorts.forms.samples import NewQueryForm, QueryTextForm
+from cohorts.forms.queries import NewQueryForm, QueryTextForm
 from cohorts.models import Query, Site, User
 from cohorts.models.query import SUBJECTS
 from cohorts.overview import record_of
@@ -20,6 +21,14 @@ from cohorts.requests import site_of, user_of, zone_of
 from cohorts.services import queries as service
 from cohorts.views.base import PAGE
 
+# The page of the record that a query is about, where everybody who reads the query reads it.
+PAGES = {
+    "participant": "person",
+    "sample": "sample",
+    "shipment": "shipment",
+    "upload": "upload-report",
+    "assessment": "entry-comparison",
+}
 VERBS = {"answer": service.answer, "ask_again": service.ask_again, "close": service.close}
 STATES = {"": _("To do"), "open": _("Open"), "answered": _("Answered"), "closed": _("Closed")}
 
@@ -66,6 +75,11 @@ def _asked(request: HttpRequest, here: Site, user: User, form: NewQueryForm) -> 
     return True
 
 
+def _address(found: Query) -> str:
+    page = PAGES.get(found.subject_kind)
+    return reverse(page, args=[found.subject.pk]) if page else ""
+
+
 @login_required
 def query(request: HttpRequest, query_id: int) -> HttpResponse:
     """One query, what was said about it, and a form for what comes next."""
@@ -86,6 +100,7 @@ def query(request: HttpRequest, query_id: int) -> HttpResponse:
             return redirect("query", found.pk)
     context = {
         "query": found,
+        "address": _address(found),
         "site": found.site,
         "zone": zone_of(found.site),
         "events": found.events.select_related("by"),

@@ -9,7 +9,7 @@ import segno
 from django.contrib.auth.decorators import login_required
 from django.core.exceptions import PermissionDenied
 from django.core.paginator import Paginator
-from django.http import Http404, HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.utils.safestring import SafeString, mark_safe
 from django.utils.translation import gettext as _
@@ -104,14 +104,21 @@ def sample(request: HttpRequest, sample_id: int) -> HttpResponse:
 
 def _done(tube: Sample, said: dict[str, Any], user: User) -> str:
     if said["verb"] == "divide":
-        child = custody.divide(tube.pk, code=said["code"], volume_ul=said["volume_ul"], by=user)
+        child = custody.divide(
+            tube.pk,
+            code=said["code"],
+            volume_ul=said["volume_ul"],
+            material=said["material"],
+            yields_ul=said["yields_ul"],
+            by=user,
+        )
         return _("%(child)s holds %(volume_ul)s µL of %(tube)s.") % {
             "child": child.code,
             "volume_ul": child.volume_ul,
             "tube": tube.code,
         }
     if said["verb"] == "measure":
-        custody.measure(tube.pk, volume_ul=said["volume_ul"], by=user)
+        custody.measure(tube.pk, volume_ul=said["volume_ul"], reason=said["reason"], by=user)
         return _("%(tube)s holds %(volume_ul)s µL.") % {
             "tube": tube.code,
             "volume_ul": said["volume_ul"],
@@ -166,7 +173,9 @@ def shipments(request: HttpRequest, code: str) -> HttpResponse:
     here, user = _read_at(request, code, "shipment")
     may_send = access.may(user, "shipment", "C", here.pk)
     filled = {"samples": request.GET.get("samples", "")}
-    form = forms_samples.ShipmentForm(request.POST or None, site=here, initial=filled)
+    form = forms_samples.ShipmentForm(
+        request.POST or None, site=here, zone=zone_of(here), initial=filled
+    )
     if request.method == "POST":
         if not may_send:
             raise PermissionDenied
@@ -209,22 +218,25 @@ def shipment(request: HttpRequest, shipment_id: int) -> HttpResponse:
     rows = Shipment.objects.visible_to(user).select_related("from_site", "to_site", "receipt")
     found = get_object_or_404(rows, pk=shipment_id)
     arrived = getattr(found, "receipt", None)
-    may_receive = arrived is None and access.may(user, "shipment", "C", found.to_site_id)
+    may_receive = access.may(user, "shipment", "C", found.to_site_id)
+    kind = forms_samples.LateArrivalForm if arrived else forms_samples.ReceiptForm
+    act = _completed if arrived else _received
     filled = {"tubes": request.GET.get("tubes", "")}
-    form = forms_samples.ReceiptForm(request.POST or None, initial=filled)
+    sent_here = access.may(user, "shipment", "R", found.from_site_id) and not may_receive
+    here = found.from_site if sent_here else found.to_site
+    form = kind(request.POST or None, zone=zone_of(here), initial=filled)
     if request.method == "POST":
         if not may_receive:
             raise PermissionDenied
-        if form.is_valid() and carried_out(request, form, lambda: _received(found, form, user)):
+        if form.is_valid() and carried_out(request, form, lambda: act(found, form, user)):
             return redirect("shipment", found.pk)
-    sent_here = access.may(user, "shipment", "R", found.from_site_id)
     context = {
         "shipment": found,
-        "site": found.from_site if sent_here else found.to_site,
+        "site": here,
         "receipt": arrived,
         "tubes": found.tubes.select_related("sample"),
         "temperatures": found.temperatures.all(),
-        "zone": zone_of(found.from_site),
+        "zone": zone_of(here),
         "form": form if may_receive else None,
     }
     return render(request, "cohorts/shipment.html", context, status=422 if form.errors else 200)
@@ -246,6 +258,19 @@ def _received(found: Shipment, form: forms_samples.ReceiptForm, user: User) -> s
     }
 
 
+def _completed(found: Shipment, form: forms_samples.ReceiptForm, user: User) -> str:
+    said = form.cleaned_data
+    shipping.complete(
+        found.pk,
+        said["tubes"],
+        arrived_at=said["received_at"],
+        temperatures=said["temperatures"],
+        note=said["note"],
+        by=user,
+    )
+    return _("Recorded; what this answers is no longer asked.")
+
+
 # --- destruction
 
 
@@ -253,11 +278,11 @@ def _received(found: Shipment, form: forms_samples.ReceiptForm, user: User) -> s
 def destructions(request: HttpRequest, code: str) -> HttpResponse:
     """Tubes to destroy: recorded by the laboratory, approved by the data manager."""
     here, user = _read_at(request, code, "destruction")
-    form = forms_samples.DestructionForm(request.POST or None, site=here)
+    form = forms_samples.DestructionForm(request.POST or None, site=here, zone=zone_of(here))
     if request.method == "POST":
         if not any(access.may(user, "destruction", verb, here.pk) for verb in "CA"):
             raise PermissionDenied
-        if form.is_valid() and carried_out(request, form, lambda: _destroyed(here, form, user)):
+        if form.is_valid() and carried_out(request, form, lambda: _destroyed(form, user)):
             return redirect("destructions", here.code)
     context = {
         "site": here,
@@ -272,11 +297,9 @@ def destructions(request: HttpRequest, code: str) -> HttpResponse:
     return render(request, "cohorts/destructions.html", context, status=422 if form.errors else 200)
 
 
-def _destroyed(here: Site, form: forms_samples.DestructionForm, user: User) -> str:
+def _destroyed(form: forms_samples.DestructionForm, user: User) -> str:
     said = form.cleaned_data
-    order = Destruction.objects.filter(site=here, pk=said["order"]).first()
-    if order is None:
-        raise Http404
+    order = Destruction.objects.get(pk=said["order"])
     if said["verb"] == "approve":
         destruction.approve(order.pk, by=user)
         return _("The destruction is approved.")

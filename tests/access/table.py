@@ -125,7 +125,12 @@ ACTIONS = {
 }
 
 ACTIONS |= {f"api-samples-{verb}" for verb in ("handling", "divide", "thaw", "measure", "move")}
-ACTIONS |= {"api-shipments-receive", "api-destructions-record", "api-destructions-approve"}
+ACTIONS |= {
+    "api-shipments-receive",
+    "api-shipments-complete",
+    "api-destructions-record",
+    "api-destructions-approve",
+}
 ACTIONS |= {f"api-queries-{verb}" for verb in ("answer", "ask-again", "close")}
 ACTIONS |= {"api-claims-history", "api-plans-lock"}
 ACTIONS |= {f"api-features-{verb}" for verb in ("review", "decide", "lineage")}

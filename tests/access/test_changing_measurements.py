@@ -162,6 +162,7 @@ def test_the_laboratorys_work_is_recorded_by_those_who_may(who, place, world):
         (f"{sample}/move", HANDLERS),
         (f"{order}/record", DESTROYERS),
         (f"{shipment}/receive", SHIPPERS),
+        (f"{shipment}/complete", SHIPPERS),
     ):
         expected = outcome(who, roles, place)
         status = client.post(path, {}, format="json").status_code

@@ -101,8 +101,22 @@ def test_a_volume_that_nobody_recorded_is_recorded_once(technician, tube):
     with pytest.raises(ValidationError, match="no less than nothing"):
         custody.measure(unknown.pk, volume_ul=Decimal(-1), by=technician)
     custody.measure(unknown.pk, volume_ul=Decimal(80), by=technician)
-    with pytest.raises(RefusedHandling, match=r"T9 holds 80.00 µL by the books"):
+    with pytest.raises(RefusedHandling, match=r"T9 holds 80.00 µL by the books; say why that is"):
         custody.measure(unknown.pk, volume_ul=Decimal(90), by=technician)
+    with pytest.raises(RefusedHandling, match="T9 holds that by the books already"):
+        custody.measure(unknown.pk, volume_ul=Decimal(80), reason="again", by=technician)
+    custody.measure(unknown.pk, volume_ul=Decimal(90), reason="read again", by=technician)
+    notes = [step.note for step in unknown.custody.all()]
+    assert notes == ["80 µL", "90 µL instead of 80.00 µL: read again"]
+
+
+def test_a_derivative_has_its_own_material_and_volume(tube, technician):
+    made = {"code": "T1-dna", "volume_ul": Decimal(200), "by": technician}
+    with pytest.raises(RefusedHandling, match="An aliquot holds what was taken, 200 µL; for a"):
+        custody.divide(tube.pk, **made, yields_ul=Decimal(50))
+    child = custody.divide(tube.pk, **made, material="dna", yields_ul=Decimal(50))
+    tube.refresh_from_db()
+    assert (child.material, child.volume_ul, tube.volume_ul) == ("dna", 50, 300)
 
 
 def test_thaws_are_counted_and_an_unknown_count_stays_unknown(tube, technician):

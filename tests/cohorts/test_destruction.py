@@ -4,6 +4,7 @@ the row of the sample until then."""
 from __future__ import annotations
 
 from datetime import timedelta
+from zoneinfo import ZoneInfo
 
 import pytest
 from django.core.exceptions import ValidationError
@@ -135,3 +136,16 @@ def test_the_page_records_and_approves(tube, crew, browse):
     assert b"waits for approval" in browse(crew["SD"]).get(path).content
     browse(crew["SD"]).post(path, {"verb": "approve", "order": order.pk})
     assert Sample.objects.get().status == "destroyed"
+
+
+def test_a_time_is_typed_in_by_the_clock_of_the_site(tube, crew, browse):
+    ordered(tube)
+    page, path = browse(crew["LT"]), "/sites/FUK/destructions/"
+    assert "By the clock of Asia/Tokyo." in page.get(path).content.decode()
+    done = timezone.localtime(timezone.now() - timedelta(hours=1), ZoneInfo("Asia/Tokyo"))
+    form = {"verb": "record", "order": Destruction.objects.get().pk, "method": "autoclave"}
+    form |= {"destroyed_at": f"{done:%Y-%m-%dT%H:%M}", "witness": crew["SC"].pk}
+    assert page.post(path, form).status_code == 302
+    assert Destruction.objects.get().destroyed_at == done.replace(second=0, microsecond=0)
+    again = page.post(path, form)
+    assert again.status_code == 422  # what is recorded is no longer to be chosen

@@ -159,3 +159,53 @@ def test_a_shipment_is_sent_and_received_in_the_portal(ends, people, tubes, brow
     assert other.post(f"/shipments/{shipment.pk}/", arrived | {"temperatures": log}).url
     assert asked() == [f"T2 of shipment {shipment.pk} arrived damaged."]
     assert b"damaged" in other.get(f"/shipments/{shipment.pk}/").content
+
+
+# --- what turns up later
+
+
+def completed(shipment, people, conditions, **more):
+    said = {"arrived_at": SENT + timedelta(days=1, hours=2), "note": "second box", "by": people[1]}
+    return shipping.complete(shipment.pk, conditions, **(said | more))
+
+
+def test_a_tube_that_turns_up_later_is_taken_in_and_its_question_closes(ends, people, tubes):
+    shipment = sent(ends, people)
+    receipt = received(shipment, people, {"T1": "good"}, temperatures=())
+    assert len(asked()) == 3
+    completed(shipment, people, {"T2": "good"}, temperatures=COLD)
+    assert asked() == [f"T3 of shipment {shipment.pk} did not arrive."]
+    found = Sample.objects.get(code="T2")
+    assert (found.status, found.held_at) == ("stored", ends[1])
+    assert found.custody.last().at == SENT + timedelta(days=1, hours=2)
+    receipt.refresh_from_db()
+    assert receipt.received_at == SENT + timedelta(days=1)
+    completed(shipment, people, {"T3": "damaged"})
+    assert asked() == [f"T3 of shipment {shipment.pk} arrived damaged."]
+
+
+@pytest.mark.parametrize(
+    ("conditions", "more", "sentence"),
+    [
+        ({"T1": "good"}, {}, "T1 was not missing from this shipment: check its code."),
+        ({"T2": "gone"}, {}, "T2: 'gone' is not a condition; write good, damaged, thawed"),
+        ({"T2": "good"}, {"note": " "}, "Say where it was found, or why it comes later."),
+        ({}, {}, "Name the tubes that turned up, or the temperatures."),
+        ({"T2": "good"}, {"arrived_at": SENT}, "Before the receipt: check the time."),
+    ],
+)
+def test_what_cannot_turn_up_later_is_refused(ends, people, tubes, conditions, more, sentence):
+    shipment = sent(ends, people)
+    received(shipment, people, {"T1": "good"})
+    with pytest.raises(RefusedHandling, match=sentence):
+        completed(shipment, people, conditions, **more)
+    assert len(asked()) == 2
+
+
+def test_nothing_turns_up_before_the_receipt_or_for_the_sender(ends, people, tubes):
+    shipment = sent(ends, people)
+    with pytest.raises(RefusedHandling, match="not received yet: record the receipt"):
+        completed(shipment, people, {"T1": "good"})
+    received(shipment, people, {"T1": "good"})
+    with pytest.raises(NotAllowed, match="Only a laboratory technician of OSA"):
+        completed(shipment, people, {"T2": "good"}, by=people[0])

@@ -38,6 +38,15 @@ document.querySelectorAll("[data-bring]").forEach((place) => {
   bring();
 });
 
+// A form of several verbs: the fields of the one that is chosen.
+document.querySelectorAll("form:has([data-verbs]) select[name=verb]").forEach((chosen) => {
+  const show = () => chosen.form.querySelectorAll("[data-verbs]").forEach((part) => {
+    part.hidden = !part.dataset.verbs.split(" ").includes(chosen.value);
+  });
+  chosen.addEventListener("change", show);
+  show();
+});
+
 // A drawing of the page, saved with the colours that the page gives it.
 const LOOKS = ["fill", "stroke", "stroke-width", "stroke-dasharray", "opacity", "font-size", "font-weight", "text-anchor"];
 function standalone(drawing) {
