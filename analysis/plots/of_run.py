@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import pandas as pd
@@ -106,7 +106,7 @@ def left_out_sites(run: Run, classifier: Mapping[str, Any]) -> Plot:
         else _("Telling cases from controls, each site left out in turn"),
         words=_("AUC with its 95 % interval; 0.5 is chance."),
         data={"rows": sites, "zero": 0.5, "low": 0.0, "high": 1.0, "label": "AUC"},
-        header=(_("Left-out site"), "AUC", _("from"), _("to")),
+        header=(_("Left-out site"), "AUC", _("Interval from"), _("Interval to")),
         rows=[(s["name"], s["x"], s["low"], s["high"]) for s in sites],
         source=address(run, "classifier"),
     )
@@ -114,17 +114,70 @@ def left_out_sites(run: Run, classifier: Mapping[str, Any]) -> Plot:
 
 def roc(run: Run, classifier: Mapping[str, Any]) -> Plot:
     """Sensitivity against the share of false alarms, in steps that rest on enough people."""
-    steps = classifier.get("roc") or []
+    steps, curves = classifier.get("roc") or [], classifier.get("roc_by_site") or []
     return Plot(
         kind="roc",
         name="roc",
         title=_("Receiver operating characteristic, sites left out"),
         words=_area_in_words(classifier)
+        + _band_in_words(steps)
+        + (_("Thin lines: single sites that the model never saw.") + " ") * bool(curves)
         + _("Each step rests on enough cases and controls to be shown; the diagonal is chance."),
-        data={"points": [[s["false_positive"], s["true_positive"]] for s in steps]},
-        header=(_("False positive rate"), _("True positive rate")),
-        rows=[(s["false_positive"], s["true_positive"]) for s in steps],
+        data={
+            "points": [_at(s) for s in steps],
+            "band": [[*_at(s)[:1], *_ends(s)] for s in steps] if _has_band(steps) else [],
+            "sites": [
+                {"name": each["site"], "points": [_at(point) for point in each["points"]]}
+                for each in curves
+            ],
+        },
+        header=(
+            *(_("Curve"), _("False positive rate"), _("True positive rate")),
+            *(_("Interval from"), _("Interval to")),
+        ),
+        rows=[
+            (_("All sites"), *_written(*_at(s), s.get("ci_low"), s.get("ci_high"))) for s in steps
+        ]
+        + [
+            (each["site"], *_written(*_at(s), None, None))
+            for each in curves
+            for s in each["points"]
+        ],
         source=address(run, "classifier"),
+    )
+
+
+def _at(step: Mapping[str, Any]) -> list[float]:
+    return [step["false_positive"], step["true_positive"]]
+
+
+def _written(*shares: float | None) -> tuple[str | None, ...]:
+    """With two decimals, under each other; more of them are not told."""
+    return tuple(None if share is None else in_locale(f"{share:.2f}") for share in shares)
+
+
+def _ends(step: Mapping[str, Any]) -> list[float]:
+    """The interval of a step; the curve itself where it begins and ends."""
+    if step.get("ci_low") is None:
+        return [step["true_positive"]] * 2
+    return [step["ci_low"], step["ci_high"]]
+
+
+def _has_band(steps: Sequence[Mapping[str, Any]]) -> bool:
+    """Runs of before there were intervals have none."""
+    return any(step.get("ci_low") is not None for step in steps)
+
+
+def _band_in_words(steps: Sequence[Mapping[str, Any]]) -> str:
+    if not _has_band(steps):
+        return ""
+    return (
+        _(
+            "Shaded: the 95 % interval of the curve at each share of false alarms, by Wilson's "
+            "interval of a share, widened by drawing the people of each site anew (Janes and Pepe "
+            "2009)."
+        )
+        + " "
     )
 
 
@@ -154,7 +207,7 @@ def calibration(run: Run, classifier: Mapping[str, Any]) -> Plot:
         ),
         data={"points": [[b["predicted"], b["observed"]] for b in bins]},
         header=(_("Mean score"), _("Share of cases"), _("People")),
-        rows=[(b["predicted"], b["observed"], b["n"]) for b in bins],
+        rows=[(*_written(b["predicted"], b["observed"]), b["n"]) for b in bins],
         source=address(run, "classifier"),
     )
 

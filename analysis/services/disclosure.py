@@ -18,7 +18,7 @@ import pandas as pd
 from analysis.services.suppression import Arms
 from cohorts.language.sentences import say
 
-RELEASE_RULES_VERSION = 5
+RELEASE_RULES_VERSION = 6
 HIDDEN = say("hidden: it rests on too few people")
 ROUND_TO = 5
 LEAST_DF = 10

@@ -98,7 +98,7 @@ def _classifier(data: Document, sites: Sites, k: int, own: Collection[str]) -> d
         return told | dict.fromkeys(AUC) | {"importance": {}, "reason": HIDDEN}
     told |= {name: _auc(data.get(name)) for name in AUC}
     if not set(own) & set(sites):
-        told |= released_groups.of_classifier(data, k)
+        told |= released_groups.of_classifier(data, k, hidden)
     return told | {"importance": _coarse(data.get("importance", {}))}
 
 

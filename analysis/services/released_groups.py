@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from typing import Any
 
 from analysis.services.disclosure import rounded
+from analysis.services.released_curves import curves_for
+from analysis.stats.roc_band import share_interval
 
 Group = Mapping[str, Any]
-NAMES = ("roc", "calibration", "groups")
+NAMES = ("roc", "roc_by_site", "calibration", "groups")
 
 
-def of_classifier(data: Mapping[str, Any], k: int) -> dict[str, Any]:
-    """What plots of the classifier draw."""
+def of_classifier(data: Mapping[str, Any], k: int, untold: Collection[str] = ()) -> dict[str, Any]:
+    """What plots of the classifier draw; of the sites ``untold`` nothing can be worked out."""
     return {
         "roc": roc_for(data.get("roc", ()), k),
+        "roc_by_site": curves_for(data, untold, k),
         "calibration": calibration_for(data.get("calibration", ()), k),
     }
 
@@ -24,24 +27,44 @@ def of_severity(data: Mapping[str, Any], k: int) -> dict[str, Any]:
     return {"groups": severity_for(data.get("groups", ()), k)}
 
 
-def roc_for(steps: Iterable[Group], k: int) -> list[dict[str, float]]:
-    """Points of the curve; each step holds k cases and spans k controls.
+def roc_for(steps: Iterable[Group], k: int) -> list[dict[str, float | None]]:
+    """Points of the curve with their intervals; each step holds k cases and spans k controls.
 
-    Shares come from rounded counts, so that no step's number of cases can be counted back.
+    Shares and intervals come from rounded counts, so that no step's number of cases can be counted
+    back. The ends of the curve are fixed: they have no interval.
     """
     told = list(steps)
     total = sum(int(step["n_case"]) for step in told)
-    points, before, at, n = [{"false_positive": 0.0, "true_positive": 0.0}], 0.0, 0, 0
+    points, before, at, n = [_point(0.0, 0.0)], 0.0, 0, 0
     for step in told:
         n += int(step["n_case"])
         end = float(step["false_positive"])
         wide_enough = (end - before) * int(step["n_control"]) >= k
         if n >= k and wide_enough and (total - at - n >= k or total == at + n):
             at, n, before = at + n, 0, end
-            points.append({"false_positive": round(end, 2), "true_positive": _share(at, total)})
-    if points[-1]["true_positive"] < 1.0 and total >= k:
-        points.append({"false_positive": 1.0, "true_positive": 1.0})
+            share = _share(at, total)
+            points.append(_point(end, share, *_interval(share, total, step)))
+    if points[-1]["false_positive"] != 1.0 and total >= k:
+        points.append(_point(1.0, 1.0))
     return points if len(points) > 2 else []
+
+
+def _interval(share: float, total: int, step: Group) -> tuple[float, float] | tuple[()]:
+    """Of a share of so many cases; nothing for a run of before there were intervals."""
+    if "inflation" not in step or float(step["false_positive"]) >= 1.0:
+        return ()
+    return share_interval(share, rounded(total) / float(step["inflation"]))
+
+
+def _point(
+    end: float, share: float, low: float | None = None, high: float | None = None
+) -> dict[str, float | None]:
+    return {
+        "false_positive": round(end, 2),
+        "true_positive": share,
+        "ci_low": None if low is None else round(low, 2),
+        "ci_high": None if high is None else round(high, 2),
+    }
 
 
 def calibration_for(groups: Iterable[Group], k: int) -> list[dict[str, Any]]:

@@ -19,7 +19,13 @@ from analysis.stats.site_groups import leave_out
 from analysis.steps.blocks import Block, Prepared
 from analysis.steps.component_groups import sites_on_components
 from analysis.steps.left_out_sites import forests, left_out_together, read, together
-from analysis.steps.model_bins import calibration_groups, roc_steps, severity_groups
+from analysis.steps.model_bins import (
+    calibration_groups,
+    roc_by_site,
+    roc_steps,
+    severity_groups,
+    sites_tested,
+)
 from analysis.steps.pieces import Piece, Steps, work
 from analysis.steps.site_effects import covariate_of
 from cohorts.language.sentences import say
@@ -149,6 +155,7 @@ def classify(prepared: Prepared, plan: AnalysisPlan, steps: Steps) -> dict[str, 
         result = gather_sites(study, folds, left_out.together)
     except UnusableData as error:
         return {"method": say("random forest, leave one site out"), "refused": str(error)}
+    tested = sites_tested(result.scores, study.is_case, study.sites)
     importance = pd.Series(result.importance, index=list(study.names))
     top = importance.sort_values(ascending=False).head(20)
     return {
@@ -169,7 +176,8 @@ def classify(prepared: Prepared, plan: AnalysisPlan, steps: Steps) -> dict[str, 
         "importance": {str(name): float(value) for name, value in top.items()},
         "warnings": list(result.warnings),
         "features_left_out": list(result.features_left_out),
-        "roc": roc_steps(result.scores, study.is_case, study.sites),
+        "roc": roc_steps(tested, np.random.default_rng(plan.seed)),
+        "roc_by_site": roc_by_site(tested),
         "calibration": calibration_groups(result.scores, study.is_case),
     }
 

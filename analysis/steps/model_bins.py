@@ -5,45 +5,79 @@ Pure. Groups are fine here; the disclosure rules join them until each is large e
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from analysis.stats.roc_band import inflation, placements
+
 ROC_STEPS = 20
+ENDS = np.arange(1, ROC_STEPS + 1) / ROC_STEPS
 GROUPS = 20
 
 
-def roc_steps(
-    scores: NDArray[np.float64], is_case: NDArray[np.bool_], sites: NDArray[np.str_]
-) -> list[dict[str, Any]]:
-    """Cases by placement: the share of their own site's controls that score as high or higher.
+@dataclass(frozen=True)
+class Tested:
+    """One site's scores: of its cases and of its controls, some of each."""
 
-    The cumulative share of cases over placement is the curve of true against false positives, each
-    case compared with controls of the same site only, as the AUC is (Pepe and Cai 2004,
-    doi:10.1111/j.0006-341X.2004.00200.x). Scores are NaN where untested. Each step: the placement
-    at its end, ``false_positive``, and the number of cases in it, ``n_case``; ``n_control`` is the
-    number of controls behind the curve.
-    """
-    tested = np.isfinite(scores)
-    placements, n_control = [], 0
-    for site in np.unique(sites[tested]):
-        here = tested & (sites == site)
+    site: str
+    cases: NDArray[np.float64]
+    controls: NDArray[np.float64]
+
+    def steps(self) -> NDArray[np.int64]:
+        """Cases by placement: the share of these controls that score as high or higher."""
+        # A placement stands in the first step whose end reaches it; 0 in the first.
+        step = np.searchsorted(ENDS, placements(self.cases, self.controls) - 1e-9)
+        return np.bincount(step, minlength=ROC_STEPS)
+
+
+def sites_tested(
+    scores: NDArray[np.float64], is_case: NDArray[np.bool_], sites: NDArray[np.str_]
+) -> list[Tested]:
+    """Sites whose people were scored, cases and controls; scores are NaN where untested."""
+    found = []
+    for site in np.unique(sites[np.isfinite(scores)]):
+        here = np.isfinite(scores) & (sites == site)
         cases, controls = scores[here & is_case], scores[here & ~is_case]
-        if not len(cases) or not len(controls):
-            continue
-        n_control += len(controls)
-        as_high = (controls[None, :] >= cases[:, None]).mean(axis=1)
-        placements.append(as_high)
-    if not placements:
+        if len(cases) and len(controls):
+            found.append(Tested(str(site), cases, controls))
+    return found
+
+
+def roc_steps(tested: Sequence[Tested], rng: np.random.Generator) -> list[dict[str, Any]]:
+    """Cases of all sites by placement, each compared with controls of the same site only.
+
+    The cumulative share of cases over placement is the curve of true against false positives, with
+    pairs of one site alone, as the AUC is (Pepe and Cai 2004,
+    doi:10.1111/j.0006-341X.2004.00200.x). Each step: the placement at its end, ``false_positive``;
+    the number of cases in it, ``n_case``; the number of controls behind the curve, ``n_control``;
+    and by how much the controls' being a sample widens the curve's interval there, ``inflation``.
+    """
+    if not tested:
         return []
-    ends = np.arange(1, ROC_STEPS + 1) / ROC_STEPS
-    # A placement stands in the first step whose end reaches it; 0 in the first.
-    step = np.searchsorted(ends, np.concatenate(placements) - 1e-9)
-    n_case = np.bincount(step, minlength=ROC_STEPS)
+    n_case = sum(site.steps() for site in tested)
+    n_control = sum(len(site.controls) for site in tested)
+    cases, controls = [site.cases for site in tested], [site.controls for site in tested]
+    wider = inflation(cases, controls, ENDS, rng=rng)
     return [
-        {"false_positive": float(end), "n_case": int(n), "n_control": n_control}
-        for end, n in zip(ends, n_case, strict=True)
+        {
+            "false_positive": float(end),
+            "n_case": int(n),
+            "n_control": n_control,
+            "inflation": round(float(by), 1),
+        }
+        for end, n, by in zip(ENDS, np.asarray(n_case), wider, strict=True)
+    ]
+
+
+def roc_by_site(tested: Sequence[Tested]) -> list[dict[str, Any]]:
+    """The same steps for each site: its cases in them, and how many controls it has."""
+    return [
+        {"site": each.site, "n_case": each.steps().tolist(), "n_control": len(each.controls)}
+        for each in tested
     ]
 
 

@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 from sklearn.metrics import roc_auc_score
 
 from analysis.services import released_groups
-from analysis.steps.model_bins import calibration_groups, roc_steps, severity_groups
+from analysis.steps import model_bins
+from analysis.steps.model_bins import calibration_groups, severity_groups, sites_tested
 
 K = 10
 
@@ -18,6 +19,10 @@ def people(n=400, gap=1.0, seed=1):
     rng = np.random.default_rng(seed)
     is_case = rng.random(n) < 0.5
     return rng.normal(is_case * gap), is_case, np.array(["FUK", "TYO"])[rng.integers(0, 2, n)]
+
+
+def roc_steps(scores, is_case, sites):
+    return model_bins.roc_steps(sites_tested(scores, is_case, sites), np.random.default_rng(3))
 
 
 def test_the_curve_compares_each_case_with_controls_of_its_own_site():
@@ -84,3 +89,20 @@ def test_too_few_people_draw_nothing():
     scores, is_case, sites = people(15)
     assert released_groups.roc_for(roc_steps(scores, is_case, sites), K) == []
     assert released_groups.calibration_for(calibration_groups(scores, is_case), K) == []
+
+
+def test_the_curve_has_an_interval_that_holds_it_and_none_where_it_is_fixed():
+    points = released_groups.roc_for(roc_steps(*people()), K)
+    assert [points[n]["ci_low"] for n in (0, -1)] == [None, None]
+    for point in points[1:-1]:
+        assert point["ci_low"] <= point["true_positive"] <= point["ci_high"]
+        assert point["ci_high"] > point["ci_low"]
+
+
+def test_a_run_of_before_there_were_intervals_has_its_curve_without():
+    old = [{**step} for step in roc_steps(*people())]
+    for step in old:
+        del step["inflation"]
+    points = released_groups.roc_for(old, K)
+    assert len(points) > 2
+    assert {point["ci_low"] for point in points} == {None}

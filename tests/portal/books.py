@@ -90,7 +90,11 @@ DOCUMENTS = {
         "warnings": ["FUK: tested without 3 features."],
         "roc": [
             {"false_positive": n / 20, "n_case": 6 if n < 5 else 2, "n_control": 48}
+            | {"inflation": 1.6}
             for n in range(1, 21)
+        ],
+        "roc_by_site": [
+            {"site": site, "n_case": [3] * 4 + [1] * 16, "n_control": 48} for site in ("FUK", "TYO")
         ],
         "calibration": [
             {"predicted": n / 20, "n_case": 1 + n // 4, "n_control": 5 - n // 4} for n in range(20)

@@ -63,6 +63,21 @@ def test_without_scripts_the_numbers_stand_alone(open_as, run):
     assert answer.status == 200
 
 
+def test_the_curve_stands_in_its_band_beside_the_sites_that_were_left_out(open_as, run):
+    page = open_as(user_with("CD"))
+    page.goto(f"/runs/{run.pk}/plots/")
+    section = page.locator("section").filter(has=page.locator("#plot-roc"))
+    expect(section.get_by_text("Janes and Pepe 2009")).to_be_visible()
+    drawn = section.locator("[data-plot] svg")
+    for site in ("FUK", "TYO"):
+        expect(drawn.get_by_text(site)).to_be_attached()
+    section.get_by_text("The numbers").click()
+    row = section.get_by_role("row").filter(has_text="All sites").nth(2)
+    expect(row).to_contain_text("0.47")
+    expect(section.get_by_role("row").filter(has_text="TYO")).to_have_count(3)
+    assert page.complaints == []
+
+
 def test_a_site_finds_its_own_row_in_a_forest(open_as, run):
     site, _ = books.two_sites()
     page = open_as(user_with("SD", site))

@@ -51,7 +51,7 @@ const KINDS = {
     const most = Math.max(0.5, ...points.map((one) => Math.abs(one.x))) * 1.15;
     const end = Math.ceil(most * 5) / 5;
     return {
-      xAxis: axis(t("Hedges g (cases less controls)"), { min: -end, max: end }),
+      xAxis: axis(t("Hedges g (cases less controls)"), { min: -end, max: end, interval: end / 4 }),
       yAxis: axis("−log10 p", { nameGap: 34 }),
       series: [series(false), series(true)],
       tooltip: {
@@ -85,11 +85,29 @@ const KINDS = {
     };
   },
 
-  roc: ({ points }) => ({
-    xAxis: axis(t("False positive rate"), share), yAxis: axis(t("True positive rate"), { ...share, nameGap: 34 }),
-    series: [diagonal(0, 1), { type: "line", data: points, symbolSize: 6, itemStyle: { color: link }, lineStyle: { color: link, width: 2 } }],
-    tooltip: { formatter: ({ value }) => t("%(found)s of cases found at %(false)s false alarms", { found: round(value[1]), false: round(value[0]) }) },
-  }),
+  roc({ points, band, sites }) {
+    const area = [...band.map(([x, low]) => [x, low]), ...band.map(([x, , high]) => [x, high]).reverse()];
+    const shaded = {
+      type: "custom", silent: true, data: area.length ? [0] : [],
+      renderItem: (_, api) => ({ type: "polygon", shape: { points: area.map((at) => api.coord(at)) }, style: { fill: link, opacity: 0.14 } }),
+    };
+    const dashes = ["solid", "dashed", "dotted", [8, 3, 2, 3]];
+    const said = (name, [x, y]) => `${name}${name ? "\n" : ""}${t("%(found)s of cases found at %(false)s false alarms", { found: round(y), false: round(x) })}`;
+    const between = ({ dataIndex: n }) => (band.length && band[n][1] !== band[n][2] ? `\n${t("%(low)s to %(high)s", { low: round(band[n][1]), high: round(band[n][2]) })}` : "");
+    return {
+      legend: sites.length ? { data: sites.map(({ name }) => name), textStyle: { color: ink }, bottom: 52, right: 30, orient: "vertical", itemWidth: 32, itemStyle: { opacity: 0 } } : undefined,
+      xAxis: axis(t("False positive rate"), share), yAxis: axis(t("True positive rate"), { ...share, nameGap: 34 }),
+      series: [
+        shaded, diagonal(0, 1),
+        ...sites.map(({ name, points: its }, n) => ({
+          type: "line", name, data: its, symbolSize: 3, itemStyle: { color: soft }, lineStyle: { color: soft, width: 1, type: dashes[n % dashes.length] },
+          tooltip: { formatter: ({ value }) => said(name, value) },
+        })),
+        { type: "line", data: points, symbolSize: 6, itemStyle: { color: link }, lineStyle: { color: link, width: 2.5 }, tooltip: { formatter: (at) => said("", at.value) + between(at) } },
+      ],
+      tooltip: {},
+    };
+  },
 
   calibration: ({ points }) => ({
     xAxis: axis(t("Mean score"), share), yAxis: axis(t("Share of cases"), { ...share, nameGap: 34 }),
@@ -98,8 +116,10 @@ const KINDS = {
   }),
 
   severity({ points }) {
-    const all = points.flat(), low = Math.floor(Math.min(...all)), high = Math.ceil(Math.max(...all));
-    const ends = { min: low, max: high };
+    const all = points.flat(), span = Math.max(...all) - Math.min(...all);
+    const step = span > 25 ? 10 : span > 10 ? 5 : 1; // whole steps, so that no label stands beside the last one
+    const low = step * Math.floor(Math.min(...all) / step), high = step * Math.ceil(Math.max(...all) / step);
+    const ends = { min: low, max: high, interval: step };
     return {
       xAxis: axis(t("Predicted"), ends), yAxis: axis(t("Recorded"), { ...ends, nameGap: 34 }),
       series: [diagonal(low, high), { type: "scatter", data: points, symbolSize: 10, itemStyle: { color: link } }],
