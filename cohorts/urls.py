@@ -67,6 +67,11 @@ urlpatterns = [
     path("participants/<int:participant_id>/move/", moves.offer, name="person-move"),
     path("participants/<int:participant_id>/visit/", entries.visit, name="person-visit"),
     path(
+        "participants/<int:participant_id>/interview/",
+        entries.interview,
+        name="person-interview",
+    ),
+    path(
         "participants/<int:participant_id>/scales/<int:instrument_id>/",
         entries.scale,
         name="person-scale",
@@ -83,6 +88,7 @@ urlpatterns = [
     path("exports/<int:request_id>/", exports.decide, name="export-decide"),
     path("exports/<int:request_id>/file/", exports.take, name="export-file"),
     path("transfers/<int:transfer_id>/", moves.take_over, name="transfer"),
+    path("transfers/<int:transfer_id>/call-off/", moves.call_off, name="transfer-call-off"),
     path("participants/<int:participant_id>/correct/", people.correct, name="person-correct"),
     path("uploads/<uuid:upload_id>/", uploads.report, name="upload-report"),
     path("uploads/<uuid:upload_id>/accept/", uploads.accept, name="upload-accept"),

@@ -132,7 +132,7 @@ class PeopleViewSet(ParticipantViewSet):
     )
     @visits.mapping.post
     def new_visit(self, request: Request, pk: str) -> Response:
-        """Record the day of a visit."""
+        """Record the day of a visit; one that is on record is corrected with the reason."""
         person = self.get_object()
         said = serializers_people.NewVisitSerializer(data=request.data)
         said.is_valid(raise_exception=True)
@@ -154,13 +154,13 @@ class PeopleViewSet(ParticipantViewSet):
     )
     @interviews.mapping.post
     def new_interview(self, request: Request, pk: str) -> Response:
-        """Record an interview; the grades follow from it."""
+        """Record an interview, or correct that of the same day; the grades follow from it."""
         person = self.get_object()
         said = serializers_people.InterviewSerializer(data=request.data)
         said.is_valid(raise_exception=True)
         facts = dict(said.validated_data)
-        day = facts.pop("interviewed_on")
-        made = visits.record_interview(person.pk, facts, on=day, by=user_of(request))
+        day, reason = facts.pop("interviewed_on"), facts.pop("reason")
+        made = visits.record_interview(person.pk, facts, on=day, reason=reason, by=user_of(request))
         told = serializers_people.InterviewSerializer(made).data
         return Response(told, status=status.HTTP_201_CREATED)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from django import forms
 from django.forms import BoundField
@@ -10,9 +10,12 @@ from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 
 from cohorts.forms.base import PlainForm
-from cohorts.forms.people import day_field
+from cohorts.forms.people import YES_NO, day_field
 from cohorts.models import Instrument, Participant, ProtocolVisit, Visit
 from cohorts.services.entries import Difference
+
+if TYPE_CHECKING:
+    from django_stubs_ext import StrOrPromise
 
 MOST_RADIOS = 8  # beyond it an answer is typed as a number
 
@@ -53,11 +56,21 @@ class ScaleForm(ItemsForm):
         _offer(self, "language", [(code, code) for code in spoken] or [("", _("not recorded"))])
 
 
+def _correction_reason() -> forms.CharField:
+    return forms.CharField(
+        label=_("Why it is corrected"),
+        max_length=300,
+        required=False,
+        help_text=_("Only where another entry is on record already."),
+    )
+
+
 class VisitForm(PlainForm):
     """The day of a visit; the labels are the protocol's where there is one."""
 
     label = forms.CharField(label=_("Visit"), max_length=40)
     on = day_field(_("Day of the visit"))
+    reason = _correction_reason()
 
     def __init__(self, *args: Any, person: Participant, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -68,6 +81,32 @@ class VisitForm(PlainForm):
             self.fields["label"] = forms.ChoiceField(
                 label=_("Visit"), choices=labels, widget=select
             )
+
+
+def _asked(label: StrOrPromise) -> forms.TypedChoiceField:
+    return forms.TypedChoiceField(
+        label=label,
+        choices=YES_NO,
+        coerce={"true": True, "false": False}.get,
+        empty_value=None,
+        required=False,
+    )
+
+
+class InterviewForm(PlainForm):
+    """The criteria of social withdrawal as asked; the grade is computed from them."""
+
+    on = day_field(_("Day of the interview"))
+    isolated_at_home = _asked(_("Marked isolation at home"))
+    months = forms.FloatField(label=_("For how many months"), required=False, min_value=0)
+    impaired_or_distressed = _asked(_("Impaired by it, or distressed"))
+    days_out_a_week = forms.IntegerField(
+        label=_("Days out of the house in a week"), required=False, min_value=0, max_value=7
+    )
+    rarely_leaves_room = _asked(_("Rarely leaves one room"))
+    avoids_school_or_work = _asked(_("Avoids school or work"))
+    avoids_contact = _asked(_("Avoids friends and family"))
+    reason = _correction_reason()
 
 
 class SettleForm(PlainForm):

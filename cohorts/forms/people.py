@@ -8,7 +8,8 @@ from django import forms
 from django.utils.translation import gettext_lazy as _
 
 from cohorts.forms.base import PlainForm
-from cohorts.models import Participant
+from cohorts.language.vocabulary import in_words
+from cohorts.models import Participant, Site
 from cohorts.services.enrolment import CORRECTABLE
 
 if TYPE_CHECKING:
@@ -64,7 +65,7 @@ class CorrectionForm(PlainForm):
         self.person = person
         group = self.fields["group"]
         assert isinstance(group, forms.ChoiceField)  # noqa: S101 - declared above
-        group.choices = [(g, g.replace("_", " ")) for g in sorted(person.site.study.groups)]
+        group.choices = [(g, in_words(g)) for g in sorted(person.site.study.groups)]
 
     @property
     def changes(self) -> dict[str, Any]:
@@ -82,7 +83,7 @@ class MergeForm(PlainForm):
     other = forms.CharField(
         label=_("Code of the second record"),
         max_length=64,
-        help_text=_("It is kept under this code."),
+        help_text=_("What it holds moves; its code then leads here."),
     )
     reason = forms.CharField(
         label=_("How you know that they are one person"), max_length=300, help_text=_("No names.")
@@ -92,12 +93,20 @@ class MergeForm(PlainForm):
 class MoveForm(PlainForm):
     """The site to which a participant moves."""
 
-    to_site = forms.CharField(label=_("Code of the other site"), max_length=12)
+    to_site = forms.ChoiceField(label=_("The other site"))
     reason = forms.CharField(
         label=_("Why"),
         max_length=300,
         help_text=_("The other site reads it. No names, no addresses."),
     )
+
+    def __init__(self, *args: Any, site: Site, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        field = self.fields["to_site"]
+        assert isinstance(field, forms.ChoiceField)  # noqa: S101 - declared above
+        others = Site.objects.filter(study=site.study_id).exclude(pk=site.pk)
+        named = [(each.code, f"{each.code} {each.name}") for each in others.order_by("code")]
+        field.choices = [("", "–"), *named]
 
 
 class TakeOverForm(PlainForm):

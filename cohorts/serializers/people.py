@@ -111,6 +111,14 @@ class PlannedVisitSerializer(serializers.Serializer[Any]):
 class NewVisitSerializer(serializers.Serializer[Any]):
     label = serializers.CharField(max_length=40)  # type: ignore[assignment]  # as above
     on = serializers.DateField()
+    reason = serializers.CharField(
+        max_length=300,
+        required=False,
+        default="",
+        allow_blank=True,
+        write_only=True,
+        help_text="Needed where another day is on record.",
+    )
 
 
 class GradeSerializer(serializers.Serializer[Any]):
@@ -127,7 +135,15 @@ class InterviewSerializer(serializers.ModelSerializer[Interview]):
 
     on = serializers.DateField(source="interviewed_on")
     grades = GradeSerializer(many=True, read_only=True)
+    reason = serializers.CharField(
+        max_length=300,
+        required=False,
+        default="",
+        allow_blank=True,
+        write_only=True,
+        help_text="Needed where an interview of that day is on record, which this one corrects.",
+    )
 
     class Meta:
         model = Interview
-        fields = ["id", "on", *FACTS, "grades"]
+        fields = ["id", "on", *FACTS, "grades", "reason"]

@@ -65,7 +65,8 @@ def withdraw(
 ) -> Withdrawal:
     """Record a withdrawal, in force at once.
 
-    From level 3 on the tubes are blocked, or their destruction is ordered where that is asked.
+    From level 3 on the tubes are blocked, or their destruction is ordered where that is asked;
+    it may also be asked for later, of the same level.
     From level 3 on no run that starts or publishes later reads this participant. Level 4 stops
     every use at once; the removal itself needs a second person's approval.
     """
@@ -78,6 +79,8 @@ def withdraw(
     today = clock.today()
     standing = Withdrawal.objects.filter(participant=participant).effective(today)
     highest = max(standing.values_list("level", flat=True), default=0)
+    if level == highest and destroy_samples and _destroy_later(participant, by):
+        return standing.filter(level=level).latest("pk")
     if level <= highest:
         words = Withdrawal.Level(highest).label
         raise AlreadyWithdrawn(
@@ -96,6 +99,14 @@ def withdraw(
     _stop_samples(withdrawal, destroy=destroy_samples)
     _note_change(participant, "withdrawal", f"withdrawal: {withdrawal.get_level_display()}")
     return withdrawal
+
+
+def _destroy_later(participant: Participant, by: User | None) -> int:
+    """Who has stopped further use may ask afterwards that the tubes be destroyed too."""
+    stands_at_use = Withdrawal.objects.filter(participant=participant).stopping_use()
+    if not stands_at_use.effective(clock.today()).exists():
+        return 0
+    return destruction.order_destruction(participant, "a withdrawal", by=by)
 
 
 def hold_to_its_form(consent: Consent) -> None:

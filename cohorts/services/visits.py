@@ -54,8 +54,11 @@ def planned_of(person: Participant) -> list[Planned]:
 
 
 @transaction.atomic
-def record_visit(participant_id: int, *, label: str, on: date, by: User) -> Visit:
-    """Record the day of a visit; one outside its window is taken and asked about."""
+def record_visit(participant_id: int, *, label: str, on: date, reason: str = "", by: User) -> Visit:
+    """Record the day of a visit; one outside its window is taken and asked about.
+
+    A day that was recorded wrongly is corrected with the reason.
+    """
     person = willing(participant_id, by)
     protocol = list(
         ProtocolVisit.objects.filter(study=person.site.study_id).values_list("label", flat=True)
@@ -77,10 +80,12 @@ def record_visit(participant_id: int, *, label: str, on: date, by: User) -> Visi
             )
         )
     known = Visit.objects.filter(participant=person, label=label).first()
-    if known and known.visited_on not in (None, on):
+    corrects = known is not None and known.visited_on not in (None, on)
+    if known and corrects and not reason.strip():
         raise UnusableRequest(
             say(
-                "%(label)s of %(person)s was on %(visited_on)s already; one visit has one day.",
+                "%(label)s of %(person)s was on %(visited_on)s already; one visit has one day: "
+                "say why that one is wrong.",
                 label=label,
                 person=person.code,
                 visited_on=format(known.visited_on, "%Y-%m-%d"),
@@ -89,7 +94,7 @@ def record_visit(participant_id: int, *, label: str, on: date, by: User) -> Visi
     visit = known or Visit(participant=person, label=label)
     visit.visited_on = on
     hold_to_its_rules(visit)
-    with history.because("visit recorded", user=by.pk):
+    with history.because(reason.strip() if corrects else "visit recorded", user=by.pk):
         visit.save()
     recheck(person.site, person)
     _note(person.site, "visit")
@@ -98,9 +103,12 @@ def record_visit(participant_id: int, *, label: str, on: date, by: User) -> Visi
 
 @transaction.atomic
 def record_interview(
-    participant_id: int, facts: Mapping[str, Any], *, on: date, by: User
+    participant_id: int, facts: Mapping[str, Any], *, on: date, reason: str = "", by: User
 ) -> Interview:
-    """Record what an interview found; the grades follow from it by each set of criteria."""
+    """Record what an interview found; the grades follow from it by each set of criteria.
+
+    One of that day is corrected with the reason: what is asked now stands in its place.
+    """
     person = willing(participant_id, by)
     if on > clock.today():
         raise UnusableRequest(
@@ -116,9 +124,20 @@ def record_interview(
         )
     if all(value is None for value in facts.values()):
         raise UnusableRequest(say("Nothing was answered; record at least one criterion."))
-    interview = Interview(participant=person, interviewed_on=on, **facts)
+    known = Interview.objects.filter(participant=person, interviewed_on=on).first()
+    if known and not reason.strip():
+        raise UnusableRequest(
+            say(
+                "%(person)s was interviewed on %(on)s already: say why that record is wrong.",
+                person=person.code,
+                on=format(on, "%Y-%m-%d"),
+            )
+        )
+    interview = known or Interview(participant=person, interviewed_on=on)
+    for name in FACTS:
+        setattr(interview, name, facts.get(name))
     hold_to_its_rules(interview)
-    with history.because("interview recorded", user=by.pk):
+    with history.because(reason.strip() if known else "interview recorded", user=by.pk):
         interview.save()
     _note(person.site, "interview")
     return interview

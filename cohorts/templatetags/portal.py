@@ -18,8 +18,16 @@ from cohorts.admin_site import may_enter
 from cohorts.language import vocabulary
 from cohorts.language.told import told
 from cohorts.models import Site, User
+from cohorts.models.consent import SCOPES
 
 register = template.Library()
+
+
+@register.filter
+def in_their_order(scopes: list[str]) -> list[str]:
+    """What was agreed to, in the order in which the forms ask."""
+    return [scope for scope in SCOPES if scope in scopes]
+
 
 # state -> tone (a class), icon, word
 STATES: dict[str, tuple[str, str, str]] = {

@@ -12,7 +12,8 @@ from django.utils.translation import gettext as _
 
 from cohorts import access
 from cohorts.errors import DomainError
-from cohorts.forms.entries import ItemsForm, ScaleForm, SettleForm, VisitForm
+from cohorts.forms.entries import InterviewForm, ItemsForm, ScaleForm, SettleForm, VisitForm
+from cohorts.language.vocabulary import in_words
 from cohorts.models import Assessment, Instrument, SecondEntry
 from cohorts.requests import user_of
 from cohorts.services import entries, visits
@@ -137,7 +138,9 @@ def visit(request: HttpRequest, participant_id: int) -> HttpResponse:
     if request.method == "POST" and form.is_valid():
         said = form.cleaned_data
         try:
-            visits.record_visit(person.pk, label=said["label"], on=said["on"], by=user)
+            visits.record_visit(
+                person.pk, label=said["label"], on=said["on"], reason=said["reason"], by=user
+            )
         except DomainError as error:
             form.add_error(None, error.message)
         else:
@@ -145,10 +148,50 @@ def visit(request: HttpRequest, participant_id: int) -> HttpResponse:
             return redirect("person", person.pk)
     context = {
         "site": person.site,
+        "person": person,
         "form": form,
         "title": _("A visit of %(person)s") % {"person": person.code},
     }
-    context |= {"words": _("One outside its window is taken, and asked about."), "button": "Record"}
+    context |= {
+        "words": _("One outside its window is taken, and asked about."),
+        "button": _("Record"),
+    }
+    return render(request, "cohorts/ask.html", context, status=422 if form.errors else 200)
+
+
+@login_required
+def interview(request: HttpRequest, participant_id: int) -> HttpResponse:
+    """What an interview found of a person's withdrawal; the grade is computed."""
+    person, user = person_of(request, participant_id), user_of(request)
+    if not access.may(user, "assessment", "C", person.site_id):
+        raise PermissionDenied
+    form = InterviewForm(request.POST or None)
+    if request.method == "POST" and form.is_valid():
+        facts = dict(form.cleaned_data)
+        day, reason = facts.pop("on"), facts.pop("reason")
+        try:
+            made = visits.record_interview(person.pk, facts, on=day, reason=reason, by=user)
+        except DomainError as error:
+            form.add_error(None, error.message)
+        else:
+            present = made.grades[0]
+            messages.success(
+                request,
+                _("Recorded; by %(criteria)s: %(grade)s.")
+                % {"criteria": present.criteria, "grade": in_words(present.state)},
+            )
+            return redirect("person", person.pk)
+    context = {
+        "site": person.site,
+        "person": person,
+        "form": form,
+        "title": _("An interview with %(person)s") % {"person": person.code},
+        "words": _(
+            "Answer what was asked and leave the rest. The grade is computed by each set of "
+            "criteria, and never typed in."
+        ),
+        "button": _("Record"),
+    }
     return render(request, "cohorts/ask.html", context, status=422 if form.errors else 200)
 
 

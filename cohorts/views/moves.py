@@ -12,6 +12,7 @@ from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.utils.translation import gettext as _
+from django.views.decorators.http import require_POST
 
 from cohorts import access
 from cohorts.errors import DomainError, UnusableRequest
@@ -30,6 +31,7 @@ class Asked:
     title: str
     words: str
     button: str
+    done: str
 
 
 def _page(
@@ -42,7 +44,7 @@ def _page(
         except DomainError as error:
             form.add_error(None, error.message)
         else:
-            messages.success(request, _("Done: %(title)s.") % {"title": asked.title})
+            messages.success(request, asked.done)
             return redirect("person", person.pk)
     context = {"site": site, "form": form, **asdict(asked)}
     return render(request, "cohorts/ask.html", context, status=422 if form.errors else 200)
@@ -69,7 +71,10 @@ def merge(request: HttpRequest, participant_id: int) -> HttpResponse:
         "record move to this one. The strictest wish holds."
     )
     asked = Asked(
-        _("Merge a second record into %(kept)s") % {"kept": kept.code}, words, _("Merge them")
+        _("Merge a second record into %(kept)s") % {"kept": kept.code},
+        words,
+        _("Merge them"),
+        _("Merged: %(kept)s holds what both records held.") % {"kept": kept.code},
     )
     return _page(request, kept.site, asked, form, act)
 
@@ -80,7 +85,7 @@ def offer(request: HttpRequest, participant_id: int) -> HttpResponse:
     person, user = person_of(request, participant_id), user_of(request)
     if not access.may(user, "transfer", "C", person.site_id):
         raise PermissionDenied
-    form = MoveForm(request.POST or None)
+    form = MoveForm(request.POST or None, site=person.site)
 
     def act() -> Participant:
         transfers.offer(person.pk, **form.cleaned_data, by=user)
@@ -91,8 +96,34 @@ def offer(request: HttpRequest, participant_id: int) -> HttpResponse:
         "for a consent of its own. What was collected here stays here, with its "
         "consent."
     )
-    asked = Asked(_("Move %(person)s to another site") % {"person": person.code}, words, _("Offer"))
+    asked = Asked(
+        _("Move %(person)s to another site") % {"person": person.code},
+        words,
+        _("Offer"),
+        _("Offered; the other site's coordinator takes %(person)s over.") % {"person": person.code},
+    )
     return _page(request, person.site, asked, form, act)
+
+
+@login_required
+@require_POST
+def call_off(request: HttpRequest, transfer_id: int) -> HttpResponse:
+    """Take an offer back, or decline it; the participant stays where they are."""
+    user = user_of(request)
+    seen = Transfer.objects.visible_to(user).select_related("participant", "to_site")
+    transfer = get_object_or_404(seen, pk=transfer_id)
+    ends = (transfer.participant.site_id, transfer.to_site_id)
+    if not any(access.may(user, "transfer", "U", end) for end in ends):
+        raise PermissionDenied
+    try:
+        transfers.call_off(transfer.pk, by=user)
+    except DomainError as error:
+        messages.error(request, error.message)
+    else:
+        messages.success(request, _("The move is called off."))
+    if access.may(user, "participant", "R", transfer.participant.site_id):
+        return redirect("person", transfer.participant_id)
+    return redirect("people", transfer.to_site.code)
 
 
 @login_required
@@ -112,5 +143,10 @@ def take_over(request: HttpRequest, transfer_id: int) -> HttpResponse:
     words = _(
         "Enrolled here under your code; record a consent on your own form before samples come."
     )
-    asked = Asked(_("Take over %(coming)s") % {"coming": coming}, words, _("Take over"))
+    asked = Asked(
+        _("Take over %(coming)s") % {"coming": coming},
+        words,
+        _("Take over"),
+        _("%(coming)s is taken over. Next: the consent on your own form.") % {"coming": coming},
+    )
     return _page(request, transfer.to_site, asked, form, act)

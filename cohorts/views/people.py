@@ -60,6 +60,7 @@ def people(request: HttpRequest, code: str) -> HttpResponse:
         found = found.filter(group=group)
     page = Paginator(found.order_by("code"), PAGE).get_page(request.GET.get("page"))
     coming = Transfer.objects.visible_to(user).open().filter(to_site=here)
+    coming = coming.select_related("participant__site", "asked_by")
     may_read_consent = access.may(user, "consent", "R", here.pk)
     _with_consent_and_tubes(page.object_list, user, reads_consent=may_read_consent)
     kept = {"q": asked, "group": group, "consent": gap}
@@ -125,12 +126,18 @@ def person_of(request: HttpRequest, participant_id: int) -> Participant:
 def person(request: HttpRequest, participant_id: int) -> HttpResponse:
     """What is recorded of one participant, and what was."""
     one, user = person_of(request, participant_id), user_of(request)
+    standing = Withdrawal.objects.filter(participant=one).effective(clock.today())
+    stopped = standing.stopping_new_data().exists()
+    offers = Transfer.objects.visible_to(user).open().filter(participant=one)
+    leaving = offers.select_related("to_site").first()
     context = {
         "person": one,
         "site": one.site,
         "zone": zone_of(one.site),
         "consents": Consent.objects.visible_to(user).filter(participant=one).select_related("form"),
-        "withdrawals": Withdrawal.objects.visible_to(user).filter(participant=one),
+        "withdrawals": Withdrawal.objects.visible_to(user)
+        .filter(participant=one)
+        .select_related("recorded_by"),
         "visits": Visit.objects.visible_to(user).filter(participant=one),
         "assessments": Assessment.objects.visible_to(user)
         .filter(participant=one)
@@ -138,17 +145,24 @@ def person(request: HttpRequest, participant_id: int) -> HttpResponse:
         "planned": visits.planned_of(one),
         "interviews": Interview.objects.visible_to(user).filter(participant=one),
         "past": history.past_of(one),
-        "may_move": access.may(user, "transfer", "C", one.site_id),
+        "may_move": access.may(user, "transfer", "C", one.site_id) and not stopped and not leaving,
+        "leaving": leaving,
+        "may_call_off": access.may(user, "transfer", "U", one.site_id),
+        "stopped": stopped,
         "others": Participant.objects.visible_to(user)
         .filter(person=one.person, person__isnull=False)
         .exclude(pk=one.pk)
         .select_related("site"),
         "may_correct": access.may(user, "participant", "U", one.site_id),
         "may_withdraw": access.may(user, "withdrawal", "C", one.site_id),
-        "tubes": Sample.objects.visible_to(user).filter(participant=one).order_by("code")[:50],
+        "tubes": Sample.objects.visible_to(user)
+        .filter(participant=one)
+        .select_related("destruction")
+        .order_by("code")[:50],
         "may_type_in": access.may(user, "assessment", "C", one.site_id)
         and not one.merged_into_id
-        and not one.left_on,
+        and not one.left_on
+        and not stopped,
         "scales": Instrument.objects.filter(n_items__isnull=False),
         "may_record_consent": access.may(user, "consent", "C", one.site_id),
         "may_correct_consent": access.may(user, "consent", "U", one.site_id),

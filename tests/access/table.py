@@ -101,6 +101,7 @@ PAGES = {
     "dictionary",
     "dictionary-file",
     "person-visit",
+    "person-interview",
     "person-scale",
     "entry-second",
     "entry-comparison",
@@ -121,7 +122,7 @@ PLACERS, CANCELLERS = "CD", "CA CD"
 ACTIONS = {
     *("run-ask", "run-cancel", "run-priority", "api-runs-cancel", "api-runs-priority"),
     *("api-erasures-approve", "api-erasures-stop"),
-    *("role-end", "invitation-withdraw"),
+    *("role-end", "invitation-withdraw", "transfer-call-off"),
 }
 
 ACTIONS |= {f"api-samples-{verb}" for verb in ("handling", "divide", "thaw", "measure", "move")}

@@ -91,6 +91,7 @@ def test_pages_are_shown_as_the_table_says(who, world, browse, client):
             ("person-merge", CORRECTORS),
             ("person-move", MOVERS),
             ("person-visit", CONSENTERS),
+            ("person-interview", CONSENTERS),
             ("person-values", VALUE_READERS),
         ):
             expected = page_outcome(who, roles, READERS["participants"], place)

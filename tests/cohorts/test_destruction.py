@@ -11,7 +11,7 @@ from django.core.exceptions import ValidationError
 from django.db import IntegrityError, transaction
 from django.utils import timezone
 
-from cohorts.errors import NotAllowed, RefusedHandling, UnusableRequest
+from cohorts.errors import AlreadyWithdrawn, NotAllowed, RefusedHandling, UnusableRequest
 from cohorts.models import Destruction, Sample
 from cohorts.services import consent, destruction, erasure
 from tests.factories import SampleFactory, SiteFactory, user_with
@@ -45,6 +45,15 @@ def test_a_withdrawal_blocks_the_tubes_and_destroys_them_if_asked(tube):
     assert ordered(tube).tube == "T1"
     assert Sample.objects.get().status == "blocked"
     assert destruction.order_destruction(tube.participant, "again") == 0
+
+
+def test_who_has_stopped_further_use_may_ask_later_that_the_tubes_be_destroyed(tube, crew):
+    wish = {"level": 3, "by": crew["SC"]}
+    consent.withdraw(tube.participant_id, **wish)
+    consent.withdraw(tube.participant_id, **wish, destroy_samples=True)
+    assert Destruction.objects.get().ordered_by == crew["SC"]
+    with pytest.raises(AlreadyWithdrawn):
+        consent.withdraw(tube.participant_id, **wish, destroy_samples=True)
 
 
 def test_a_new_consent_frees_what_a_withdrawal_only_blocked(tube):

@@ -234,11 +234,22 @@ def test_the_pages_merge_and_move(kept, other, away, nurse, browse):
     wrong = client.post(f"/participants/{kept.pk}/merge/", said | {"other": "FUK-9"})
     assert "This site has no participant with that code" in wrong.content.decode()
     page = client.post(f"/participants/{kept.pk}/merge/", said, follow=True)
-    assert "Done: Merge a second record into FUK-1." in page.content.decode()
+    assert "Merged: FUK-1 holds what both records held." in page.content.decode()
     assert "This record is kept under" in client.get(f"/participants/{other.pk}/").content.decode()
-    client.post(f"/participants/{kept.pk}/move/", {"to_site": "TYO", "reason": "a new home"})
+    for reason in ("a mistake", "a new home"):
+        said = {"to_site": "TYO", "reason": reason}
+        page = client.post(f"/participants/{kept.pk}/move/", said, follow=True).content.decode()
+        assert "Offered to TYO on" in page
+        assert f"/participants/{kept.pk}/move/" not in page
+        if reason == "a mistake":
+            off = f"/transfers/{Transfer.objects.get().pk}/call-off/"
+            assert browse(user_with("LT", away)).post(off).status_code == 404
+            assert browse(user_with("SD", away)).post(off).status_code == 403
+            page = client.post(off, follow=True).content.decode()
+            assert "The move is called off." in page
+            assert "Offered to TYO" not in page
     assert "FUK FUK-1" in there.get("/sites/TYO/participants/").content.decode()
-    transfer = Transfer.objects.get()
+    transfer = Transfer.objects.open().get()
     page = there.post(
         f"/transfers/{transfer.pk}/", {"code": "TYO-9", "on": "2024-06-01"}, follow=True
     )

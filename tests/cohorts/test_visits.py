@@ -62,6 +62,11 @@ def test_one_visit_has_one_day(person, nurse):
     visits.record_visit(person.pk, label="V1", on=date(2024, 1, 2), by=nurse)
     with pytest.raises(UnusableRequest, match="was on 2024-01-02 already; one visit has one day"):
         visits.record_visit(person.pk, label="V1", on=date(2024, 1, 3), by=nurse)
+    made = visits.record_visit(
+        person.pk, label="V1", on=date(2024, 1, 3), reason="wrong line", by=nurse
+    )
+    assert made.visited_on == date(2024, 1, 3)
+    assert made.events.order_by("-pgh_id")[0].pgh_context["reason"] == "wrong line"
 
 
 def test_who_has_withdrawn_is_not_visited_and_others_do_not_record(person, nurse):
@@ -129,3 +134,22 @@ def test_the_api_and_the_page_tell_windows_and_grades(person, nurse, api, browse
     page = browse(nurse).get(f"/participants/{person.pk}/").content.decode()
     assert "Kato 2019/2020" in page
     assert "V2 is planned for 2024-04-03 to 2024-04-20." in page
+
+
+def test_an_interview_is_typed_in_and_put_right_on_its_page(person, nurse, browse):
+    page, path = browse(nurse), f"/participants/{person.pk}/interview/"
+    form = {"on": "2024-01-02", "isolated_at_home": "true", "impaired_or_distressed": "true"}
+    form |= {"months": "7", "days_out_a_week": "1"}
+    told = page.post(path, form, follow=True).content.decode()
+    assert "Recorded; by Kato 2019/2020: Hikikomori." in told
+    assert "Moderate" in told
+    again = page.post(path, form | {"days_out_a_week": "3"})
+    assert "FUK-1 was interviewed on 2024-01-02 already: say why that" in again.content.decode()
+    page.post(path, form | {"days_out_a_week": "3", "reason": "misheard"})
+    assert Interview.objects.get().grades[0].severity == "mild"
+    eight = page.post(path, form | {"days_out_a_week": "8", "reason": "misheard"})
+    assert eight.status_code == 422
+    consent.withdraw(person.pk, level=2, by=nurse)
+    shown = page.get(f"/participants/{person.pk}/").content.decode()
+    assert "Withdrawn from further data: nothing new is recorded of this person." in shown
+    assert path not in shown
