@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable
 
+from django.db import DataError
 from django.http import HttpRequest, HttpResponse, HttpResponseBase, JsonResponse
 from django.views import defaults
 
 from hikiproject.exception_handler import Problem, body_of, django_problem
 
+logger = logging.getLogger(__name__)
 Page = Callable[[HttpRequest, Exception], HttpResponseBase]
 FOR_PROGRAMS = "/api/"
 INTERNAL = Problem("internal_error", 500, "Internal error: the operators have been told.")
@@ -30,6 +33,26 @@ def _problem_or(page: Page) -> Page:
 bad_request = _problem_or(defaults.bad_request)
 permission_denied = _problem_or(defaults.permission_denied)
 page_not_found = _problem_or(defaults.page_not_found)
+
+
+class UnheldValueMiddleware:
+    """A value that no column can hold, such as a NUL character, is the asker's fault, not ours.
+
+    The API's own answers are made by its exception handler.
+    """
+
+    def __init__(self, answer: Callable[[HttpRequest], HttpResponseBase]) -> None:
+        self.answer = answer
+
+    def __call__(self, request: HttpRequest) -> HttpResponseBase:
+        return self.answer(request)
+
+    def process_exception(self, request: HttpRequest, error: Exception) -> HttpResponseBase | None:
+        """The page of a request that is not understood, for an error of that kind."""
+        if not isinstance(error, DataError):
+            return None
+        logger.warning("%s %s: %s", request.method, request.path, error)
+        return bad_request(request, error)
 
 
 def server_error(request: HttpRequest) -> HttpResponseBase:

@@ -112,6 +112,7 @@ MIDDLEWARE = [
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "cohorts.middleware.roles_read_once",
     "hikiproject.busy.BusyMiddleware",
+    "hikiproject.refusals.UnheldValueMiddleware",
 ]
 ROOT_URLCONF = "hikiproject.urls"
 WSGI_APPLICATION = "hikiproject.wsgi.application"

@@ -8,7 +8,7 @@ from django.template.loader import render_to_string
 from django.utils import translation
 
 
-@pytest.mark.parametrize("name", ["403_csrf.html", "500.html", "503.html"])
+@pytest.mark.parametrize("name", ["400.html", "403_csrf.html", "500.html", "503.html"])
 @pytest.mark.parametrize("language", ["en", "ja"])
 def test_a_page_of_trouble_needs_nothing_but_its_words(name, language):
     with translation.override(language):
