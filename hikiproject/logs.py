@@ -59,8 +59,10 @@ def formatter(*, as_json: bool) -> dict[str, Any]:
 def plain_line(logger: object, method: str, event: Event) -> str:
     """Time, level, logger, words; the request where there is one, the traceback below."""
     request = f" [{event['request_id']}]" if "request_id" in event else ""
-    line = "{timestamp} {level} {logger}{request}: {event}".format(
-        **{**event, "level": event["level"].upper(), "request": request}
+    # Further lines are set in, so that an address with a line break forges no line of its own.
+    words = "\n    ".join(str(event["event"]).splitlines())
+    line = "{timestamp} {level} {logger}{request}: {words}".format(
+        **{**event, "level": event["level"].upper(), "request": request, "words": words}
     )
     return line + (f"\n{event['exception']}" if "exception" in event else "")
 

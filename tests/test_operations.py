@@ -181,3 +181,11 @@ def test_the_checks_of_a_deployment_find_nothing():
         check=False,
     )
     assert done.returncode == 0, done.stderr
+
+
+def test_a_line_break_in_an_address_forges_no_line():
+    said = {"timestamp": "2026-01-01T00:00:00Z", "level": "warning", "logger": "django.request"}
+    forged = "/sites/A\n2026-01-01T00:00:01Z ERROR web: all is lost"
+    first, second = logs.plain_line(None, "", {**said, "event": forged}).splitlines()
+    assert first.endswith("django.request: /sites/A")
+    assert second.startswith("    ")
