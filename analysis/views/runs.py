@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import uuid
+from collections.abc import Mapping
+from datetime import datetime
 from typing import Any
 
 import pandas as pd
@@ -28,6 +30,7 @@ from cohorts.requests import user_of
 
 PAGE = 25
 FOLLOW_SECONDS = 2
+MOST_FOLLOWING = 5
 
 
 # --- runs
@@ -57,8 +60,23 @@ def run_list(request: HttpRequest) -> HttpResponse:
         "may_start": access.may(user, "run", "S"),
         "sees_everything": release.sees_everything(user),
         "moving": FOLLOW_SECONDS if waiting else 0,
+        **_following(user, request.GET.get("since", ""), newest),
     }
     return render(request, "analysis/runs.html", context)
+
+
+def _following(user: User, since: str, newest: Mapping[str, uuid.UUID]) -> dict[str, Any]:
+    """Runs that began after a moment and have ended; nothing where none is asked for."""
+    try:
+        moment = datetime.fromisoformat(since)
+    except ValueError:
+        return {"since": None}
+    if moment.tzinfo is None:
+        return {"since": None}
+    found = Run.objects.visible_to(user).published().filter(started_at__gte=moment)
+    last = found.select_related("plan").order_by("-published_at")[:MOST_FOLLOWING]
+    ended = [(one, progress.standing(one, newest)) for one in last]
+    return {"since": moment, "ended_since": ended}
 
 
 def _under_way(user: User) -> list[dict[str, Any]]:
