@@ -173,8 +173,11 @@ def _frame(packed: memoryview) -> pd.DataFrame:
         if told is None:
             size = np.dtype(dtype).itemsize * len(index)
             columns[at], rest = np.frombuffer(rest[:size], dtype=dtype), rest[size:]
+        elif dtype == "str":
+            # By Arrow, which reads them at once: pandas would look at each text, and twice.
+            texts = pa.array(told, pa.large_string(), from_pandas=True)
+            columns[at] = pd.array(texts, dtype="str")
         else:
-            # Made as an array first: a frame that is given lists looks at each text by itself.
             columns[at] = pd.array(told, dtype=dtype)
     read = pd.DataFrame(columns, index=rows)
     read.columns = pd.Index(names) if names else pd.Index([], dtype="str")

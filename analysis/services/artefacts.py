@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import uuid
 
 from django.core.files.base import ContentFile
@@ -9,6 +10,8 @@ from django.core.files.storage import storages
 
 from analysis.models import Run
 from analysis.packing import Tree, digest_of_bytes, pack_leaf, unpack_leaf
+
+logger = logging.getLogger(__name__)
 
 STORAGE = "artefacts"
 
@@ -55,4 +58,18 @@ def remove_left_over() -> int:
     over = found - {folder_of(run_id, token) for run_id, token in at_work if token}
     for folder in over:
         remove(folder)
+    owed = Run.objects.filter(state__in=(Run.State.QUEUED, Run.State.RUNNING))
+    _remove_empty(set(runs) - {str(run_id) for run_id in owed.values_list("pk", flat=True)})
     return len(over)
+
+
+def _remove_empty(folders: set[str]) -> None:
+    """Delete the folders of runs that have ended; each run would leave one for ever."""
+    for folder in folders:
+        inner, names = storages[STORAGE].listdir(folder)
+        if inner or names:
+            continue
+        try:
+            storages[STORAGE].delete(folder)
+        except OSError as error:  # taken up again in this very moment: it goes next time
+            logger.info("%s is in use again: %s", folder, error)

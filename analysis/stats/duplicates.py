@@ -175,9 +175,10 @@ def _code_and_bits(data: Floats) -> tuple[npt.NDArray[np.int32], Floats]:
 def _candidates(coded: _Values, needed: float) -> Iterator[tuple[Ints, Ints]]:
     """Pairs of rows that may share ``needed`` bits, a chunk of first rows at a time.
 
-    Rows sharing a value meet in a sparse product. Where there would be too many such meetings
-    the features with the fewest a row are used, and each row is credited with all its information
-    in the others; a pair that has none of the used features in common is then not found.
+    Rows sharing a value meet in a sparse product, and are credited with all their information in
+    features that were set aside: the commonest ones, which cannot make a repeat without another
+    feature. Where there would be too many meetings all the same more are set aside; a pair that has
+    none of the used features in common is then not found.
     """
     n, m = coded.code.shape
     token = coded.code + np.arange(m) * np.int64(n)
@@ -189,6 +190,13 @@ def _candidates(coded: _Values, needed: float) -> Iterator[tuple[Ints, Ints]]:
     affordable[0] = True
     used = np.zeros(m, dtype=bool)
     used[cheapest[affordable]] = True
+    # Sex and age put nearly everybody beside everybody, and are too little for a repeat: what all
+    # of the commonest features together cannot prove need not be met in them.
+    commonest = cheapest[::-1]
+    most = np.where(shared, coded.bits, 0.0).max(axis=0)[commonest]
+    used[commonest[np.cumsum(most) < needed * (1 - 1e-9)]] = False
+    if not used.any():
+        return
     rare = shared & used
     credit = np.where(shared & ~rare, coded.bits, 0.0).sum(axis=1)
     rows, features = np.nonzero(rare)
@@ -212,6 +220,8 @@ def _agreeing(coded: _Values, first: Ints, second: Ints, allowed: int) -> tuple[
     edges = [0, *(stage + 2 * allowed for stage in _STAGES if stage + 2 * allowed < m), m]
     differing = np.zeros(len(first), dtype=np.int64)
     for begin, end in pairwise(edges):
+        if not len(first):
+            break
         block = np.ascontiguousarray(coded.code[:, order[begin:end]])
         for start in range(0, len(first), 65_536):
             part = slice(start, start + 65_536)

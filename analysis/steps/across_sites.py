@@ -128,21 +128,25 @@ def one_sided(people: pd.DataFrame) -> list[str]:
 
 def _variance_explained(values: pd.DataFrame, people: pd.DataFrame) -> dict[str, float]:
     """Median over features of the share of variance between sites, and between case and control."""
+    known = values.notna().to_numpy()
+    centred = np.where(known, (values - values.mean()).to_numpy(), 0.0)
+    total = (centred**2).sum(axis=0)
     return {
-        "site": _median_eta_squared(values, people["site"]),
-        "group": _median_eta_squared(values, people["case"]),
+        name: _median_eta_squared(centred, known, people[column], total)
+        for name, column in (("site", "site"), ("group", "case"))
     }
 
 
-def _median_eta_squared(values: pd.DataFrame, label: pd.Series) -> float:
-    centred = values - values.mean()
-    means, counts = (
-        centred.groupby(label.to_numpy()).mean(),
-        centred.groupby(label.to_numpy()).count(),
-    )
-    between = (means.fillna(0.0) ** 2 * counts).sum()
-    total = (centred**2).sum()
-    return float((between / total.where(total > 0)).median())
+def _median_eta_squared(
+    centred: NDArray[np.float64], known: NDArray[np.bool_], label: pd.Series, total: Any
+) -> float:
+    """Of centred values, 0 where not ``known``, and each feature's ``total`` sum of squares."""
+    of_label, labels = pd.factorize(label)
+    member = np.eye(len(labels))[of_label]
+    sums, counts = member.T @ centred, member.T @ known
+    between = (sums**2 / np.where(counts > 0, counts, 1.0)).sum(axis=0)
+    varies = total > 0
+    return float(np.median(between[varies] / total[varies])) if varies.any() else float("nan")
 
 
 def classify(prepared: Prepared, plan: AnalysisPlan, steps: Steps) -> dict[str, Any]:

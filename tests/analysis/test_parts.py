@@ -30,6 +30,12 @@ def shared_always(monkeypatch):
     monkeypatch.setattr(parts.bell, "ring", lambda *_args, **_options: True)
 
 
+@pytest.fixture(autouse=True)
+def nothing_from_before(transactional_db):
+    """What a broken test left in the folder is not this one's."""
+    artefacts.remove_left_over()
+
+
 def run_now(plan):
     run = runs.request(plan, cause="test")
     runs.execute(run.pk)
@@ -161,6 +167,7 @@ def test_what_a_dead_holder_left_is_removed_by_the_sweep(plan, consortium, monke
     assert not nothing_is_left()
     parts.remove_left_over()
     assert nothing_is_left()
+    assert storages[artefacts.STORAGE].listdir("") == ([], [])
 
 
 def test_a_small_study_is_not_shared(plan, consortium, monkeypatch):

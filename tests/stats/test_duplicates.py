@@ -8,7 +8,10 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
+from analysis.stats import duplicates
 from analysis.stats.duplicates import find_repeats
 from analysis.stats.errors import UnusableData
 
@@ -104,6 +107,31 @@ def test_a_row_sent_three_times_is_three_pairs():
     values = cohort()
     values[[50, 60]] = values[40]
     assert pairs(values) == [(40, 50), (40, 60), (50, 60)]
+
+
+def test_nobody_is_met_by_what_nearly_everybody_shares():
+    rng = np.random.default_rng(5)
+    facts = np.column_stack([rng.integers(1, 3, 600), rng.integers(20, 60, 600)])
+    measured = 1000.0 + rng.permutation(600 * 20).reshape(600, 20)
+    coded = duplicates._coded(np.column_stack([measured, facts]), 6)
+    assert list(duplicates._candidates(coded, needed=17.5)) == []
+
+
+@given(seed=st.integers(0, 10_000), n_values=st.integers(2, 30))
+@settings(max_examples=30, deadline=None)
+def test_all_pairs_that_share_enough_are_met(seed, n_values):
+    rng = np.random.default_rng(seed)
+    values = rng.integers(1, n_values + 1, (40, 8)).astype(float)
+    values[:, rng.integers(8)] = rng.integers(1, 3, 40)
+    coded = duplicates._coded(values, 6)
+    bits = np.where(np.isfinite(coded.bits), coded.bits, 0.0)
+    same = coded.code[:, None] == coded.code[None]
+    shared = (same * bits).sum(axis=2)
+    found = {
+        pair for both in duplicates._candidates(coded, 10.0) for pair in zip(*both, strict=True)
+    }
+    enough = {(i, j) for i in range(40) for j in range(i + 1, 40) if shared[i, j] >= 10.0 + 1e-9}
+    assert enough <= found
 
 
 def test_commoner_values_may_be_set_aside_without_losing_a_repeat(monkeypatch):
