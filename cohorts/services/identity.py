@@ -16,10 +16,12 @@ from cohorts.models import (
     Change,
     Erasure,
     Participant,
+    Transfer,
     User,
     Visit,
     Withdrawal,
 )
+from cohorts.services import destruction
 
 FACTS = ("sex", "birth_year", "group")
 
@@ -53,6 +55,10 @@ def merge(kept_id: int, other_id: int, *, reason: str, by: User) -> Participant:
         raise UnusableRequest(
             say("An erasure of one of them is open: carry it out or stop it first.")
         )
+    if Transfer.objects.open().filter(participant__in=[kept, other]).exists():
+        raise UnusableRequest(
+            say("One of them is offered to another site: let that be taken over, or call it off.")
+        )
     level = max(_level(kept), _level(other))
     if level == Withdrawal.Level.ERASE:
         raise UnusableRequest(
@@ -62,14 +68,18 @@ def merge(kept_id: int, other_id: int, *, reason: str, by: User) -> Participant:
         _move_visits(kept, other)
         _move_assessments(kept, other)
         _move_the_rest(kept, other)
+        _link(kept, other)
         if _level(kept) < level:
             Withdrawal.objects.create(
                 participant=kept, level=level, effective_on=clock.today(), recorded_by=by,
                 note=say("It stood for one of two merged records."),
             )  # fmt: skip
+        if level >= Withdrawal.Level.NO_FURTHER_USE:
+            # The tubes that came from the record without the wish are held by it too.
+            destruction.block(kept, "a withdrawal", by=by)
         other.merged_into = kept
         _new_version(other, "merged_into")
-        _new_version(kept)
+        _new_version(kept, "person", "left_on")
     Change.objects.record(
         study=site.study, site=site, kind="participants", counts={"merged": 1},
         cause=say("two records of one participant were merged"),
@@ -180,6 +190,19 @@ def _note(person: Participant, cause: str) -> None:
     Change.objects.record(
         study=site.study, site=site, kind="participants", counts={"linked": 1}, cause=cause
     )
+
+
+def _link(kept: Participant, other: Participant) -> None:
+    """Records at other sites that are of ``other`` are of ``kept`` now, and count once with it."""
+    kept.left_on = kept.left_on or other.left_on
+    if other.person is None or other.person == kept.person:
+        return
+    kept.person = kept.person or uuid.uuid4()
+    elsewhere = Participant.objects.select_for_update(of=("self",)).filter(person=other.person)
+    for each in elsewhere.exclude(pk=other.pk).select_related("site__study"):
+        each.person = kept.person
+        _new_version(each, "person")
+        _note(each, say("a participant has a record at another site"))
 
 
 def _move_visits(kept: Participant, other: Participant) -> None:

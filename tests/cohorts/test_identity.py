@@ -281,3 +281,22 @@ def test_the_api_merges_links_and_moves(kept, other, away, nurse, api):
         api.post(f"/api/v1/participants/{one.pk}/same-person", back, format="json").status_code
         == 200
     )
+
+
+def test_a_merge_holds_the_tubes_and_keeps_the_records_elsewhere(kept, other, away, nurse):
+    tube = SampleFactory(participant=kept)
+    consent.withdraw(other.pk, level=3, by=nurse)
+    elsewhere = ParticipantFactory(site=away, code="TYO-5")
+    identity.declare_same(other.pk, elsewhere.pk, reason=WHY, by=user_with("CD"))
+    identity.merge(kept.pk, other.pk, reason=WHY, by=nurse)
+    for each in (tube, kept, elsewhere):
+        each.refresh_from_db()
+    assert tube.status == "blocked"
+    assert kept.person == elsewhere.person is not None
+
+
+def test_a_record_that_is_offered_to_another_site_is_not_merged(kept, other, away, nurse):
+    ConsentFactory(participant=other)
+    transfers.offer(other.pk, to_site="TYO", reason="work", by=nurse)
+    with pytest.raises(UnusableRequest, match="One of them is offered to another site"):
+        identity.merge(kept.pk, other.pk, reason=WHY, by=nurse)
