@@ -12,7 +12,7 @@ from cohorts import models
 from cohorts.api.base import PROBLEM, RecordViewSet, location_of, person_named
 from cohorts.api.records import ErasureFilter
 from cohorts.requests import user_of
-from cohorts.serializers import records as serializers
+from cohorts.serializers import erasures as serializers
 from cohorts.services import erasure
 
 

@@ -14,7 +14,6 @@ from cohorts.models import (
     Assessment,
     Change,
     Consent,
-    Erasure,
     Feature,
     Participant,
     Sample,
@@ -22,7 +21,6 @@ from cohorts.models import (
     Withdrawal,
 )
 from cohorts.models.consent import SCOPES
-from cohorts.services.erasure import due_at
 
 TEXTS = serializers.ListField(child=serializers.CharField())
 
@@ -153,55 +151,6 @@ class NewWithdrawalSerializer(serializers.Serializer[Any]):
     destroy_samples = serializers.BooleanField(
         required=False, default=False, help_text="From level 3 on: the tubes, if that is asked."
     )
-
-
-class ErasureSerializer(serializers.ModelSerializer[Erasure]):
-    """A request, by whom, and after it was carried out the receipt; then it names nobody."""
-
-    site = serializers.CharField(source="site.code", read_only=True)
-    participant = serializers.CharField(source="participant.code", **OR_NULL)
-    state = serializers.CharField(read_only=True)
-    requested_by = serializers.CharField(source="requested_by.username", **OR_NULL)
-    approved_by = serializers.CharField(source="approved_by.username", **OR_NULL)
-    stopped_by = serializers.CharField(source="stopped_by.username", **OR_NULL)
-    due_at = serializers.SerializerMethodField(help_text="Until then it can be stopped.")
-
-    class Meta:
-        model = Erasure
-        fields = [
-            "id",
-            "site",
-            "participant",
-            "state",
-            "requested_by",
-            "requested_at",
-            "approved_by",
-            "approved_at",
-            "due_at",
-            "stopped_by",
-            "stopped_at",
-            "reason",
-            "executed_at",
-            "proof",
-            "receipt",
-        ]
-
-    @extend_schema_field(serializers.DateTimeField(allow_null=True))
-    def get_due_at(self, erasure: Erasure) -> str | None:
-        moment = due_at(erasure)
-        return moment.isoformat() if moment else None
-
-
-class NewErasureSerializer(serializers.Serializer[Any]):
-    """A participant who wants everything removed."""
-
-    site = serializers.CharField(max_length=12)
-    participant = serializers.CharField(max_length=64, help_text="The participant's code.")
-    note = serializers.CharField(max_length=500, required=False, allow_blank=True, default="")
-
-
-class StopErasureSerializer(serializers.Serializer[Any]):
-    reason = serializers.CharField(max_length=300)
 
 
 class SampleSerializer(serializers.ModelSerializer[Sample]):
