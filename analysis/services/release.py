@@ -14,6 +14,7 @@ from django.utils import timezone
 from analysis.models import Run
 from analysis.services import (
     differencing,
+    released_beside,
     released_documents,
     released_further,
     released_grid,
@@ -40,6 +41,7 @@ if TYPE_CHECKING:
     from cohorts.models import User
 
 __all__ = ["HIDDEN", "RELEASE_RULES_VERSION"]
+PAIR = ("effects", "pooled")
 VERDICT_NUMBERS = ("estimate", "ci_low", "ci_high", "always_low", "always_high")
 Withheld = tuple[Mask, Mask]  # rows of effects and of pooled effects
 NO_ROWS = pd.DataFrame(columns=["stratum", "feature", "site", "estimate", "n_case", "n_control"])
@@ -108,7 +110,7 @@ def table_for(
 
 
 def pieces_for(name: str, run: Run, user: User | AnonymousUser) -> Iterator[pd.DataFrame]:
-    """`table_for` of a run's effects or pooled effects by pieces, in constant memory.
+    """`table_for`, or `further_for`, of a run's table by pieces, in constant memory.
 
     RunTable.DoesNotExist before the first piece where the run has no such table.
     """
@@ -116,7 +118,8 @@ def pieces_for(name: str, run: Run, user: User | AnonymousUser) -> Iterator[pd.D
     if sees_everything(user):
         return asked.pieces()
     effects, pooled = StoredTable(run, "effects"), StoredTable(run, "pooled")
-    return Pair(effects, pooled, settings.DISCLOSURE_K, sites_of(user)).shown(name)
+    pair = Pair(effects, pooled, settings.DISCLOSURE_K, sites_of(user))
+    return pair.shown(name) if name in PAIR else released_beside.shown(name, asked, pair)
 
 
 def judged_for(

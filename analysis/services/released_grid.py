@@ -32,9 +32,19 @@ NUMBERS = ("estimate", "se", "ci_low", "ci_high", "p", "tau2", "i2", "n_sites", 
 
 def grid_shown(frame: pd.DataFrame, judged: Judged, k: int, own: Collection[str]) -> pd.DataFrame:
     """The cells that may be told, numbers coarsened and counts rounded; never the sites' counts."""
-    few_changes = ~frame["changes"].str.contains(" + ", regex=False)
-    shown = coarsened(frame[few_changes.to_numpy()].reset_index(drop=True))
-    told = _told(shown, judged, k, own)
+    cells = frame[of_one_change(frame)].reset_index(drop=True)
+    return cells_shown(cells, told(cells, judged, k, own))
+
+
+def of_one_change(frame: pd.DataFrame) -> Mask:
+    """The analysis as planned, and the cells of a single change."""
+    mask: Mask = (~frame["changes"].str.contains(" + ", regex=False)).to_numpy(dtype=bool)
+    return mask
+
+
+def cells_shown(cells: pd.DataFrame, told: Mask) -> pd.DataFrame:
+    """Cells as they are told, those of ``told`` with their numbers."""
+    shown = coarsened(cells.reset_index(drop=True))
     shown[list(NUMBERS)] = shown[list(NUMBERS)].astype(float).mask(pd.Series(~told), axis=0)
     for name in ARMS:
         shown[name] = [rounded(n) if n == n else n for n in shown[name]]
@@ -44,8 +54,9 @@ def grid_shown(frame: pd.DataFrame, judged: Judged, k: int, own: Collection[str]
     return shown.drop(columns="by_site")
 
 
-def _told(frame: pd.DataFrame, judged: Judged, k: int, own: Collection[str]) -> Mask:
-    told = np.zeros(len(frame), dtype=bool)
+def told(frame: pd.DataFrame, judged: Judged, k: int, own: Collection[str]) -> Mask:
+    """Which cells may be told: every cell of a feature is judged beside its others."""
+    mask = np.zeros(len(frame), dtype=bool)
     people = [people_of(words) for words in frame["by_site"]]
     keys = [(str(s), str(f)) for s, f in zip(frame["stratum"], frame["feature"], strict=True)]
     planned = {
@@ -57,8 +68,8 @@ def _told(frame: pd.DataFrame, judged: Judged, k: int, own: Collection[str]) -> 
         first = planned.get(keys[at])
         if first is not None:
             apart = _rests(people[at], k, own) and _between(people[first], people[at], k, own)
-            told[at] = at == first or apart
-    return told & ~_sexes_tell(frame, told)
+            mask[at] = at == first or apart
+    return mask & ~_sexes_tell(frame, mask)
 
 
 def _is_the_pooled(judged: Judged, stratum: str, feature: str, people: People) -> bool:

@@ -6,7 +6,7 @@ is what `released_tables` tells of the whole tables.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -21,6 +21,7 @@ from analysis.services.suppression import Cell
 FEATURES_AT_ONCE = 1_000
 # What the rules look at.
 JUDGED_BY = ["stratum", "feature", "site", *ARMS, "df", "estimate", "hedges_g_variance", "q"]
+JUDGED_BY += ["n_sites"]
 
 
 @dataclass(frozen=True)
@@ -34,21 +35,20 @@ class Pair:
 
     def shown(self, name: str) -> Iterator[pd.DataFrame]:
         """The rows of ``effects`` or ``pooled`` as this reader may see them."""
-        hidden = self._hidden()
+        hidden = self.hidden()
         if name == "effects":
             return self._effects(hidden["effects"])
         return self._pooled(hidden["effects"], hidden["pooled"])
 
-    def _hidden(self) -> dict[str, Mask]:
+    def hidden(self) -> dict[str, Mask]:
         """Which rows of each table are hidden."""
-        sizes, features = self._sizes_and_features()
+        sizes, features = self.sizes_and_features()
         hidden = {
             "effects": np.zeros(self.effects.n_rows, dtype=bool),
             "pooled": np.zeros(self.pooled.n_rows, dtype=bool),
         }
-        for begin in range(0, len(features), FEATURES_AT_ONCE):
-            some = frozenset(features[begin : begin + FEATURES_AT_ONCE])
-            effects, pooled = _rows_of(self.effects, some), _rows_of(self.pooled, some)
+        for some in some_at_a_time(features):
+            effects, pooled = rows_of(self.effects, some), rows_of(self.pooled, some)
             judged = released_tables.judge(
                 effects,
                 pooled,
@@ -64,7 +64,17 @@ class Pair:
             hidden["pooled"][pooled.index] = judged.pooled_hidden
         return hidden
 
-    def _sizes_and_features(self) -> tuple[dict[Cell, int], list[str]]:
+    def judged(self, hidden: Mapping[str, Mask], features: Collection[str]) -> Judged:
+        """Both tables' rows of these features, where it is known which are hidden."""
+        effects, pooled = rows_of(self.effects, features), rows_of(self.pooled, features)
+        return Judged(
+            effects.reset_index(drop=True),
+            pooled.reset_index(drop=True),
+            hidden["effects"][effects.index],
+            hidden["pooled"][pooled.index],
+        )
+
+    def sizes_and_features(self) -> tuple[dict[Cell, int], list[str]]:
         sizes: dict[Cell, int] = {}
         features: dict[str, None] = {}
         for table in (self.effects, self.pooled):
@@ -87,7 +97,7 @@ class Pair:
             for piece in self.pooled.pieces(["stratum", "q"]):
                 disguised |= released_tables.hidden_q(piece, hidden[piece.index])
         for piece in self.pooled.pieces():
-            beside = _rows_of(self.effects, frozenset(piece["feature"].astype(str)))
+            beside = rows_of(self.effects, frozenset(piece["feature"].astype(str)))
             out = hidden[piece.index]
             judged = Judged(
                 beside.reset_index(drop=True),
@@ -98,10 +108,21 @@ class Pair:
             yield _with_reasons(released_tables.pooled_shown(judged, disguised), out)
 
 
-def _rows_of(table: StoredTable, features: Collection[str]) -> pd.DataFrame:
+def some_at_a_time(features: Sequence[str]) -> Iterator[frozenset[str]]:
+    """The features in groups that are judged together."""
+    for begin in range(0, len(features), FEATURES_AT_ONCE):
+        yield frozenset(features[begin : begin + FEATURES_AT_ONCE])
+
+
+def rows_of(table: StoredTable, features: Collection[str]) -> pd.DataFrame:
     """What the rules look at, of these features; the index is the row's place in the table."""
-    found = [piece[piece["feature"].isin(features)] for piece in table.pieces(JUDGED_BY)]
-    return pd.concat(found)
+    return joined(piece[piece["feature"].isin(features)] for piece in table.pieces(JUDGED_BY))
+
+
+def joined(parts: Iterable[pd.DataFrame]) -> pd.DataFrame:
+    """One frame of the parts; the many that are empty would cost more memory than the rows."""
+    first, *others = (part for at, part in enumerate(parts) if at == 0 or len(part))
+    return pd.concat([first, *others]) if others else first
 
 
 def _with_reasons(shown: pd.DataFrame, hidden: Mask) -> pd.DataFrame:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import math
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from itertools import compress
 
 import numpy as np
@@ -43,13 +44,30 @@ class Judged:
 
     def contributors(self, stratum: str, feature: str) -> pd.DataFrame:
         """The sites' rows that a pooled effect rests on, with the column ``hidden``."""
-        rows = self.effects.assign(hidden=self.effects_hidden)
-        here = (rows["stratum"] == stratum) & (rows["feature"] == feature)
-        return rows[here & rows["estimate"].notna()]
+        places = self._contributing.get((stratum, feature), [])
+        return self.effects.iloc[places].assign(hidden=self.effects_hidden[places])
 
     def shows_pooled(self, stratum: str, feature: str) -> bool:
-        here = (self.pooled["stratum"] == stratum) & (self.pooled["feature"] == feature)
-        return bool((here.to_numpy() & ~self.pooled_hidden).any())
+        return (stratum, feature) in self._pools_shown
+
+    # Found once: a grid asks for the same features cell by cell.
+
+    @cached_property
+    def _contributing(self) -> dict[tuple[str, str], list[int]]:
+        places: dict[tuple[str, str], list[int]] = {}
+        there = self.effects["estimate"].notna().tolist()
+        for at, key in enumerate(_keys(self.effects)):
+            if there[at]:
+                places.setdefault(key, []).append(at)
+        return places
+
+    @cached_property
+    def _pools_shown(self) -> frozenset[tuple[str, str]]:
+        return frozenset(compress(_keys(self.pooled), ~self.pooled_hidden))
+
+
+def _keys(frame: pd.DataFrame) -> list[tuple[str, str]]:
+    return list(zip(frame["stratum"].astype(str), frame["feature"].astype(str), strict=True))
 
 
 def judge(

@@ -11,7 +11,6 @@ import pandas as pd
 from analysis.models import Claim, Run, RunDocument, RunTable, Verdict
 from analysis.services import erasures, plan_locks, progress, release, staleness
 from analysis.services.document_cells import with_withheld
-from analysis.services.stored_tables import PIECE_ROWS
 from cohorts import access
 
 if TYPE_CHECKING:
@@ -162,14 +161,8 @@ def _withheld(stored: Mapping[str, RunTable]) -> release.Withheld | None:
 
 
 def pieces_for(run: Run, name: str, user: User | AnonymousUser) -> Iterator[pd.DataFrame]:
-    """`table_for` by pieces; past the rules, other tables than effects and pooled are cut of the
-    whole: their rules look at all rows of a feature."""
-    if name in BESIDE or release.sees_everything(user):
-        yield from release.pieces_for(name, run, user)
-        return
-    whole = table_for(run, name, user)
-    for begin in range(0, max(len(whole), 1), PIECE_ROWS):
-        yield whole.iloc[begin : begin + PIECE_ROWS]
+    """`table_for` by pieces, in constant memory. RunTable.DoesNotExist if there is none."""
+    return release.pieces_for(name, run, user)
 
 
 def verdicts_for(run: Run, user: User | AnonymousUser) -> list[dict[str, Any]]:

@@ -64,6 +64,67 @@ def test_by_pieces_the_same_is_told_as_by_whole_tables(monkeypatch, small_pieces
         pd.testing.assert_frame_equal(told, whole.reset_index(drop=True))
 
 
+# --- the tables beside them
+
+
+def moderated_of(effects: pd.DataFrame, pooled: pd.DataFrame) -> pd.DataFrame:
+    """Every effect once more, one in seven of one person less than beside it."""
+    less = np.arange(len(effects)) % 7 == 0
+    rows = effects.drop(columns=["hedges_g", "hedges_g_variance"])
+    return rows.assign(n_case=rows["n_case"] - less, t=1.23456, plain_p=0.01234)
+
+
+def one_stage_of(effects: pd.DataFrame, pooled: pd.DataFrame) -> pd.DataFrame:
+    less = np.arange(len(pooled)) % 7 == 0
+    rows = pooled[["stratum", "feature", "estimate", "n_sites", "n_case", "n_control", "reason"]]
+    return rows.assign(n_case=rows["n_case"] - less, pooled_estimate=0.51234, at_bound=False)
+
+
+def sensitivity_of(effects: pd.DataFrame, pooled: pd.DataFrame) -> pd.DataFrame:
+    """Cell by cell, so that a feature's are in many pieces."""
+    there = effects[effects["estimate"].notna()]
+    cells = []
+    for cell, changes in enumerate(("", "drug-free", "fasting", "drug-free + fasting")):
+        for (stratum, feature), part in there.groupby(["stratum", "feature"], sort=False):
+            cases = part["n_case"].clip(lower=(5, 20, 30, 30)[cell])
+            sites = zip(part["site"], cases, part["n_control"], strict=True)
+            words = ";".join(f"{site} {case}+{control}" for site, case, control in sites)
+            told = {"stratum": stratum, "feature": feature, "cell": cell, "changes": changes}
+            told |= dict.fromkeys(("estimate", "se", "ci_low", "ci_high", "p"), 0.51234)
+            told |= {"tau2": 0.0, "i2": 0.0, "n_sites": len(part), "n_case": int(cases.sum())}
+            told |= {"n_control": int(part["n_control"].sum()), "direction": "higher"}
+            cells.append(told | {"side": "same", "by_site": words, "reason": ""})
+    return pd.DataFrame(cells)
+
+
+BESIDE = {"moderated": moderated_of, "one_stage": one_stage_of, "sensitivity": sensitivity_of}
+
+
+@pytest.mark.parametrize("own", [frozenset(), frozenset({"S1"})], ids=["analyst", "insider"])
+@pytest.mark.parametrize("name", BESIDE)
+def test_the_tables_beside_them_are_told_by_pieces_as_they_are_whole(
+    monkeypatch, small_pieces, name, own
+):
+    monkeypatch.setattr(release, "sites_of", lambda user: own)
+    effects, pooled = a_consortium(26)
+    run, user = a_run(effects, pooled), user_with("CA")
+    RunTable.of(run, name, BESIDE[name](effects, pooled)).save()
+    whole = results.table_for(run, name, user)
+    pieces = list(results.pieces_for(run, name, user))
+    assert len(pieces) > 1
+    told = pd.concat(pieces, ignore_index=True)
+    pd.testing.assert_frame_equal(told, whole.reset_index(drop=True), check_dtype=False)
+    assert 0 < told["estimate"].isna().sum() < len(told)
+
+
+def test_a_table_without_a_rule_tells_analysts_its_columns_alone():
+    effects, pooled = a_consortium(1)
+    run = a_run(effects, pooled)
+    RunTable.of(run, "residuals", effects).save()
+    (nothing,) = results.pieces_for(run, "residuals", user_with("CA"))
+    assert (len(nothing), list(nothing)) == (0, list(effects))
+
+
 def test_a_data_manager_gets_every_row_and_an_empty_table_has_its_columns(small_pieces):
     effects, pooled = a_consortium(1)
     user = user_with("CD")
@@ -100,9 +161,9 @@ def test_parquet_and_csv_of_pieces_are_one_table():
 # --- memory
 
 
-def a_wide_run(n_features: int) -> Run:
+def a_wide_run(n_features: int, n_sites: int = 10) -> Run:
     rng = np.random.default_rng(0)
-    sites = [f"S{n:02}" for n in range(10)]
+    sites = [f"S{n:02}" for n in range(n_sites)]
     keys = pd.MultiIndex.from_product(
         [["all"], [f"feature {n}" for n in range(n_features)], sites],
         names=["stratum", "feature", "site"],
@@ -114,10 +175,11 @@ def a_wide_run(n_features: int) -> Run:
     pooled = effects.groupby(["stratum", "feature"], as_index=False, sort=False).agg(
         {"estimate": "mean", "p": "mean", "n_case": "sum", "n_control": "sum"}
     )
-    return a_run(effects, pooled.assign(q=pooled["p"], sites=";".join(sites), reason=""))
+    more = {"q": pooled["p"], "sites": ";".join(sites), "n_sites": len(sites), "reason": ""}
+    return a_run(effects, pooled.assign(**more))
 
 
-def peak_of_sending(run: Run, user) -> int:
+def peak_of_sending(run: Run, user, name: str) -> int:
     """Bytes of Python and numpy at their highest, and of Arrow as each piece comes.
 
     What earlier tests still hold of Arrow's memory is not of this one.
@@ -126,7 +188,7 @@ def peak_of_sending(run: Run, user) -> int:
     held = pa.total_allocated_bytes()
     tracemalloc.start()
     try:
-        arrow = max(pa.total_allocated_bytes() for _ in results.pieces_for(run, "effects", user))
+        arrow = max(pa.total_allocated_bytes() for _ in results.pieces_for(run, name, user))
         return tracemalloc.get_traced_memory()[1] + max(arrow - held, 0)
     finally:
         tracemalloc.stop()
@@ -141,9 +203,30 @@ def test_a_table_ten_times_as_large_takes_hardly_more_memory(monkeypatch, role):
     def growth(rows: int, features: int) -> float:
         monkeypatch.setattr(stored_tables, "PIECE_ROWS", rows)
         monkeypatch.setattr(released_pieces, "FEATURES_AT_ONCE", features)
-        peak_of_sending(small, user)  # what the first use needs once
-        return peak_of_sending(large, user) / peak_of_sending(small, user)
+        peak_of_sending(small, user, "effects")  # what the first use needs once
+        return peak_of_sending(large, user, "effects") / peak_of_sending(small, user, "effects")
 
     assert growth(300, 30) < 2
     if role == "CD":
+        assert growth(10_000, 1_000) > 3  # the test notices a table that is read whole
+
+
+@pytest.mark.parametrize("name", ["one_stage", "sensitivity"])
+def test_a_table_beside_them_ten_times_as_large_takes_hardly_more_memory(monkeypatch, name):
+    """Of moderated effects the pieces are made as those of one_stage are."""
+    monkeypatch.setattr(stored_results, "GROUP_ROWS", 300)
+    monkeypatch.setattr(stored_tables, "READ_AHEAD_BYTES", 1 << 15)
+    user, runs = user_with("CA"), [a_wide_run(n_features, 3) for n_features in (100, 1000)]
+    for run in runs:
+        effects, pooled = (run.tables.get(name=each).frame for each in ("effects", "pooled"))
+        RunTable.of(run, name, BESIDE[name](effects, pooled)).save()
+
+    def growth(rows: int, features: int) -> float:
+        monkeypatch.setattr(stored_tables, "PIECE_ROWS", rows)
+        monkeypatch.setattr(released_pieces, "FEATURES_AT_ONCE", features)
+        small, large = (peak_of_sending(run, user, name) for run in runs)
+        return large / small
+
+    assert growth(100, 100) < 2
+    if name == "one_stage":
         assert growth(10_000, 1_000) > 3  # the test notices a table that is read whole
