@@ -14,7 +14,8 @@ from cohorts.api.renderers import neutralised
 def counted(frame: pd.DataFrame) -> pd.DataFrame:
     """The rows with counts as whole numbers, where they are told."""
     counts = [name for name in frame.columns if name.startswith("n_")]
-    return frame.astype(dict.fromkeys(counts, "Int64"))
+    parts = [name for name in counts if not pd.api.types.is_integer_dtype(frame[name])]
+    return frame.astype(dict.fromkeys(parts, "Int64")) if parts else frame
 
 
 def csv(pieces: Iterable[pd.DataFrame], schema: pa.Schema) -> Iterator[bytes]:

@@ -146,7 +146,7 @@ class PublishedResults(RecordViewSet):
             rows = query.rows(stored.reindex(columns=list(row().fields)))
             shown = query.columns(self._counted(rows, query))
             following.append(page.following(shown))
-            return self._rendered(page.rows(shown))
+            return result_streams.counted(page.rows(shown))
 
         answer = self._result(made, *([lambda _: query.rests_on()] if query.rests_on() else []))
         if self._form != "json":
@@ -183,10 +183,6 @@ class PublishedResults(RecordViewSet):
             yield query.columns(rows)
         if query.picks and 0 < n_rows == n_hidden:
             refusals.note(self.request.user, self.request.get_full_path())
-
-    def _rendered(self, frame: pd.DataFrame) -> Any:
-        typed = result_streams.counted(frame)
-        return records_of(typed) if self._form == "json" else typed
 
     def _counted(self, frame: pd.DataFrame, query: ResultQuery) -> pd.DataFrame:
         """The rows; a question for some of them that gets hidden ones alone is a refusal."""
