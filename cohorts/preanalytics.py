@@ -1,4 +1,4 @@
-"""How a blood sample was handled: its SPREC delay letter and what may have changed it.
+"""How a blood sample was handled: its SPREC code and what may have changed it.
 
 Delay, haemolysis, light and thawing imitate the published signature of hikikomori, so each is
 told apart from "not recorded": a gap is never read as good handling.
@@ -8,20 +8,15 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Literal
 
+from cohorts import sprec
 from cohorts.language.sentences import say
+from cohorts.sprec import Temperature
 
 MOST_DELAY_HOURS = 2.0
 MOST_FREEZE_THAWS = 2
 HAEMOLYSIS_LIMIT = 50.0
 """Free haemoglobin in mg/dL; analysers differ, so a site with a limit of its own passes it."""
-
-Temperature = Literal["room", "cold"]
-UNKNOWN_LETTER, OTHER_LETTER = "X", "Z"
-# (under so many hours, letter at room temperature, letter at 2-10 °C); SPREC 2.0, fluids,
-# element "pre-centrifugation delay", doi:10.1089/bio.2012.0012.
-_DELAY_LETTERS = ((2, "A", "B"), (4, "C", "D"), (8, "E", "F"), (12, "G", OTHER_LETTER))
 
 
 @dataclass(frozen=True)
@@ -31,8 +26,11 @@ class Handling:
     ``thaws_seen`` are the thaws recorded of a tube whose count before that nobody knows.
     """
 
+    material: str = ""
+    tube: str = ""
     collected_at: datetime | None = None
     spun_at: datetime | None = None
+    frozen_at: datetime | None = None
     temperature: Temperature | None = None
     haemolysis_index: float | None = None
     light_protected: bool | None = None
@@ -42,10 +40,20 @@ class Handling:
     @property
     def delay_hours(self) -> float | None:
         """Hours from collection to separation; None when unknown or impossible (negative)."""
-        if self.collected_at is None or self.spun_at is None:
-            return None
-        hours = (self.spun_at - self.collected_at).total_seconds() / 3600
-        return hours if hours >= 0 else None
+        return _hours(self.collected_at, self.spun_at)
+
+    @property
+    def sprec_facts(self) -> sprec.Facts:
+        """What the code is made of."""
+        after = _hours(self.spun_at, self.frozen_at)
+        return sprec.Facts(self.material, self.tube, self.delay_hours, after, self.temperature)
+
+
+def _hours(first: datetime | None, second: datetime | None) -> float | None:
+    if first is None or second is None:
+        return None
+    hours = (second - first).total_seconds() / 3600
+    return hours if hours >= 0 else None
 
 
 @dataclass(frozen=True)
@@ -60,31 +68,24 @@ class HandlingFlag:
 class HandlingJudgement:
     """``sprec_delay``: a letter, two when the temperature alone is unknown (``A/B``), X or Z.
 
-    ``gaps`` names the facts without which nothing can be said of them.
+    ``sprec``: the whole code, of which that is the third element. ``gaps`` names the facts
+    without which nothing can be said of them.
     """
 
     sprec_delay: str
+    sprec: str
     flags: tuple[HandlingFlag, ...]
     gaps: tuple[str, ...]
 
 
 def judge(handling: Handling, *, haemolysis_limit: float = HAEMOLYSIS_LIMIT) -> HandlingJudgement:
-    """The delay letter, the flags and the gaps of one sample."""
+    """The code, the flags and the gaps of one sample."""
     return HandlingJudgement(
-        sprec_delay=sprec_delay(handling.delay_hours, handling.temperature),
+        sprec_delay=sprec.letter(handling.delay_hours, handling.temperature, sprec.BEFORE),
+        sprec=sprec.code(handling.sprec_facts),
         flags=_flags(handling, haemolysis_limit),
         gaps=_gaps(handling),
     )
-
-
-def sprec_delay(delay_hours: float | None, temperature: Temperature | None) -> str:
-    """SPREC letter of the delay before centrifugation; X is unknown, Z outside A to G."""
-    if delay_hours is None or delay_hours < 0:
-        return UNKNOWN_LETTER
-    for limit, room, cold in _DELAY_LETTERS:
-        if delay_hours < limit:
-            return {"room": room, "cold": cold}.get(temperature or "", f"{room}/{cold}")
-    return OTHER_LETTER
 
 
 def _flags(handling: Handling, haemolysis_limit: float) -> tuple[HandlingFlag, ...]:
@@ -133,8 +134,10 @@ def _flags(handling: Handling, haemolysis_limit: float) -> tuple[HandlingFlag, .
 
 def _gaps(handling: Handling) -> tuple[str, ...]:
     known = {
+        "tube": handling.tube or None,
         "collected_at": handling.collected_at,
         "spun_at": handling.spun_at,
+        "frozen_at": handling.frozen_at,
         "temperature": handling.temperature,
         "haemolysis_index": handling.haemolysis_index,
         "light_protected": handling.light_protected,

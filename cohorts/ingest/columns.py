@@ -50,6 +50,7 @@ SAMPLES = TableSpec(
         "tube",
         "spun_at",
         "frozen_at",
+        "temperature",
         "fasting_hours",
         "haemolysis_index",
         "light_protected",

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import date, datetime
 
-from cohorts.ingest.cells import parse_code, quoted
+from cohorts.ingest.cells import parse_choice, parse_code, quoted
 from cohorts.ingest.columns import SAMPLES, match_columns
 from cohorts.ingest.facts import SiteFacts
 from cohorts.ingest.nearest import nearest
@@ -15,6 +15,7 @@ from cohorts.ingest.reading import Table
 from cohorts.ingest.report import Findings, Report
 from cohorts.ingest.rows import Row, rows_of
 from cohorts.language.sentences import say
+from cohorts.sprec import TEMPERATURES
 
 MATERIALS = (
     "plasma",
@@ -56,6 +57,7 @@ class SampleRow:
     tube: str
     spun_at: datetime | date | None
     frozen_at: datetime | date | None
+    temperature: str
     fasting_hours: float | None
     haemolysis_index: float | None
     light_protected: bool | None
@@ -103,6 +105,7 @@ def _checked(row: Row, facts: SiteFacts, seen: dict[str, int]) -> SampleRow | No
     material = row.choice("material", MATERIALS, "material")
     collected_at, spun_at, frozen_at = _times(row, facts.today)
     rest = {
+        "temperature": row.read("temperature", _temperature) or "",
         "tube": row.text("tube", longest=40),
         "visit": row.text("visit", longest=40),
         "parent": row.read("parent", parse_code) or "",
@@ -127,6 +130,10 @@ def _checked(row: Row, facts: SiteFacts, seen: dict[str, int]) -> SampleRow | No
         freeze_thaws=freeze_thaws,
         **rest,
     )
+
+
+def _temperature(text: str) -> str:
+    return parse_choice(text, TEMPERATURES, "temperature")
 
 
 def _refuse_known(row: Row, code: str | None, facts: SiteFacts, seen: dict[str, int]) -> None:

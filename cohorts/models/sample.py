@@ -67,6 +67,10 @@ class Sample(models.Model):
         BLOCKED = "blocked", _("Blocked")
         DESTROYED = "destroyed", _("Destroyed")
 
+    class Temperature(models.TextChoices):
+        ROOM = "room", _("room temperature")
+        COLD = "cold", _("2 to 10 °C")
+
     # The site stands here too: codes are unique within it, and lists filter by it without a join.
     site = models.ForeignKey(Site, on_delete=models.PROTECT, related_name="samples")
     participant = models.ForeignKey(Participant, on_delete=models.CASCADE, related_name="samples")
@@ -80,6 +84,14 @@ class Sample(models.Model):
     collected_at = models.DateTimeField(null=True, blank=True)
     spun_at = models.DateTimeField(null=True, blank=True)
     frozen_at = models.DateTimeField(null=True, blank=True)
+    temperature = models.CharField(
+        _("temperature until it was spun"),
+        max_length=4,
+        choices=Temperature,
+        blank=True,
+        db_default="",
+        default="",
+    )
     fasting_hours = models.FloatField(null=True, blank=True)
     haemolysis_index = models.FloatField(null=True, blank=True)
     light_protected = models.BooleanField(null=True, blank=True)

@@ -182,6 +182,7 @@ class SampleSerializer(serializers.ModelSerializer[Sample]):
             "frozen_at",
             "spin_delay_hours",
             "fasting_hours",
+            "temperature",
             "haemolysis_index",
             "light_protected",
             "freeze_thaws",

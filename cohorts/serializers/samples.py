@@ -41,8 +41,9 @@ class HandlingFlagSerializer(serializers.Serializer[Any]):
 
 
 class HandlingSerializer(serializers.Serializer[Any]):
-    """SPREC's delay letter, departures from good handling, and what was not recorded."""
+    """SPREC's code, departures from good handling, and what was not recorded."""
 
+    sprec = serializers.CharField(source="judgement.sprec", help_text="SPREC 2.0, seven elements.")
     sprec_delay = serializers.CharField(source="judgement.sprec_delay")
     flags = HandlingFlagSerializer(source="judgement.flags", many=True)
     gaps = serializers.ListField(child=serializers.CharField(), source="judgement.gaps")

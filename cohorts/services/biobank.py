@@ -26,6 +26,7 @@ def register_samples(site: Site, rows: Sequence[SampleRow]) -> None:
             collected_at=moment(row.collected_at, zone),
             spun_at=moment(row.spun_at, zone),
             frozen_at=moment(row.frozen_at, zone),
+            temperature=row.temperature,
             fasting_hours=row.fasting_hours,
             haemolysis_index=row.haemolysis_index,
             light_protected=row.light_protected,

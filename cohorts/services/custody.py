@@ -291,6 +291,7 @@ def _copy(parent: Sample, *, code: str, material: str, volume_ul: Decimal) -> Sa
         collected_at=parent.collected_at,
         spun_at=parent.spun_at,
         frozen_at=parent.frozen_at,
+        temperature=parent.temperature,
         fasting_hours=parent.fasting_hours,
         haemolysis_index=parent.haemolysis_index,
         light_protected=parent.light_protected,

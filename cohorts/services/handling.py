@@ -14,6 +14,7 @@ from cohorts.models import (
     ValueFlag,
 )
 from cohorts.preanalytics import Handling, HandlingJudgement, judge
+from cohorts.sprec import TEMPERATURES, Temperature
 
 ARGININE, ORNITHINE = "HMDB0000517", "HMDB0000214"
 # Promptly separated plasma has 0.50-0.74; lower means that it lay on its cells.
@@ -43,14 +44,23 @@ def handling_of(sample: Sample) -> SampleHandling:
     """The judgement of what was recorded, and the ratio of what was measured."""
     thaws_seen = _thaws_seen(sample) if sample.freeze_thaws is None else 0
     facts = Handling(
+        material=sample.material,
+        tube=sample.tube,
         collected_at=sample.collected_at,
         spun_at=sample.spun_at,
+        frozen_at=sample.frozen_at,
+        temperature=kept_at(sample),
         haemolysis_index=sample.haemolysis_index,
         light_protected=sample.light_protected,
         freeze_thaws=sample.freeze_thaws,
         thaws_seen=thaws_seen,
     )
     return SampleHandling(judge(facts), _ratio(sample), thaws_seen)
+
+
+def kept_at(sample: Sample) -> Temperature | None:
+    """Warm or cold on the way to the centrifuge; None where nobody recorded it."""
+    return next((known for known in TEMPERATURES if known == sample.temperature), None)
 
 
 def _thaws_seen(sample: Sample) -> int:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import csv
 import json
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -62,6 +63,13 @@ def seed_features() -> int:
         ignore_conflicts=True,
     )
     return len(added)
+
+
+@cache
+def remarks() -> dict[str, str]:
+    """Feature -> what the list says of it, such as why an identifier is not known."""
+    with (FOLDER / "features.csv").open(encoding="utf-8", newline="") as file:
+        return {row["name"]: row["remark"] for row in csv.DictReader(file) if row["remark"]}
 
 
 def _say_what_names_stand_for(listed: list[dict[str, str]]) -> None:

@@ -20,6 +20,7 @@ from cohorts.forms.features import DecisionForm, MergeForm, RenameForm, SplitFor
 from cohorts.models import DictionaryEdit, Feature, FeatureDecision, ReferenceRange, User
 from cohorts.requests import user_of
 from cohorts.services import dictionary_edits, name_review
+from cohorts.services.reference import remarks
 from cohorts.views.base import PAGE, carried_out
 
 EDITS: dict[str, tuple[str | Promise, type[PlainForm]]] = {
@@ -60,6 +61,8 @@ def feature(request: HttpRequest, feature_id: int) -> HttpResponse:
         "feature": found,
         "waiting": Feature.objects.waiting().filter(pk=found.pk).exists(),
         "sent": name_review.described([found], user)[0],
+        # What somebody has filled in since needs no reason any more.
+        "remark": "" if found.hmdb and found.chebi else remarks().get(found.name, ""),
         "aliases": found.aliases.filter(site=None),
         "ranges": ranges,
         "decisions": decisions.select_related("site", "decided_by", "into", "feature"),

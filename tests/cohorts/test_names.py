@@ -15,7 +15,7 @@ from cohorts.models import (
     FeatureAlias,
     FeatureDecision,
 )
-from cohorts.services import dictionary, dictionary_edits, name_review, uploads
+from cohorts.services import dictionary, dictionary_edits, name_review, reference, uploads
 from cohorts.services.sent_tables import SentTable
 from tests.factories import ConsentFactory, SampleFactory, SiteFactory, user_with
 
@@ -291,3 +291,13 @@ def test_the_api_decides_as_the_page_does(waiting, site, api):
     assert (done.status_code, done.json()["name"]) == (200, "arginine")
     again = api.post(f"/api/v1/features/{waiting.pk}/decide", body, format="json")
     assert (again.status_code, again.json()["code"]) == (409, "decision_refused")
+
+
+def test_the_page_of_a_molecule_says_why_an_identifier_is_not_known(browse):
+    reference.seed_features()
+    page = browse(user_with("LT", SiteFactory()))
+    lacking = Feature.objects.get(name="norvaline")
+    shown = page.get(f"/features/{lacking.pk}/").content.decode()
+    assert "No ChEBI id: no two public tables that could be read give the same" in shown
+    Feature.objects.filter(pk=lacking.pk).update(chebi="1")
+    assert "No ChEBI id" not in page.get(f"/features/{lacking.pk}/").content.decode()

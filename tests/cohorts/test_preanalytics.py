@@ -5,7 +5,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cohorts.preanalytics import Handling, judge, sprec_delay
+from cohorts.preanalytics import Handling, judge
+from cohorts.sprec import BEFORE, letter
 
 DRAWN = datetime(2024, 5, 1, 9, 0, tzinfo=timezone(timedelta(hours=9)))
 
@@ -17,15 +18,15 @@ def handled(hours=None, **facts):
 
 @pytest.mark.parametrize(
     ("hours", "room", "cold"),
-    [(0, "A", "B"), (1.99, "A", "B"), (2, "C", "D"), (4, "E", "F"), (8, "G", "Z"), (12, "Z", "Z")],
+    [(0, "A", "B"), (1.99, "A", "B"), (2, "C", "D"), (4, "E", "F"), (8, "G", "H"), (24, "Z", "Z")],
 )
 def test_the_delay_letter_is_that_of_sprec(hours, room, cold):
-    assert sprec_delay(hours, "room") == room
-    assert sprec_delay(hours, "cold") == cold
+    assert letter(hours, "room", BEFORE) == room
+    assert letter(hours, "cold", BEFORE) == cold
 
 
 def test_an_unknown_temperature_shows_both_letters():
-    assert sprec_delay(1, None) == "A/B"
+    assert letter(1, None, BEFORE) == "A/B"
 
 
 def test_without_times_the_letter_is_unknown_and_the_gap_is_named():
@@ -36,7 +37,9 @@ def test_without_times_the_letter_is_unknown_and_the_gap_is_named():
 
 def test_good_handling_has_no_flags_and_no_gaps():
     facts = {"haemolysis_index": 5, "light_protected": True, "freeze_thaws": 2}
-    judged = handled(2, temperature="room", **facts)
+    facts |= {"tube": "EDTA", "frozen_at": DRAWN + timedelta(hours=3)}
+    judged = handled(2, temperature="room", material="plasma", **facts)
+    assert judged.sprec == "PL1/PL2-PED-C-X-X-C/D-X"
     assert (judged.flags, judged.gaps) == ((), ())
 
 

@@ -85,6 +85,13 @@ def test_the_list_is_as_long_as_the_study_asks_and_most_of_it_is_known_by_every_
     assert len(molecules) - len(whole) <= 16
 
 
+def test_a_molecule_without_an_identifier_says_why():
+    for row in FEATURES.values():
+        if row["identity"] == "molecule":
+            for column, database in (("hmdb", "HMDB"), ("chebi", "ChEBI")):
+                assert bool(row[column]) != (f"no {database}" in row["remark"]), row
+
+
 def test_what_cannot_have_an_identifier_says_so():
     for row in FEATURES.values():
         if row["identity"] == "molecule":
