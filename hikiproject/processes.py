@@ -24,6 +24,7 @@ from types import TracebackType
 from typing import IO, Self, TextIO
 
 from hikiproject import state as states
+from hikiproject.credentials import free_port
 from hikiproject.tether import child_environment, tie_to_parent
 
 # In the order in which they stop: nothing new comes in, nothing new is queued, work ends.
@@ -143,6 +144,23 @@ class Child:
             with suppress(ProcessLookupError):
                 os.killpg(self.process.pid, signal.SIGKILL)
             self.process.wait()
+
+
+class PortTakenError(Exception):
+    """Another program listens where the web server is to; the message says what to do."""
+
+
+def refuse_taken(port: int) -> None:
+    """Raise PortTakenError unless nobody listens at that port of the loopback.
+
+    The web server itself would share the port with another one of its kind, and each of them get
+    some of the requests.
+    """
+    if free_port(port) != port:
+        raise PortTakenError(
+            f"Something listens at 127.0.0.1:{port} already; stop it, or choose another port "
+            "with --port."
+        )
 
 
 class Processes:

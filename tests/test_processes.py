@@ -4,6 +4,7 @@ import http.client
 import io
 import os
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -16,7 +17,7 @@ from django.urls import reverse
 
 from hikiproject import processes
 from hikiproject.credentials import free_port
-from hikiproject.processes import Processes, Program
+from hikiproject.processes import PortTakenError, Processes, Program, refuse_taken
 from hikiproject.state import BASE
 from tests.fixtures_worker import worker_environment
 
@@ -28,6 +29,18 @@ def wait_for(fact: Callable[[], bool], seconds: float = 30.0) -> None:
     while not fact():
         assert time.monotonic() < deadline, f"not so after {seconds:.0f} s"
         time.sleep(0.05)
+
+
+@pytest.mark.parametrize("shared", [False, True])
+def test_a_port_where_somebody_listens_is_refused_even_if_it_could_be_shared(shared):
+    with socket.socket() as other:
+        other.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, int(shared))
+        other.bind(("127.0.0.1", 0))
+        other.listen()
+        port = other.getsockname()[1]
+        with pytest.raises(PortTakenError, match=f"listens at 127.0.0.1:{port} already; stop it"):
+            refuse_taken(port)
+    refuse_taken(port)
 
 
 def alive(mark: str) -> list[psutil.Process]:

@@ -20,7 +20,7 @@ from cohorts.models import Membership, Site, Study, Upload, User
 from cohorts.services import uploads
 from cohorts.services.sent_tables import SentTable
 from hikiproject.commands import StudyCommand
-from hikiproject.processes import Processes
+from hikiproject.processes import PortTakenError, Processes, refuse_taken
 from hikiproject.simulation import simulate_consortium, write_tables
 from hikiproject.simulation.sites import SITES
 
@@ -50,11 +50,17 @@ class Command(StudyCommand):
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument(
-            "--serve", action="store_true", help="keep the site up at 127.0.0.1:8000"
+            "--serve", action="store_true", help="keep the site up when the demo is done"
         )
+        parser.add_argument("--port", type=int, default=8000, help="port of the loopback")
 
     def work(self, **options: Any) -> None:
         began = time.monotonic()
+        if options["serve"]:
+            try:
+                refuse_taken(options["port"])
+            except PortTakenError as error:
+                self.refuse(str(error))
         folder = Path(settings.STATE_DIR) / "demo"
         self._say("Reference data: features, instruments, claims K22-1 to K22-9, plan kyushu-2022.")
         self._refuse_beside_real_sites()
@@ -73,9 +79,10 @@ class Command(StudyCommand):
             why = run.failure if run else f"none was published within {PATIENCE_SECONDS} seconds"
             self.refuse(f"The run failed: {why}. The worker's log is {folder / 'worker.log'}.")
             return
-        self._tell(run, people, time.monotonic() - began)
+        self._tell(run, time.monotonic() - began)
+        self._say_who_logs_in(people, options["port"])
         if options["serve"]:
-            call_command("serve")
+            call_command("serve", port=options["port"])
 
     def _refuse_beside_real_sites(self) -> None:
         """Invented people must never stand among real ones."""
@@ -177,7 +184,7 @@ class Command(StudyCommand):
         newest: Run | None = Run.objects.filter(plan=plan).order_by("-queued_at").first()
         return newest.same_as if newest and newest.same_as else newest
 
-    def _tell(self, run: Run, people: list[tuple[str, str, str]], seconds: float) -> None:
+    def _tell(self, run: Run, seconds: float) -> None:
         self._say("")
         self._say(claims_table(verdict_rows(run)))
         for note in handling_notes(run):
@@ -191,8 +198,11 @@ class Command(StudyCommand):
                 f"The run took {(run.published_at - run.started_at).total_seconds():.1f} s; "
                 f"the demo {seconds:.1f} s."
             )
+
+    def _say_who_logs_in(self, people: list[tuple[str, str, str]], port: int) -> None:
         self._say(
-            "\nLog in at http://127.0.0.1:8000/ after `python3 manage.py serve` (or demo --serve):"
+            f"\nLog in at http://127.0.0.1:{port}/ after `python3 manage.py serve` "
+            "(or demo --serve):"
         )
         for name, role, password in people:
             self._say(f"  {name:12} {password:14} {role}")

@@ -5,9 +5,9 @@ import threading
 from argparse import ArgumentParser
 from typing import Any
 
-from django.core.management.base import BaseCommand
+from django.core.management.base import BaseCommand, CommandError
 
-from hikiproject.processes import NAMES, Processes
+from hikiproject.processes import NAMES, PortTakenError, Processes, refuse_taken
 from hikiproject.readiness import ensure_ready
 
 
@@ -23,6 +23,10 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         """Supervise the processes of a database that is migrated and seeded."""
+        try:
+            refuse_taken(options["port"])
+        except PortTakenError as error:
+            raise CommandError(str(error)) from error
         ensure_ready()
         ending = threading.Event()
         for number in (signal.SIGTERM, signal.SIGINT):
