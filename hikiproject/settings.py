@@ -1,21 +1,18 @@
-"""All settings; README 'Configuration' lists the names. Nothing else reads the environment."""
+"""All settings; README 'Configuration' lists the names. Nothing else asks `environment`."""
 
 from __future__ import annotations
 
 import sys
 from datetime import timedelta
 from pathlib import Path
-from typing import NoReturn
 
-import environ
 import pghistory
 from csp.constants import NONE, SELF
 
 from hikiproject import catalogues, logs
 from hikiproject.artefacts import storage_of
+from hikiproject.environment import env, number, refuse_to_start, whole, yes_no
 from hikiproject.state import default_state
-
-env = environ.FileAwareEnv()  # NAME_FILE, where set, names a file that holds NAME (a secret)
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 DATABASE_URL = env.str("DATABASE_URL", default="")
@@ -23,13 +20,8 @@ REDIS_URL = env.str("REDIS_URL", default="")
 SECRET_KEY = env.str("HIKI_SECRET_KEY", default="")
 
 
-def _refuse_to_start(sentence: str) -> NoReturn:
-    """End with the sentence alone: whoever starts a program needs no traceback of its settings."""
-    raise SystemExit(f"hikiproject does not start: {sentence}")
-
-
 if DATABASE_URL and not DATABASE_URL.startswith(("postgres://", "postgresql://")):
-    _refuse_to_start(
+    refuse_to_start(
         f"DATABASE_URL names {DATABASE_URL.split(':', 1)[0]!r}; only PostgreSQL (15 or newer) "
         "keeps this study's rules. Set postgres://USER:PASSWORD@HOST:PORT/NAME, or leave it unset "
         "to use the embedded server."
@@ -42,12 +34,12 @@ if EMBEDDED:
     try:
         _services = embedded.ensure()
     except embedded.ServicesUnavailable as error:
-        _refuse_to_start(str(error))
+        refuse_to_start(str(error))
     DATABASE_URL = DATABASE_URL or _services.database_url
     REDIS_URL = REDIS_URL or _services.redis_url
     SECRET_KEY = SECRET_KEY or embedded.secret_key()
 if not SECRET_KEY:
-    _refuse_to_start("Set HIKI_SECRET_KEY; see 'Configuration' in README.md.")
+    refuse_to_start("Set HIKI_SECRET_KEY; see 'Configuration' in README.md.")
 
 STATE_DIR = default_state()  # HIKI_STATE, or .hiki beside manage.py
 MEDIA_ROOT = Path(env.str("HIKI_FILES", default=str(STATE_DIR / "files")))
@@ -58,16 +50,16 @@ try:
         env.str("HIKI_ARTEFACTS_ENDPOINT", default=""),
     )
 except ValueError as error:
-    _refuse_to_start(str(error))
+    refuse_to_start(str(error))
 STORAGES = {
     "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
     "staticfiles": {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"},
     "artefacts": _artefacts,
 }
-DEBUG = env.bool("HIKI_DEBUG", default=False)
+DEBUG = yes_no("HIKI_DEBUG", False)
 ALLOWED_HOSTS = env.list("HIKI_ALLOWED_HOSTS", default=["127.0.0.1", "localhost", "[::1]"])
 CSRF_TRUSTED_ORIGINS = env.list("HIKI_TRUSTED_ORIGINS", default=[])
-HTTPS = env.bool("HIKI_HTTPS", default=not EMBEDDED)
+HTTPS = yes_no("HIKI_HTTPS", not EMBEDDED)
 
 INSTALLED_APPS = [
     "django.contrib.admin",
@@ -133,7 +125,7 @@ TEMPLATES = [
 ]
 
 # A service waits this long for another's lock, is tried three times, then says 503.
-LOCK_TIMEOUT_SECONDS = env.int("HIKI_LOCK_TIMEOUT_SECONDS", default=7)
+LOCK_TIMEOUT_SECONDS = whole("HIKI_LOCK_TIMEOUT_SECONDS", 7, least=1)
 DATABASES = {"default": env.db_url_config(DATABASE_URL)}
 DATABASES["default"] |= {
     "CONN_MAX_AGE": 60,
@@ -188,10 +180,10 @@ USERSESSIONS_TRACK_ACTIVITY = False  # one more write a request for nothing that
 # Who needs a second factor: everybody, consortium roles, or nobody.
 SECOND_FACTOR = env.str("HIKI_SECOND_FACTOR", default="nobody" if EMBEDDED else "everybody")
 if SECOND_FACTOR not in ("everybody", "consortium", "nobody"):
-    _refuse_to_start("HIKI_SECOND_FACTOR is everybody, consortium or nobody.")
+    refuse_to_start("HIKI_SECOND_FACTOR is everybody, consortium or nobody.")
 # After this many wrong passwords in a row each further one makes the wait twice as long.
 SIGN_IN_FREE_TRIES = 5
-ALLAUTH_TRUSTED_PROXY_COUNT = int(env.bool("HIKI_BEHIND_PROXY", default=False))
+ALLAUTH_TRUSTED_PROXY_COUNT = int(yes_no("HIKI_BEHIND_PROXY", False))
 LOGIN_URL = "login"
 LOGIN_REDIRECT_URL = "home"
 LOGOUT_REDIRECT_URL = "login"
@@ -202,7 +194,7 @@ SECURE_SSL_REDIRECT = HTTPS
 SECURE_HSTS_SECONDS = int(timedelta(days=365).total_seconds()) if HTTPS else 0
 SECURE_HSTS_INCLUDE_SUBDOMAINS = SECURE_HSTS_PRELOAD = HTTPS
 SECURE_PROXY_SSL_HEADER = (
-    ("HTTP_X_FORWARDED_PROTO", "https") if env.bool("HIKI_BEHIND_PROXY", default=False) else None
+    ("HTTP_X_FORWARDED_PROTO", "https") if yes_no("HIKI_BEHIND_PROXY", False) else None
 )
 SECURE_REFERRER_POLICY = "same-origin"
 X_FRAME_OPTIONS = "DENY"
@@ -238,18 +230,16 @@ DEFAULT_FROM_EMAIL = SERVER_EMAIL = env.str("HIKI_EMAIL_FROM", default="hikiproj
 EMAIL_TIMEOUT = 5
 
 # --- files that sites send
-UPLOAD_MAX_BYTES = env.int("HIKI_UPLOAD_MAX_MB", default=100) * 1024 * 1024
+UPLOAD_MAX_BYTES = whole("HIKI_UPLOAD_MAX_MB", 100, least=1) * 1024 * 1024
 DATA_UPLOAD_MAX_MEMORY_SIZE = 2_621_440
 DATA_UPLOAD_MAX_NUMBER_FIELDS = 500
 FILE_UPLOAD_PERMISSIONS = 0o640
 
 # --- erasure: how long after its approval it can still be stopped
-ERASURE_GRACE = timedelta(hours=env.float("HIKI_ERASURE_GRACE_HOURS", default=24.0))
+ERASURE_GRACE = timedelta(hours=number("HIKI_ERASURE_GRACE_HOURS", 24.0))
 # The ledger lies beside the database, so that a restored backup does not bring the erased back.
 ERASURE_LEDGER = Path(env.str("HIKI_ERASURE_LEDGER", default=str(STATE_DIR / "erasures.jsonl")))
 ERASURE_KEY = env.str("HIKI_ERASURE_KEY", default=SECRET_KEY)
-if ERASURE_GRACE.total_seconds() < 0:
-    _refuse_to_start("HIKI_ERASURE_GRACE_HOURS is below 0: an erasure is not before its approval.")
 
 # --- language, time, static files
 LANGUAGE_CODE = "en"
@@ -286,11 +276,11 @@ REST_FRAMEWORK = {
     "UNAUTHENTICATED_USER": "django.contrib.auth.models.AnonymousUser",
 }
 # Requests of one account in a minute, answers 304 to a polling program not counted.
-RATE_PER_MINUTE = env.int("HIKI_RATE_PER_MINUTE", default=600)
+RATE_PER_MINUTE = whole("HIKI_RATE_PER_MINUTE", 600)
 # Requests that may wait for a run to move on, in each process of the web server.
-LONG_POLLS = env.int("HIKI_LONG_POLLS", default=3)
+LONG_POLLS = whole("HIKI_LONG_POLLS", 3)
 # Webhooks reach the open internet only. For tests: addresses of this machine too, without TLS.
-WEBHOOKS_TO_LOOPBACK = env.bool("HIKI_WEBHOOKS_TO_LOOPBACK", default=False)
+WEBHOOKS_TO_LOOPBACK = yes_no("HIKI_WEBHOOKS_TO_LOOPBACK", False)
 SPECTACULAR_SETTINGS = {
     "TITLE": "hikiproject",
     "DESCRIPTION": "A living multi-site study of the blood biomarkers of hikikomori.",
@@ -312,7 +302,7 @@ CELERY_BROKER_URL = REDIS_URL
 CELERY_TASK_IGNORE_RESULT = True
 CELERY_TASK_ACKS_LATE = True
 CELERY_TASK_REJECT_ON_WORKER_LOST = False  # the sweep rings again; redelivery loops do not end
-CELERY_TASK_TIME_LIMIT = env.int("HIKI_RUN_TIME_LIMIT", default=3600)
+CELERY_TASK_TIME_LIMIT = whole("HIKI_RUN_TIME_LIMIT", 3600, least=1)
 CELERY_WORKER_PREFETCH_MULTIPLIER = 1
 CELERY_WORKER_HIJACK_ROOT_LOGGER = False
 CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
@@ -331,35 +321,33 @@ CELERY_TASK_ROUTES = {
 }
 # A run waits until no change has come for this long, so that a burst becomes one run; after a lone
 # change for a quarter of it ...
-SETTLE_SECONDS = env.float("HIKI_SETTLE_SECONDS", default=2.0)
+SETTLE_SECONDS = number("HIKI_SETTLE_SECONDS", 2.0)
 # ... but not longer than this after the first change it has not seen.
-SETTLE_AT_MOST_SECONDS = env.float("HIKI_SETTLE_AT_MOST_SECONDS", default=30.0)
-RUN_LEASE_SECONDS = env.float("HIKI_RUN_LEASE_SECONDS", default=120.0)
+SETTLE_AT_MOST_SECONDS = number("HIKI_SETTLE_AT_MOST_SECONDS", 30.0)
+RUN_LEASE_SECONDS = number("HIKI_RUN_LEASE_SECONDS", 120.0, least=0.1)
 RUN_ATTEMPTS = 3
 # A part of a run that another worker computes, and whose worker dies, is taken over.
-PART_LEASE_SECONDS = env.float("HIKI_PART_LEASE_SECONDS", default=20.0)
+PART_LEASE_SECONDS = number("HIKI_PART_LEASE_SECONDS", 20.0, least=0.1)
 # Results of steps are kept for later runs until unused for so long, or until they take more.
-KEEP_STEPS_DAYS = env.float("HIKI_KEEP_STEPS_DAYS", default=30.0)
-KEEP_STEPS_BYTES = env.int("HIKI_KEEP_STEPS_MB", default=2000) * 1024 * 1024
+KEEP_STEPS_DAYS = number("HIKI_KEEP_STEPS_DAYS", 30.0)
+KEEP_STEPS_BYTES = whole("HIKI_KEEP_STEPS_MB", 2000) * 1024 * 1024
 # Result tables of runs that were never released go when they are so old, but not the newest few.
-KEEP_TABLES_DAYS = env.float("HIKI_KEEP_TABLES_DAYS", default=365.0)
-KEEP_TABLES_RUNS = env.int("HIKI_KEEP_TABLES_RUNS", default=20)
-if KEEP_TABLES_DAYS < 0 or KEEP_TABLES_RUNS < 1:
-    _refuse_to_start("HIKI_KEEP_TABLES_DAYS is 0 or more, HIKI_KEEP_TABLES_RUNS 1 or more.")
+KEEP_TABLES_DAYS = number("HIKI_KEEP_TABLES_DAYS", 365.0)
+KEEP_TABLES_RUNS = whole("HIKI_KEEP_TABLES_RUNS", 20, least=1)
 CELERY_BEAT_SCHEDULE = {
-    "sweep": {"task": "analysis.sweep", "schedule": env.float("HIKI_SWEEP_SECONDS", default=20.0)}
+    "sweep": {"task": "analysis.sweep", "schedule": number("HIKI_SWEEP_SECONDS", 20.0, least=0.1)}
 }
 
 # /readyz wants a sweep that finished within so many seconds.
-READY_SECONDS = env.float("HIKI_READY_SECONDS", default=180.0)
+READY_SECONDS = number("HIKI_READY_SECONDS", 180.0)
 
 # --- disclosure (docs/for-analysts.md): fewest participants behind any number that an analyst sees
-DISCLOSURE_K = env.int("HIKI_DISCLOSURE_K", default=10)
+DISCLOSURE_K = whole("HIKI_DISCLOSURE_K", 10)
 if DISCLOSURE_K < 5:
-    _refuse_to_start("HIKI_DISCLOSURE_K is below 5: numbers on so few people are not released.")
+    refuse_to_start("HIKI_DISCLOSURE_K is below 5: numbers on so few people are not released.")
 
 # A line a person reads on one machine, a JSON object a line in a deployment.
-LOG_JSON = env.bool("HIKI_LOG_JSON", default=not EMBEDDED)
+LOG_JSON = yes_no("HIKI_LOG_JSON", not EMBEDDED)
 LOGGING = {
     "version": 1,
     "disable_existing_loggers": False,

@@ -9,6 +9,7 @@ import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
 ELSEWHERE = {"DATABASE_URL": "postgres://u:p@127.0.0.1:1/x", "REDIS_URL": "redis://127.0.0.1:1/0"}
+KEYED = ELSEWHERE | {"HIKI_SECRET_KEY": "s" * 50}
 
 
 def start(**environment):
@@ -34,6 +35,22 @@ def start(**environment):
         (
             ELSEWHERE | {"HIKI_SECRET_KEY": "s" * 50, "HIKI_DISCLOSURE_K": "3"},
             "HIKI_DISCLOSURE_K is below 5: numbers on so few people are not released.",
+        ),
+        (
+            KEYED | {"HIKI_UPLOAD_MAX_MB": "a lot"},
+            "HIKI_UPLOAD_MAX_MB is 'a lot'; write a number of 1 or more.",
+        ),
+        (
+            KEYED | {"HIKI_SETTLE_SECONDS": "-3"},
+            "HIKI_SETTLE_SECONDS is '-3'; write a number of 0 or more.",
+        ),
+        (
+            KEYED | {"HIKI_RATE_PER_MINUTE": "1.5"},
+            "HIKI_RATE_PER_MINUTE is '1.5'; write a whole number.",
+        ),
+        (
+            KEYED | {"HIKI_HTTPS": "maybe"},
+            "HIKI_HTTPS is 'maybe'; write true or false.",
         ),
         (
             ELSEWHERE | {"HIKI_SECRET_KEY": "s" * 50},
