@@ -5,6 +5,7 @@ from django.urls import path
 from cohorts.views import (
     boxes,
     consent,
+    consent_forms,
     consent_record,
     dictionary_edits,
     entries,
@@ -36,6 +37,8 @@ urlpatterns = [
     path("invitations/<str:key>/", staff.invitation, name="invitation"),
     path("sites/<str:code>/upload/", sending.upload, name="upload"),
     path("sites/<str:code>/consent/", consent.consent, name="consent"),
+    path("sites/<str:code>/consent-forms/", consent_forms.versions, name="consent-forms"),
+    path("consent-forms/<int:form_id>/", consent_forms.version, name="consent-form"),
     path("consents/<int:consent_id>/", consent_record.record, name="consent-record"),
     path("sites/<str:code>/withdrawal/", consent.withdrawal, name="withdrawal"),
     path("sites/<str:code>/renewals/", consent.renewals, name="renewals"),

@@ -8,7 +8,7 @@ from typing import ClassVar, Self
 
 from django.contrib.postgres.fields import ArrayField
 from django.db import models
-from django.db.models import Q
+from django.db.models import F, Q
 from django.utils import timezone
 from django.utils.text import format_lazy
 from django.utils.translation import gettext_lazy as _
@@ -54,7 +54,14 @@ class ConsentForm(models.Model):
                 name="consent_form_version_once",
                 fields=["site", "version", "language"],
                 violation_error_message=_("This site has that version and language already."),
-            )
+            ),
+            models.CheckConstraint(
+                name="consent_form_ends_after_it_begins",
+                condition=Q(valid_from=None)
+                | Q(valid_until=None)
+                | Q(valid_until__gte=F("valid_from")),
+                violation_error_message=_("The form ends before it begins: check both days."),
+            ),
         ]
 
     def __str__(self) -> str:

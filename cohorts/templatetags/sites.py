@@ -35,7 +35,13 @@ KINDS = (
         ("/participants/", "/consents/"),
         ("enrol", "consent", "withdrawal"),
     ),
-    Kind("renewals", "consent", _("Consents to renew")),
+    Kind(
+        "renewals",
+        "consent",
+        _("Consents to renew"),
+        ("/consent-forms/",),
+        ("consent-forms",),
+    ),
     Kind(
         "samples",
         "sample",
@@ -77,10 +83,12 @@ def places_at(site: Site, user: User, path: str) -> list[Place]:
     if access.may(user, "participant", "R", site.pk):
         address = reverse("dictionary", args=[site.study.code])
         found.append(Place(address, gettext("Variables"), path.startswith(address)))
-    open_erasures = Erasure.objects.visible_to(user).filter(site=site).open().count()
-    if open_erasures:
+    erasures = Erasure.objects.visible_to(user).filter(site=site)
+    if erasures.exists():  # what was carried out has its receipt there
         address = reverse("erasures", args=[site.code])
-        words = gettext("Erasures (%(n_erasures)s)") % {"n_erasures": open_erasures}
+        words = gettext("Erasures")
+        if open_erasures := erasures.open().count():
+            words = gettext("Erasures (%(n_erasures)s)") % {"n_erasures": open_erasures}
         found.append(Place(address, words, path.startswith(address)))
     return found if len(found) > 1 else []
 

@@ -76,6 +76,8 @@ PAGES = {
     "consent",
     "enrol",
     "consent-record",
+    "consent-forms",
+    "consent-form",
     "upload-report",
     "queries",
     "query",

@@ -71,6 +71,7 @@ def test_pages_are_shown_as_the_table_says(who, world, browse, client):
             ("erasures", READERS["erasures"]),
             ("exports", READERS["exports"]),
             ("renewals", READERS["consents"]),
+            ("consent-forms", READERS["consents"]),
             ("box-new", DIVIDERS),
         ):
             expected = page_outcome(who, roles, READERS["sites"], place)
@@ -99,6 +100,11 @@ def test_pages_are_shown_as_the_table_says(who, world, browse, client):
         batch = world.keys["assay-batches"][place]
         expected = page_outcome(who, VALUE_READERS, READERS["assay-batches"], place)
         assert page.get(reverse("batch-values", args=[batch])).status_code == expected, place
+        paper, _made = models.ConsentForm.objects.get_or_create(
+            site=world.sites[place], version="9", offered_scopes=["store_samples"]
+        )
+        expected = page_outcome(who, READERS["consents"], READERS["consents"], place)
+        assert page.get(reverse("consent-form", args=[paper.pk])).status_code == expected, place
         consent = reverse("consent-record", args=[world.keys["consents"][place]])
         expected = page_outcome(who, READERS["consents"], READERS["consents"], place)
         assert page.get(consent).status_code == expected, place
