@@ -17,7 +17,7 @@ from cohorts.language.sentences import say
 
 SampleType = Literal["study", "qc", "blank"]
 TYPES: dict[str, SampleType] = {"study": "study", "qc": "qc", "blank": "blank"}
-_HEAD_COLUMNS = ("sample", "sample_type", "injection_order", "batch")
+HEAD_COLUMNS = ("sample", "sample_type", "injection_order", "batch")
 _LAST_INJECTION = 1_000_000
 
 
@@ -50,7 +50,7 @@ def read_heads(
     long: bool = False,
 ) -> Heads:
     """The heads of a table; in a long one, rows of one sample and batch share theirs."""
-    headers = {name: matched[name] for name in _HEAD_COLUMNS if name in matched}
+    headers = {name: matched[name] for name in HEAD_COLUMNS if name in matched}
     heads: list[AssayRowHead] = []
     batches: list[str] = []
     at: list[int] = []

@@ -112,11 +112,12 @@ def detect_layout(headers: list[str], columns: Mapping[str, str] | None = None) 
     return "long" if all(is_there) else "wide"
 
 
-def text_headers(options: AssayOptions) -> Callable[[str], bool]:
-    """Whether a header's column is read as text: all that a table may have beside its values."""
-    names = (*ASSAYS_WIDE.names, *ASSAYS_LONG.names, *_mapping(options).values(), REMARKS)
-    known = {heading(name) for name in names}
-    return lambda header: heading(header) in known
+def text_names(options: AssayOptions) -> Callable[[str], str]:
+    """The standard name of a header whose column is read as text, "" of one of values."""
+    names = (*ASSAYS_WIDE.names, *ASSAYS_LONG.names, REMARKS)
+    known = {heading(name): name for name in names}
+    known |= {heading(header): name for name, header in _mapping(options).items()}
+    return lambda header: known.get(heading(header), "")
 
 
 def tells_no_fault(table: Table, options: AssayOptions) -> bool:
@@ -300,7 +301,9 @@ def _split(
     for label in dict.fromkeys(labels):
         mine = np.flatnonzero(each == label)
         own = [heads[i] for i in mine]
-        batches.append(_batch(label, features, own, values[mine], flags[mine]))
+        # Rows that follow each other are not copied, and stay where they may have been told.
+        at = slice(mine[0], mine[-1] + 1) if mine[-1] - mine[0] < len(mine) else mine
+        batches.append(_batch(label, features, own, values[at], flags[at]))
     return tuple(batches)
 
 
@@ -339,5 +342,5 @@ def _summary(batches: tuple[CheckedBatch, ...]) -> dict[str, int]:
     counts["features"] = len(columns)
     counts["new_features"] = sum(column.feature is None for column in columns)
     for name, flag in (("measured", MEASURED), ("below_lod", BELOW_LOD), ("missing", MISSING)):
-        counts[name] = int(sum((batch.flags == flag).sum() for batch in batches))
+        counts[name] = sum(int(np.count_nonzero(batch.flags == flag)) for batch in batches)
     return counts

@@ -57,15 +57,15 @@ def check_file(
     facts: Callable[[], SiteFacts],
     options: Options,
     encoding: str = "",
-    as_numbers: Callable[[Callable[[str], bool]], AsNumbers] = AsNumbers,
+    as_numbers: Callable[[Callable[[str], str]], AsNumbers] = AsNumbers,
 ) -> Checked:
     """Read a file and check its rows. Raises UnreadableFile where there is no table in it.
 
-    ``facts`` are asked for when the file has been read. ``as_numbers`` makes, of what tells the
+    ``facts`` are asked for when the file has been read. ``as_numbers`` makes, of what names the
     text columns of an assay table, the way in which its others are read.
     """
     if isinstance(options, assays.AssayOptions):
-        how = as_numbers(assays.text_headers(options))
+        how = as_numbers(assays.text_names(options))
         table = read_file(kind, content, filename, encoding, how)
         if assays.tells_no_fault(table, options):
             return assays.check(table, facts(), options)

@@ -11,7 +11,13 @@ import pyarrow as pa
 from numpy.typing import NDArray
 from pyarrow import csv as arrow_csv
 
-from cohorts.ingest.plain_csv import convert_options, parse_options, plain_header, text_frame
+from cohorts.ingest.plain_csv import (
+    convert_options,
+    n_line_ends,
+    parse_options,
+    plain_header,
+    text_frame,
+)
 
 MAX_CELLS = 20_000_000
 # A block's cells must not be many more than its columns, and whoever is told of its rows should
@@ -35,14 +41,14 @@ def _new_room(n_rows: int, n_columns: int) -> NDArray[np.float64]:
 
 @dataclass(frozen=True)
 class AsNumbers:
-    """That all columns but those which ``is_text`` knows may be read as numbers at once.
+    """That all columns but those which ``text_name`` names may be read as numbers at once.
 
     ``room`` gives the memory for the values of so many rows and columns. ``tell`` gets the text
     columns of each block of rows whose values are there, before it is known whether what follows
     can be read so: then they count for nothing.
     """
 
-    is_text: Callable[[str], bool]
+    text_name: Callable[[str], str]
     room: Callable[[int, int], NDArray[np.float64]] = _new_room
     tell: Callable[[pa.RecordBatch], None] = lambda _rows: None
 
@@ -55,12 +61,12 @@ def read_numbers(
     None where any of their cells is not a plain number or empty: that way names what it is.
     """
     header = plain_header(content, delimiter)
-    told = [name for name in header if how.is_text(name)]
-    numeric = tuple(name for name in header if not how.is_text(name))
+    told = [name for name in header if how.text_name(name)]
+    numeric = tuple(name for name in header if not how.text_name(name))
     # The first column tells blank rows, and a comma in a text would be somebody's decimal one.
     if not told or told[0] != header[0] or not numeric or (delimiter != "," and b"," in content):
         return None
-    n_rows = content.count(b"\n") - content.endswith(b"\n")
+    n_rows = n_line_ends(content) - content.endswith(b"\n")
     if not 0 < n_rows * len(header) <= min(MAX_CELLS, len(content)):
         return None
     values = how.room(n_rows, len(numeric))
@@ -101,10 +107,9 @@ def _fill(rows: NDArray[np.float64], block: pa.RecordBatch, content: bytes) -> b
 
     Block by block, what is written is still in the cache when it is looked at.
     """
-    for j, column in enumerate(block.columns):
-        rows[:, j] = column.to_numpy(zero_copy_only=False)
+    rows[:] = block.to_tensor(null_to_nan=True, row_major=True).to_numpy()
     # Arrow reads "nan" and "inf" too, and those are words.
-    n_gaps = sum(column.null_count for column in block.columns)
-    if np.isfinite(rows).sum() + n_gaps < rows.size:
+    n_odd = rows.size - np.count_nonzero(np.isfinite(rows))
+    if n_odd > 0 and n_odd > sum(column.null_count for column in block.columns):
         return False
     return not ((rows == 0).any() and any(mark in content for mark in _TINY))

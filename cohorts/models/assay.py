@@ -279,7 +279,10 @@ class AssayRow(models.Model):
         QC = "qc"
         BLANK = "blank"
 
-    batch = models.ForeignKey(AssayBatch, on_delete=models.CASCADE, related_name="rows")
+    # Rows of a batch are found by the index that keeps a sample from being there twice.
+    batch = models.ForeignKey(
+        AssayBatch, on_delete=models.CASCADE, related_name="rows", db_index=False
+    )
     sample = models.ForeignKey(
         Sample, on_delete=models.CASCADE, null=True, blank=True, related_name="assay_rows"
     )

@@ -5,7 +5,9 @@ from __future__ import annotations
 import hashlib
 import os
 import tempfile
+from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
+from typing import Self
 
 from django.conf import settings
 
@@ -41,6 +43,40 @@ def store(content: bytes, digest: str = "") -> str:
         raise
     _sync_folder(target.parent)
     return digest
+
+
+class Storing:
+    """A content that is hashed and kept by a thread, while something else is done with it."""
+
+    def __init__(self, content: bytes) -> None:
+        self._content = content
+        self._hand = ThreadPoolExecutor(1)
+        self._digest = self._hand.submit(digest_of, content)
+        self._stored: Future[str] | None = None
+
+    @property
+    def digest(self) -> str:
+        """Its SHA-256; nothing is written yet."""
+        return self._digest.result()
+
+    def begin(self) -> None:
+        """Write it; `finish` before a row that names it is committed."""
+        self._stored = self._stored or self._hand.submit(store, self._content, self.digest)
+
+    def finish(self) -> None:
+        """When this returns, the file survives a crash, and stays until this transaction ends."""
+        self.begin()
+        hold_for_naming()
+        if self._stored is not None:
+            self._stored.result()
+        # Whoever removes files that no row names yet may have taken it for one.
+        store(self._content, self.digest)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._hand.shutdown()
 
 
 def read(digest: str) -> bytes:

@@ -19,10 +19,13 @@ def remove() -> None:
         return
     with transaction.atomic():
         files.hold_all_for_removal()
-        # Read again now that nobody names a file: one may just have been sent once more.
-        for upload in refused.all():
+        # Read again now that nobody names a file: one may just have been sent once more. One that
+        # is being sent is left to whoever sends it, who would wait for this.
+        free = list(refused.select_for_update(skip_locked=True))
+        for upload in free:
             same = Upload.objects.filter(sha256=upload.sha256, file_removed_at=None)
             # The very same file may be a good table of another kind, where the column is a feature.
             if not same.exclude(pk__in=refused.all()).exists():
                 files.path_of(upload.sha256).unlink(missing_ok=True)
-        refused.update(file_removed_at=timezone.now())
+        taken = Upload.objects.filter(pk__in=[upload.pk for upload in free])
+        taken.update(file_removed_at=timezone.now())

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass, replace
 
 from django.db import transaction
 from django.utils import timezone
@@ -44,14 +45,15 @@ def submit(site: Site, sent: SentTable, *, by: User | None) -> Upload:
     """Receive, check and, if every row holds, accept. The same file twice is one upload.
 
     File and report are kept either way, but not a file of personal data; of a refused table no
-    row is stored.
+    row is stored. Until it is decided nobody sees the upload: whoever is cut off sends it again.
     """
     sent = at_the_door(site, sent)
-    with begin(sent, mapping_of(site, sent.kind)) as begun:
-        upload = receive(site, sent, by=by)
-        if upload.status == Upload.Status.ACCEPTED:
-            return upload
-        return accept(upload, sent.content, begun)
+    with begin(sent, mapping_of(site, sent.kind)) as begun, files.Storing(sent.content) as storing:
+        try:
+            return _take(site.pk, sent, begun, storing, by=by)
+        except child.ParserFailure:
+            receive(site, sent, by=by)  # what the program fails on is there to be looked at
+            raise
 
 
 @retried
@@ -63,6 +65,11 @@ def receive(site: Site, sent: SentTable, *, by: User | None) -> Upload:
     digest = files.digest_of(sent.content)
     refuse_replaced(site, digest)
     files.store(sent.content, digest)
+    return _row_of(site, sent, digest, by=by)
+
+
+def _row_of(site: Site, sent: SentTable, digest: str, *, by: User | None) -> Upload:
+    """The upload of a file, new or as it stands; its file must be stored before the commit."""
     options = dict(sent.options)
     upload, _ = Upload.objects.get_or_create(
         site=site,
@@ -88,56 +95,79 @@ def receive(site: Site, sent: SentTable, *, by: User | None) -> Upload:
 
 @retried
 @transaction.atomic
-def accept(
-    upload: Upload, content: bytes | None = None, begun: child.Begun | None = None
+def _take(
+    site_id: int,
+    sent: SentTable,
+    begun: child.Begun,
+    storing: files.Storing,
+    *,
+    by: User | None,
 ) -> Upload:
     """Check every row against the books and store all of them, or none and say why.
 
-    ``content`` saves reading the file, for who has just stored it under the upload's digest;
-    ``begun`` is what `begin` began with it.
+    The books are looked up while a thread hashes the file and a child reads it, and the file is
+    stored while its rows are checked.
     """
-    stored = upload.sha256
     # The site's row orders its uploads: a check stays true until its rows are written. Not the
     # study's: sites wait for each other only where they open new names.
-    site = Site.objects.locked(upload.site_id)
-    upload = Upload.objects.select_for_update().get(pk=upload.pk)
+    site = Site.objects.locked(site_id)
+    refuse_unusable(site, sent)
+    known = books.facts_of(site, sent.kind)
+    refuse_replaced(site, storing.digest)
+    named = _row_of(site, sent, storing.digest, by=by)
+    upload = Upload.objects.select_for_update().get(pk=named.pk)
     if upload.status == Upload.Status.ACCEPTED:
         return upload
-    if content is None or upload.sha256 != stored:  # an erasure may have rewritten the file
-        content, begun = files.read(upload.sha256), None
-    sent = SentTable(upload.kind, content, upload.filename, upload.options)
-    mapping = mapping_of(site, upload.kind)
+    sent = replace(sent, filename=upload.filename, options=upload.options)
+    if upload.sha256 != storing.digest:  # another site's erasure has rewritten it since
+        sent = replace(sent, content=files.read(upload.sha256))
+        return _decide(site, upload, _Look(sent, known))
+    storing.begin()
+    return _decide(site, upload, _Look(sent, known, begun), storing)
+
+
+@dataclass(frozen=True)
+class _Look:
+    """What a check looks at: a table, the site's books, and a child that reads it already."""
+
+    sent: SentTable
+    known: SiteFacts
+    begun: child.Begun | None = None
+
+
+def _decide(
+    site: Site, upload: Upload, look: _Look, storing: files.Storing | None = None
+) -> Upload:
+    """Accept the upload or refuse it; in the caller's transaction, which holds site and upload."""
     try:
-        checked, batch_id = _checked_for_storing(site, sent, mapping, begun)
+        checked, batch_ids = _checked_for_storing(site, look)
+        report = checked.report
     except UnreadableFile as error:
-        return mark_refused(upload, unreadable(upload.kind, error))
-    if not checked.report.ok:
-        return mark_refused(upload, checked.report)
-    upload.report = checked.report.as_dict()
-    store(site, upload, checked, rows_of=batch_id)
+        checked, report = None, unreadable(upload.kind, error)
+    if storing is not None:
+        storing.finish()  # before the log of changes is held
+    if checked is None or not report.ok:
+        return mark_refused(upload, report)
+    store(site, upload, checked, rows_of=batch_ids)
     Change.objects.record(
         study=site.study,
         site=site,
         kind=records_of(upload.kind),
-        counts=dict(checked.report.summary),
+        counts=dict(report.summary),
         cause=f"table {upload.filename}",
     )
     return upload
 
 
-def _checked_for_storing(
-    site: Site, sent: SentTable, mapping: Mapping[str, str], begun: child.Begun | None
-) -> tuple[Checked, int | None]:
-    """A checked table, and the id of its batch where its rows were stored meanwhile."""
-    with RowsAhead(site) as ahead:
-        taker = ahead if sent.kind == "assays" and not moves_zeros(sent) else None
-
-        def facts() -> SiteFacts:
-            return ahead.knowing(books.facts_of(site, sent.kind))
-
-        checked = check(sent, facts, mapping, begun, taker)
+def _checked_for_storing(site: Site, look: _Look) -> tuple[Checked, dict[str, int]]:
+    """A checked table, and the ids of its batches where their rows were stored meanwhile."""
+    kind = look.sent.kind
+    with RowsAhead(site, look.known) as ahead:
+        taker = ahead if kind == "assays" and not moves_zeros(look.sent) else None
+        mapping = mapping_of(site, kind)
+        checked = check(look.sent, lambda: look.known, mapping, look.begun, taker)
         ahead.settle(checked)
-    return checked, ahead.batch_id
+    return checked, ahead.batch_ids
 
 
 def store(
@@ -146,11 +176,11 @@ def store(
     checked: Checked,
     preview: Preview | None = None,
     *,
-    rows_of: int | None = None,
+    rows_of: Mapping[str, int] | None = None,
 ) -> None:
     """Write checked rows and mark the upload accepted; the caller owns transaction and change.
 
-    ``rows_of`` is the id of the one batch, where its rows are stored already.
+    ``rows_of`` are the ids of batches, by label, whose rows are stored already.
     """
     if isinstance(checked, participants.CheckedParticipants):
         enrolment.enrol(site, checked.rows, by=upload.sent_by)
@@ -161,7 +191,8 @@ def store(
     else:
         for batch in checked.batches:
             options = assay_options(upload.options)
-            assay_store.store_batch(site, upload, batch, options, ahead=rows_of)
+            ahead = (rows_of or {}).get(batch.label)
+            assay_store.store_batch(site, upload, batch, options, ahead=ahead)
     mark_accepted(upload, checked.report, preview)
 
 

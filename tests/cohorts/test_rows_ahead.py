@@ -61,6 +61,55 @@ def test_the_rows_of_a_plain_table_are_stored_while_it_is_checked(site, only_ahe
     assert one.batch.upload.status == Upload.Status.ACCEPTED
 
 
+RUN = """\
+sample,sample_type,injection_order,batch,arginine [umol/L],ornithine [umol/L]
+blank,blank,1,plate 1,0.1,
+pool,qc,2,plate 1,80,60
+T1,,3,plate 1,82.5,0
+pool,qc,4,plate 2,81,61
+T1,study,5,plate 2,82,1
+T2,study,,plate 2,,60.25
+"""
+
+
+def test_the_rows_of_a_run_with_pools_blanks_order_and_plates_are_stored_ahead_too(
+    site, only_ahead
+):
+    assert send(site, "assays", RUN, **PLASMA).status == Upload.Status.ACCEPTED
+    names = ("batch__label", "label", "sample__code", "sample_type", "injection_order")
+    assert list(AssayRow.objects.order_by("pk").values_list(*names)) == [
+        ("plate 1", "blank", None, "blank", 1),
+        ("plate 1", "pool", None, "qc", 2),
+        ("plate 1", "T1", "T1", "study", 3),
+        ("plate 2", "pool", None, "qc", 4),
+        ("plate 2", "T1", "T1", "study", 5),
+        ("plate 2", "T2", "T2", "study", None),
+    ]
+    values = [row.values[0] for row in AssayRow.objects.order_by("pk")]
+    np.testing.assert_array_equal(values, [0.1, 80, 82.5, 81, 82, np.nan])
+
+
+def mixed(text):
+    """The same rows, those of the plates in turn."""
+    head, *rows = text.splitlines()
+    return "\n".join([head, *(row for two in zip(rows[:3], rows[3:], strict=True) for row in two)])
+
+
+@pytest.mark.parametrize("change", [mixed, lambda text: text.replace("study,5", "study,5.0")])
+def test_a_run_that_is_not_stored_ahead_is_stored_all_the_same(site, change):
+    send(site, "assays", RUN, **PLASMA)
+    ahead = stored()
+    AssayBatch.objects.all().delete()
+    assert send(site, "assays", change(RUN), **PLASMA).status == Upload.Status.ACCEPTED
+    assert sorted(stored(), key=str) == sorted(ahead, key=str)
+
+
+def test_a_run_of_more_plates_than_are_stored_ahead_is_stored_all_the_same(site):
+    rows = "".join(f"T1,plate {n},{n}\n" for n in range(rows_ahead.MOST_BATCHES + 1))
+    send(site, "assays", f"sample,batch,arginine [umol/L]\n{rows}", **PLASMA)
+    assert AssayBatch.objects.filter(rows__sample__code="T1").count() == 21
+
+
 def test_what_is_stored_ahead_is_what_would_be_stored_afterwards(site, monkeypatch):
     send(site, "assays", PLAIN, **PLASMA)
     ahead = stored()
@@ -95,23 +144,22 @@ def test_a_zero_that_means_something_else_is_stored_as_that(site):
 def told(site, *, labels=("T1", "T2")):
     """Rows that a child told, and the table that it then checked."""
     facts = books.facts_of(site)
-    ahead = rows_ahead.RowsAhead(site)
-    ahead.knowing(facts)
+    ahead = rows_ahead.RowsAhead(site, facts)
     checked = checking.check_file("assays", PLAIN.encode(), "t.csv", lambda: facts, HOW[2])
-    return ahead, list(labels), checked
+    return ahead, {"sample": list(labels)}, checked
 
 
 def test_rows_are_undone_where_the_file_turns_out_to_be_no_table(site):
-    ahead, labels, checked = told(site)
+    ahead, cells, checked = told(site)
     with transaction.atomic():
-        ahead.take(labels, checked.batches[0].values)
+        ahead.take(cells, checked.batches[0].values)
         ahead.__exit__(UnreadableFile, UnreadableFile("the child was ended"), None)
         assert not AssayRow.objects.exists()
 
 
 @pytest.mark.parametrize("change", ["flags", "heads", "not held", "fewer", "none"])
 def test_rows_are_kept_for_that_very_table_alone(site, change):
-    ahead, labels, checked = told(site)
+    ahead, cells, checked = told(site)
     [batch] = checked.batches
     other = {
         "flags": lambda: replace(batch, flags=1 - batch.flags),
@@ -119,11 +167,11 @@ def test_rows_are_kept_for_that_very_table_alone(site, change):
     }.get(change, lambda: batch)()
     with transaction.atomic(), ahead:
         n = 1 if change == "fewer" else 2
-        ahead.take(labels[:n], batch.values[:n])
+        ahead.take({"sample": cells["sample"][:n]}, batch.values[:n])
         if change != "not held":
             ahead.hold()
         ahead.settle(replace(checked, batches=(other,)))
-    assert (ahead.batch_id is not None) == (change == "none")
+    assert bool(ahead.batch_ids) == (change == "none")
     AssayRow.objects.all().delete()  # of a batch that is not there
 
 
@@ -132,20 +180,20 @@ def test_of_somebody_who_has_withdrawn_no_value_is_written_even_to_be_undone(sit
     Withdrawal.objects.create(
         participant=sample.participant, level=2, effective_on=date(2024, 5, 1)
     )
-    ahead, labels, checked = told(site)
+    ahead, cells, checked = told(site)
     with transaction.atomic(), ahead:
-        ahead.take(labels, np.ones((2, 2)))
+        ahead.take(cells, np.ones((2, 2)))
         ahead.settle(checked)
         assert not AssayRow.objects.exists()
-    assert ahead.batch_id is None
+    assert not ahead.batch_ids
 
 
 class Listener:
     def __init__(self):
         self.labels, self.values, self.is_held = [], [], False
 
-    def take(self, labels, values):
-        self.labels += labels
+    def take(self, cells, values):
+        self.labels += cells["sample"]
         self.values += values[:, 0].tolist()
 
     def hold(self):
@@ -182,11 +230,11 @@ def test_every_block_is_told_as_soon_as_it_is_read():
     with ours, theirs, closing(Shared.holding(b"x" * 64)) as memory:
         listening, both = ours.makefile("rwb"), theirs.makefile("rwb")
         asked = cache(lambda: wire.receive(both))
-        how = Teller(theirs, both, memory, asked).as_numbers(lambda name: name == "sample")
+        how = Teller(theirs, both, memory, asked).as_numbers({"sample": "sample"}.get)
         wire.send(listening, Asked(None, wants_rows=True))
         how.room(3, 1)
         for label in ("T1", "T2", "T3"):
             how.tell(pa.RecordBatch.from_pydict({"sample": [label]}))
             ours.settimeout(5)
             taker.append(wire.receive(listening))
-    assert taker == [("rows", ([label], (3, 1))) for label in ("T1", "T2", "T3")]
+    assert taker == [("rows", ({"sample": [label]}, (3, 1))) for label in ("T1", "T2", "T3")]

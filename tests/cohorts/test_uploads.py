@@ -18,8 +18,8 @@ from cohorts.models import (
     Sample,
     Upload,
 )
+from cohorts.services import books, files, sent_tables, table_checks, uploads
 from cohorts.services import consent as consents
-from cohorts.services import files, sent_tables, table_checks, uploads
 from cohorts.services.sent_tables import SentTable
 from tests.factories import SiteFactory, user_with
 
@@ -104,14 +104,35 @@ def test_the_same_file_twice_is_one_upload(site):
     assert Change.objects.count() == 1
 
 
-def test_a_file_that_was_rewritten_meanwhile_is_read_again_and_not_taken_as_it_was_sent(site):
+def test_a_file_that_was_rewritten_meanwhile_is_read_again_and_not_taken_as_it_was_sent(
+    site, monkeypatch, settings, tmp_path
+):
+    settings.MEDIA_ROOT = tmp_path  # where no earlier test has left the same file
     enrolled(site)
-    sent = SentTable("assays", ASSAYS.encode(), "assays.csv", PLASMA)
-    upload = uploads.receive(site, sent, by=None)
     without = files.store("".join(ASSAYS.splitlines(keepends=True)[:2]).encode())
-    Upload.objects.filter(pk=upload.pk).update(sha256=without)
-    uploads.accept(upload, sent.content)
+    row_of = uploads._row_of
+
+    def before_an_erasure(*sent, **by):
+        upload = row_of(*sent, **by)
+        Upload.objects.filter(pk=upload.pk).update(sha256=without)
+        return upload
+
+    monkeypatch.setattr(uploads, "_row_of", before_an_erasure)
+    send(site, "assays", ASSAYS, **PLASMA)
     assert [row.label for row in AssayRow.objects.all()] == ["T1"]
+    assert not files.path_of(files.digest_of(ASSAYS.encode())).exists()
+
+
+def test_a_file_that_was_removed_as_nobodys_while_it_was_checked_is_stored_again(site, monkeypatch):
+    hold = files.hold_for_naming
+
+    def after_a_removal():
+        files.path_of(files.digest_of(PEOPLE.encode())).unlink(missing_ok=True)
+        hold()
+
+    monkeypatch.setattr(files, "hold_for_naming", after_a_removal)
+    upload = send(site, "participants", PEOPLE)
+    assert files.read(upload.sha256) == PEOPLE.encode()
 
 
 def test_a_table_is_read_once_unless_it_came_to_be_read_in_another_way(site, monkeypatch):
@@ -121,13 +142,13 @@ def test_a_table_is_read_once_unless_it_came_to_be_read_in_another_way(site, mon
     monkeypatch.setattr(client, "begin_check", lambda *how: begun.append(how) or begin(*how))
     send(site, "assays", ASSAYS, **PLASMA)
     assert len(begun) == 1
-    receive = uploads.receive
+    facts_of = books.facts_of
 
-    def while_a_mapping_is_saved(*sent, **by):
+    def while_a_mapping_is_saved(*asked):
         ColumnMapping.objects.create(site=site, kind="assays", columns={"sample": "tube"})
-        return receive(*sent, **by)
+        return facts_of(*asked)
 
-    monkeypatch.setattr(uploads, "receive", while_a_mapping_is_saved)
+    monkeypatch.setattr(books, "facts_of", while_a_mapping_is_saved)
     other = ASSAYS.replace("sample,", "tube,").replace("arginine", "other")
     assert send(site, "assays", other, **PLASMA).status == Upload.Status.ACCEPTED
     assert len(begun) == 3

@@ -10,12 +10,13 @@ import socket
 from collections.abc import Callable
 from dataclasses import dataclass
 from io import BufferedRWPair
-from typing import Any, Protocol
+from typing import Any, Protocol, cast
 
 import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
+from cohorts.ingest.assay_heads import HEAD_COLUMNS
 from cohorts.ingest.assays import CheckedAssays
 from cohorts.ingest.child import wire
 from cohorts.ingest.child.memory import Shared
@@ -23,9 +24,11 @@ from cohorts.ingest.facts import SiteFacts
 from cohorts.ingest.reading import AsNumbers
 
 ROWS = "rows"
-"""Before an answer: labels of the next rows, and the shape that the values of all will have."""
+"""Before an answer: cells of the next rows, and the shape that the values of all will have."""
 ALL_TOLD = "all told"
 """An answer "done", of which the rows told before are the one batch."""
+Cells = dict[str, list[str]]
+"""Text columns by their standard name; a wide table has no others than `HEAD_COLUMNS`."""
 
 
 @dataclass(frozen=True)
@@ -39,7 +42,7 @@ class Asked:
 class Taker(Protocol):
     """Who is told of rows ahead of the answer."""
 
-    def take(self, labels: list[str], values: NDArray[np.float64]) -> None:
+    def take(self, cells: Cells, values: NDArray[np.float64]) -> None:
         """The next rows, in their order; ``values`` of shape (n rows, n columns)."""
 
     def hold(self) -> None:
@@ -60,12 +63,13 @@ class Teller:
         asked: Callable[[], Asked],
     ) -> None:
         self._connection, self._both, self._memory = connection, both, memory
-        self._asked, self._waiting, self._n_read = asked, list[list[str]](), 0
-        self._is_heard = False
+        self._asked, self._waiting, self._n_read = asked, list[Cells](), 0
+        self._is_heard, self._text_name = False, cast(Callable[[str], str], str)
         self._values: NDArray[np.float64] | None = None
 
-    def as_numbers(self, is_text: Callable[[str], bool]) -> AsNumbers:
-        return AsNumbers(is_text, self._room, self._tell)
+    def as_numbers(self, text_name: Callable[[str], str]) -> AsNumbers:
+        self._text_name = text_name
+        return AsNumbers(text_name, self._room, self._tell)
 
     def facts(self) -> Any:
         """What the check must know; what is read by now is told once that has come."""
@@ -76,9 +80,12 @@ class Teller:
 
     def has_told(self, checked: object) -> bool:
         """Whether all rows of the checked table were told, and their values stand as told."""
-        if not isinstance(checked, CheckedAssays) or len(checked.batches) != 1 or self._waiting:
+        if not isinstance(checked, CheckedAssays) or self._values is None or self._waiting:
             return False
-        return self._values is not None and checked.batches[0].values is self._values
+        n_rows = sum(len(batch.rows) for batch in checked.batches)
+        return n_rows == len(self._values) and all(
+            self._memory.holds(batch.values.data) for batch in checked.batches
+        )
 
     def _room(self, n_rows: int, n_columns: int) -> NDArray[np.float64]:
         room = self._memory.room(n_rows * n_columns * 8)
@@ -88,10 +95,11 @@ class Teller:
         return self._values
 
     def _tell(self, rows: pa.RecordBatch) -> None:
-        if self._values is None or rows.num_columns != 1:
+        cells = {self._text_name(name): rows.column(name).to_pylist() for name in rows.schema.names}
+        if self._values is None or len(cells) < rows.num_columns or not _is_wide(cells):
             self._values = None
             return
-        self._waiting.append(rows.column(0).to_pylist())
+        self._waiting.append(cells)
         self._n_read += rows.num_rows
         # The other end listens once it has sent the facts; before that, both would wait to write.
         if self._is_heard or select.select([self._connection], [], [], 0)[0]:
@@ -101,9 +109,13 @@ class Teller:
         self._is_heard = True
         if self._values is None or not self._asked().wants_rows:
             return
-        for labels in self._waiting:
-            wire.send(self._both, (ROWS, (labels, self._values.shape)))
+        for cells in self._waiting:
+            wire.send(self._both, (ROWS, (cells, self._values.shape)))
         self._waiting.clear()
+
+
+def _is_wide(cells: Cells) -> bool:
+    return "sample" in cells and cells.keys() <= set(HEAD_COLUMNS)
 
 
 class Told:
@@ -113,13 +125,14 @@ class Told:
         self._memory, self._taker, self._at = memory, taker, 0
         self._values: NDArray[np.float64] | None = None
 
-    def pass_on(self, labels: list[str], shape: tuple[int, int]) -> None:
+    def pass_on(self, cells: Cells, shape: tuple[int, int]) -> None:
         """Raises EOFError for rows that nobody asked for, or that are more than were told of."""
         if self._values is None:
             [room] = self._memory.take([0], [8 * shape[0] * shape[1]])
             self._values = np.frombuffer(room, np.float64).reshape(shape)
-        rows = self._values[self._at : self._at + len(labels)]
-        if self._taker is None or len(rows) < len(labels):
+        n_rows = len(cells["sample"])
+        rows = self._values[self._at : self._at + n_rows]
+        if self._taker is None or len(rows) < n_rows:
             raise EOFError
-        self._at += len(rows)
-        self._taker.take(labels, rows)
+        self._at += n_rows
+        self._taker.take(cells, rows)

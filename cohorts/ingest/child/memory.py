@@ -89,6 +89,10 @@ class Shared:
         memory = memoryview(mmap.mmap(self.descriptor, end, flags=_POPULATED) if end else b"")
         return [memory[place:stop] for place, stop in zip(places, ends, strict=True)]
 
+    def holds(self, part: memoryview) -> bool:
+        """Whether a part is in the room, where both ends see it."""
+        return part.contiguous and self._place_in_room(part) is not None
+
     def _place_in_room(self, part: memoryview) -> int | None:
         if self._room is None or not part.nbytes:
             return None
