@@ -7,7 +7,7 @@ from scipy.stats import norm
 
 from analysis.stats.errors import UnusableData
 from analysis.stats.model_looks import area_over_looks, correlation_over_looks
-from tests.stats.looks_at_models import ever_called, linear_areas, simulated
+from tests.stats.looks_at_models import ever_called, left_out_with, linear_areas, simulated
 
 SHAPES = [(2, 2), (3, 5), (3, 10)]
 
@@ -25,6 +25,25 @@ def test_in_fifty_looks_a_severity_model_of_nothing_is_called_in_at_most_5_of_10
     always, ordinary, _ = ever_called(rng, 300, first, last, effect=0, what="correlations")
     assert always <= 0.05
     assert ordinary > 0.3
+
+
+@pytest.mark.parametrize(("what", "least"), [("areas", 0.3), ("correlations", 0.2)])
+def test_with_sites_left_out_in_groups_nothing_is_called_as_seldom(what, least):
+    rng = np.random.default_rng(44)
+    always, ordinary, _ = ever_called(rng, 100, 12, 12, effect=0, what=what, n_looks=25, most=5)
+    assert always <= 0.05
+    assert ordinary > least
+
+
+def test_sites_of_one_group_teach_one_another_nothing():
+    """Of two groups: a site's area does not move when another site of its group is another one."""
+    n, rng = np.full(12, 10), np.random.default_rng(8)
+    values = simulated(rng, 5, 12, 0.3)
+    before = linear_areas(values, n, most=2)
+    site, *beside = left_out_with(n, 2)[0]
+    values[:, beside] = rng.normal(size=values[:, beside].shape)
+    assert linear_areas(values, n, most=2)[site] == pytest.approx(before[site])
+    assert not np.allclose(linear_areas(values, n)[site], linear_areas(values, n, most=2)[site])
 
 
 def test_this_projects_own_pls_calls_no_more_than_the_model_of_the_simulation():
