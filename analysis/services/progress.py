@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 from statistics import median
 from typing import TYPE_CHECKING
 
+from django.db.models import QuerySet
 from django.utils import timezone
 
 from analysis.models import Run
@@ -58,7 +59,11 @@ def expected_end(run: Run) -> datetime | None:
 
 def newest_of_plans(user: User | AnonymousUser) -> dict[str, uuid.UUID]:
     """By plan, the newest published run that this person may see: it supersedes the others."""
-    published = Run.objects.visible_to(user).published()
+    return newest_of_each(Run.objects.visible_to(user).published())
+
+
+def newest_of_each(published: QuerySet[Run]) -> dict[str, uuid.UUID]:
+    """By plan, the newest of these published runs."""
     newest = published.order_by("plan__name", "-published_at").distinct("plan__name")
     return dict(newest.values_list("plan__name", "pk"))
 

@@ -42,23 +42,42 @@ def with_staleness(runs: QuerySet[Run]) -> QuerySet[Any]:
 
 def reason(run: Run, user: User | AnonymousUser) -> str:
     """Why the run is stale, in words that this person may read; "" where it is not."""
-    found = with_staleness(Run.objects.filter(pk=run.pk)).values("stale", "looked_at").get()
-    if not found["stale"]:
+    if release.sees_everything(user):
+        return in_full(run)
+    if _looked_at(run) is None:
         return ""
-    newer = Plan.objects.filter(
-        name=run.plan.name, version__gt=run.plan.version, followed=True
-    ).first()
-    if newer is not None:
-        return say("The plan has a newer version, %(version)s.", version=newer.version)
-    if not release.sees_everything(user):
-        # One person's withdrawal is a change too.
-        return IN_GENERAL
-    unseen = Change.objects.filter(study=run.plan.study_id, pk__gt=found["looked_at"])
+    # One person's withdrawal is a change too.
+    return _newer_plan(run) or IN_GENERAL
+
+
+def in_full(run: Run) -> str:
+    """Why the run is stale, with the change that made it so, for those who see every change."""
+    looked_at = _looked_at(run)
+    if looked_at is None:
+        return ""
+    if newer := _newer_plan(run):
+        return newer
+    unseen = Change.objects.filter(study=run.plan.study_id, pk__gt=looked_at)
     first = unseen.select_related("site").order_by("pk").first()
     if first is None:
         return IN_GENERAL
     where = f" from {first.site.code}" if first.site else ""
     return f"{first.kind.capitalize()}{where}: {first.cause}".rstrip(".") + "."
+
+
+def _looked_at(run: Run) -> int | None:
+    """The change up to which the run is known to hold; None where it is not stale."""
+    found = with_staleness(Run.objects.filter(pk=run.pk)).values("stale", "looked_at").get()
+    return int(found["looked_at"]) if found["stale"] else None
+
+
+def _newer_plan(run: Run) -> str:
+    newer = Plan.objects.filter(
+        name=run.plan.name, version__gt=run.plan.version, followed=True
+    ).first()
+    if newer is None:
+        return ""
+    return say("The plan has a newer version, %(version)s.", version=newer.version)
 
 
 def told(run: Run, user: User | AnonymousUser) -> dict[str, Any]:

@@ -97,7 +97,7 @@ def withdraw(
     withdrawal.full_clean()
     withdrawal.save()
     _stop_samples(withdrawal, destroy=destroy_samples)
-    _note_change(participant, "withdrawal", f"withdrawal: {withdrawal.get_level_display()}")
+    _note_change(participant, "withdrawal", str(withdrawal.get_level_display()))
     return withdrawal
 
 

@@ -170,7 +170,7 @@ def test_an_analyst_reads_no_code_and_no_small_count(world):
         site=world.sites["own"],
         kind="withdrawal",
         counts={"withdrawal": 1},
-        cause="withdrawal: erase",
+        cause="erase",
     )
     client = api_of(Identity("CA", "everywhere"), world)
     few = client.get("/api/v1/changes?kind=withdrawal").json()["results"]

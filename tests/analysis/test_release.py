@@ -88,7 +88,7 @@ def test_nobody_and_a_few_who_came_or_left_look_alike(analyst, manager):
 
 
 def test_a_cause_can_be_one_persons_withdrawal_and_is_not_told(analyst, manager):
-    facts = {"sites": [], "left_out": [], "cause": "withdrawal from FUK: withdrawal: erase"}
+    facts = {"sites": [], "left_out": [], "cause": "withdrawal from FUK: erase"}
     assert release.facts_for(facts, analyst)["cause"] == ""
     assert release.facts_for(facts, manager)["cause"] == facts["cause"]
 

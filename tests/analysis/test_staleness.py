@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
+from django.core.management import call_command
+from django.utils import timezone
 from rest_framework.test import APIClient
 
 from analysis.models import Claim, Plan, Run
@@ -130,3 +134,25 @@ def test_an_edited_claim_makes_the_runs_that_judged_it_stale_and_is_judged_anew(
     assert "A claim on a marker says higher or lower" in refused.content.decode()
     client.force_login(user_with("AD"))
     assert client.post(where, sent).status_code == 403
+
+
+def said_by(command, capsys, *words):
+    call_command(command, *words)
+    return capsys.readouterr().out
+
+
+def test_the_commands_say_that_a_run_is_stale_and_why(run, capsys):
+    plan = run.plan.name
+    assert "Stale" not in said_by("runs", capsys) + said_by("claims", capsys, "--plan", plan)
+    change = arrives(run)
+    why = f"Stale: Assays from {change.site.code}: 20 rows."
+    assert why in said_by("runs", capsys)
+    assert why in said_by("claims", capsys, "--plan", plan)
+    (told,) = json.loads(said_by("runs", capsys, "--json"))
+    assert (told["stale"], told["stale_because"]) == (True, why.removeprefix("Stale: "))
+
+
+def test_the_list_of_runs_says_which_are_superseded(run, capsys):
+    Run.objects.create(plan=run.plan, state="published", published_at=timezone.now())
+    first, second = said_by("runs", capsys).splitlines()
+    assert (first.split()[-1], second.split()[-1]) == ("held", "superseded")

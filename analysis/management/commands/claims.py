@@ -8,6 +8,7 @@ from typing import Any
 from django.core.management.base import CommandParser
 
 from analysis.models import Run
+from analysis.services import staleness
 from analysis.services.results import claims_table, handling_notes, verdict_rows
 from hikiproject.commands import StudyCommand
 
@@ -24,8 +25,10 @@ class Command(StudyCommand):
         if run is None:
             self.refuse(f"Plan {options['plan']!r} has no published run yet: run `refresh --wait`.")
             return
-        rows = verdict_rows(run)
+        rows, why = verdict_rows(run), staleness.in_full(run)
         if options["json"]:
-            self.stdout.write(json.dumps(rows, ensure_ascii=False))
-        else:
-            self.stdout.write("\n".join([claims_table(rows), *handling_notes(run)]))
+            told = {"stale": bool(why), "stale_because": why}
+            self.stdout.write(json.dumps([row | told for row in rows], ensure_ascii=False))
+            return
+        stale = [f"Stale: {why} `refresh --wait` makes a new run."] if why else []
+        self.stdout.write("\n".join([claims_table(rows), *handling_notes(run), *stale]))
