@@ -9,7 +9,7 @@ import numpy.typing as npt
 from scipy.special import erfcx, log_ndtr, ndtri
 
 from analysis.stats.errors import UnusableData
-from analysis.stats.tables import finite_table, real_numbers
+from analysis.stats.tables import LARGEST, finite_table, real_numbers, truth_values
 
 Floats = npt.NDArray[np.float64]
 Bools = npt.NDArray[np.bool_]
@@ -17,6 +17,8 @@ Bools = npt.NDArray[np.bool_]
 # Quantiles that QRILC regresses on, as shares of the measured values.
 QUANTILES = np.linspace(0.001, 0.991, 100)
 _MAX_STEPS = 100
+# Values closer to one another have no square.
+_LEAST_WIDTH = 1e-150
 _SETTLED = 1e-18  # square of the Newton step, in units of its own standard error
 
 
@@ -56,12 +58,7 @@ def fit_tobit(values: npt.ArrayLike, below: npt.ArrayLike, limits: npt.ArrayLike
     ----------
     Tobin 1958, doi:10.2307/1907382; Olsen 1978, doi:10.2307/1913082
     """
-    low = np.asarray(below, dtype=bool)
-    y = real_numbers(values).copy()
-    if y.shape != low.shape:
-        raise UnusableData(f"Values have the shape {y.shape} and below {low.shape}: one each.")
-    y[low] = np.nan
-    y = finite_table(y)
+    y, low = _without_censored(values, below)
     limit = np.where(low, spread_limits(limits, y.shape), np.nan)
     unknown = np.flatnonzero((low & ~np.isfinite(limit)).any(axis=0))
     if len(unknown):
@@ -85,8 +82,7 @@ def fit_qrilc(values: npt.ArrayLike, below: npt.ArrayLike) -> CensoredNormal:
     ----------
     Lazar et al. 2016, doi:10.1021/acs.jproteome.5b00981
     """
-    low = np.asarray(below, dtype=bool)
-    y = finite_table(np.where(low, np.nan, real_numbers(values)))
+    y, low = _without_censored(values, below)
     fit = _empty_fit(y, low)
     reason = list(fit.reason)
     share = fit.n_below / np.maximum(fit.n_below + fit.n_measured, 1)
@@ -102,11 +98,21 @@ def fit_qrilc(values: npt.ArrayLike, below: npt.ArrayLike) -> CensoredNormal:
     return CensoredNormal(mean, sd, fit.n_measured, fit.n_below, tuple(reason))
 
 
+def _without_censored(values: npt.ArrayLike, below: npt.ArrayLike) -> tuple[Floats, Bools]:
+    """Values with NaN where they are censored, and where that is."""
+    y = real_numbers(values).copy()
+    low = truth_values(below, y.shape, "Marks of values below a limit")
+    y[low] = np.nan
+    return finite_table(y), low
+
+
 def spread_limits(limits: npt.ArrayLike, shape: tuple[int, ...]) -> Floats:
-    """Limits of detection, one a feature or one a value, in the shape of the values."""
+    """Limits of detection, one a feature or one a value, in their shape; NaN is none."""
     array = real_numbers(limits, "Limits")
-    if np.isinf(array).any():
-        raise UnusableData("A limit of detection is infinite: leave it empty where none is known.")
+    if np.fmax.reduce(np.abs(array), axis=None, initial=0.0) > LARGEST:
+        raise UnusableData(
+            "A limit of detection is infinite or above 1e150: leave it empty where none is known."
+        )
     if array.shape not in (shape, shape[1:]):
         raise UnusableData(
             f"Limits have the shape {array.shape}: give one a feature {shape[1:]}, or one a value."
@@ -195,7 +201,8 @@ def hazard_below(z: Floats) -> Floats:
 def _empty_fit(y: Floats, below: Bools) -> CensoredNormal:
     """Counts, and the reason where the measured values fit no normal."""
     n, n_below = (~np.isnan(y)).sum(axis=0), below.sum(axis=0)
-    varies = np.fmax.reduce(y, axis=0) > np.fmin.reduce(y, axis=0)
+    lowest, highest = np.fmin.reduce(y, axis=0), np.fmax.reduce(y, axis=0)
+    varies = highest - lowest > _LEAST_WIDTH
     reason = tuple(
         "" if can else f"its {count} measured values are fewer than 2 different ones"
         for can, count in zip(varies, n, strict=True)

@@ -14,6 +14,7 @@ from analysis.stats.pieces import complete
 from analysis.stats.roc import Auc, auc, stratified
 from analysis.stats.site_folds import SiteStudy, read_study, standardise_by_site
 from analysis.stats.site_groups import Group, LeftOut, leave_out
+from analysis.stats.tables import refuse_no_count
 
 __all__ = ["Auc", "LeaveOneSiteOut", "SiteAuc", "auc", "leave_one_site_out", "standardise_by_site"]
 
@@ -124,6 +125,7 @@ def leave_one_site_out(
     ----------
     Breiman 2001, doi:10.1023/A:1010933404324
     """
+    refuse_no_count(n_trees, "Trees of a forest")
     study = read_study(values, labels, site, covariates)
     seeds = site_seeds(study, rng)
     left_out = leave_out(study, most_folds)

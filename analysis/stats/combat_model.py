@@ -56,7 +56,7 @@ class CombatModel:
     def apply(
         self, values: npt.ArrayLike, batch: npt.ArrayLike, covariates: Covariates = None
     ) -> Floats:
-        """Values with the batch effects taken out, shape (n_samples, n_features).
+        """Values with the batch effects taken out, shape (n_samples, n_features); NaN stays NaN.
 
         Raises
         ------
@@ -81,8 +81,15 @@ class CombatModel:
 
     @classmethod
     def from_json(cls, text: str) -> CombatModel:
-        """The model that ``to_json`` wrote."""
-        content = json.loads(text)
+        """The model that ``to_json`` wrote; refuses any other text."""
+        try:
+            content = json.loads(text)
+            return cls._of(content)
+        except (ValueError, KeyError, TypeError) as error:
+            raise UnusableData(f"This is no ComBat model ({error}): export it again.") from error
+
+    @classmethod
+    def _of(cls, content: dict[str, Any]) -> CombatModel:
         n_features = len(content["grand_mean"])
         for name in ("coefficients", "gamma_star", "delta_star"):
             content[name] = _array(content[name]).reshape(-1, n_features)

@@ -16,6 +16,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from analysis.stats.errors import UnusableData
+from analysis.stats.tables import LARGEST, as_array
 
 Floats = npt.NDArray[np.float64]
 Bools = npt.NDArray[np.bool_]
@@ -26,8 +27,6 @@ COLLINEAR = 1e-9
 # One that keeps this share needs no closer look.
 CLEAR = 1e-5
 _TOO_WIDE = 2**63
-# The square of a number above this, summed over a study, has no float.
-_LARGEST = 1e150
 
 
 @dataclass(frozen=True)
@@ -153,7 +152,7 @@ def complete_numbers(covariates: Covariates, n_samples: int) -> tuple[list[str],
         plain = all(isinstance(kind, np.dtype) and kind.kind in "fi" for kind in covariates.dtypes)
         array = covariates.to_numpy(dtype=np.float64) if plain and names else np.empty(0)
     else:
-        array = np.asarray(covariates)
+        array = as_array(covariates, "Covariates")
         n_columns = array.shape[-1] if array.ndim else 0
         names = [f"covariate {number}" for number in range(1, n_columns + 1)]
     usual = array.ndim == 2 and len(array) == n_samples and array.dtype.kind in "fi"
@@ -162,7 +161,7 @@ def complete_numbers(covariates: Covariates, n_samples: int) -> tuple[list[str],
     numbers = array.astype(np.float64, copy=False)
     # A gap is greater than nothing, and nothing is greater than it.
     largest = np.maximum.reduce(np.abs(numbers), axis=None, initial=0.0)
-    return (names, numbers) if largest <= _LARGEST else None
+    return (names, numbers) if largest <= (LARGEST if array.dtype.kind == "f" else 2**53) else None
 
 
 def design_of_numbers(names: list[str], columns: Floats) -> Design:
@@ -198,14 +197,17 @@ def clearly_independent(columns: Floats) -> bool:
 
 
 def as_frame(covariates: Covariates, n_samples: int) -> pd.DataFrame:
-    """Covariates as a frame with a plain index; the columns of an array are numbered from 1."""
+    """Covariates as a frame with a plain index; the columns of an array are numbered from 1.
+
+    NaN and infinite numbers are still in it, for what encodes them to judge.
+    """
     if covariates is None:
         return pd.DataFrame(index=range(n_samples))
     if isinstance(covariates, pd.DataFrame):
         frame = covariates.reset_index(drop=True)
         frame.columns = pd.Index([str(name) for name in frame.columns])
     else:
-        array = np.asarray(covariates)
+        array = as_array(covariates, "Covariates")
         if array.ndim != 2:
             raise UnusableData(f"Covariates need 2 dimensions, got {array.ndim}: use a DataFrame.")
         names = [f"covariate {number}" for number in range(1, array.shape[1] + 1)]
@@ -214,6 +216,7 @@ def as_frame(covariates: Covariates, n_samples: int) -> pd.DataFrame:
         raise UnusableData(
             f"Covariates have {len(frame)} rows and the values {n_samples}: give one row a sample."
         )
+    _refuse_no_kind(frame)
     if not frame.columns.is_unique:
         raise UnusableData(f"Two covariates share a name in {list(frame.columns)}: rename one.")
     return frame
@@ -226,6 +229,18 @@ def encode(codings: Sequence[Coding], frame: pd.DataFrame) -> Floats:
         raise UnusableData(f"Covariates {missing} are missing: give those the model was fitted on.")
     parts = [coding.columns(frame[coding.name]) for coding in codings]
     return np.concatenate([np.empty((len(frame), 0)), *parts], axis=1)
+
+
+def columns_of(covariates: Covariates, n_samples: int) -> Floats:
+    """All columns of covariates, be they redundant, NaN where a value is missing.
+
+    A single covariate may come as a vector.
+    """
+    if not isinstance(covariates, pd.DataFrame | None):
+        array = as_array(covariates, "Covariates")
+        covariates = array[:, None] if array.ndim == 1 else array
+    frame = as_frame(covariates, n_samples)
+    return encode([_coding(frame, name) for name in frame.columns], frame)
 
 
 def independent(columns: Floats, beside: Floats | None = None) -> Bools:
@@ -260,6 +275,16 @@ def _coding(frame: pd.DataFrame, name: str) -> Coding:
     return Coding(name, tuple(sorted(set(words[words.notna()]))) or ("",))
 
 
+def _refuse_no_kind(frame: pd.DataFrame) -> None:
+    """Complex numbers and dates are neither numbers nor words of a covariate."""
+    for name, kind in frame.dtypes.items():
+        if isinstance(kind, np.dtype) and kind.kind in "cmM":
+            raise UnusableData(
+                f'Covariate "{name}" is of the kind {kind}: give real numbers, such as years, or '
+                "words."
+            )
+
+
 def _refuse_too_wide(column: pd.Series[Any], name: str) -> None:
     """Whole numbers of more than 64 bits come as objects and would pass for words."""
     if column.dtype != object and column.dtype != np.uint64:
@@ -275,14 +300,15 @@ def _refuse_too_wide(column: pd.Series[Any], name: str) -> None:
 def _numbers(column: pd.Series[Any], name: str) -> Floats:
     try:
         numbers = pd.to_numeric(column).to_numpy(dtype=np.float64, na_value=np.nan)
-    except (ValueError, TypeError) as error:
+    except (ValueError, TypeError, OverflowError) as error:
         raise UnusableData(f'Covariate "{name}" was numeric and is not here: {error}.') from error
     infinite = np.flatnonzero(np.isinf(numbers))
     if len(infinite):
         raise UnusableData(
             f'Covariate "{name}" is infinite in row {infinite[0]}: correct it or leave it empty.'
         )
-    huge = np.flatnonzero(np.abs(numbers) > _LARGEST)
+    whole = column.dtype.kind in "iu"
+    huge = np.flatnonzero(np.abs(numbers) > (2**53 if whole else LARGEST))
     if len(huge):
         raise UnusableData(
             f'Covariate "{name}" is {numbers[huge[0]]:.3g} in row {huge[0]}, too large for its '

@@ -13,7 +13,7 @@ from sklearn.metrics import silhouette_score
 from analysis.stats.errors import UnusableData
 from analysis.stats.labels import Labels, site_names
 from analysis.stats.qc import qc_rsd_percent
-from analysis.stats.tables import finite_table
+from analysis.stats.tables import as_array, finite_table, refuse_no_count
 
 Floats = npt.NDArray[np.float64]
 
@@ -123,8 +123,8 @@ def diagnose(
         study = ~np.asarray(is_qc, dtype=bool)
         if not study.any():
             raise UnusableData("None of the samples is a study sample: check the QC marks.")
-    given = {"site": site, "batch": batch, "group": group}
-    factors = {
+    given = {"batch": batch, "group": group}
+    factors = {"site": _labels_of(site, study, "site")} | {
         name: _labels_of(labels, study, name)
         for name, labels in given.items()
         if labels is not None
@@ -152,10 +152,11 @@ def compare(
     n_components: int = 2,
 ) -> Comparison:
     """Diagnose two versions of one table; parameters and refusals as for `diagnose`."""
-    if np.shape(before) != np.shape(after):
+    shapes = as_array(before, "Values").shape, as_array(after, "Values").shape
+    if shapes[0] != shapes[1]:
         raise UnusableData(
-            f"Before has the shape {np.shape(before)} and after {np.shape(after)}: give the same "
-            "samples and features in one order."
+            f"Before has the shape {shapes[0]} and after {shapes[1]}: give the same samples and "
+            "features in one order."
         )
     one, two = (
         diagnose(
@@ -229,6 +230,7 @@ def principal_components(values: npt.ArrayLike, n_components: int = 2) -> Compon
     UnusableData
         More components wanted than samples less one, or than features that vary.
     """
+    refuse_no_count(n_components, "Principal components")
     table = _standardised(finite_table(values))
     most = min(len(table) - 1, table.shape[1])
     if not 1 <= n_components <= most:

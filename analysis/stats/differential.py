@@ -13,7 +13,7 @@ from analysis.stats.errors import UnusableData
 from analysis.stats.labels import site_names
 from analysis.stats.ordinal import fit_proportional_odds
 from analysis.stats.psychometrics import Items, read_items
-from analysis.stats.tables import real_numbers
+from analysis.stats.tables import LARGEST, real_numbers
 
 Floats = npt.NDArray[np.float64]
 Objects = npt.NDArray[np.object_]
@@ -148,7 +148,7 @@ def _size(gain: float) -> str:
 
 def _score(score: npt.ArrayLike, n_people: int) -> Floats:
     matched = real_numbers(score, "Scores")
-    if matched.shape != (n_people,) or not np.isfinite(matched).all():
+    if matched.shape != (n_people,) or not (np.abs(matched) <= LARGEST).all():
         raise UnusableData(
             f"The score to match on needs {n_people} finite numbers, one a person: complete it."
         )

@@ -12,7 +12,7 @@ from scipy import sparse
 from scipy.special import gammaln
 
 from analysis.stats.errors import UnusableData
-from analysis.stats.tables import finite_table
+from analysis.stats.tables import finite_table, refuse_no_count
 
 Floats = npt.NDArray[np.float64]
 Bools = npt.NDArray[np.bool_]
@@ -105,11 +105,12 @@ def find_repeats(
         Values that are no table of finite numbers, or a limit that nothing or everything passes.
     """
     data = finite_table(values)
-    if min_shared < 1 or not max_chance > 0 or digits < 1 or not 0 <= max_differing < 1:
+    refuse_no_count(min_shared, "Shared values")
+    refuse_no_count(digits, "Significant digits")
+    if not 0 < max_chance < np.inf or not 0 <= max_differing < 1:
         raise UnusableData(
-            f"min_shared {min_shared}, max_chance {max_chance} and digits {digits} must be "
-            f"positive and max_differing {max_differing} below 1: without evidence every pair "
-            "would be a repeat."
+            f"max_chance {max_chance} must be positive and finite and max_differing "
+            f"{max_differing} below 1: without evidence every pair would be a repeat."
         )
     n = len(data)
     if n < 2:

@@ -57,7 +57,8 @@ class Effects:
 class Fitted:
     """Effects beside what they were computed from.
 
-    ``rows`` (n_samples,) marks the samples with all covariates, whose values are ``data``.
+    ``rows`` (n_samples,) marks the samples with all covariates, whose values are ``data`` (NaN is
+    missing).
     """
 
     effects: Effects
@@ -118,7 +119,7 @@ def fitted(values: npt.ArrayLike, group: npt.ArrayLike, covariates: Covariates =
 
 
 def checked(values: npt.ArrayLike, group: npt.ArrayLike) -> tuple[Floats, Floats]:
-    """Values (n_samples, n_features) and group (n_samples,) as floats, or UnusableData."""
+    """Values (n_samples, n_features) and group (n_samples,) as floats; NaN is missing."""
     data, labels = _shaped(values, group)
     if np.isinf(data).any():
         _refuse_infinite(data)

@@ -124,8 +124,8 @@ def judge_handling(
     ratios = np.empty(0)
     if arginine is not None and ornithine is not None:
         ratios = arginine_ratio(arginine, ornithine)
-        ratios = ratios[np.isfinite(ratios)]
-    delays = _known_delays(delay_hours)
+    delays = _delays(delay_hours, ratios if arginine is not None else None)
+    ratios = ratios[np.isfinite(ratios)]
     median_ratio = float(np.median(ratios)) if len(ratios) else None
     median_delay = float(np.median(delays)) if len(delays) else None
     verdict = _verdict(median_ratio, median_delay)
@@ -141,8 +141,12 @@ def judge_handling(
     )
 
 
-def _known_delays(delay_hours: ArrayLike | None) -> Floats:
+def _delays(delay_hours: ArrayLike | None, ratios: Floats | None) -> Floats:
+    """The known delays, refused where they are not of the samples that have ratios."""
     delays = np.empty(0) if delay_hours is None else real_numbers(delay_hours, "Delays")
+    apart = ratios is not None and delays.size and delays.shape != ratios.shape
+    if delays.ndim != 1 or apart:
+        raise UnusableData(f"Delays have the shape {delays.shape}: give one number a sample.")
     if np.isinf(delays).any():
         raise UnusableData(
             f"{int(np.isinf(delays).sum())} delays are infinite: correct them, or leave them empty."

@@ -92,8 +92,11 @@ def flag_samples(
     Raises
     ------
     UnusableData
-        A delay, index or count is below 0, infinite or no number; and as `arginine_ratio`.
+        A delay, index or count is below 0, infinite or no number, protection from light neither
+        true nor false; and as `arginine_ratio`.
     """
+    if not 0 < haemolysis_limit < np.inf:
+        raise UnusableData(f"A haemolysis limit of {haemolysis_limit} is none: give mg/dL above 0.")
     late = _above(_column(records, "delay_hours"), PROMPT_DELAY_HOURS)
     if {"arginine", "ornithine"} <= set(records.columns):
         ratio = arginine_ratio(_column(records, "arginine"), _column(records, "ornithine"))
@@ -167,6 +170,8 @@ def _column(records: pd.DataFrame, name: str) -> Floats:
     values = real_numbers(column.where(column.notna() & (column != ""), np.nan), name)
     if np.isinf(values).any():
         raise UnusableData(f"{name}: {int(np.isinf(values).sum())} are infinite; correct them.")
+    if name == "light_protected" and not np.isin(values[~np.isnan(values)], (0, 1)).all():
+        raise UnusableData(f"{name}: values other than true and false; correct the records.")
     below = int((values < 0).sum())
     if below and name not in ("arginine", "ornithine"):
         raise UnusableData(f"{name}: {below} samples have a value below 0; correct the records.")

@@ -16,7 +16,7 @@ from analysis.stats.design import Covariates
 from analysis.stats.errors import UnusableData
 from analysis.stats.harmonise_refusals import one_sided, refuse_confounded, refuse_small_or_flat
 from analysis.stats.labels import Labels, site_names
-from analysis.stats.tables import finite_table
+from analysis.stats.tables import finite_table, refuse_no_count
 
 Floats = npt.NDArray[np.float64]
 Bools = npt.NDArray[np.bool_]
@@ -157,8 +157,7 @@ def harmoniser(name: str, *, min_samples: int = 3) -> Harmoniser:
     """
     if name not in _FITS:
         raise UnusableData(f'No harmonisation is called "{name}": use one of {list(METHODS)}.')
-    if min_samples < 2:
-        raise UnusableData(f"At least {min_samples} samples a site show no spread: ask for 2.")
+    refuse_no_count(min_samples, "Samples of a site, which must show a spread", least=2)
     return Method(name, min_samples)
 
 

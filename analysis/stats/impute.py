@@ -25,6 +25,8 @@ METHODS = ("half_minimum", *_SHARE_OF_LIMIT, "tobit_mean", *_DRAWN)
 class Imputed:
     """Values with the censored ones filled, and how many of each feature were (n_features).
 
+    What is missing or excluded is NaN.
+
     ``notes`` names the features in which another method than the one asked for had to serve.
     """
 

@@ -15,10 +15,13 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from analysis.stats.errors import UnusableData
+from analysis.stats.tables import real_numbers
 
 Floats = NDArray[np.float64]
+Bools = NDArray[np.bool_]
 
 CHANCE = 0.5
+MOST_PEOPLE = 2**53
 # Above chance: an AUC of 0.65, a correlation of 0.3.
 AREA_OF_INTEREST = 0.15
 CORRELATION_OF_INTEREST = 0.3
@@ -97,7 +100,7 @@ def area_over_looks(
     .. [3] Mann and Whitney 1947, doi:10.1214/aoms/1177730491
     """
     area, case, control = _columns("Areas", areas, n_case, n_control)
-    known = np.isfinite(area)
+    known = _known("Areas", area, case, control)
     if ((area < 0) | (area > 1))[known].any():
         raise UnusableData("An area under the curve lies from 0 to 1: correct the others.")
     if (np.minimum(case, control)[known] < 1).any():
@@ -133,7 +136,7 @@ def correlation_over_looks(
     .. [1] Pitman 1937, doi:10.2307/2983647
     """
     r, n = _columns("Correlations", correlations, n_people)
-    known = np.isfinite(r)
+    known = _known("Correlations", r, n)
     if (np.abs(r[known]) > 1 + 1e-9).any():
         raise UnusableData("A correlation lies from -1 to 1: correct the others.")
     if (n[known] < 3).any():
@@ -144,11 +147,22 @@ def correlation_over_looks(
 
 def _columns(what: str, *given: ArrayLike) -> list[Floats]:
     """Each as (n_sites, n_models)."""
-    arrays = [np.asarray(part, dtype=np.float64) for part in given]
+    arrays = [real_numbers(part, what) for part in given]
     if len({part.shape for part in arrays}) > 1 or arrays[0].ndim not in (1, 2):
         shapes = ", ".join(str(part.shape) for part in arrays)
         raise UnusableData(f"{what} and counts have the shapes {shapes}: give one a site of each.")
+    counts = np.concatenate([part.ravel() for part in arrays[1:]])
+    if (counts > MOST_PEOPLE).any() or np.isinf(arrays[0]).any():
+        raise UnusableData(f"{what} or counts are infinite or too large: correct them.")
     return [part.reshape(len(part), -1) for part in arrays]
+
+
+def _known(what: str, statistic: Floats, *counts: Floats) -> Bools:
+    """Where there is a statistic; refuses one without its counts."""
+    known: Bools = np.isfinite(statistic)
+    if np.isnan(np.array(counts))[:, known].any():
+        raise UnusableData(f"{what} without the number of people behind them: give it, or none.")
+    return known
 
 
 def _mixture(y: Floats, v: Floats, effect: float, level: float) -> OverLooks:

@@ -12,7 +12,7 @@ from analysis.stats.labels import site_names
 from analysis.stats.meta import COVERAGE, TESTS, checked_effects, pool_effects, two_sided_p
 from analysis.stats.mixed_effects import MixedFit, fit_mixed
 from analysis.stats.newton import MAX_STEPS
-from analysis.stats.tables import real_numbers
+from analysis.stats.tables import LARGEST, real_numbers
 
 Floats = NDArray[np.float64]
 Counts = NDArray[np.int64]
@@ -107,10 +107,10 @@ def _covariates(covariates: ArrayLike, n_cohorts: int) -> Floats:
             f"Covariates have the shape {columns.shape}: give a row for each of the "
             f"{n_cohorts} cohorts and a column for each covariate."
         )
-    if np.isinf(columns).any():
-        cohort, column = np.argwhere(np.isinf(columns))[0]
+    if (np.abs(columns) > LARGEST).any():
+        cohort, column = np.argwhere(np.abs(columns) > LARGEST)[0]
         raise UnusableData(
-            f"Covariate {column} of cohort {cohort} (counted from 0) is infinite: "
+            f"Covariate {column} of cohort {cohort} (counted from 0) is infinite or above 1e150: "
             "give a number, or NaN to leave the cohort out."
         )
     return columns

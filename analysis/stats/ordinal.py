@@ -9,6 +9,7 @@ import numpy.typing as npt
 from scipy.special import expit
 
 from analysis.stats.errors import UnusableData
+from analysis.stats.tables import real_numbers
 
 Floats = npt.NDArray[np.float64]
 
@@ -48,14 +49,19 @@ def fit_proportional_odds(answers: npt.ArrayLike, columns: Floats) -> OrdinalFit
     Raises
     ------
     UnusableData
-        Fewer than two different answers.
+        Fewer than two different answers, or other than one finite number a person.
 
     References
     ----------
     .. [1] McCullagh 1980, doi:10.1111/j.2517-6161.1980.tb01109.x; the likelihood is concave by
        Pratt 1981, doi:10.1080/01621459.1981.10477613
     """
-    levels, codes = np.unique(np.asarray(answers), return_inverse=True)
+    given = real_numbers(answers, "Answers")
+    if given.shape != (len(columns),) or not np.isfinite(given).all():
+        raise UnusableData(
+            f"Answers of the shape {given.shape} for {len(columns)} people: give each a number."
+        )
+    levels, codes = np.unique(given, return_inverse=True)
     if len(levels) < 2:
         raise UnusableData(f"All answers are {list(levels)}: nothing to explain; leave it out.")
     n_cuts = len(levels) - 1

@@ -16,6 +16,7 @@ from analysis.stats.families import Family, families, restricted
 from analysis.stats.labels import distinct_labels
 from analysis.stats.orders import AT_ONCE, all_orders, n_orders, random_orders
 from analysis.stats.pieces import complete
+from analysis.stats.tables import real_numbers, refuse_no_count
 
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
@@ -157,8 +158,8 @@ def prepare_permutations(
     the same. Parameters and refusals are those of `permute_effects`.
     """
     data, labels = checked(values, group)
-    if n_permutations < 1:
-        raise UnusableData(f"{n_permutations} permutations give no p value: ask for 1 or more.")
+    refuse_no_count(n_permutations, "Permutations")
+    refuse_no_count(seed, "The seed", least=0)
     names = distinct_labels(np.zeros(len(data)) if blocks is None else blocks, len(data), "block")[
         0
     ]
@@ -233,5 +234,9 @@ def gather_permutations(prepared: Permutations, counted: Iterable[Counted]) -> P
 def p_of_counts(reached: npt.ArrayLike, n_permutations: int, *, exact: bool) -> Floats:
     """Share of the permutations that reached the observed one, which counts as one of a draw."""
     extra = 0 if exact else 1
-    share: Floats = (np.asarray(reached) + extra) / (n_permutations + extra)
+    refuse_no_count(n_permutations, "Permutations")
+    counts = real_numbers(reached, "Counts of permutations")
+    if not ((counts >= 0) & (counts <= n_permutations)).all():
+        raise UnusableData(f"Counts must lie from 0 to the {n_permutations} permutations: recount.")
+    share: Floats = (counts + extra) / (n_permutations + extra)
     return share

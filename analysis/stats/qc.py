@@ -16,7 +16,7 @@ from analysis.stats.qc_samples import (
     qc_marks,
     refuse_batches_without_qc,
 )
-from analysis.stats.tables import finite_table
+from analysis.stats.tables import finite_table, refuse_no_count
 
 Floats = npt.NDArray[np.float64]
 Bools = npt.NDArray[np.bool_]
@@ -33,7 +33,8 @@ _LEAST_FOR_RSD = 3
 class QcCurve:
     """QC samples of one batch: injection order (n_qc,), ln of intensity (n_qc, n_features).
 
-    ``median`` (n_features,) in ln; ``local`` marks the features whose level follows the order.
+    NaN was not measured. ``median`` (n_features,) in ln;
+    ``local`` marks the features whose level follows the order.
     """
 
     order: Floats
@@ -83,6 +84,8 @@ class QcModel:
         injection_order: npt.ArrayLike | None = None,
     ) -> Floats:
         """Values divided by the QC level at their place and batch, times the common level.
+
+        NaN where either is missing.
 
         Parameters
         ----------
@@ -160,11 +163,9 @@ def fit_qc(
     """
     if method not in METHODS:
         raise UnusableData(f'No QC correction is called "{method}": use one of {list(METHODS)}.')
-    if not 0 < span <= 1 or min_qc < LEAST_NEIGHBOURS:
-        raise UnusableData(
-            f"A span of {span} with at least {min_qc} QC: give a share above 0 and up to 1, and "
-            f"at least {LEAST_NEIGHBOURS}."
-        )
+    refuse_no_count(min_qc, "QC samples for a curve", least=LEAST_NEIGHBOURS)
+    if not 0 < span <= 1:
+        raise UnusableData(f"A span of {span} is no share of samples: give one up to 1, above 0.")
     data = finite_table(values)
     qc, labels = qc_marks(is_qc, len(data)), site_names(batch, len(data), "batch")
     order = injection_positions(injection_order, len(data), needed=method == "loess")
@@ -227,7 +228,8 @@ def left_out_rsd_percent(
     """RSD in percent of QC samples that were each corrected by the others alone (n_features,).
 
     A curve through few QC samples flatters those it went through; this does not. A batch's only
-    QC sample has no others and does not count. Parameters and refusals as for `fit_qc`.
+    QC sample has no others and does not count. Parameters and refusals as for `fit_qc`, NaN as
+    for `qc_rsd_percent`.
     """
     data = finite_table(values)
     qc, labels = np.flatnonzero(qc_marks(is_qc, len(data))), site_names(batch, len(data), "batch")

@@ -6,7 +6,7 @@ import numpy as np
 import numpy.typing as npt
 
 from analysis.stats.errors import UnusableData
-from analysis.stats.tables import real_numbers
+from analysis.stats.tables import LARGEST, real_numbers, truth_values
 
 Floats = npt.NDArray[np.float64]
 Bools = npt.NDArray[np.bool_]
@@ -41,12 +41,7 @@ def refuse_batches_without_qc(
 
 
 def qc_marks(is_qc: npt.ArrayLike, n_samples: int) -> Bools:
-    chosen = np.asarray(is_qc)
-    if chosen.shape != (n_samples,) or chosen.dtype != bool:
-        raise UnusableData(
-            f"QC marks have the shape {chosen.shape} and type {chosen.dtype} for {n_samples} "
-            "samples: give true or false for each."
-        )
+    chosen = truth_values(is_qc, (n_samples,), "QC marks")
     if not chosen.any():
         raise UnusableData(f"None of the {n_samples} samples is a QC sample: mark them.")
     return chosen
@@ -63,7 +58,7 @@ def injection_positions(order: npt.ArrayLike | None, n_samples: int, *, needed: 
         raise UnusableData(
             f"Injection order has the shape {positions.shape} for {n_samples} samples: one each."
         )
-    lacking = np.flatnonzero(~np.isfinite(positions))
+    lacking = np.flatnonzero(~(np.abs(positions) <= LARGEST))
     if len(lacking):
         raise UnusableData(
             f"{len(lacking)} samples lack an injection order, the first in row {lacking[0]}: "

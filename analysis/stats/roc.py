@@ -7,7 +7,7 @@ from numpy.typing import ArrayLike, NDArray
 from scipy import special, stats
 
 from analysis.stats.errors import UnusableData
-from analysis.stats.tables import real_numbers
+from analysis.stats.tables import as_array, real_numbers
 
 Floats = NDArray[np.float64]
 Bools = NDArray[np.bool_]
@@ -112,7 +112,7 @@ def stratified(parts: list[Auc]) -> Auc:
 
 def as_cases(labels: ArrayLike) -> Bools:
     """Labels of shape (n_samples,) as booleans; refuses anything but 0, 1, True and False."""
-    label = np.asarray(labels)
+    label = as_array(labels, "Labels")
     if label.ndim != 1 or not np.isin(label, (0, 1)).all():
         raise UnusableData(
             "Labels must be one column of 1 (case) and 0 (control): recode or drop the others."

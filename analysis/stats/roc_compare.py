@@ -10,7 +10,7 @@ from scipy import special
 from analysis.stats.errors import UnusableData
 from analysis.stats.labels import site_names
 from analysis.stats.roc import COVERAGE, Bools, Floats, as_cases, finite_scores, placements
-from analysis.stats.tables import real_numbers
+from analysis.stats.tables import real_numbers, refuse_no_count
 
 _Z = float(special.ndtri((1 + COVERAGE) / 2))
 MIN_SITES = 2
@@ -158,6 +158,8 @@ def partial_auc(
     ----------
     .. [1] McClish 1989, doi:10.1177/0272989X8900900307
     """
+    if of not in ("specificity", "sensitivity"):
+        raise UnusableData(f'The curve has no {of}: ask for "specificity" or "sensitivity".')
     low, high = between
     if not 0 <= low < high <= 1:
         raise UnusableData(
@@ -238,8 +240,7 @@ def site_bootstrap(
     ----------
     .. [1] Davison and Hinkley 1997, Bootstrap Methods and their Application, section 3.8
     """
-    if n_draws < 1:
-        raise UnusableData(f"{n_draws} draws: a bootstrap needs at least 1.")
+    refuse_no_count(n_draws, "Draws of a bootstrap")
     is_case, score = as_cases(labels), real_numbers(scores, "Scores")
     sites = site_names(site, len(is_case))
     if score.shape != is_case.shape or np.isinf(score).any():

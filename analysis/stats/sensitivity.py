@@ -16,6 +16,7 @@ from numpy.typing import ArrayLike, NDArray
 from analysis.stats.effects import fit_effects
 from analysis.stats.errors import UnusableData
 from analysis.stats.roc import as_cases
+from analysis.stats.tables import real_numbers
 
 Bools = NDArray[np.bool_]
 
@@ -169,11 +170,15 @@ def _cell(
 
 def who_stays(chosen: tuple[Change, ...], group: Bools, people: pd.DataFrame) -> tuple[Bools, str]:
     """Who is kept, and why the cell cannot be computed (empty where it can)."""
+    if len(people) != len(group):
+        raise UnusableData(f"{len(people)} people and {len(group)} labels: give one of each.")
     kept = np.ones(len(group), dtype=bool)
     for change in chosen:
         if change.column not in people:
             return np.zeros(len(group), dtype=bool), f"{change.column} is not recorded at this site"
-        column = people[change.column].astype(float).to_numpy()
+        column = real_numbers(people[change.column], f"People's {change.column}")
+        if np.isinf(column).any():
+            raise UnusableData(f"People's {change.column} is infinite: correct or empty it.")
         kept &= column >= change.least if change.kind == "keep" else np.isfinite(column)
     n_case, n_control = int((kept & group).sum()), int((kept & ~group).sum())
     if min(n_case, n_control) < MIN_PER_ARM:

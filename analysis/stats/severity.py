@@ -11,12 +11,13 @@ from analysis.stats.labels import site_names
 from analysis.stats.pls import FEW_OUTCOMES, Pls, fit_pls
 from analysis.stats.pls_folds import FoldProducts
 from analysis.stats.site_groups import Group, deal_sites
-from analysis.stats.tables import real_numbers
+from analysis.stats.tables import LARGEST, real_numbers, refuse_no_count, refuse_too_large
 
 Floats = NDArray[np.float64]
 Bools = NDArray[np.bool_]
 
 MIN_SAMPLES = 10
+LEAST_SQUARES = 1e-250
 MIN_SITES = 3
 N_FOLDS = 10
 LEAVE_ONE_SITE_OUT = "leave-one-site-out"
@@ -117,6 +118,8 @@ def fit_severity(
     .. [1] Wold, Sjoestroem and Eriksson 2001, doi:10.1016/S0169-7439(01)00155-1
     """
     x, y, sites, known = _checked(values, outcome, site)
+    refuse_no_count(n_permutations, "Permutations", least=0)
+    refuse_no_count(n_components, "Components")
     if n_permutations and rng is None:
         raise UnusableData("Permutations are drawn: give rng, a seeded numpy Generator.")
     groups = _groups(sites, most_folds)
@@ -159,22 +162,26 @@ def _checked(
 ) -> tuple[Floats, Floats, NDArray[np.str_] | None, Bools]:
     """Values, outcome and sites of the samples with an outcome, and which samples these are."""
     x, y = real_numbers(values), real_numbers(outcome, "The outcome")
-    sites = None if site is None else site_names(site, len(y))
+    sites = None if site is None else site_names(site, y.size)
     if x.ndim != 2 or y.shape != x.shape[:1] or (sites is not None and sites.shape != y.shape):
         raise UnusableData(
             f"Values have the shape {x.shape}, with an outcome of {y.shape} and sites of "
             f"{None if sites is None else sites.shape}: give one row, outcome and site a sample."
         )
-    if np.isinf(x).any() or np.isinf(y).any():
-        raise UnusableData("Values or outcome hold an infinity: correct them or set them to NaN.")
+    if np.fmax.reduce(np.abs(y), initial=0.0) > LARGEST:
+        raise UnusableData("The outcome is infinite or above 1e150: correct it or set it to NaN.")
+    refuse_too_large(x)
     known = ~np.isnan(y)
     x, y = x[known], y[known]
     if len(y) < MIN_SAMPLES:
         raise UnusableData(
             f"A severity model needs at least {MIN_SAMPLES} samples with an outcome, got {len(y)}."
         )
-    if np.ptp(y) == 0:
-        raise UnusableData(f"The outcome is {y[0]:g} for all {len(y)} samples: nothing to model.")
+    # Of a tiny outcome no square is left.
+    if _squares(y) <= LEAST_SQUARES:
+        raise UnusableData(
+            f"The outcome is {y[0]:g} for all {len(y)} samples, or almost: nothing to model."
+        )
     if np.isinf(_learn_scaling(x).deviation).all():
         raise UnusableData("No feature varies between the samples: nothing to model with.")
     return x, y, None if sites is None else sites[known], known

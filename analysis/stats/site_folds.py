@@ -2,12 +2,13 @@
 
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Literal
+from typing import Literal, get_args
 
 import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
+from analysis.stats.design import columns_of
 from analysis.stats.errors import UnusableData
 from analysis.stats.labels import site_names
 from analysis.stats.roc import as_cases
@@ -33,6 +34,7 @@ class SiteStudy:
 
     ``values`` (n_samples, n_features) are standardised by site with the scale ``within_site`` and
     as given with ``training``; ``covariates`` (n_samples, n_covariates), centred in the same way.
+    NaN is missing in both.
     """
 
     names: tuple[str, ...]
@@ -121,9 +123,11 @@ def read_study(
     Raises
     ------
     UnusableData
-        Shapes, labels or names of sites that do not fit, values that are not finite numbers, or
-        fewer than 2 sites.
+        Shapes, labels or names of sites that do not fit, values or covariates that are not finite
+        numbers, or fewer than 2 sites.
     """
+    if scale not in get_args(Scale):
+        raise UnusableData(f'No scale is called "{scale}": use one of {list(get_args(Scale))}.')
     is_case, sites = as_cases(labels), site_names(site, np.size(labels))
     names, raw = _named_values(values, len(is_case), len(sites))
     codes = tuple(sorted(set(sites.tolist())))
@@ -132,7 +136,7 @@ def read_study(
             f"Leaving a site out needs at least 2 sites, got {len(codes)}: {list(codes)}."
         )
     kept = _without_one_sided(raw, is_case, sites)
-    beside = None if covariates is None else _numeric(covariates)
+    beside = None if covariates is None else columns_of(covariates, len(is_case))
     if scale == "within_site":
         kept = standardise_by_site(kept, sites)
         beside = None if beside is None else centred_by_site(beside, sites)
@@ -283,9 +287,3 @@ def _without_one_sided(values: Floats, is_case: Bools, sites: NDArray[np.str_]) 
             in_controls = np.isfinite(values[control]).any(axis=0)
             kept[np.ix_(rows, in_cases != in_controls)] = np.nan
     return kept
-
-
-def _numeric(covariates: pd.DataFrame | ArrayLike) -> Floats:
-    frame = pd.get_dummies(pd.DataFrame(covariates), drop_first=True, dtype=float)  # type: ignore[arg-type]  # any array
-    array: Floats = frame.to_numpy(dtype=np.float64)
-    return array

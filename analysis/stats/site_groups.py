@@ -6,8 +6,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from analysis.stats.errors import UnusableData
 from analysis.stats.site_folds import SiteStudy, untestable
+from analysis.stats.tables import refuse_no_count
 
 Floats = NDArray[np.float64]
 Group = tuple[str, ...]
@@ -80,8 +80,8 @@ def deal_sites(people: Mapping[str, tuple[int, ...]], most: int | None = None) -
     .. [1] Roberts et al. 2017, doi:10.1111/ecog.02881 (groups that belong together, left out whole)
     .. [2] Kohavi 1995, IJCAI 14, 1137-1143 (folds, and labels balanced among them)
     """
-    if most is not None and most < 2:
-        raise UnusableData(f"Sites are left out in {most} groups: ask for at least 2.")
+    if most is not None:
+        refuse_no_count(most, "Groups of sites that are left out in turn", least=2)
     codes = sorted(people)
     if most is None or len(codes) <= most:
         return tuple((code,) for code in codes)

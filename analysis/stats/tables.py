@@ -9,10 +9,12 @@ import pandas as pd
 from analysis.stats.errors import UnusableData
 
 Floats = npt.NDArray[np.float64]
+Bools = npt.NDArray[np.bool_]
 
 # Whole numbers above this have no exact float.
 _EXACT_INTEGER = 2**53
-_LARGEST = 1e150
+# The square of a number above this, summed over a study, has no float.
+LARGEST = 1e150
 
 
 def real_numbers(numbers: npt.ArrayLike, name: str = "Values") -> Floats:
@@ -24,8 +26,10 @@ def real_numbers(numbers: npt.ArrayLike, name: str = "Values") -> Floats:
         Text, dates or complex numbers, rows of unequal length, and whole numbers beyond 2^53,
         which floats cannot tell from their neighbours.
     """
+    array = as_array(numbers, name)
+    if numbers is None:
+        raise UnusableData(f"{name} are not given: give numbers, NaN where one is missing.")
     try:
-        array = _as_array(numbers)
         # Text and complex numbers would be read without a word, the one as numbers if it can be.
         kind = array.dtype.kind
         floats = array.astype(np.float64, copy=False) if kind in "biufO" else None
@@ -40,6 +44,36 @@ def real_numbers(numbers: npt.ArrayLike, name: str = "Values") -> Floats:
             "is it an overflow, or an identifier?"
         )
     return floats
+
+
+def as_array(given: npt.ArrayLike, name: str) -> npt.NDArray[np.generic]:
+    """What was given as an array of its own kind, NaN and all; refuses ragged rows."""
+    try:
+        # The masked columns of pandas would turn into objects that no float is.
+        if isinstance(given, pd.DataFrame | pd.Series):
+            return np.asarray(given.to_numpy(na_value=np.nan))
+        return np.asarray(given)
+    except ValueError as error:
+        raise UnusableData(
+            f"{name} are no table: rows of unequal length, or mixed kinds ({error}); correct them."
+        ) from error
+
+
+def truth_values(marks: npt.ArrayLike, shape: tuple[int, ...], name: str) -> Bools:
+    """Marks of this shape; refuses words, gaps and numbers, all of which Python takes for true."""
+    found = as_array(marks, name)
+    if found.shape != shape or found.dtype != bool:
+        raise UnusableData(
+            f"{name} have the shape {found.shape} and the kind {found.dtype}: give true or false "
+            f"for each of {shape}."
+        )
+    return found.astype(bool, copy=False)
+
+
+def refuse_no_count(number: float, what: str, *, least: int = 1) -> None:
+    """Refuse what is no whole number of at least ``least``."""
+    if not (isinstance(number, int | np.integer) and number >= least):
+        raise UnusableData(f"{what}: {number} is no count; give a whole number from {least} up.")
 
 
 def checked_values(values: npt.ArrayLike) -> Floats:
@@ -62,17 +96,10 @@ def finite_table(values: npt.ArrayLike) -> Floats:
 
 def refuse_too_large(data: Floats, first_row: int = 0) -> None:
     """Refuse infinite values and those above 1e150; ``first_row`` is the number of row 0."""
-    if np.fmax.reduce(np.abs(data), axis=None) > _LARGEST:
-        row, feature = np.argwhere(np.abs(data) > _LARGEST)[0]
+    if np.fmax.reduce(np.abs(data), axis=None, initial=0.0) > LARGEST:
+        row, feature = np.argwhere(np.abs(data) > LARGEST)[0]
         what = "infinite" if np.isinf(data[row, feature]) else f"{data[row, feature]:.3g}"
         raise UnusableData(
             f"The value in row {first_row + row}, feature {feature} is {what}: was a logarithm "
             "taken of zero, or a marker of missing values read as a number?"
         )
-
-
-def _as_array(numbers: npt.ArrayLike) -> npt.NDArray[np.generic]:
-    # The masked columns of pandas would turn into objects that no float is.
-    if isinstance(numbers, pd.DataFrame | pd.Series):
-        return np.asarray(numbers.to_numpy(na_value=np.nan))
-    return np.asarray(numbers)

@@ -8,6 +8,7 @@ people's values, so it is still made of personal data: delete it when one of the
 import hashlib
 import io
 import json
+import zipfile
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -19,6 +20,7 @@ from numpy.typing import ArrayLike, NDArray
 from analysis.stats.calibration import Calibration, calibrate, recalibrate
 from analysis.stats.errors import UnusableData
 from analysis.stats.forest import ForestModel
+from analysis.stats.labels import same_name, site_names
 from analysis.stats.learners import Learner, Model, Settings, fit_without
 from analysis.stats.logistic import LogisticModel
 from analysis.stats.roc import Auc, auc
@@ -29,6 +31,7 @@ from analysis.stats.site_folds import (
     read_study,
     standardise_by_site,
 )
+from analysis.stats.tables import finite_table
 
 FORMAT = "hiki-classifier-1"
 KINDS: dict[str, type[ForestModel] | type[LogisticModel]] = {
@@ -84,15 +87,15 @@ class FrozenClassifier:
                 f"{len(missing)} of the model's {len(self.names)} features are missing, such as "
                 f"{', '.join(missing[:5])}: at most a third may be."
             )
-        array = values.reindex(columns=list(self.names)).to_numpy(dtype=np.float64)
-        if np.isinf(array).any():
-            raise UnusableData("Values hold an infinity: take logarithms of positive values only.")
+        array = finite_table(values.reindex(columns=list(self.names)))
         if self.scale == "within_site":
             array = standardise_by_site(array, np.zeros(len(array)))
         return self.model.probability(self.preparation.apply(array))
 
     def missing(self, values: pd.DataFrame) -> list[str]:
         """Features of the model that nobody in these values has."""
+        if not isinstance(values, pd.DataFrame) or not values.columns.is_unique:
+            raise UnusableData("A frozen model finds its features by name: give a table of them.")
         known = values.columns[values.notna().any()]
         return [name for name in self.names if name not in set(known)]
 
@@ -217,11 +220,7 @@ def thaw(metadata: str, payload: bytes) -> FrozenClassifier:
     UnusableData
         Another format, or arrays that are not those that the metadata were written with.
     """
-    about = json.loads(metadata)
-    if about.get("format") != FORMAT:
-        raise UnusableData(f"The metadata's format is {about.get('format')!r}, not {FORMAT!r}.")
-    with np.load(io.BytesIO(payload), allow_pickle=False) as stored:
-        arrays = {name: stored[name] for name in stored.files}
+    about, arrays = _read(metadata, payload)
     if _digest(arrays) != about["arrays_sha256"]:
         raise UnusableData(
             "The arrays are not those of this metadata: their digests differ; export both again."
@@ -242,6 +241,22 @@ def thaw(metadata: str, payload: bytes) -> FrozenClassifier:
     )
 
 
+def _read(metadata: str, payload: bytes) -> tuple[dict[str, Any], dict[str, NDArray[Any]]]:
+    try:
+        about = json.loads(metadata)
+    except ValueError as error:
+        raise UnusableData(f"The metadata are cut off ({error}): export them again.") from error
+    form = about.get("format") if isinstance(about, dict) else None
+    if form != FORMAT:
+        raise UnusableData(f"The metadata's format is {form!r}, not {FORMAT!r}: export them again.")
+    try:
+        with np.load(io.BytesIO(payload), allow_pickle=False) as stored:
+            arrays = {name: stored[name] for name in stored.files}
+    except (ValueError, EOFError, zipfile.BadZipFile) as error:
+        raise UnusableData(f"The arrays are cut off ({error}): export them again.") from error
+    return about, arrays
+
+
 def transport(
     frozen: FrozenClassifier, values: pd.DataFrame, labels: ArrayLike, *, site: str
 ) -> Transported:
@@ -250,9 +265,10 @@ def transport(
     Raises
     ------
     UnusableData
-        The site trained the model, or as `FrozenClassifier.scores` and `auc`.
+        The site has no name or trained the model, or as `FrozenClassifier.scores` and `auc`.
     """
-    if site in frozen.sites:
+    site_names([site], 1)
+    if any(same_name(site, trained) for trained in frozen.sites):
         raise UnusableData(
             f"{site} is one of the sites that trained the model ({', '.join(frozen.sites)}): "
             "judge it where it has not been."

@@ -33,7 +33,8 @@ def _nameless(numbers: Any, reason: Any) -> bool:
     return bool((np.isnan(array) & (np.array(reason) == "")).any())
 
 
-def _in_words(refused: UnusableData) -> None:
+def in_words(refused: UnusableData) -> None:
+    """A refusal that says what, where and what to do takes more than a word."""
     assert len(str(refused).split()) >= 6, refused
 
 
@@ -42,7 +43,7 @@ def answered(call: Callable[[], Any]) -> Any:
     try:
         result = call()
     except UnusableData as refused:
-        return _in_words(refused)
+        return in_words(refused)
     reason = getattr(result, "reason", None)
     if isinstance(reason, tuple):
         for field in dataclasses.fields(result):

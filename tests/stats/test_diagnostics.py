@@ -196,7 +196,7 @@ def test_batches_of_mtbls79_are_seen_and_their_correction_too(real_data):
         ({"site": ["A"] * 3}, r"Labels of site have the shape \(3,\) for 60 samples"),
         ({"group": [0, 1]}, r"Labels of group have the shape \(2,\)"),
         ({"n_components": 13}, "13 components wanted .* between 1 and 12 can be had"),
-        ({"n_components": 0}, "0 components wanted"),
+        ({"n_components": 0}, "0 is no count; give a whole number from 1 up"),
         ({"is_qc": np.full(60, False)}, "None of the 60 samples is a QC sample"),
         ({"is_qc": np.full(60, True)}, "None of the samples is a study sample"),
         ({"scale": "cube", "is_qc": np.arange(60) < 9}, 'scale "cube"'),

@@ -356,7 +356,7 @@ def test_a_sample_of_one_value_has_no_distribution():
 def test_an_unknown_method_and_a_useless_minimum_are_refused():
     with pytest.raises(UnusableData, match='No harmonisation is called "magic": use one of'):
         harmoniser("magic")
-    with pytest.raises(UnusableData, match="At least 1 samples a site"):
+    with pytest.raises(UnusableData, match="1 is no count; give a whole number from 2 up"):
         harmoniser("combat", min_samples=1)
 
 

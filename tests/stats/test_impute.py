@@ -279,7 +279,7 @@ def test_a_limit_far_above_or_below_the_measured_values_still_gives_a_fit():
 
 
 def test_unusable_fits_are_refused(monkeypatch):
-    with pytest.raises(UnusableData, match=r"shape \(1, 1\) and below \(1, 2\)"):
+    with pytest.raises(UnusableData, match=r"shape \(1, 2\) .* true or false for each of \(1, 1\)"):
         fit_tobit([[1.0]], [[True, False]], [1.0])
     with pytest.raises(UnusableData, match=r"Feature 1 \(of 1\) .* limit that is not known"):
         fit_tobit([[1.0, 1.0]], [[False, True]], [NAN, NAN])

@@ -121,7 +121,7 @@ def test_a_study_without_any_testable_feature_says_so_for_each():
 
 
 def test_no_permutation_is_refused():
-    with pytest.raises(UnusableData, match="0 permutations give no p value"):
+    with pytest.raises(UnusableData, match="Permutations: 0 is no count"):
         permute_effects(np.ones((2, 1)), [0, 1], n_permutations=0, rng=rng())
 
 

@@ -192,7 +192,7 @@ def test_comparisons_that_cannot_be_made_are_refused(call, message):
     ("change", "message"),
     [
         ({"site": ["A"] * 8}, "at least 2 sites .*, got 1"),
-        ({"n_draws": 0}, "0 draws"),
+        ({"n_draws": 0}, "bootstrap: 0 is no count"),
         ({"scores": [1.0]}, "8 labels and scores of the shape"),
     ],
 )

@@ -83,7 +83,7 @@ def test_groups_do_not_depend_on_the_order_of_the_sites():
 
 
 def test_one_group_is_no_test():
-    with pytest.raises(UnusableData, match="Sites are left out in 1 groups: ask for at least 2"):
+    with pytest.raises(UnusableData, match="1 is no count; give a whole number from 2 up"):
         deal_sites(sizes(3, 0.5), 1)
 
 
