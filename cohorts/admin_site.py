@@ -7,10 +7,11 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, cast
 
 from django.contrib.admin import AdminSite, ModelAdmin, StackedInline, TabularInline
+from django.contrib.admin.utils import unquote
 from django.contrib.auth.models import AnonymousUser
 from django.contrib.auth.views import redirect_to_login
 from django.core.exceptions import PermissionDenied
-from django.db.models import QuerySet
+from django.db.models import JSONField, QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
 from django.utils.translation import gettext_lazy as _
@@ -18,10 +19,13 @@ from django.utils.translation import gettext_lazy as _
 from cohorts import access
 from cohorts.admin_filters import NewestValues, has_any_words
 from cohorts.admin_subjects import by_subject
-from cohorts.models import RecordReading, Site, User
+from cohorts.admin_values import readable
+from cohorts.models import EVENTS, RecordReading, Site, User
 from cohorts.pages import CountedSoFar
+from cohorts.services.history import Past, past_of
 
 STAFF = frozenset({"CD", "AD"})
+HAPPENED = {"insert": _("first written"), "update": _("changed"), "delete": _("deleted")}
 
 if TYPE_CHECKING:
     PlainAdmin = ModelAdmin[Any]
@@ -45,6 +49,11 @@ def roles_in(request: HttpRequest) -> frozenset[str]:
         held = access.roles_of(request.user) & access.CONSORTIUM_ROLES
         request.consortium_roles = held  # type: ignore[attr-defined]  # kept for this request
     return held
+
+
+def what_happened(label: str) -> str:
+    """The triggers' word for an event, as people say it."""
+    return str(HAPPENED.get(label, label))
 
 
 @dataclass(frozen=True)
@@ -132,6 +141,7 @@ class ScopedAdmin(PlainAdmin):
     list_per_page = 50
     show_full_result_count = False
     paginator = CountedSoFar
+    object_history_template = "admin/record_history.html"
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
         found: QuerySet[Any] = self.model._default_manager.visible_to(request.user)
@@ -148,6 +158,25 @@ class ScopedAdmin(PlainAdmin):
             for each in chosen
         ]
 
+    def get_fields(self, request: HttpRequest, obj: Any = None) -> Any:
+        """What is only read and kept as JSON stands there as tables and lists."""
+        names = super().get_fields(request, obj)
+        if self.has_change_permission(request, obj):
+            return names
+        return [self._as_read(name) if isinstance(name, str) else name for name in names]
+
+    def _as_read(self, name: str) -> Any:
+        kept = {field.name: field for field in self.opts.concrete_fields}.get(name)
+        if not isinstance(kept, JSONField):
+            return name
+
+        def shown(row: Any) -> Any:
+            return readable(getattr(row, name))
+
+        # By its name the form finds the field's help.
+        shown.__name__, shown.short_description = name, kept.verbose_name  # type: ignore[attr-defined]  # as Django reads it
+        return shown
+
     def change_view(
         self,
         request: HttpRequest,
@@ -155,16 +184,43 @@ class ScopedAdmin(PlainAdmin):
         form_url: str = "",
         extra_context: dict[str, Any] | None = None,
     ) -> HttpResponse:
-        answer: HttpResponse = super().change_view(request, object_id, form_url, extra_context)
-        if self.sensitive and request.method == "GET" and answer.status_code == 200:
-            row = self.get_object(request, object_id)
-            RecordReading.objects.create(
-                read_by=request.user,  # type: ignore[misc]  # whoever has entered is logged in
-                site=self._site_of(row),
-                what=f"{self.opts.verbose_name_raw} {object_id} in the admin",
-                n_rows=1,
-            )
+        told = {"has_history": self._is_followed() or self.editable} | (extra_context or {})
+        answer: HttpResponse = super().change_view(request, object_id, form_url, told)
+        if request.method == "GET" and answer.status_code == 200:
+            self._write_down(request, object_id, "in the admin")
         return answer
+
+    def history_view(
+        self, request: HttpRequest, object_id: str, extra_context: dict[str, Any] | None = None
+    ) -> HttpResponse:
+        """What the triggers kept of the row, with reasons; else what was done in the admin."""
+        row = self.get_object(request, unquote(object_id)) if self._is_followed() else None
+        told = {} if row is None else {"past": [self._in_words(each) for each in past_of(row)]}
+        answer = super().history_view(request, object_id, told | (extra_context or {}))
+        if row is not None:
+            self._write_down(request, object_id, "and its history in the admin")
+        return answer
+
+    def _is_followed(self) -> bool:
+        return self.model in EVENTS
+
+    def _in_words(self, event: Past) -> tuple[Past, str, list[tuple[str, Any, Any]]]:
+        """An event, what happened, and each changed field by the name that its form shows."""
+        names = {field.attname: field.verbose_name for field in self.opts.concrete_fields}
+        changed = [(str(names.get(name, name)), was, now) for name, was, now in event.changed]
+        return event, what_happened(event.what), changed
+
+    def _write_down(self, request: HttpRequest, object_id: str, where: str) -> None:
+        """Who opened the record of somebody, where that is sensitive."""
+        row = self.get_object(request, unquote(object_id)) if self.sensitive else None
+        if row is None:
+            return
+        RecordReading.objects.create(
+            read_by=request.user,  # type: ignore[misc]  # whoever has entered is logged in
+            site=self._site_of(row),
+            what=f"{self.opts.verbose_name_raw} {object_id} {where}",
+            n_rows=1,
+        )
 
     def _site_of(self, row: Any) -> Site | None:
         found = row

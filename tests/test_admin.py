@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 
 import pytest
 from django.db import connection
@@ -11,7 +12,17 @@ from django.test.utils import CaptureQueriesContext
 from analysis.models import Plan
 from cohorts.admin_site import site as admin_site
 from cohorts.admin_subjects import SUBJECTS, by_subject
-from cohorts.models import Change, DictionaryEdit, Feature, Membership, User
+from cohorts.history import acting, because
+from cohorts.models import (
+    EVENTS,
+    Change,
+    DictionaryEdit,
+    Feature,
+    Membership,
+    Participant,
+    RecordReading,
+    User,
+)
 from cohorts.models.heartbeat import Heartbeat
 from cohorts.models.repeat import SentRequest
 from cohorts.services import dictionary_edits
@@ -219,3 +230,50 @@ def test_who_only_reads_accounts_sees_nothing_of_a_password(browse, administrato
     assert read.status_code == 200
     assert "argon2" not in read.text
     assert "password" not in read.text.split("</header>")[-1].lower()
+
+
+def test_the_history_of_a_record_says_who_changed_what_and_why(client, steward):
+    person = ParticipantFactory(code="FUK-001", birth_year=1995, age_years=None)
+    with because("typing error in the form"), acting("command correct"):
+        Participant.objects.filter(pk=person.pk).update(birth_year=1996)
+    client.force_login(steward)
+    page = client.get(f"/admin/cohorts/participant/{person.pk}/history/").text
+    row = re.search(r"<tr><th.*?typing error in the form.*?</tr>", page, re.DOTALL)[0]
+    assert "<del>1995</del> → <ins>1996</ins>" in row
+    assert "changed" in row
+    assert "first written" in page
+    assert RecordReading.objects.filter(read_by=steward, what__contains="its history").count() == 1
+
+
+def test_a_row_without_a_kept_history_offers_none(client, steward):
+    client.force_login(steward)
+    change = Change.objects.record(
+        study=ParticipantFactory().site.study,
+        site=None,
+        kind="assays",
+        counts={"rows": 3},
+        cause="x",
+    )
+    page = client.get(f"/admin/cohorts/change/{change.pk}/change/").text
+    assert "historylink" not in page
+    assert '<th scope="row">rows</th><td>3</td>' in page
+
+
+def test_what_a_row_was_is_told_without_the_words_of_the_triggers(client, steward):
+    person = ParticipantFactory(code="FUK-001")
+    event = EVENTS[Participant].objects.get(pgh_obj_id=person.pk)
+    client.force_login(steward)
+    for address in ("", f"{event.pk}/change/", "?what=insert"):
+        page = client.get(f"/admin/cohorts/participantevent/{address}").text
+        assert "first written" in page
+        assert not re.search("pgh|Pgh|object \\(", page)
+    assert "participant " in page
+
+
+def test_no_one_reads_the_history_of_what_they_may_not_see(client, administrator):
+    person = ParticipantFactory()
+    client.force_login(administrator)
+    answer = client.get(f"/admin/cohorts/participant/{person.pk}/history/")
+    assert answer.status_code in (302, 403)
+    assert answer.content == b"" or person.code not in answer.text
+    assert not RecordReading.objects.exists()

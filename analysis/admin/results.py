@@ -14,6 +14,7 @@ from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from analysis import models
+from analysis.figures import signed, span
 from analysis.services import freshness, queue
 from analysis.services.staleness import with_staleness
 from cohorts import access
@@ -189,7 +190,16 @@ class RunDocumentAdmin(ResultAdmin):
 
 @admin.register(models.Verdict, site=site)
 class VerdictAdmin(ResultAdmin):
-    list_display = ["claim", "stratum", "verdict", "estimate", "ci_low", "ci_high", "run", "page"]
+    list_display = ["claim", "stratum", "verdict", "figures", "run", "page"]
     list_filter = ["verdict", "stratum", "claim"]
     search_fields = ["claim__code", "claim__marker"]
     list_select_related = ["claim", "run__plan"]
+
+    @admin.display(description=_("estimate (95 % interval)"), ordering="estimate")
+    def figures(self, verdict: models.Verdict) -> str:
+        if verdict.estimate is None:
+            return "–"
+        if verdict.ci_low is None or verdict.ci_high is None:
+            return signed(verdict.estimate)
+        interval = span(signed(verdict.ci_low), signed(verdict.ci_high))
+        return f"{signed(verdict.estimate)} ({interval})"

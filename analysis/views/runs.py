@@ -30,7 +30,7 @@ from cohorts.requests import user_of
 
 PAGE = 25
 FOLLOW_SECONDS = 2
-MOST_FOLLOWING = 5
+MOST_FOLLOWING = 2
 
 
 # --- runs
@@ -74,8 +74,9 @@ def _following(user: User, since: str, newest: Mapping[str, uuid.UUID]) -> dict[
     if moment.tzinfo is None:
         return {"since": None}
     found = Run.objects.visible_to(user).published().filter(started_at__gte=moment)
-    last = found.select_related("plan").order_by("-published_at")[:MOST_FOLLOWING]
-    ended = [(one, progress.standing(one, newest)) for one in last]
+    # Those that read it first: many runs later the upload's page still says what came of it.
+    first = found.select_related("plan").order_by("published_at")[:MOST_FOLLOWING]
+    ended = [(one, progress.standing(one, newest)) for one in first]
     return {"since": moment, "ended_since": ended}
 
 

@@ -5,14 +5,15 @@ from __future__ import annotations
 from typing import Any
 
 from django.contrib import admin
+from django.contrib.admin.utils import unquote
 from django.db.models import BigIntegerField, OuterRef, QuerySet, Subquery
 from django.db.models.fields.json import KeyTextTransform
 from django.db.models.functions import Cast
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponse
 from django.utils.translation import gettext_lazy as _
 
 from cohorts import models
-from cohorts.admin_site import ScopedAdmin, site
+from cohorts.admin_site import HAPPENED, ScopedAdmin, site, what_happened
 
 
 @admin.register(models.Transfer, site=site)
@@ -62,13 +63,56 @@ class VariableDictionaryAdmin(ScopedAdmin):
 # --- what rows were
 
 
+class Happened(admin.SimpleListFilter):
+    """First written, changed or deleted."""
+
+    title = _("what happened")
+    parameter_name = "what"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
+        return [(label, str(words)) for label, words in HAPPENED.items()]
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
+        return queryset.filter(pgh_label=self.value()) if self.value() else queryset
+
+
 class EventAdmin(ScopedAdmin):
     """Read only, as kept by triggers: what was written, when, by whom and why."""
 
     sensitive = True
-    list_display = ["pgh_created_at", "pgh_label", "pgh_obj_id", "who", "why"]
-    list_filter = ["pgh_label"]
+    list_display = ["at", "what", "row", "who", "why"]
+    list_filter = [Happened]
     ordering = ["-pgh_id"]
+
+    def get_fields(self, request: HttpRequest, obj: Any = None) -> Any:
+        """First what happened, then what the row said afterwards."""
+        columns = self.opts.concrete_fields
+        said = [each.name for each in columns if not each.name.startswith("pgh_")]
+        return [*self.list_display, *map(self._as_read, said)]
+
+    def change_view(
+        self,
+        request: HttpRequest,
+        object_id: str,
+        form_url: str = "",
+        extra_context: dict[str, Any] | None = None,
+    ) -> HttpResponse:
+        event = self.get_object(request, unquote(object_id))
+        title = "" if event is None else f"{self.row(event)}: {self.what(event)}"
+        said = {"subtitle": title, "original": title} | (extra_context or {})
+        return super().change_view(request, object_id, form_url, said)
+
+    @admin.display(description=_("when"), ordering="pgh_created_at")
+    def at(self, event: Any) -> Any:
+        return event.pgh_created_at
+
+    @admin.display(description=_("what happened"))
+    def what(self, event: Any) -> str:
+        return what_happened(event.pgh_label)
+
+    @admin.display(description=_("row"), ordering="pgh_obj_id")
+    def row(self, event: Any) -> str:
+        return f"{event.pgh_tracked_model._meta.verbose_name} {event.pgh_obj_id}"
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
         # With the rows, not once for each of them.

@@ -23,6 +23,23 @@ from cohorts.models.consent import SCOPES
 register = template.Library()
 
 
+# The first that is found: each browser also names those that it came from.
+BROWSERS = (("Edg", "Edge"), ("OPR", "Opera"), ("Firefox", "Firefox"))
+BROWSERS += (("FxiOS", "Firefox"), ("Chrome", "Chrome"), ("CriOS", "Chrome"), ("Safari", "Safari"))
+SYSTEMS = (("iPhone", "iPhone"), ("iPad", "iPad"), ("Android", "Android"), ("Windows", "Windows"))
+SYSTEMS += (("Mac OS", "macOS"), ("CrOS", "ChromeOS"), ("Linux", "Linux"))
+
+
+@register.filter
+def browser(user_agent: str) -> str:
+    """Which browser and which system; what it says of itself where neither is known."""
+    name = next((name for sign, name in BROWSERS if sign in user_agent), "")
+    system = next((name for sign, name in SYSTEMS if sign in user_agent), "")
+    if name and system:
+        return gettext("%(browser)s on %(system)s") % {"browser": name, "system": system}
+    return name or system or user_agent[:80]
+
+
 @register.filter
 def in_their_order(scopes: list[str]) -> list[str]:
     """What was agreed to, in the order in which the forms ask."""

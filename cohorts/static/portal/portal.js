@@ -137,3 +137,9 @@ document.querySelectorAll("[data-drop]").forEach((zone) => {
     if (event.dataTransfer.files.length) field.files = event.dataTransfer.files;
   });
 });
+
+// On a phone the places of a site are wider than the screen: the one that is open is in sight.
+document.querySelectorAll(".places [aria-current]").forEach((here) => {
+  const row = here.closest(".places");
+  row.scrollLeft += here.getBoundingClientRect().left - row.getBoundingClientRect().left - (row.clientWidth - here.offsetWidth) / 2;
+});
