@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 
 from cohorts.ingest import assays, assessments, participants, redcap_projects, samples
+from cohorts.ingest.cited import cited
 from cohorts.ingest.decimals import with_decimal_points
 from cohorts.ingest.encodings import recoded
 from cohorts.ingest.facts import SiteFacts
@@ -68,12 +69,20 @@ def check_file(
         how = as_numbers(assays.text_names(options))
         table = read_file(kind, content, filename, encoding, how)
         if assays.tells_no_fault(table, options):
-            return assays.check(table, facts(), options)
+            return check_table(kind, table, facts(), options)
     return check_table(kind, read_file(kind, content, filename, encoding), facts(), options)
 
 
 def check_table(kind: str, table: Table, facts: SiteFacts, options: Options) -> Checked:
-    """Check a table that has been read."""
+    """Check a table that has been read; what is said of a row names its cells."""
+    checked = _checked(kind, table, facts, options)
+    if kind == "redcap":  # its texts are free, and may say anything
+        return checked
+    mapping = options.columns if isinstance(options, assays.AssayOptions) else options
+    return replace(checked, report=cited(checked.report, table, mapping))
+
+
+def _checked(kind: str, table: Table, facts: SiteFacts, options: Options) -> Checked:
     if isinstance(options, assays.AssayOptions):
         return assays.check(table, facts, options)
     if kind == "participants":

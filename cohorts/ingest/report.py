@@ -24,6 +24,9 @@ class Fault:
     column: str | None
     code: str
     message: str
+    record: str | None = None
+    feature: str | None = None
+    value: str | None = None
 
     def __str__(self) -> str:
         where = [
@@ -37,6 +40,9 @@ class Fault:
         return {
             "row": self.row,
             "column": self.column,
+            "record": self.record,
+            "feature": self.feature,
+            "value": self.value,
             "code": self.code,
             "message": self.message,
             "text": str(self),
