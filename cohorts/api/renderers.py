@@ -155,5 +155,7 @@ def _numbers(values: pa.Array) -> pa.Array:
         return values.cast(pa.string())
     finite = pc.if_else(pc.is_finite(values), values, pa.scalar(None, values.type))
     text = finite.cast(pa.string())  # the shortest that is read back as the same number
+    if not pc.any(pc.equal(pc.trunc(finite), finite)).as_py():
+        return text
     whole = pc.match_substring_regex(text, r"^-?[0-9]+$")
     return pc.if_else(whole, pc.binary_join_element_wise(text, ".0", ""), text)
