@@ -99,7 +99,7 @@ def _marked(answer: HttpResponseBase, run: Run) -> HttpResponseBase:
 
 
 def _n_hidden(rows: pd.DataFrame) -> int:
-    return int((rows["reason"] == release.HIDDEN).sum())
+    return int(rows["reason"].isin(release.HIDDEN).sum())
 
 
 class PublishedResults(RecordViewSet):

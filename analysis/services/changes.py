@@ -112,7 +112,7 @@ def _some_hidden(sides: tuple[Side, Side], stratum: str, feature: str) -> bool:
 
 def _has_hidden(effects: pd.DataFrame, stratum: str, feature: str) -> bool:
     rows = effects[(effects["stratum"] == stratum) & (effects["feature"] == feature)]
-    return bool((rows["reason"] == release.HIDDEN).any())
+    return bool(rows["reason"].isin(release.HIDDEN).any())
 
 
 # --- verdicts

@@ -16,10 +16,8 @@ import numpy.typing as npt
 import pandas as pd
 
 from analysis.services.suppression import Arms
-from cohorts.language.sentences import say
 
-RELEASE_RULES_VERSION = 6
-HIDDEN = say("hidden: it rests on too few people")
+RELEASE_RULES_VERSION = 7
 ROUND_TO = 5
 LEAST_DF = 10
 LARGEST_SHARE_OF_TWO = 0.9

@@ -21,7 +21,6 @@ from analysis.services import (
     released_tables,
 )
 from analysis.services.disclosure import (
-    HIDDEN,
     RELEASE_RULES_VERSION,
     Mask,
     count_or_none,
@@ -31,6 +30,7 @@ from analysis.services.disclosure import (
 from analysis.services.released_pieces import Pair
 from analysis.services.released_tables import Judged
 from analysis.services.stored_tables import StoredTable
+from analysis.services.whys import HIDDEN, WORDS, Why, words_of
 from cohorts import access
 from cohorts.language.sentences import say
 from cohorts.models import Site
@@ -100,12 +100,12 @@ def table_for(
     if name == "effects":
         judged = judged_for(frame, other, user, withheld)
         shown = released_tables.effects_shown(judged, settings.DISCLOSURE_K)
-        hidden = judged.effects_hidden
+        whys = judged.effects_why
     else:
         judged = judged_for(other, frame, user, withheld)
-        shown, hidden = released_tables.pooled_shown(judged), judged.pooled_hidden
+        shown, whys = released_tables.pooled_shown(judged), judged.pooled_why
     # A row's own reason names its counts.
-    shown["reason"] = np.where(hidden, HIDDEN, shown["reason"])
+    shown["reason"] = np.where(whys > 0, words_of(whys), shown["reason"])
     return shown
 
 
@@ -197,31 +197,29 @@ def verdict_for(
         return dict(row)
     shown = dict(row)
     counts = (int(row["n_case"]), int(row["n_control"]))
-    few = min(counts) < settings.DISCLOSURE_K
+    why = Why.FEW if min(counts) < settings.DISCLOSURE_K else Why.TOLD
     if row["estimate"] is None:
         shown["reason"] = released_documents.without_counts(str(row["reason"]))
-    elif few or (evidence is not None and _evidence_hides(row, user, evidence)):
-        few = True
-        shown |= dict.fromkeys(VERDICT_NUMBERS) | {"reason": HIDDEN}
+    else:
+        if not why and evidence is not None:
+            why = _why_of(row, user, evidence)
+        if why:
+            shown |= dict.fromkeys(VERDICT_NUMBERS) | {"reason": WORDS[why]}
     told = _verdict_totals(row, counts, evidence)
-    shown |= {"n_case": None if few else told[0], "n_control": None if few else told[1]}
+    shown |= {"n_case": None if why else told[0], "n_control": None if why else told[1]}
     for name in VERDICT_NUMBERS:
         shown[name] = significant(shown.get(name), 3)
     return shown
 
 
-def _evidence_hides(row: Mapping[str, Any], user: User | AnonymousUser, evidence: Evidence) -> bool:
+def _why_of(row: Mapping[str, Any], user: User | AnonymousUser, evidence: Evidence) -> Why:
     k, own = settings.DISCLOSURE_K, sites_of(user)
     if row["measure"] == "AUC":
-        return released_documents.classifier_hidden(
-            evidence.documents.get("classifier", {}), k, own
-        )
+        return released_documents.classifier_why(evidence.documents.get("classifier", {}), k, own)
     if row["measure"] == "Q2":
         severity = evidence.documents.get("severity", {})
-        return released_documents.severity_hidden(severity, evidence.sites, k, own)
-    return released_tables.verdict_hidden(
-        evidence.judged, row, evidence.speaking(row), k=k, own=own
-    )
+        return released_documents.severity_why(severity, evidence.sites, k, own)
+    return released_tables.verdict_why(evidence.judged, row, evidence.speaking(row), k=k, own=own)
 
 
 def _verdict_totals(

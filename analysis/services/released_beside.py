@@ -1,7 +1,7 @@
 """The tables beside a run's effects past the disclosure rules, a piece at a time.
 
 Each is told where the effects or pooled effects of the same people are told, so those two are
-judged first; what stays in memory is a bit a row. What is told is what `released_tables`,
+judged first; what stays in memory is a byte a row. What is told is what `released_tables`,
 `released_further` and `released_grid` tell of the whole tables.
 """
 

@@ -8,7 +8,6 @@ from typing import Any
 
 from analysis.services import released_groups
 from analysis.services.disclosure import (
-    HIDDEN,
     count_or_none,
     dominated,
     rounded,
@@ -19,6 +18,7 @@ from analysis.services.disclosure import (
 )
 from analysis.services.document_cells import WITHHELD, one_is_missing, withheld_of
 from analysis.services.suppression import POOL, Arms
+from analysis.services.whys import WORDS, Why
 from cohorts.language.sentences import say
 
 Document = Mapping[str, Any]
@@ -37,7 +37,7 @@ def shown(
 ) -> dict[str, Any]:
     """The document by its rule, as a reader of the sites ``own`` may see it."""
     if rule is None:
-        return {"refused": HIDDEN}
+        return {"refused": WORDS[Why.NO_RULE]}
     if data.get("refused"):
         return {"refused": without_counts(str(data["refused"]))} | {
             key: data[key] for key in ("method", "outcome", "instrument") if key in data
@@ -58,16 +58,18 @@ def about_shown(words: Collection[str], hidden: Collection[str]) -> list[str]:
 # --- classifier
 
 
-def classifier_hidden(data: Document, k: int, own: Collection[str]) -> bool:
-    """Whether the AUC over all sites is hidden: it is a weighted sum of the sites' own."""
+def classifier_why(data: Document, k: int, own: Collection[str]) -> Why:
+    """Why the AUC over all sites is hidden, if it is: it is a weighted sum of the sites' own."""
     people = _tested(data)
     if not people or POOL in withheld_of(data):
-        return True
+        return Why.EARLIER if people else Why.FEW
     few = {site for site, arms in people.items() if min(arms) < k}
-    if dominated(people, set(people) - few) or tells_an_insider(people, own, k):
-        return True
+    if dominated(people, set(people) - few):
+        return Why.DOMINATED
+    if tells_an_insider(people, own, k):
+        return Why.INSIDER
     secret = sites_to_hide(people, k) - set(own)
-    return not sum_is_safe([people[site] for site in secret], k)
+    return Why.TOLD if sum_is_safe([people[site] for site in secret], k) else Why.FEW
 
 
 def _tested(data: Document) -> dict[str, Arms]:
@@ -81,31 +83,32 @@ def _tested(data: Document) -> dict[str, Arms]:
 def _classifier(data: Document, sites: Sites, k: int, own: Collection[str]) -> dict[str, Any]:
     if "by_site" not in data:
         return {"refused": str(data.get("refused", ""))}
-    overall_hidden = classifier_hidden(data, k, ())
-    hidden = {
+    why = classifier_why(data, k, ())
+    few = {
         str(entry["site"])
         for entry in data["by_site"]
         if min(entry["n_case"], entry["n_control"]) < k
-    } | withheld_of(data)
-    if not overall_hidden:
-        hidden |= sites_to_hide(_tested(data), k)
+    }
+    if not why:
+        few |= sites_to_hide(_tested(data), k)
+    hidden = dict.fromkeys(withheld_of(data), Why.EARLIER) | dict.fromkeys(few, Why.FEW)
     told = {name: part for name, part in data.items() if name not in released_groups.NAMES}
     told.pop(UNTOLD, None)
     told.pop(WITHHELD, None)
-    told["by_site"] = [site_area(entry, entry["site"] in hidden, k) for entry in data["by_site"]]
+    told["by_site"] = [site_area(entry, hidden.get(entry["site"]), k) for entry in data["by_site"]]
     told["warnings"] = about_shown(data.get("warnings", ()), hidden)
-    if overall_hidden or classifier_hidden(data, k, own):
-        return told | dict.fromkeys(AUC) | {"importance": {}, "reason": HIDDEN}
+    if why := why or classifier_why(data, k, own):
+        return told | dict.fromkeys(AUC) | {"importance": {}, "reason": WORDS[why]}
     told |= {name: _auc(data.get(name)) for name in AUC}
     if not set(own) & set(sites):
         told |= released_groups.of_classifier(data, k, hidden)
     return told | {"importance": _coarse(data.get("importance", {}))}
 
 
-def site_area(entry: Document, hide: bool, k: int) -> dict[str, Any]:
-    if hide:
+def site_area(entry: Document, why: Why | None, k: int) -> dict[str, Any]:
+    if why:
         none = dict.fromkeys((*AUC, "n_case", "n_control"))
-        return {**entry, **none, "reason": HIDDEN}
+        return {**entry, **none, "reason": WORDS[why]}
     counts = {name: count_or_none(entry[name], k) for name in ("n_case", "n_control")}
     areas = {name: _auc(entry.get(name)) for name in AUC}
     return {**entry, **areas, **counts, "reason": without_counts(str(entry.get("reason", "")))}
@@ -122,27 +125,30 @@ def _coarse(values: Mapping[str, float | None]) -> dict[str, float | None]:
 # --- severity
 
 
-def severity_hidden(data: Document, sites: Sites, k: int, own: Collection[str]) -> bool:
-    """Whether the model of severity rests on too few, or on too few others for an insider.
+def severity_why(data: Document, sites: Sites, k: int, own: Collection[str]) -> Why:
+    """Why the model of severity is hidden, if it is.
 
     It stores no counts by site; the run's own are no smaller, so they err on the safe side.
     """
     if POOL in withheld_of(data):
-        return True
+        return Why.EARLIER
     n, n_sites = int(data.get("n_samples") or 0), int(data.get("n_sites") or 0)
-    if n < k or (len(sites) > 2 and dominated(sites, sites)):
-        return True
+    if n < k:
+        return Why.FEW
+    if len(sites) > 2 and dominated(sites, sites):
+        return Why.DOMINATED
     inside = set(sites) & set(own)
     others = n - sum(sum(sites[site]) for site in inside)
-    return bool(inside) and (others < k or n_sites - len(inside) < 2)
+    tells = bool(inside) and (others < k or n_sites - len(inside) < 2)
+    return Why.INSIDER if tells else Why.TOLD
 
 
 def _severity(data: Document, sites: Sites, k: int, own: Collection[str]) -> dict[str, Any]:
     if "n_samples" not in data:
         return {"refused": str(data.get("refused", ""))}
-    if severity_hidden(data, sites, k, own):
+    if why := severity_why(data, sites, k, own):
         kept = {name: data[name] for name in ("method", "outcome") if name in data}
-        return kept | {"refused": HIDDEN}
+        return kept | {"refused": WORDS[why]}
     told = {
         name: significant(value, 2 if name.startswith("p_") else 3)
         if isinstance(value, float)

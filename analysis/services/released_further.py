@@ -10,7 +10,6 @@ import pandas as pd
 
 from analysis.services.disclosure import (
     ARMS,
-    HIDDEN,
     coarsened,
     count_or_none,
     rounded,
@@ -23,12 +22,13 @@ from analysis.services.released_documents import (
     Document,
     Sites,
     about_shown,
-    classifier_hidden,
+    classifier_why,
     site_area,
     without_counts,
 )
 from analysis.services.released_tables import Judged
 from analysis.services.suppression import POOL
+from analysis.services.whys import WORDS, Why
 
 KEYS = ["stratum", "feature", "site"]
 
@@ -47,7 +47,7 @@ def moderated_shown(frame: pd.DataFrame, judged: Judged) -> pd.DataFrame:
     shown[numbers] = shown[numbers].astype(float).mask(pd.Series(hidden), axis=0)
     for name in ARMS:
         shown[name] = [rounded(n) if n == n else n for n in shown[name]]
-    shown["reason"] = np.where(hidden, HIDDEN, shown["reason"])
+    shown["reason"] = np.where(hidden, WORDS[Why.OTHER_PEOPLE], shown["reason"])
     return shown
 
 
@@ -58,7 +58,7 @@ def nested(data: Document, sites: Sites, k: int, own: Collection[str]) -> dict[s
     """Both learners, where the AUC over all sites may be told; what they chose is told always."""
     learners = [_learner(each, k, own) for each in data["learners"]]
     told = {"method": data["method"], "refused": "", "learners": learners, "comparison": None}
-    if not any(classifier_hidden(each, k, own) for each in data["learners"]):
+    if not any(classifier_why(each, k, own) for each in data["learners"]):
         told["comparison"] = _coarse(data["comparison"], k)
     return told
 
@@ -67,15 +67,15 @@ def _learner(data: Document, k: int, own: Collection[str]) -> dict[str, Any]:
     hidden = _hidden_sites(data, k)
     told: dict[str, Any] = {
         "learner": data["learner"],
-        "by_site": [site_area(one, one["site"] in hidden, k) for one in data["by_site"]],
+        "by_site": [site_area(one, hidden.get(one["site"]), k) for one in data["by_site"]],
         "choices": [{name: one[name] for name in ("site", "settings")} for one in data["choices"]],
         "warnings": about_shown(data["warnings"], hidden),
         "notes": about_shown(data["notes"], hidden),
         "n_fits": data["n_fits"],
     }
-    if classifier_hidden(data, k, ()) or classifier_hidden(data, k, own):
+    if why := classifier_why(data, k, ()) or classifier_why(data, k, own):
         nothing = dict.fromkeys((*AUC, "auc_all_pairs", "other_sites", "calibration", "partial"))
-        return told | nothing | {"importance": [], "calibration_by_site": [], "reason": HIDDEN}
+        return told | nothing | {"importance": [], "calibration_by_site": [], "reason": WORDS[why]}
     return told | {
         **{name: _three(data[name]) for name in (*AUC, "auc_all_pairs")},
         "other_sites": _coarse(data["other_sites"], k),
@@ -90,14 +90,15 @@ def _learner(data: Document, k: int, own: Collection[str]) -> dict[str, Any]:
     }
 
 
-def _hidden_sites(data: Document, k: int) -> set[str]:
+def _hidden_sites(data: Document, k: int) -> dict[str, Why]:
     arms = {str(one["site"]): (one["n_case"], one["n_control"]) for one in data["by_site"]}
     few = {site for site, (case, control) in arms.items() if min(case, control) < k}
-    few |= withheld_of(data) - {POOL}
-    if classifier_hidden(data, k, ()):
-        return few
+    earlier = dict.fromkeys(withheld_of(data) - {POOL}, Why.EARLIER)
+    if classifier_why(data, k, ()):
+        return earlier | dict.fromkeys(few, Why.FEW)
     tested = {str(one["site"]) for one in data["by_site"] if one["auc"] is not None}
-    return few | set(sites_to_hide({site: arms[site] for site in tested}, k))
+    few |= sites_to_hide({site: arms[site] for site in tested}, k)
+    return earlier | dict.fromkeys(few, Why.FEW)
 
 
 def _calibration(data: Document, k: int) -> dict[str, Any]:
@@ -125,21 +126,22 @@ def _three(value: float | None) -> float | None:
 
 def transport(data: Document, sites: Sites, k: int, own: Collection[str]) -> dict[str, Any]:
     """Each new site with k people an arm, of which no other one is hidden in the run."""
-    hidden = frozenset(sites_to_hide(sites, k)) | withheld_of(data)
+    hidden = dict.fromkeys(withheld_of(data), Why.EARLIER)
+    hidden |= dict.fromkeys(sites_to_hide(sites, k), Why.FEW)
     return {
         "method": data["method"],
         "refused": "",
-        "by_site": [_transported(one, one["site"] in hidden, k) for one in data["by_site"]],
+        "by_site": [_transported(one, hidden.get(one["site"]), k) for one in data["by_site"]],
     }
 
 
-def _transported(one: Document, hide: bool, k: int) -> dict[str, Any]:
+def _transported(one: Document, why: Why | None, k: int) -> dict[str, Any]:
     told = {"site": one["site"], "refused": without_counts(str(one["refused"]))}
     if one["refused"]:
         return told
     trained = (one["n_case_trained"], one["n_control_trained"])
-    if hide or min(one["n_case"], one["n_control"], *trained) < k:
-        return told | {"refused": HIDDEN}
+    if why or min(one["n_case"], one["n_control"], *trained) < k:
+        return told | {"refused": WORDS[why or Why.FEW]}
     counts = ("n_case", "n_control", "n_case_trained", "n_control_trained")
     return told | {
         "trained_on": one["trained_on"],
@@ -162,8 +164,10 @@ def languages(data: Document, sites: Sites, k: int, own: Collection[str]) -> dic
     counts = data["languages"]
     # A language is often one site's: the rule of sites covers it.
     few = min(counts.values()) < k or sites_to_hide({each: (n, n) for each, n in counts.items()}, k)
-    if few or withheld_of(data) or set(own) & set(sites):
-        return told | {"refused": HIDDEN}
+    if few:
+        return told | {"refused": WORDS[Why.FEW]}
+    if withheld_of(data) or set(own) & set(sites):
+        return told | {"refused": WORDS[Why.EARLIER if withheld_of(data) else Why.INSIDER]}
     numbers = ("p", "p_uniform", "p_nonuniform", "p_holm")
     items = [
         {name: significant(each[name], 2) for name in numbers}

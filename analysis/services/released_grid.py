@@ -15,7 +15,6 @@ import pandas as pd
 
 from analysis.services.disclosure import (
     ARMS,
-    HIDDEN,
     Mask,
     coarsened,
     dominated,
@@ -24,6 +23,7 @@ from analysis.services.disclosure import (
 )
 from analysis.services.released_tables import Judged
 from analysis.services.suppression import EVERYBODY, Arms
+from analysis.services.whys import WORDS, Why
 from analysis.steps.sensitivity_grid import people_of
 
 People = Mapping[str, Arms]
@@ -50,7 +50,7 @@ def cells_shown(cells: pd.DataFrame, told: Mask) -> pd.DataFrame:
         shown[name] = [rounded(n) if n == n else n for n in shown[name]]
     for name in ("direction", "side"):
         shown[name] = np.where(told, shown[name], "")
-    shown["reason"] = np.where(told, shown["reason"], HIDDEN)
+    shown["reason"] = np.where(told, shown["reason"], WORDS[Why.FEW])
     return shown.drop(columns="by_site")
 
 

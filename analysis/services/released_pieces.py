@@ -1,7 +1,7 @@
 """A run's effects and pooled effects past the disclosure rules, a piece at a time.
 
-Both are judged together, some features at a time; what stays in memory is a bit a row. What is told
-is what `released_tables` tells of the whole tables.
+Both are judged together, some features at a time; what stays in memory is a byte a row. What is
+told is what `released_tables` tells of the whole tables.
 """
 
 from __future__ import annotations
@@ -13,10 +13,11 @@ import numpy as np
 import pandas as pd
 
 from analysis.services import released_tables
-from analysis.services.disclosure import ARMS, HIDDEN, Mask
+from analysis.services.disclosure import ARMS
 from analysis.services.released_tables import Judged
 from analysis.services.stored_tables import StoredTable
 from analysis.services.suppression import Cell
+from analysis.services.whys import Why, Whys, words_of
 
 FEATURES_AT_ONCE = 1_000
 # What the rules look at.
@@ -40,12 +41,12 @@ class Pair:
             return self._effects(hidden["effects"])
         return self._pooled(hidden["effects"], hidden["pooled"])
 
-    def hidden(self) -> dict[str, Mask]:
-        """Which rows of each table are hidden."""
+    def hidden(self) -> dict[str, Whys]:
+        """Which rows of each table are hidden, and why."""
         sizes, features = self.sizes_and_features()
         hidden = {
-            "effects": np.zeros(self.effects.n_rows, dtype=bool),
-            "pooled": np.zeros(self.pooled.n_rows, dtype=bool),
+            "effects": np.full(self.effects.n_rows, Why.TOLD, dtype=np.uint8),
+            "pooled": np.full(self.pooled.n_rows, Why.TOLD, dtype=np.uint8),
         }
         for some in some_at_a_time(features):
             effects, pooled = rows_of(self.effects, some), rows_of(self.pooled, some)
@@ -60,11 +61,11 @@ class Pair:
                     self.pooled.withheld[pooled.index],
                 ),
             )
-            hidden["effects"][effects.index] = judged.effects_hidden
-            hidden["pooled"][pooled.index] = judged.pooled_hidden
+            hidden["effects"][effects.index] = judged.effects_why
+            hidden["pooled"][pooled.index] = judged.pooled_why
         return hidden
 
-    def judged(self, hidden: Mapping[str, Mask], features: Collection[str]) -> Judged:
+    def judged(self, hidden: Mapping[str, Whys], features: Collection[str]) -> Judged:
         """Both tables' rows of these features, where it is known which are hidden."""
         effects, pooled = rows_of(self.effects, features), rows_of(self.pooled, features)
         return Judged(
@@ -84,18 +85,18 @@ class Pair:
                     sizes[cell] = max(sizes.get(cell, 0), people)
         return sizes, list(features)
 
-    def _effects(self, hidden: Mask) -> Iterator[pd.DataFrame]:
+    def _effects(self, hidden: Whys) -> Iterator[pd.DataFrame]:
         for piece in self.effects.pieces():
             out = hidden[piece.index]
             rows = piece.reset_index(drop=True)
-            judged = Judged(rows, rows.iloc[:0], out, np.zeros(0, dtype=bool))
+            judged = Judged(rows, rows.iloc[:0], out, out[:0])
             yield _with_reasons(released_tables.effects_shown(judged, self.k), out)
 
-    def _pooled(self, effects_hidden: Mask, hidden: Mask) -> Iterator[pd.DataFrame]:
+    def _pooled(self, effects_hidden: Whys, hidden: Whys) -> Iterator[pd.DataFrame]:
         disguised: set[tuple[str, float]] = set()
         if "q" in self.pooled.columns:
             for piece in self.pooled.pieces(["stratum", "q"]):
-                disguised |= released_tables.hidden_q(piece, hidden[piece.index])
+                disguised |= released_tables.hidden_q(piece, hidden[piece.index] > 0)
         for piece in self.pooled.pieces():
             beside = rows_of(self.effects, frozenset(piece["feature"].astype(str)))
             out = hidden[piece.index]
@@ -125,6 +126,6 @@ def joined(parts: Iterable[pd.DataFrame]) -> pd.DataFrame:
     return pd.concat([first, *others]) if others else first
 
 
-def _with_reasons(shown: pd.DataFrame, hidden: Mask) -> pd.DataFrame:
+def _with_reasons(shown: pd.DataFrame, whys: Whys) -> pd.DataFrame:
     """A row's own reason names its counts."""
-    return shown.assign(reason=np.where(hidden, HIDDEN, shown["reason"]))
+    return shown.assign(reason=np.where(whys > 0, words_of(whys), shown["reason"]))

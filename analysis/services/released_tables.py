@@ -16,7 +16,6 @@ import pandas as pd
 
 from analysis.services.disclosure import (
     ARMS,
-    HIDDEN,
     Mask,
     coarsened,
     dominated,
@@ -27,6 +26,7 @@ from analysis.services.disclosure import (
     tells_an_insider,
 )
 from analysis.services.suppression import POOL, Arms, Cell, Table, completed
+from analysis.services.whys import WORDS, Why, Whys
 
 OTHER_SITES = "other sites"
 KEYS = ["stratum", "feature"]
@@ -34,13 +34,21 @@ KEYS = ["stratum", "feature"]
 
 @dataclass(frozen=True)
 class Judged:
-    """Which rows of a run's effects and pooled effects are hidden."""
+    """Which rows of a run's effects and pooled effects are hidden, and why."""
 
     effects: pd.DataFrame
     pooled: pd.DataFrame
-    effects_hidden: Mask
-    pooled_hidden: Mask
+    effects_why: Whys
+    pooled_why: Whys
     withheld: frozenset[tuple[str, str]] = frozenset()  # stratum, feature
+
+    @cached_property
+    def effects_hidden(self) -> Mask:
+        return self.effects_why > 0
+
+    @cached_property
+    def pooled_hidden(self) -> Mask:
+        return self.pooled_why > 0
 
     def contributors(self, stratum: str, feature: str) -> pd.DataFrame:
         """The sites' rows that a pooled effect rests on, with the column ``hidden``."""
@@ -84,26 +92,31 @@ def judge(
     ``sizes`` are of the whole tables, where these are some features of them; ``withheld`` are rows
     of either table that an earlier release would make tell about a few.
     """
-    few_effects, few_pooled = few_in_an_arm(effects, k), few_in_an_arm(pooled, k)
-    if withheld is not None:
-        few_effects, few_pooled = few_effects | withheld[0], few_pooled | withheld[1]
     sizes = sizes_of(effects, pooled) if sizes is None else sizes
-    hidden = {"effects": few_effects.copy(), "pooled": few_pooled.copy()}
-    rows = _Rows.of(effects, few_effects), _Rows.of(pooled, few_pooled)
+    whys = {"effects": _told(effects), "pooled": _told(pooled)}
+    earlier = withheld if withheld is not None else (_told(effects) > 0, _told(pooled) > 0)
+    rows = tuple(
+        _Rows.of(frame, few_in_an_arm(frame, k), held)
+        for frame, held in zip((effects, pooled), earlier, strict=True)
+    )
     places = effects.groupby("feature").indices, pooled.groupby("feature").indices
     for feature in {**places[0], **places[1]}:
         at = places[0].get(feature, []), places[1].get(feature, [])
         one = _Feature(rows[0].at(at[0]), rows[1].at(at[1]))
         out = one.hidden(k, frozenset(own), sizes)
-        hidden["effects"][at[0]] = [cell in out for cell in one.site_cells]
-        hidden["pooled"][at[1]] = [cell in out for cell in one.pool_cells]
+        whys["effects"][at[0]] = [out.get(cell, Why.TOLD) for cell in one.site_cells]
+        whys["pooled"][at[1]] = [out.get(cell, Why.TOLD) for cell in one.pool_cells]
     return Judged(
         effects,
         pooled,
-        hidden["effects"],
-        hidden["pooled"],
+        whys["effects"],
+        whys["pooled"],
         _questions(effects, pooled, withheld) if withheld is not None else frozenset(),
     )
+
+
+def _told(frame: pd.DataFrame) -> Whys:
+    return np.full(len(frame), Why.TOLD, dtype=np.uint8)
 
 
 def _questions(
@@ -135,13 +148,14 @@ class _Rows:
     weights: list[float]
     there: list[bool]
     few: list[bool]
+    withheld: list[bool]
 
     @classmethod
-    def of(cls, frame: pd.DataFrame, few: Mask) -> _Rows:
+    def of(cls, frame: pd.DataFrame, few: Mask, withheld: Mask) -> _Rows:
         sites = frame["site"] if "site" in frame else [POOL] * len(frame)
         there = frame["estimate"].notna().tolist() if "site" in frame else [False] * len(frame)
         cells = _cells(frame["stratum"], sites)
-        return cls(cells, _arms(frame), _weights(frame), there, few.tolist())
+        return cls(cells, _arms(frame), _weights(frame), there, few.tolist(), withheld.tolist())
 
     def at(self, places: Iterable[int]) -> _Rows:
         listed = [int(place) for place in places]
@@ -151,6 +165,7 @@ class _Rows:
             [self.weights[place] for place in listed],
             [self.there[place] for place in listed],
             [self.few[place] for place in listed],
+            [self.withheld[place] for place in listed],
         )
 
 
@@ -162,20 +177,28 @@ class _Feature:
         cells = [*sites.cells, *pools.cells]
         self.people: dict[Cell, Arms] = dict(zip(cells, [*sites.arms, *pools.arms], strict=True))
         self.few = set(compress(cells, [*sites.few, *pools.few]))
+        self.withheld = set(compress(cells, [*sites.withheld, *pools.withheld]))
         self.weights = dict(zip(sites.cells, sites.weights, strict=True))
         self.contributes = set(compress(sites.cells, sites.there))
 
-    def hidden(self, k: int, own: frozenset[str], sizes: Mapping[Cell, int]) -> frozenset[Cell]:
+    def hidden(self, k: int, own: frozenset[str], sizes: Mapping[Cell, int]) -> dict[Cell, Why]:
         """Every cell that this reader does not see: what analysts do not see, and then more."""
         table = Table(self.people, frozenset(self.contributes))
-        out = completed(table, self.few | self._dominated(), self.few, k=k, sizes=sizes)
+        guarded = self.few | self.withheld
+        out = completed(table, guarded | self._dominated(guarded), guarded, k=k, sizes=sizes)
+        dominated, alone = self._dominated(self.few), out
+        if self.withheld:  # what would be hidden were there no earlier release
+            alone = completed(table, self.few | dominated, self.few, k=k, sizes=sizes)
+        whys = {cell: Why.FEW if cell in alone else Why.EARLIER for cell in out}
+        whys |= dict.fromkeys(out & (dominated - self.few), Why.DOMINATED)
         if not own:
-            return out
+            return whys
         known = {cell for cell in self.people if cell[1] in own}
         more = {cell for cell in self.pool_cells if tells_an_insider(self._sites(cell), own, k)}
-        return completed(
-            table, out | more, self.few, k=k, known=known, sizes=sizes, spare_sites=True
+        further = completed(
+            table, out | more, guarded, k=k, known=known, sizes=sizes, spare_sites=True
         )
+        return dict.fromkeys(further, Why.INSIDER) | whys
 
     def _sites(self, pool: Cell) -> dict[str, Arms]:
         return {
@@ -184,11 +207,11 @@ class _Feature:
             if cell[0] == pool[0] and cell in self.contributes
         }
 
-    def _dominated(self) -> set[Cell]:
+    def _dominated(self, untold: Collection[Cell]) -> set[Cell]:
         found = set()
         for pool in self.pool_cells:
             people = self._sites(pool)
-            shown = [site for site in people if (pool[0], site) not in self.few]
+            shown = [site for site in people if (pool[0], site) not in untold]
             weights = [self.weights[pool[0], site] for site in people]
             if people and (dominated(people, shown) or outweighs(weights)):
                 found.add(pool)
@@ -279,7 +302,7 @@ def one_stage_shown(frame: pd.DataFrame, judged: Judged) -> pd.DataFrame:
         shown[name] = told[name].astype(float)
     shown["at_bound"] = shown["at_bound"].astype("boolean").mask(pd.Series(hidden))
     shown = _without_hidden(shown, hidden)
-    shown["reason"] = np.where(hidden, HIDDEN, shown["reason"])
+    shown["reason"] = np.where(hidden, WORDS[Why.OTHER_PEOPLE], shown["reason"])
     return shown
 
 
@@ -332,15 +355,15 @@ def _without_hidden(frame: pd.DataFrame, hidden: Mask) -> pd.DataFrame:
     return shown
 
 
-def verdict_hidden(
+def verdict_why(
     judged: Judged,
     row: Mapping[str, object],
     sites: Collection[str],
     *,
     k: int,
     own: Collection[str],
-) -> bool:
-    """Whether a verdict's numbers, pooled over ``sites``, are hidden.
+) -> Why:
+    """Why a verdict's numbers, pooled over ``sites``, are hidden, if they are.
 
     It may rest on fewer sites than the pooled row (a material, a suspect handling): then the two
     could be subtracted, so the sites between them obey the same rules. Hidden too where the counts
@@ -348,25 +371,26 @@ def verdict_hidden(
     """
     stratum, feature = str(row["stratum"]), str(row["feature"])
     if (stratum, feature) in judged.withheld:
-        return True
+        return Why.EARLIER
     rows = judged.contributors(stratum, feature)
     used = rows["site"].isin(list(sites))
     people = dict(zip(rows["site"], _arms(rows), strict=True))
     inside = {site: people[site] for site in rows["site"][used]}
     case, control = (sum(arms[arm] for arms in inside.values()) for arm in (0, 1))
-    if (case, control) != (row["n_case"], row["n_control"]) or min(case, control) < k:
-        return True
+    if (case, control) != (row["n_case"], row["n_control"]):
+        return Why.OTHER_PEOPLE
+    if min(case, control) < k:
+        return Why.FEW
     secret = set(rows["site"][rows["hidden"]]) - set(own)
     parts = [[people[site] for site in inside if site in secret]]
     if judged.shows_pooled(stratum, feature):
         parts.append([arms for site, arms in people.items() if site in secret - set(inside)])
     weights = _weights(rows[rows["site"].isin(list(inside))])
-    return (
-        dominated(inside, set(inside) - secret)
-        or outweighs(weights)
-        or tells_an_insider(inside, own, k)
-        or not all(sum_is_safe(part, k) for part in parts)
-    )
+    if dominated(inside, set(inside) - secret) or outweighs(weights):
+        return Why.DOMINATED
+    if tells_an_insider(inside, own, k):
+        return Why.INSIDER
+    return Why.TOLD if all(sum_is_safe(part, k) for part in parts) else Why.FEW
 
 
 def verdict_counts(judged: Judged, row: Mapping[str, object], sites: Collection[str]) -> Arms:

@@ -15,7 +15,7 @@ from rocrate.rocrate import ROCrate
 from analysis import pipeline
 from analysis.models import Run, RunDocument
 from analysis.services import crates, plan_locks, runs
-from analysis.services.disclosure import HIDDEN
+from analysis.services.whys import WORDS, Why
 from analysis.steps.pieces import WORK
 from tests.factories import user_with
 
@@ -148,7 +148,7 @@ def test_an_analysts_crate_says_what_the_api_says_and_no_more(run, tmp_path):
 def test_a_document_without_a_rule_says_nothing_to_an_analyst(run, tmp_path):
     RunDocument.objects.create(run=run, name="new", data={"who": "P1"})
     crate_of("CA", run, tmp_path)
-    assert json.loads((tmp_path / "CA" / "new.json").read_text()) == {"refused": HIDDEN}
+    assert json.loads((tmp_path / "CA" / "new.json").read_text()) == {"refused": WORDS[Why.NO_RULE]}
 
 
 def test_the_same_crate_is_the_same_bytes_and_is_not_sent_twice(run):

@@ -11,7 +11,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from analysis.services import refusals, release, released_documents, released_tables, suppression
+from analysis.services import refusals, released_documents, released_tables, suppression
+from analysis.services.whys import WORDS, Why
 from tests.analysis.published_study import at
 
 K = 10
@@ -181,11 +182,9 @@ def test_one_site_with_few_women_hides_four_rows_and_no_pool():
     assert attacker.recovered() == []
     row = {"stratum": "men", "feature": "a", "n_case": 128, "n_control": 100}
     spoken = ["FUK", "MTL", "SEL", "TYO"]  # a verdict without the site of suspect handling
-    assert not released_tables.verdict_hidden(attacker.judged, row, spoken, k=K, own=())
+    assert not released_tables.verdict_why(attacker.judged, row, spoken, k=K, own=())
     fewer = row | {"n_case": 105, "n_control": 76}
-    assert released_tables.verdict_hidden(
-        attacker.judged, fewer, ["FUK", "SEL", "TYO"], k=K, own=()
-    )
+    assert released_tables.verdict_why(attacker.judged, fewer, ["FUK", "SEL", "TYO"], k=K, own=())
 
 
 @pytest.mark.parametrize("seed", SEEDS)
@@ -390,5 +389,5 @@ def test_a_site_sees_a_pool_only_while_the_others_are_enough_without_it(study, c
         settings.DISCLOSURE_K = k
         (row,) = insider.get(at(study, "pooled"), asked).json()
         assert (row["estimate"] is not None) is told
-        assert row["reason"] == ("" if told else release.HIDDEN)
+        assert row["reason"] == ("" if told else WORDS[Why.INSIDER])
         assert analyst.get(at(study, "pooled"), asked).json()[0]["estimate"] is not None

@@ -11,8 +11,8 @@ from analysis import plans
 from analysis.frames import LANGUAGE
 from analysis.models import Run, RunDocument, RunTable, StepResult
 from analysis.services import parts, release, reproduction, results, runs
-from analysis.services.disclosure import HIDDEN
 from analysis.services.snapshots import look
+from analysis.services.whys import WORDS, Why
 from analysis.stats.effects import fit_effects
 from analysis.stats.logistic import ElasticNet
 from analysis.stats.moderated import fit_moderated_effects
@@ -266,7 +266,7 @@ def test_further_results_are_told_as_the_reader_may_see_them(client, answered):
     assert told["transport"]["by_site"][0]["n_case"] == 10
     assert told["languages"]["differing"] == ["item 3"]
     men = [row for row in told["moderated"] if row["stratum"] == "men"]
-    assert {row["reason"] for row in men} == {HIDDEN}
+    assert {row["reason"] for row in men} == {WORDS[Why.OTHER_PEOPLE]}
     assert {row["p"] for row in men} == {None}
     insider = results.document_for(run, "nested", user_with("SD", run_site(run)))
     assert "learners" in insider
@@ -292,5 +292,5 @@ def test_few_people_hide_what_rests_on_them(plan, consortium, settings):
     assert {each["auc"] for each in told["learners"]} == {None}
     assert {each["calibration"] for each in told["learners"]} == {None}
     (site,) = results.document_for(run, "transport", analyst)["by_site"]
-    assert site == {"site": "MTL", "refused": HIDDEN}
+    assert site == {"site": "MTL", "refused": WORDS[Why.FEW]}
     assert results.table_for(run, "moderated", analyst)["p"].isna().all()

@@ -57,7 +57,7 @@ def test_a_hidden_verdict_stays_hidden_in_the_history_and_has_no_power(three_run
     Verdict.objects.filter(run=three_runs[1]).update(n_case=4)
     _, answer = history("CA")
     newest, _ = answer.json()
-    assert newest["reason"] == release.HIDDEN
+    assert newest["reason"] in release.HIDDEN
     assert newest["estimate"] is newest["power"] is newest["n_case"] is None
 
 

@@ -8,7 +8,7 @@ from django.utils import timezone
 from rest_framework.test import APIClient
 
 from analysis.models import Plan, Run, RunTable
-from analysis.services.disclosure import HIDDEN
+from analysis.services.whys import WORDS, Why
 from cohorts.models import ApiToken, Site
 from tests.factories import SiteFactory, StudyFactory, user_with
 
@@ -53,7 +53,11 @@ def test_a_pool_with_one_other_site_is_hidden_from_a_token_of_one_site(role):
     run = a_run(2)
     assert pooled(program(role), run)["estimate"] == 0.5
     limited = pooled(program(role, "AAA"), run)
-    assert (limited["estimate"], limited["n_case"], limited["reason"]) == (None, None, HIDDEN)
+    assert (limited["estimate"], limited["n_case"], limited["reason"]) == (
+        None,
+        None,
+        WORDS[Why.INSIDER],
+    )
 
 
 @pytest.mark.parametrize(("only", "shown"), [(["AAA"], True), (["AAA", "BBB"], False)])

@@ -14,6 +14,7 @@ from analysis.services import (
     released_documents,
     released_tables,
 )
+from analysis.services.whys import WORDS, Why
 from tests.factories import SiteFactory, StudyFactory, user_with
 
 pytestmark = pytest.mark.django_db
@@ -47,7 +48,7 @@ def test_a_row_on_few_people_in_either_arm_loses_its_numbers(analyst):
     assert shown.loc["enough", "estimate"] == 0.5
     hidden = shown.loc[["few cases", "few controls"]]
     assert hidden[["estimate", "p", "n_case", "n_control"]].isna().all(axis=None)
-    assert set(hidden["reason"]) == {release.HIDDEN}
+    assert set(hidden["reason"]) == {WORDS[Why.FEW]}
     assert list(hidden["site"]) == ["FUK", "FUK"]
 
 
@@ -76,7 +77,7 @@ def test_a_verdict_on_few_people_keeps_its_word_and_loses_its_numbers(analyst, m
     row |= {"ci_low": -0.1, "ci_high": 0.9, "n_case": 8, "n_control": 40}
     shown = release.verdict_for(row, analyst)
     assert shown["verdict"] == "undecided"
-    assert shown["reason"] == release.HIDDEN
+    assert shown["reason"] == WORDS[Why.FEW]
     assert {shown[name] for name in ("estimate", "ci_low", "ci_high", "n_case")} == {None}
     assert release.verdict_for(row, manager) == row
 
@@ -188,7 +189,7 @@ def test_severity_on_few_people_is_refused_in_the_same_words(analyst):
         "n_sites": 2,
         "vip": {"a": 1.0},
     }
-    assert release.document_for("severity", data, analyst) == {"refused": release.HIDDEN}
+    assert release.document_for("severity", data, analyst) == {"refused": WORDS[Why.FEW]}
     told = release.document_for("severity", data | {"n_samples": 33}, analyst)
     assert (told["r2"], told["n_samples"]) == (0.912, 35)
 
@@ -209,7 +210,7 @@ def test_harmonisation_does_not_tell_the_one_small_site_by_its_sum(analyst):
 
 
 def test_a_document_without_a_rule_says_nothing_to_analysts(analyst, manager):
-    assert release.document_for("residuals", {"a": [1]}, analyst) == {"refused": release.HIDDEN}
+    assert release.document_for("residuals", {"a": [1]}, analyst) == {"refused": WORDS[Why.NO_RULE]}
     assert release.document_for("residuals", {"a": [1]}, manager) == {"a": [1]}
 
 

@@ -7,9 +7,9 @@ from rest_framework.test import APIClient
 
 from analysis.models import Run, RunTable
 from analysis.services import plan_locks, reproduction, results, snapshots
-from analysis.services.disclosure import HIDDEN
 from analysis.services.released_grid import grid_shown
 from analysis.services.released_tables import judge
+from analysis.services.whys import WORDS, Why
 from analysis.steps.sensitivity_grid import people_of
 from cohorts.models import Assessment, Instrument, Participant, Sample
 from tests.analysis.test_shipped_plans import QUICK, published, shipped
@@ -121,7 +121,7 @@ def test_the_grid_is_on_the_page_and_in_the_api_as_the_reader_may_see_it(client,
     assert told["fasting"]["direction"] == "higher"
     assert told["fasting"]["n_case"] == 35
     assert told["depression-adjusted"]["estimate"] is None
-    assert told["depression-adjusted"]["reason"] == HIDDEN
+    assert told["depression-adjusted"]["reason"] == WORDS[Why.FEW]
     assert "by_site" not in results.table_for(run, "sensitivity", analyst)
     client.force_login(manager)
     page = client.get(f"/runs/{run.pk}/?feature=palmitoylcarnitine&stratum=all").text

@@ -10,8 +10,8 @@ from rest_framework.test import APIClient
 from analysis import plans
 from analysis.models import Plan, Run, RunTable
 from analysis.services import reference, release, results, runs
-from analysis.services.disclosure import HIDDEN
 from analysis.services.released_tables import judge, one_stage_shown
+from analysis.services.whys import HIDDEN, WORDS, Why
 from analysis.steps.one_stage import AT_BOUND, scaled_within_sites
 from cohorts.models import Sample
 from tests.factories import user_with
@@ -106,7 +106,7 @@ def test_one_model_over_all_sites_stands_beside_the_pooled_effects(plan, consort
     client.force_authenticate(user_with("CA"))
     told = client.get(f"/api/v1/runs/{run.pk}/one-stage?stratum=all").json()
     assert {row["feature"] for row in told} == set(both.index)
-    hidden = results.table_for(run, "pooled", user_with("CA"))["reason"].eq(HIDDEN)
+    hidden = results.table_for(run, "pooled", user_with("CA"))["reason"].isin(HIDDEN)
     shown = results.table_for(run, "one_stage", user_with("CA"))
     assert shown.loc[hidden.to_numpy(), "estimate"].isna().all()
     client.force_login(user_with("CD"))
@@ -125,7 +125,7 @@ def test_a_model_of_other_people_than_the_pooled_effect_is_hidden():
     assert one_stage_shown(model, judged)["estimate"].tolist() == [0.512]
     other = one_stage_shown(model.assign(n_case=59), judged)
     assert other["estimate"].isna().all()
-    assert other["reason"].tolist() == [HIDDEN]
+    assert other["reason"].tolist() == [WORDS[Why.OTHER_PEOPLE]]
     assert other["at_bound"].isna().all()
 
 

@@ -14,9 +14,9 @@ from django.utils import timezone
 
 from analysis.models import Plan, Run, RunDocument
 from analysis.services import results, withheld_documents
-from analysis.services.disclosure import HIDDEN
 from analysis.services.document_cells import READ, cells_of
 from analysis.services.suppression import POOL, by_a_few
+from analysis.services.whys import WORDS, Why
 from tests.factories import StudyFactory, user_with
 
 pytestmark = pytest.mark.django_db
@@ -89,7 +89,7 @@ def test_no_area_of_a_few_people_can_be_worked_out_of_two_releases(seed):
     shown = results.document_for(second, "classifier", user_with("CA"))
     assert "withheld" not in json.dumps(shown)
     reasons = {one["site"]: one["reason"] for one in shown["by_site"]}
-    assert reasons["FUK"] == HIDDEN
+    assert reasons["FUK"] == WORDS[Why.EARLIER]
     whole = results.document_for(second, "classifier", user_with("CD"))
     assert all(one["auc"] == 0.7 for one in whole["by_site"])
 
@@ -113,7 +113,7 @@ def test_the_verdict_on_an_area_goes_with_it():
     row |= {"n_case": 163, "n_control": 160, "estimate": 0.7, "ci_low": 0.6, "ci_high": 0.8}
     row |= {"always_low": None, "always_high": None}
     said = results.release.verdict_for(row, user, evidence)
-    assert (said["estimate"], said["reason"]) == (None, HIDDEN)
+    assert (said["estimate"], said["reason"]) == (None, WORDS[Why.EARLIER])
 
 
 def test_each_earlier_document_is_read_once_however_many_turns_it_takes(monkeypatch):
@@ -187,7 +187,7 @@ def test_every_document_that_tells_of_people_hides_what_a_few_moved(name):
     withheld_documents.withhold(few)
     shown = results.document_for(few, name, user)
     assert shown != openly
-    assert HIDDEN in json.dumps(shown) or shown["sites"]["FUK"] is None
+    assert WORDS[Why.EARLIER] in json.dumps(shown) or shown["sites"]["FUK"] is None
     assert "withheld" not in json.dumps(shown)
     Run.objects.filter(pk=few.pk).update(released_at=None, held_because="x")
     Run.objects.filter(pk=enough.pk).update(released_at=timezone.now(), held_because="")

@@ -14,8 +14,8 @@ from django.utils import timezone
 
 from analysis.models import Plan, Run, RunTable
 from analysis.services import release, released_tables, results, withholding
-from analysis.services.disclosure import HIDDEN
 from analysis.services.suppression import by_a_few
+from analysis.services.whys import WORDS, Why
 from tests.analysis.test_disclosure_attack import STRATA, _pooled, _site_rows
 from tests.factories import StudyFactory, user_with
 
@@ -148,7 +148,7 @@ def test_a_pool_is_withheld_with_the_few_and_told_with_the_many(plan):
         withholding.withhold(run)
         shown = results.table_for(run, "pooled", user_with("CA"))
         assert shown["estimate"].notna().tolist() == [pool_is_told]
-        assert (shown["reason"].tolist() == [HIDDEN]) is not pool_is_told
+        assert (shown["reason"].tolist() == [WORDS[Why.EARLIER]]) is not pool_is_told
         assert told_at(run) == sites
 
 
@@ -165,7 +165,7 @@ def test_a_verdict_on_what_is_withheld_keeps_its_word_alone(plan):
     )
     row = {"stratum": "all", "feature": "f", "n_case": 80, "n_control": 80}
     sites, rules = ["OSA", "TYO"], {"k": K, "own": frozenset()}
-    assert released_tables.verdict_hidden(judged, row, sites, **rules)
+    assert released_tables.verdict_why(judged, row, sites, **rules)
 
 
 def test_another_plans_releases_and_what_was_held_back_withhold_nothing(plan):
