@@ -19,6 +19,7 @@ from analysis.services import (
     released_further,
     released_grid,
     released_tables,
+    released_verdicts,
 )
 from analysis.services.disclosure import (
     RELEASE_RULES_VERSION,
@@ -219,14 +220,14 @@ def _why_of(row: Mapping[str, Any], user: User | AnonymousUser, evidence: Eviden
     if row["measure"] == "Q2":
         severity = evidence.documents.get("severity", {})
         return released_documents.severity_why(severity, evidence.sites, k, own)
-    return released_tables.verdict_why(evidence.judged, row, evidence.speaking(row), k=k, own=own)
+    return released_verdicts.verdict_why(evidence.judged, row, evidence.speaking(row), k=k, own=own)
 
 
 def _verdict_totals(
     row: Mapping[str, Any], counts: tuple[int, int], evidence: Evidence | None
 ) -> tuple[int | None, int | None]:
     if evidence is not None and row["measure"] == "g" and row["feature"]:
-        return released_tables.verdict_counts(evidence.judged, row, evidence.speaking(row))
+        return released_verdicts.verdict_counts(evidence.judged, row, evidence.speaking(row))
     k = settings.DISCLOSURE_K
     return count_or_none(counts[0], k), count_or_none(counts[1], k)
 

@@ -22,7 +22,6 @@ from analysis.services.disclosure import (
     few_in_an_arm,
     outweighs,
     rounded,
-    sum_is_safe,
     tells_an_insider,
 )
 from analysis.services.suppression import POOL, Arms, Cell, Table, completed
@@ -155,7 +154,7 @@ class _Rows:
         sites = frame["site"] if "site" in frame else [POOL] * len(frame)
         there = frame["estimate"].notna().tolist() if "site" in frame else [False] * len(frame)
         cells = _cells(frame["stratum"], sites)
-        return cls(cells, _arms(frame), _weights(frame), there, few.tolist(), withheld.tolist())
+        return cls(cells, arms_of(frame), weights_of(frame), there, few.tolist(), withheld.tolist())
 
     def at(self, places: Iterable[int]) -> _Rows:
         listed = [int(place) for place in places]
@@ -222,7 +221,7 @@ def _cells(strata: Iterable[object], sites: Iterable[object]) -> list[Cell]:
     return [(str(stratum), str(site)) for stratum, site in zip(strata, sites, strict=True)]
 
 
-def _weights(frame: pd.DataFrame) -> list[float]:
+def weights_of(frame: pd.DataFrame) -> list[float]:
     """Precision of each row's effect size; nothing where a table does not say it."""
     if "hedges_g_variance" not in frame:
         return [math.nan] * len(frame)
@@ -230,7 +229,7 @@ def _weights(frame: pd.DataFrame) -> list[float]:
     return [1 / each if each > 0 else math.nan for each in variances]
 
 
-def _arms(frame: pd.DataFrame) -> list[Arms]:
+def arms_of(frame: pd.DataFrame) -> list[Arms]:
     counts = frame[ARMS].fillna(0).astype(int).to_numpy()
     return [(int(case), int(control)) for case, control in counts]
 
@@ -269,7 +268,7 @@ def pooled_shown(
     for name in ARMS:
         exact = judged.pooled[name].fillna(0).astype(int)
         shown[name] = [
-            math.nan if hidden else _total(int(n), visible.get(name, []))
+            math.nan if hidden else total_of(int(n), visible.get(name, []))
             for n, visible, hidden in zip(exact, pairs, judged.pooled_hidden, strict=True)
         ]
     if "q" in shown:
@@ -330,7 +329,7 @@ def _totals(judged: Judged) -> dict[tuple[str, str], dict[str, list[int]]]:
     }
 
 
-def _total(exact: int, visible: list[int]) -> int:
+def total_of(exact: int, visible: list[int]) -> int:
     """Rounded counts of the rows beside it, and of all hidden ones together."""
     others = exact - sum(visible)
     return sum(map(rounded, visible)) + rounded(others) if others >= 0 else rounded(exact)
@@ -353,49 +352,3 @@ def _without_hidden(frame: pd.DataFrame, hidden: Mask) -> pd.DataFrame:
     numbers = [str(name) for name in shown if pd.api.types.is_numeric_dtype(shown[name])]
     shown[numbers] = shown[numbers].astype(float).mask(pd.Series(hidden, index=shown.index), axis=0)
     return shown
-
-
-def verdict_why(
-    judged: Judged,
-    row: Mapping[str, object],
-    sites: Collection[str],
-    *,
-    k: int,
-    own: Collection[str],
-) -> Why:
-    """Why a verdict's numbers, pooled over ``sites``, are hidden, if they are.
-
-    It may rest on fewer sites than the pooled row (a material, a suspect handling): then the two
-    could be subtracted, so the sites between them obey the same rules. Hidden too where the counts
-    show that the sites are others than these.
-    """
-    stratum, feature = str(row["stratum"]), str(row["feature"])
-    if (stratum, feature) in judged.withheld:
-        return Why.EARLIER
-    rows = judged.contributors(stratum, feature)
-    used = rows["site"].isin(list(sites))
-    people = dict(zip(rows["site"], _arms(rows), strict=True))
-    inside = {site: people[site] for site in rows["site"][used]}
-    case, control = (sum(arms[arm] for arms in inside.values()) for arm in (0, 1))
-    if (case, control) != (row["n_case"], row["n_control"]):
-        return Why.OTHER_PEOPLE
-    if min(case, control) < k:
-        return Why.FEW
-    secret = set(rows["site"][rows["hidden"]]) - set(own)
-    parts = [[people[site] for site in inside if site in secret]]
-    if judged.shows_pooled(stratum, feature):
-        parts.append([arms for site, arms in people.items() if site in secret - set(inside)])
-    weights = _weights(rows[rows["site"].isin(list(inside))])
-    if dominated(inside, set(inside) - secret) or outweighs(weights):
-        return Why.DOMINATED
-    if tells_an_insider(inside, own, k):
-        return Why.INSIDER
-    return Why.TOLD if all(sum_is_safe(part, k) for part in parts) else Why.FEW
-
-
-def verdict_counts(judged: Judged, row: Mapping[str, object], sites: Collection[str]) -> Arms:
-    """A shown verdict's totals, as sums of rounded counts."""
-    rows = judged.contributors(str(row["stratum"]), str(row["feature"]))
-    seen = rows[rows["site"].isin(list(sites)) & ~rows["hidden"]]
-    case, control = (_total(int(str(row[name])), [int(n) for n in seen[name]]) for name in ARMS)
-    return case, control

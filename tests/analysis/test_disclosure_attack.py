@@ -11,7 +11,13 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from analysis.services import refusals, released_documents, released_tables, suppression
+from analysis.services import (
+    refusals,
+    released_documents,
+    released_tables,
+    released_verdicts,
+    suppression,
+)
 from analysis.services.whys import WORDS, Why
 from tests.analysis.published_study import at
 
@@ -182,9 +188,9 @@ def test_one_site_with_few_women_hides_four_rows_and_no_pool():
     assert attacker.recovered() == []
     row = {"stratum": "men", "feature": "a", "n_case": 128, "n_control": 100}
     spoken = ["FUK", "MTL", "SEL", "TYO"]  # a verdict without the site of suspect handling
-    assert not released_tables.verdict_why(attacker.judged, row, spoken, k=K, own=())
+    assert not released_verdicts.verdict_why(attacker.judged, row, spoken, k=K, own=())
     fewer = row | {"n_case": 105, "n_control": 76}
-    assert released_tables.verdict_why(attacker.judged, fewer, ["FUK", "SEL", "TYO"], k=K, own=())
+    assert released_verdicts.verdict_why(attacker.judged, fewer, ["FUK", "SEL", "TYO"], k=K, own=())
 
 
 @pytest.mark.parametrize("seed", SEEDS)

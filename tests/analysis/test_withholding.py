@@ -13,7 +13,7 @@ from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from analysis.models import Plan, Run, RunTable
-from analysis.services import release, released_tables, results, withholding
+from analysis.services import release, released_verdicts, results, withholding
 from analysis.services.suppression import by_a_few
 from analysis.services.whys import WORDS, Why
 from tests.analysis.test_disclosure_attack import STRATA, _pooled, _site_rows
@@ -165,7 +165,7 @@ def test_a_verdict_on_what_is_withheld_keeps_its_word_alone(plan):
     )
     row = {"stratum": "all", "feature": "f", "n_case": 80, "n_control": 80}
     sites, rules = ["OSA", "TYO"], {"k": K, "own": frozenset()}
-    assert released_tables.verdict_why(judged, row, sites, **rules)
+    assert released_verdicts.verdict_why(judged, row, sites, **rules)
 
 
 def test_another_plans_releases_and_what_was_held_back_withhold_nothing(plan):
