@@ -312,3 +312,8 @@ def test_a_grid_of_rows_that_do_not_fit_is_refused():
         sensitivity_grid(values, is_case, facts[1:])
     with pytest.raises(UnusableData, match="no column height_cm"):
         sensitivity_grid(values, is_case, facts, covariates=["height_cm"])
+
+
+def test_protection_from_light_is_true_or_false():
+    with pytest.raises(UnusableData, match="light_protected: values other than true and false"):
+        flag_samples(pd.DataFrame({"light_protected": [1.0, 2.0]}))

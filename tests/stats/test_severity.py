@@ -162,6 +162,7 @@ def test_the_same_seed_gives_the_same_folds_and_p():
         ({"outcome": np.r_[np.ones(5), np.full(55, np.nan)]}, "at least 10 samples .*, got 5"),
         ({"values": np.ones((60, 3))}, "No feature varies"),
         ({"n_components": 0}, "Components: 0 is no count"),
+        ({"n_components": 53}, "53 components for training sets of 54 samples: ask for 1 to 52"),
         ({"n_permutations": 9}, "give rng"),
         ({"outcome": np.arange(59.0)}, "give one row, outcome and site a sample"),
         ({"values": np.full((60, 3), np.inf)}, "row 0, feature 0 is infinite"),

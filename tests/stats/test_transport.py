@@ -125,6 +125,8 @@ def test_unfit_values_and_altered_files_are_refused():
     model, new = frozen(), study(seed=9, sites="N")[0]
     with pytest.raises(UnusableData, match="3 of the model's 6 features are missing, such as m0"):
         model.scores(new[["m3", "m4", "m5"]])
+    with pytest.raises(UnusableData, match="finds its features by name"):
+        model.missing(np.ones((3, 2)))
     with pytest.raises(UnusableData, match="row 0, feature 0 is infinite"):
         model.scores(new.replace(new.iloc[0, 0], np.inf))
     with pytest.raises(UnusableData, match="their digests differ"):
