@@ -27,11 +27,13 @@ class Imputed:
 
     What is missing or excluded is NaN.
 
-    ``notes`` names the features in which another method than the one asked for had to serve.
+    ``fell_back`` are the features, by number, in which "half_minimum" had to serve instead of the
+    method asked for, and ``notes`` say why.
     """
 
     values: Floats
     n_touched: npt.NDArray[np.int64]
+    fell_back: tuple[int, ...] = ()
     notes: tuple[str, ...] = ()
 
 
@@ -102,11 +104,12 @@ def impute(
     filled[flag != MEASURED] = np.nan
     simple = method if method in _SHARE_OF_LIMIT else "half_minimum"
     stand_in = np.broadcast_to(_stand_in(filled, below, limit, simple), filled.shape)
-    notes: tuple[str, ...] = ()
+    why: dict[int, str] = {}
     if method not in (simple, "half_minimum"):
-        stand_in, notes = _fitted(filled, below, limit, stand_in, method, rng)
+        stand_in, why = _fitted(filled, below, limit, stand_in, method, rng)
     filled[below] = stand_in[below]
-    return Imputed(filled, (below & ~np.isnan(filled)).sum(axis=0), notes)
+    notes = tuple(f"Feature {i}: half_minimum, as {reason}." for i, reason in why.items())
+    return Imputed(filled, (below & ~np.isnan(filled)).sum(axis=0), tuple(why), notes)
 
 
 def _fitted(
@@ -116,8 +119,11 @@ def _fitted(
     simple: Floats,
     method: str,
     rng: np.random.Generator | None,
-) -> tuple[Floats, tuple[str, ...]]:
-    """What a fitted log-normal puts in the place of censored values; ``simple`` where none fits."""
+) -> tuple[Floats, dict[int, str]]:
+    """What a fitted log-normal puts in the place of censored values.
+
+    ``simple`` stands in for features that none fits; these with their reasons.
+    """
     zero = np.flatnonzero((measured == 0).any(axis=0) & below.any(axis=0))
     if len(zero):
         raise UnusableData(
@@ -143,9 +149,9 @@ def _fitted(
         assert rng is not None  # noqa: S101 - impute has refused
         inside = ndtri_exp(np.log1p(-rng.random(z.shape)) + log_ndtr(z))
     stand_in = np.exp(fit.mean + fit.sd * inside)
-    failed = [i for i in np.flatnonzero(below.any(axis=0)) if fit.reason[i]]
+    failed = [int(i) for i in np.flatnonzero(below.any(axis=0)) if fit.reason[i]]
     stand_in[:, failed] = simple[:, failed]
-    return stand_in, tuple(f"Feature {i}: half_minimum, as {fit.reason[i]}." for i in failed)
+    return stand_in, {i: fit.reason[i] for i in failed}
 
 
 def _stand_in(measured: Floats, below: Bools, limit: Floats, method: str) -> Floats:

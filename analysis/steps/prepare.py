@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from analysis.frames import BatchFrame, StudyFrames
 from analysis.plans import AnalysisPlan
-from analysis.stats.impute import BELOW_LOD, MEASURED, impute
+from analysis.stats.impute import BELOW_LOD, MEASURED, Imputed, impute
 from analysis.steps.blocks import Block, Note, Prepared
 from analysis.steps.clean_samples import facts_of_samples, without_faulty
 from analysis.steps.pieces import Steps
@@ -103,6 +103,10 @@ def make_block(
         why = f"detected in under {plan.min_detected:.0%} of the site's people on {first.platform}"
         notes.append(Note(site, "features", int(rare.sum()), why))
         values, raw, is_below = values.loc[:, ~rare], raw.loc[:, ~rare], is_below[:, ~rare]
+    fell_back = {name for part in parts for name in part.fell_back} & set(values.columns)
+    if fell_back:
+        why = f"{plan.below_lod} fits too few values on {first.platform}: half of the smallest"
+        notes.append(Note(site, "features", len(fell_back), why))
     kept = values.columns
     sources = _stacked([batch.columns for batch in batches])
     sources = sources[~sources["feature"].duplicated().to_numpy()].set_index("feature")
@@ -155,20 +159,22 @@ class _Part:
     batch: pd.Series
     delay: pd.Series
     samples: pd.DataFrame
+    fell_back: frozenset[str]
 
 
 def _comparable(batch: BatchFrame, plan: AnalysisPlan) -> _Part:
     """Convert units, fill below detection, take the logarithm; what is missing stays NaN."""
     raw, flags, limits = _in_canonical_unit(batch)
+    names, fell_back = batch.columns["feature"].to_numpy(), frozenset[str]()
     if batch.scale == "raw":
         # A measured zero has no logarithm and means what "below detection" means.
         flags = np.where((flags == MEASURED) & (raw == 0), BELOW_LOD, flags).astype(np.uint8)
         raw = np.where((flags == BELOW_LOD) & (raw == 0), np.nan, raw)
-        values = np.log2(_filled(raw, flags, limits, plan))
+        filled = _filled(raw, flags, limits, plan)
+        values, fell_back = np.log2(filled.values), frozenset(names[list(filled.fell_back)])
     else:
         values = _filled_on_log_scale(raw, flags, batch.scale)
     people = pd.Index(batch.rows["participant_id"], name="participant_id")
-    names = batch.columns["feature"].to_numpy()
     below = pd.DataFrame((flags == BELOW_LOD).astype(float), index=people, columns=names)
     return _Part(
         values=pd.DataFrame(values, index=people, columns=names),
@@ -177,6 +183,7 @@ def _comparable(batch: BatchFrame, plan: AnalysisPlan) -> _Part:
         batch=pd.Series(f"batch {batch.batch_id}", index=people),
         delay=pd.Series(batch.rows["spin_delay_hours"].to_numpy(), index=people),
         samples=facts_of_samples(batch, people) if plan.sensitivity else pd.DataFrame(index=people),
+        fell_back=fell_back,
     )
 
 
@@ -185,10 +192,10 @@ def _filled(
     flags: NDArray[np.uint8],
     limits: NDArray[np.float64],
     plan: AnalysisPlan,
-) -> NDArray[np.float64]:
+) -> Imputed:
     """Each batch draws from the plan's seed anew, so that no batch changes another's values."""
     rng = np.random.default_rng(plan.seed)
-    return impute(raw, flags, limits, method=plan.below_lod, rng=rng).values
+    return impute(raw, flags, limits, method=plan.below_lod, rng=rng)
 
 
 def _in_canonical_unit(

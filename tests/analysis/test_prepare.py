@@ -115,6 +115,18 @@ def test_a_plan_may_name_another_way_to_fill_what_is_below_detection(method):
     assert np.isfinite(filled[0])
 
 
+def test_features_that_the_way_does_not_fit_are_counted_with_what_stands_in():
+    flags = np.zeros((8, 3))
+    flags[1:, 0] = 1
+    values = np.where(flags == 1, np.nan, RAW)
+    block, notes = block_of(
+        batch(values, flags=flags), plan=replace(PLAN, below_lod="tobit_mean", min_detected=0.1)
+    )
+    assert block.values["a"].iloc[1] == pytest.approx(np.log2(RAW[0, 0] / 2))
+    told = "tobit_mean fits too few values on LC-MS: half of the smallest"
+    assert {"n": 1, "why": told}.items() <= notes[0].items()
+
+
 def test_a_measured_zero_counts_as_below_detection():
     values = RAW.copy()
     values[0, 0] = 0
