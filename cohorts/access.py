@@ -60,6 +60,9 @@ TABLE: Final[dict[str, dict[str, str]]] = {
     # X exports the own site's with a reason; C asks for any site's, which A approves: another
     # of the consortium's data managers, or the one of the site whose records leave.
     "record_export": {"SD": "ARX", "CD": "ACR", "AU": "R"},
+    # Who did what to the site's records, and why; everybody reads what they did themselves.
+    "audit_trail": {"SD": "R", "CD": "R", "AU": "RX", "AD": "R"},
+    "own_actions": dict.fromkeys(("SC", "SD", "LT", "CD", "AU", "AD"), "R"),
     # Who read people's records in bulk.
     "reading_log": {"SD": "R", "CD": "R", "AU": "R"},
     "raw_file": {"SD": "RX", "LT": "RX", "CD": "RX", "AU": "R"},

@@ -3,6 +3,7 @@
 from django.urls import path
 
 from cohorts.views import (
+    audit_trail,
     boxes,
     consent,
     consent_forms,
@@ -43,6 +44,8 @@ urlpatterns = [
     path("sites/<str:code>/withdrawal/", consent.withdrawal, name="withdrawal"),
     path("sites/<str:code>/renewals/", consent.renewals, name="renewals"),
     path("sites/<str:code>/queries/", queries.queries, name="queries"),
+    path("sites/<str:code>/audit-trail/", audit_trail.audit_trail, name="audit-trail"),
+    path("sites/<str:code>/audit-trail.csv", audit_trail.as_csv, name="audit-trail-csv"),
     path("sites/<str:code>/samples/", samples.samples, name="samples"),
     path("sites/<str:code>/boxes/new/", boxes.new_box, name="box-new"),
     path("boxes/<int:box_id>/", boxes.box, name="box"),

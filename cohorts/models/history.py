@@ -57,6 +57,11 @@ def _events_of(model: type[models.Model], resource: str, site_path: str) -> type
             condition=Q(pgh_context__has_key="reason"),
         )
     ]
+    if site_path in names and site_path != "id":
+        # The audit trail of one site reads its newest events.
+        indexes.append(
+            models.Index(name=f"{model.__name__.lower()}_event_site", fields=[site_path, "pgh_id"])
+        )
     # By these an erasure finds what was said of a person.
     for link, short in (("participant", "person"), ("sample", "sample")):
         if link in names:

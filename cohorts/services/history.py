@@ -43,7 +43,7 @@ def past_of(row: Model) -> list[Past]:
                 by=names.get(said.get("user")) or said.get("source", ""),
                 reason=said.get("reason", ""),
                 version=getattr(event, "version", None),
-                changed=tuple(_changed(before, event)),
+                changed=tuple(changes_between(before, event)),
             )
         )
         before = event
@@ -56,7 +56,8 @@ def _actors(events: Iterable[Any]) -> dict[int | None, str]:
     return dict(User.objects.filter(pk__in=ids).values_list("pk", "username"))
 
 
-def _changed(before: Any, event: Any) -> Iterable[tuple[str, Any, Any]]:
+def changes_between(before: Any, event: Any) -> Iterable[tuple[str, Any, Any]]:
+    """Field, what it was (None at first), what it became, of two events of one row."""
     for name in values_of(type(event)):
         was, now = getattr(before, name, None), getattr(event, name)
         if name not in UNTOLD and was != now:

@@ -53,6 +53,7 @@ KINDS = (
     Kind("batches", "quality_report", _("Assay batches"), ("/batches/",)),
     Kind("queries", "query", _("Data queries"), ("/queries/",)),
     Kind("exports", "record_export", _("Exports of records")),
+    Kind("audit-trail", "own_actions", _("Audit trail")),
 )
 
 

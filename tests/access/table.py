@@ -52,6 +52,7 @@ ANY_SENDER, WITHDRAWERS, STARTERS = "SC SD LT", "SC CD", "CA CD"
 CONSENTERS = "SC"
 ERASURE_ASKERS, ERASURE_APPROVERS, ERASURE_STOPPERS = "SC", "SD CD", "SC SD CD"
 ASKERS = "SC SD CD AU"
+TRAIL_READERS, TRAIL_TAKERS = "SC SD LT CD AU AD", "AU"
 STAFF_READERS = "SC SD CD AU AD"
 # Signing in itself: tests/cohorts/test_sign_in.py and test_invitations.py speak of it.
 PUBLIC = {"login", "logout", "account_login", "account_logout", "account_signup", "invitation"}
@@ -80,6 +81,8 @@ PAGES = {
     "consent-form",
     "upload-report",
     "queries",
+    "audit-trail",
+    "audit-trail-csv",
     "query",
     "names",
     "dictionary-edits",

@@ -48,6 +48,7 @@ def pages_by_role(full: shelf.Shelf) -> dict[str, list[tuple[str, str]]]:
             *(("queries", "/sites/FUK/queries/"), ("query", f"/queries/{full.query.pk}/")),
             *(("batches", "/sites/FUK/batches/"), ("batch", f"/batches/{full.batch.pk}/")),
             *(("erasures", "/sites/FUK/erasures/"), ("staff", "/staff/")),
+            ("audit-trail", "/sites/FUK/audit-trail/"),
             ("names", "/features/review/"),
             ("person-values", f"{person}values/"),
             ("batch-values", f"/batches/{full.batch.pk}/values/"),
