@@ -7,6 +7,7 @@ without database: the steps of a run with what an earlier run has kept in memory
 from __future__ import annotations
 
 import argparse
+import gc
 import os
 import time
 from collections.abc import Mapping, Sequence
@@ -133,6 +134,7 @@ def with_new_batch(frames: StudyFrames) -> StudyFrames:
 
 def main(sizes: Sequence[int], n_people: int) -> None:
     """Print a table: of each step the processor seconds of the first and of the second run."""
+    gc.freeze()  # as workers do
     print("| sites | step | first run, CPU s | after one batch, CPU s | taken from the first run |")
     print("|---|---|---|---|---|")
     for n_sites in sizes:

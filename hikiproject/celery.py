@@ -1,9 +1,11 @@
 """The queue. Tasks carry ids only; what is owed stands in the database."""
 
+import gc
 import os
+from typing import Any
 
 from celery import Celery
-from celery.signals import celeryd_after_setup
+from celery.signals import celeryd_after_setup, worker_process_init
 
 from hikiproject.broker import refuse_a_wrong_broker
 
@@ -14,3 +16,10 @@ app.autodiscover_tasks()
 celeryd_after_setup.connect(
     lambda instance=None, **signal: refuse_a_wrong_broker(sender=instance), weak=False
 )
+
+
+@worker_process_init.connect
+def leave_what_is_loaded(**_signal: Any) -> None:
+    """Modules stay for ever: to look through them for garbage takes 0.1 s, again and again."""
+    gc.collect()
+    gc.freeze()
