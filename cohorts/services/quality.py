@@ -87,8 +87,8 @@ def report_of(batch: AssayBatch) -> QualityReport:
     names = list(batch.columns.order_by("position").values_list("feature__name", flat=True))
     rows = list(batch.rows.order_by("injection_order", "pk"))
     shape = (len(rows), len(names))
-    flags = np.array([row.flags for row in rows], dtype=np.uint8).reshape(shape)
-    values = np.array([row.values for row in rows], dtype=float).reshape(shape)
+    flags = np.frombuffer(b"".join(row.packed_flags for row in rows), np.uint8).reshape(shape)
+    values = np.frombuffer(b"".join(row.packed_values for row in rows), "<f8").reshape(shape)
     values = np.where(flags == ValueFlag.MEASURED, values, np.nan)
     kinds = np.array([row.sample_type for row in rows], dtype=object)
     pools, raw = values[kinds == Type.QC], batch.scale == AssayBatch.Scale.RAW
