@@ -70,6 +70,8 @@ urlpatterns = [
     path("participants/<int:participant_id>/values/", values.of_person, name="person-values"),
     path("batches/<int:batch_id>/values/", values.of_batch, name="batch-values"),
     path("participants/<int:participant_id>/merge/", moves.merge, name="person-merge"),
+    path("participants/<int:participant_id>/same/", moves.same, name="person-same"),
+    path("participants/<int:participant_id>/different/", moves.different, name="person-different"),
     path("participants/<int:participant_id>/move/", moves.offer, name="person-move"),
     path("participants/<int:participant_id>/visit/", entries.visit, name="person-visit"),
     path(

@@ -90,6 +90,13 @@ class MergeForm(PlainForm):
     )
 
 
+def offer_other_sites(here: Site, field: forms.Field) -> None:
+    """Let one choose among the study's other sites."""
+    assert isinstance(field, forms.ChoiceField)  # noqa: S101 - declared so by its form
+    others = Site.objects.filter(study=here.study_id).exclude(pk=here.pk).order_by("code")
+    field.choices = [("", "–"), *((each.code, f"{each.code} {each.name}") for each in others)]
+
+
 class MoveForm(PlainForm):
     """The site to which a participant moves."""
 
@@ -102,11 +109,27 @@ class MoveForm(PlainForm):
 
     def __init__(self, *args: Any, site: Site, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        field = self.fields["to_site"]
-        assert isinstance(field, forms.ChoiceField)  # noqa: S101 - declared above
-        others = Site.objects.filter(study=site.study_id).exclude(pk=site.pk)
-        named = [(each.code, f"{each.code} {each.name}") for each in others.order_by("code")]
-        field.choices = [("", "–"), *named]
+        offer_other_sites(site, self.fields["to_site"])
+
+
+class SamePersonForm(PlainForm):
+    """A record of the same person at another site."""
+
+    site = forms.ChoiceField(label=_("The other site"))
+    code = forms.CharField(label=_("Code there"), max_length=64)
+    reason = forms.CharField(
+        label=_("How you know that they are one person"), max_length=300, help_text=_("No names.")
+    )
+
+    def __init__(self, *args: Any, here: Site, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        offer_other_sites(here, self.fields["site"])
+
+
+class OtherPersonForm(PlainForm):
+    """Why the records are of different people after all."""
+
+    reason = forms.CharField(label=_("Why"), max_length=300, help_text=_("No names."))
 
 
 class TakeOverForm(PlainForm):

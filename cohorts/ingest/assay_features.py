@@ -200,7 +200,9 @@ def _warn_new(names: Sequence[str], findings: Findings) -> None:
                 "%(n_names)s names are new and go to the review list: %(listed)s.",
                 n_names=len(names),
                 listed=_listed(names),
-            ),
+            )
+            if len(names) > 1
+            else say("One name is new and goes to the review list: %(name)s.", name=names[0]),
         )
 
 

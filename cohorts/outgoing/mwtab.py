@@ -17,6 +17,7 @@ from cohorts.language.sentences import say
 from cohorts.outgoing.archive import zip_of_parts
 from cohorts.outgoing.assay_records import (
     OutAssayed,
+    OutBatch,
     OutPart,
     Unwritable,
     refuse_letters,
@@ -31,17 +32,22 @@ def write(site: OutSite) -> bytes:
     return zip_of_parts(site, "mwtab.txt", text)
 
 
-def text(site: OutSite, part: OutPart) -> str:
-    """One analysis. Raises Unwritable."""
-    if not part.batch.technology:
+def refuse(batch: OutBatch) -> None:
+    """Raises Unwritable for a batch that was measured otherwise."""
+    if not batch.technology:
         raise Unwritable(
             say(
                 "Batch %(batch)s was measured by %(platform)s; mwTab tells of mass spectrometry "
                 "and NMR alone: export it as ISA-Tab.",
-                batch=part.batch.key,
-                platform=part.batch.platform,
+                batch=batch.key,
+                platform=batch.platform,
             )
         )
+
+
+def text(site: OutSite, part: OutPart) -> str:
+    """One analysis. Raises Unwritable."""
+    refuse(part.batch)
     refuse_letters(part, "\t\n\r", "mwTab")
     return "\n".join([*_head(site, part), *_values(part), *_metabolites(part), "#END", ""])
 

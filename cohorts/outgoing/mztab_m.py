@@ -18,6 +18,7 @@ from cohorts.ingest.units import spelled
 from cohorts.language.sentences import say
 from cohorts.outgoing.archive import zip_of_parts
 from cohorts.outgoing.assay_records import (
+    OutBatch,
     OutFeature,
     OutPart,
     Unwritable,
@@ -45,17 +46,22 @@ def write(site: OutSite) -> bytes:
     return zip_of_parts(site, "mztab", text)
 
 
-def text(site: OutSite, part: OutPart) -> str:
-    """One file. Raises Unwritable."""
-    if part.batch.technology != "MS":
+def refuse(batch: OutBatch) -> None:
+    """Raises Unwritable for a batch that was measured otherwise."""
+    if batch.technology != "MS":
         raise Unwritable(
             say(
                 "Batch %(batch)s was measured by %(platform)s; mzTab-M tells of mass spectrometry "
                 "alone: export it as ISA-Tab.",
-                batch=part.batch.key,
-                platform=part.batch.platform,
+                batch=batch.key,
+                platform=batch.platform,
             )
         )
+
+
+def text(site: OutSite, part: OutPart) -> str:
+    """One file. Raises Unwritable."""
+    refuse(part.batch)
     refuse_letters(part, "\t\n\r|", "mzTab-M")
     metadata = [f"MTD\t{key}\t{value}" for key, value in _metadata(site, part)]
     return "\n".join([*metadata, "", *_molecules(part), ""])

@@ -66,7 +66,8 @@ def ask(site: Site, wish: Wish, *, by: User) -> ExportRequest:
         expires_at=timezone.now() + LASTS if own else None,
     )
     asked.full_clean(exclude={"asked_at"})
-    _records(asked)  # what could not be written now is refused now, not after an approval
+    # What could not be written now is refused now, not after an approval.
+    record_exports.refuse_unwritable(asked.format, _records(asked))
     asked.save()
     return asked
 

@@ -13,19 +13,23 @@ from cohorts.errors import UnusableRequest
 from cohorts.language.sentences import say
 from cohorts.models import ExportRequest, Participant, RecordExport, Site, User
 from cohorts.outgoing import fhir, fhir_r4, isa_tab, miabis, mwtab, mztab_m, redcap
-from cohorts.outgoing.assay_records import Unwritable
+from cohorts.outgoing.assay_records import OutBatch, Unwritable
 from cohorts.outgoing.records import OutSite
 from cohorts.services import leaving
 
 
 @dataclass(frozen=True)
 class Format:
-    """``of_assays``: it holds values of assay batches, and of their samples alone."""
+    """``of_assays``: it holds values of assay batches, and of their samples alone.
+
+    ``refuse`` raises Unwritable for a batch that the format does not tell of.
+    """
 
     write: Callable[[OutSite], str | bytes]
     suffix: str
     media_type: str
     of_assays: bool = False
+    refuse: Callable[[OutBatch], None] | None = None
 
 
 FORMATS: Final[dict[str, Format]] = {
@@ -33,8 +37,10 @@ FORMATS: Final[dict[str, Format]] = {
     "fhir-r4": Format(fhir_r4.write, "json", "application/fhir+json"),
     "redcap": Format(redcap.write, "csv", "text/csv; charset=utf-8"),
     "miabis": Format(miabis.write, "json", "application/json"),
-    "mwtab": Format(mwtab.write, "zip", "application/zip", of_assays=True),
-    "mztab-m": Format(mztab_m.write, "zip", "application/zip", of_assays=True),
+    "mwtab": Format(mwtab.write, "zip", "application/zip", of_assays=True, refuse=mwtab.refuse),
+    "mztab-m": Format(
+        mztab_m.write, "zip", "application/zip", of_assays=True, refuse=mztab_m.refuse
+    ),
     "isa-tab": Format(isa_tab.write, "zip", "application/zip", of_assays=True),
 }
 
@@ -61,6 +67,18 @@ def export(
     if FORMATS[form].of_assays:
         records = leaving.with_batches(records, site, batches)
     return recorded(site, form, records, reason=reason, by=by)
+
+
+def refuse_unwritable(form: str, records: OutSite) -> None:
+    """Raises UnusableRequest for the first batch that the format does not tell of."""
+    refuse = FORMATS[form].refuse
+    if refuse is None:
+        return
+    for batch in records.batches:
+        try:
+            refuse(batch)
+        except Unwritable as error:
+            raise UnusableRequest(error.sentence) from error
 
 
 def refuse_unusable(form: str, reason: str, batches: Collection[int]) -> None:

@@ -52,7 +52,7 @@ KINDS = (
     Kind("shipments", "shipment", _("Shipments"), ("/shipments/",)),
     Kind("batches", "quality_report", _("Assay batches"), ("/batches/",)),
     Kind("queries", "query", _("Data queries"), ("/queries/",)),
-    Kind("exports", "record_export", _("Exports of records")),
+    Kind("exports", "record_export", _("Exports")),
     Kind("audit-trail", "own_actions", _("Audit trail")),
 )
 

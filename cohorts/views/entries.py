@@ -154,7 +154,7 @@ def visit(request: HttpRequest, participant_id: int) -> HttpResponse:
     }
     context |= {
         "words": _("One outside its window is taken, and asked about."),
-        "button": _("Record"),
+        "button": _("Record it"),
     }
     return render(request, "cohorts/ask.html", context, status=422 if form.errors else 200)
 
@@ -190,7 +190,7 @@ def interview(request: HttpRequest, participant_id: int) -> HttpResponse:
             "Answer what was asked and leave the rest. The grade is computed by each set of "
             "criteria, and never typed in."
         ),
-        "button": _("Record"),
+        "button": _("Record it"),
     }
     return render(request, "cohorts/ask.html", context, status=422 if form.errors else 200)
 

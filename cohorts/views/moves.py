@@ -16,7 +16,7 @@ from django.views.decorators.http import require_POST
 
 from cohorts import access
 from cohorts.errors import DomainError, UnusableRequest
-from cohorts.forms.people import MergeForm, MoveForm, TakeOverForm
+from cohorts.forms.people import MergeForm, MoveForm, OtherPersonForm, SamePersonForm, TakeOverForm
 from cohorts.language.sentences import say
 from cohorts.models import Participant, Site, Transfer
 from cohorts.requests import user_of
@@ -77,6 +77,53 @@ def merge(request: HttpRequest, participant_id: int) -> HttpResponse:
         _("Merged: %(kept)s holds what both records held.") % {"kept": kept.code},
     )
     return _page(request, kept.site, asked, form, act)
+
+
+@login_required
+def same(request: HttpRequest, participant_id: int) -> HttpResponse:
+    """Declare that a record at another site is of this person."""
+    one, user = person_of(request, participant_id), user_of(request)
+    if not access.may(user, "same_person", "C", one.site_id):
+        raise PermissionDenied
+    form = SamePersonForm(request.POST or None, here=one.site)
+
+    def act() -> Participant:
+        said = form.cleaned_data
+        known = Participant.objects.visible_to(user).filter(site__study=one.site.study_id)
+        other = known.filter(site__code=said["site"], code=said["code"].strip()).first()
+        if other is None:
+            raise UnusableRequest(say("That site has no participant with that code: check it."))
+        identity.declare_same(one.pk, other.pk, reason=said["reason"], by=user)
+        return one
+
+    words = _("Each record stays with its site; analyses count the person once.")
+    asked = Asked(
+        _("A record of %(person)s at another site") % {"person": one.code},
+        words,
+        _("They are one person"),
+        _("Linked: %(person)s counts once.") % {"person": one.code},
+    )
+    return _page(request, one.site, asked, form, act)
+
+
+@login_required
+def different(request: HttpRequest, participant_id: int) -> HttpResponse:
+    """Take back that a record is of the same person as others."""
+    one, user = person_of(request, participant_id), user_of(request)
+    if not access.may(user, "same_person", "W", one.site_id):
+        raise PermissionDenied
+    form = OtherPersonForm(request.POST or None)
+
+    def act() -> Participant:
+        return identity.declare_different(one.pk, reason=form.cleaned_data["reason"], by=user)
+
+    asked = Asked(
+        _("%(person)s is somebody else") % {"person": one.code},
+        _("The link with records at other sites is taken back; each counts by itself."),
+        _("Take the link back"),
+        _("The link of %(person)s is taken back.") % {"person": one.code},
+    )
+    return _page(request, one.site, asked, form, act)
 
 
 @login_required

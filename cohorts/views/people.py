@@ -154,6 +154,7 @@ def person(request: HttpRequest, participant_id: int) -> HttpResponse:
         .exclude(pk=one.pk)
         .select_related("site"),
         "may_correct": access.may(user, "participant", "U", one.site_id),
+        "may_link": access.may(user, "same_person", "C", one.site_id) and not one.merged_into_id,
         "may_withdraw": access.may(user, "withdrawal", "C", one.site_id),
         "tubes": Sample.objects.visible_to(user)
         .filter(participant=one)

@@ -107,6 +107,8 @@ PAGES = {
     "dictionary-file",
     "person-visit",
     "person-interview",
+    "person-same",
+    "person-different",
     "person-scale",
     "entry-second",
     "entry-comparison",

@@ -97,6 +97,8 @@ def test_pages_are_shown_as_the_table_says(who, world, browse, client):
             ("person-move", MOVERS),
             ("person-visit", CONSENTERS),
             ("person-interview", CONSENTERS),
+            ("person-same", "CD"),
+            ("person-different", "CD"),
             ("person-values", VALUE_READERS),
         ):
             expected = page_outcome(who, roles, READERS["participants"], place)

@@ -300,3 +300,16 @@ def test_a_record_that_is_offered_to_another_site_is_not_merged(kept, other, awa
     transfers.offer(other.pk, to_site="TYO", reason="work", by=nurse)
     with pytest.raises(UnusableRequest, match="One of them is offered to another site"):
         identity.merge(kept.pk, other.pk, reason=WHY, by=nurse)
+
+
+def test_a_data_manager_links_two_records_on_their_page_and_takes_it_back(kept, away, browse):
+    ParticipantFactory(site=away, code="TYO-5")
+    page, path = browse(user_with("CD")), f"/participants/{kept.pk}/"
+    said = {"site": "TYO", "code": "TYO-9", "reason": WHY}
+    missing = page.post(f"{path}same/", said).content.decode()
+    assert "That site has no participant with that code: check it." in missing
+    told = page.post(f"{path}same/", said | {"code": "TYO-5"}, follow=True).content.decode()
+    assert "The same person as TYO TYO-5; counted once." in told
+    told = page.post(f"{path}different/", {"reason": "twins"}, follow=True).content.decode()
+    assert "The link of FUK-1 is taken back." in told
+    assert "The same person as" not in told

@@ -17,9 +17,10 @@ from fhir.resources.R4B.bundle import Bundle as BundleOfR4
 from pydantic import ValidationError
 
 from cohorts.errors import UnusableRequest
-from cohorts.models import AssayBatch, AssayRow, BatchFeature, RecordExport
+from cohorts.models import AssayBatch, AssayRow, BatchFeature, ExportRequest, RecordExport
 from cohorts.models.assay import pack_flags, pack_values
-from cohorts.services import consent, record_exports
+from cohorts.services import consent, export_requests, record_exports
+from cohorts.services.export_requests import Wish
 from tests.factories import (
     SCOPES,
     AssayBatchFactory,
@@ -193,6 +194,10 @@ def test_a_batch_that_the_format_cannot_tell_of_is_refused_in_words(site):
     with pytest.raises(UnusableRequest, match="export it as ISA-Tab"):
         record_exports.export(site, "mwtab", reason="x", by=None)
     assert not RecordExport.objects.exists()
+    wish = Wish(format="mztab-m", recipient="archive", recipient_country="JP", reason="x")
+    with pytest.raises(UnusableRequest, match="mzTab-M tells of mass spectrometry alone"):
+        export_requests.ask(site, wish, by=user_with("SD", site))
+    assert not ExportRequest.objects.exists()
 
 
 def test_a_site_without_anybody_exports_nothing():
