@@ -334,9 +334,8 @@ KEEP_STEPS_BYTES = whole("HIKI_KEEP_STEPS_MB", 2000) * 1024 * 1024
 # Result tables of runs that were never released go when they are so old, but not the newest few.
 KEEP_TABLES_DAYS = number("HIKI_KEEP_TABLES_DAYS", 365.0)
 KEEP_TABLES_RUNS = whole("HIKI_KEEP_TABLES_RUNS", 20, least=1)
-CELERY_BEAT_SCHEDULE = {
-    "sweep": {"task": "analysis.sweep", "schedule": number("HIKI_SWEEP_SECONDS", 20.0, least=0.1)}
-}
+SWEEP_SECONDS = number("HIKI_SWEEP_SECONDS", 20.0, least=0.1)
+CELERY_BEAT_SCHEDULE = {"sweep": {"task": "analysis.sweep", "schedule": SWEEP_SECONDS}}
 
 # /readyz wants a sweep that finished within so many seconds.
 READY_SECONDS = number("HIKI_READY_SECONDS", 180.0)

@@ -78,7 +78,7 @@ def _mark(task: str, args: tuple[str, ...], *, delayed: bool) -> str:
 
 def _mark_seconds(countdown: float) -> int:
     """A message that was lost is rung for again by the next sweep or the one after."""
-    every = float(settings.CELERY_BEAT_SCHEDULE["sweep"]["schedule"])
+    every = settings.SWEEP_SECONDS
     return max(1, math.ceil(countdown + every))
 
 

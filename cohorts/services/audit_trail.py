@@ -159,15 +159,19 @@ class Trail:
             if kind == READ
             else replace(
                 _of_event(kind, row, users, codes),
-                changed=tuple(changes_between(before[kind, row.pk], row))
-                if before.get((kind, row.pk))
-                else (),
+                changed=_changed(before.get((kind, row.pk)), row),
             )
             for kind, row in found
         ]
 
 
 _MODELS: dict[str, type[Model]] = {model._meta.model_name or "": model for model in FOLLOWED}
+
+
+def _changed(before: Any, row: Any) -> tuple[tuple[str, Any, Any], ...]:
+    """What an update changed; the number of another row tells a reader nothing."""
+    found = changes_between(before, row) if before else ()
+    return tuple(each for each in found if not each[0].endswith("_id"))
 
 
 def _at(row: Any) -> datetime:

@@ -171,6 +171,12 @@ def cut_off_in_words(declared: Any) -> str:
 
 
 @register.filter
+def known_word(value: Any) -> Any:
+    """A recorded value in words where it is one of a list; a code or a note as it was written."""
+    return vocabulary.in_words(value) if value in vocabulary.WORDS else value
+
+
+@register.filter
 def in_words(name: str) -> str:
     """A field's or group's name as a person writes it: ``zero_means`` -> A zero means."""
     return vocabulary.in_words(str(name))

@@ -181,7 +181,7 @@ def test_a_message_for_later_does_not_keep_one_for_now_from_being_sent(sent):
 
 
 def test_a_message_that_is_never_heard_is_sent_again_after_a_while(sent, settings):
-    settings.CELERY_BEAT_SCHEDULE = {"sweep": {"schedule": 0.5}}
+    settings.SWEEP_SECONDS = 0.5
     bell.ring("test.bell", "run")
     time.sleep(1.2)
     bell.ring("test.bell", "run")

@@ -150,7 +150,7 @@ def test_the_page_corrects_a_consent_and_shows_what_was(signed, nurse, browse):
     shown = answer.content.decode()
     assert "The consent is corrected: this is version 2." in shown
     assert "Signed form: nothing → 2 ja" in shown
-    assert "What the participant agreed to: Measure substances in them, Keep blood" in shown
+    assert "What the participant agreed to: Measure substances in the samples, Keep blood" in shown
     assert ("read from the wrong line" in shown, nurse.username in shown) == (True, True)
     signed.refresh_from_db()
     assert (signed.form, signed.scopes) == (form, SCOPES)

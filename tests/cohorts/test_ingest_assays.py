@@ -85,7 +85,7 @@ def test_the_limit_of_a_column_is_the_highest_that_its_cells_name():
         ("high", '"high" is not a number; write plain digits, or leave the cell empty.'),
         ("5,6", '"5,6" has a comma; write 5.6 with a decimal point.'),
         ("1_000", '"1_000" is not a number'),
-        ("５.６", '"５.６" is not a number'),
+        ("５.６", '"５.６": write it as 5.6.'),
         ("inf", '"inf" is not a number'),
         ("-1", '"-1" is negative, which no concentration is; correct it'),
         (">100", '">100" is above the range of the assay; send the diluted result or empty it.'),

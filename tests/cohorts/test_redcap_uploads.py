@@ -128,7 +128,8 @@ def test_people_on_the_books_need_no_columns_that_enrol(site):
         (
             "2024-04-02",
             "2024-13-02",
-            'row 4, column enrolled_on: "2024-13-02" is no day of the calendar; check month',
+            'row 4, column enrolled_on: "2024-13-02" is no day of the calendar; '
+            "check month and day.",
         ),
         (
             "later_arm_1",

@@ -41,7 +41,7 @@ def test_a_coordinator_logs_in_and_reads_what_is_wrong_with_a_table(open_as):
     send(page, books.BAD)
     expect(page.get_by_text("Refused: nothing was stored.")).to_be_visible()
     fault = page.get_by_role("row").filter(has_text="2024-02-31")
-    expect(fault).to_contain_text("is not a date; write YYYY-MM-DD")
+    expect(fault).to_contain_text("is no day of the calendar")
     expect(fault).to_contain_text("enrolled_on")
     expect(page.get_by_role("row").filter(has_text="femail")).to_contain_text("female")
     assert not Participant.objects.exists()

@@ -122,7 +122,7 @@ def test_a_table_is_checked_before_any_of_it_is_stored(browse):
     sent = {"kind": "participants", "file": table(books.BAD)}
     page = client.post("/sites/FUK/upload/", sent, follow=True).content.decode()
     assert "Refused: nothing was stored." in page
-    assert "is not a date" in page
+    assert "is no day of the calendar" in page
     sent["file"] = table(books.GOOD)
     page = client.post("/sites/FUK/upload/", sent, follow=True).content.decode()
     assert "Nothing is stored yet" in page
@@ -153,7 +153,9 @@ def test_a_table_comes_back_with_its_remarks_and_may_be_sent_again(browse):
     address = client.post("/sites/FUK/upload/", sent)["Location"]
     answer = client.get(address + "remarks/?as=csv")
     assert answer["Content-Disposition"] == 'attachment; filename="participants-remarks.csv"'
-    assert 'enrolled_on: ""2024-02-31"" is not a date' in answer.content.decode("utf-8-sig")
+    assert 'enrolled_on: ""2024-02-31"" is no day of the calendar' in answer.content.decode(
+        "utf-8-sig"
+    )
     again = {"kind": "participants", "file": table(answer.content.decode("utf-8"), "again.csv")}
     page = client.post("/sites/FUK/upload/", again, follow=True).content.decode()
     assert "2 faults in 2 rows" in page
