@@ -124,7 +124,7 @@ def judge_handling(
     ratios = np.empty(0)
     if arginine is not None and ornithine is not None:
         ratios = arginine_ratio(arginine, ornithine)
-    delays = _delays(delay_hours, ratios if arginine is not None else None)
+    delays = _delays(delay_hours)
     ratios = ratios[np.isfinite(ratios)]
     median_ratio = float(np.median(ratios)) if len(ratios) else None
     median_delay = float(np.median(delays)) if len(delays) else None
@@ -141,11 +141,10 @@ def judge_handling(
     )
 
 
-def _delays(delay_hours: ArrayLike | None, ratios: Floats | None) -> Floats:
-    """The known delays, refused where they are not of the samples that have ratios."""
+def _delays(delay_hours: ArrayLike | None) -> Floats:
+    """The known delays: one a tube, which may have been measured more than once, or not yet."""
     delays = np.empty(0) if delay_hours is None else real_numbers(delay_hours, "Delays")
-    apart = ratios is not None and delays.size and delays.shape != ratios.shape
-    if delays.ndim != 1 or apart:
+    if delays.ndim != 1:
         raise UnusableData(f"Delays have the shape {delays.shape}: give one number a sample.")
     if np.isinf(delays).any():
         raise UnusableData(
