@@ -174,7 +174,9 @@ REFUSED: dict[str, dict[str, Fault]] = {
     "vector or table": _but(NUMBERS, "a dimension too many", "ragged"),
     "scores": _but(NUMBERS, *SIZED),
     "amounts": _but(NUMBERS, *SIZED) | {"below 0": _with(-0.5)},
-    "optional amounts": _but(NUMBERS, *SIZED, "nothing", "none") | {"below 0": _with(-0.5)},
+    # A tube has one delay, though it may have been measured twice.
+    "delays of tubes": _but(NUMBERS, *SIZED, "nothing", "none", "one too few")
+    | {"below 0": _with(-0.5)},
     "chances": SHARES,
     "any chances": _but(SHARES, "none", "one too few"),
     "p values": _but(SHARES, *ANY_SHAPE),

@@ -141,7 +141,7 @@ ROWS: dict[str, Row] = {
         handling.judge_handling,
         arginine=("amounts", SCORES + 60),
         ornithine=("amounts", SCORES + 30),
-        delay_hours=("optional amounts", SCORES),
+        delay_hours=("delays of tubes", SCORES),
     ),
     "handling_records.flag_samples": row(
         handling_records.flag_samples,
