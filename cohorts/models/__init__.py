@@ -2,14 +2,7 @@
 
 from cohorts.models.acceptance import AcceptanceLimits
 from cohorts.models.account import ApiToken, User
-from cohorts.models.assay import (
-    AssayBatch,
-    AssayRow,
-    BatchFeature,
-    Feature,
-    FeatureAlias,
-    ValueFlag,
-)
+from cohorts.models.assay import AssayBatch, AssayRow, BatchFeature, ValueFlag
 from cohorts.models.assessment import Assessment, Instrument
 from cohorts.models.change import Change
 from cohorts.models.consent import Consent, ConsentForm, Withdrawal
@@ -19,6 +12,7 @@ from cohorts.models.dictionary import FeatureDecision
 from cohorts.models.dictionary_edit import DictionaryEdit
 from cohorts.models.erasure import Erasure, Tombstone
 from cohorts.models.export_request import ExportRequest
+from cohorts.models.feature import Feature, FeatureAlias
 from cohorts.models.heartbeat import Heartbeat
 from cohorts.models.history import EVENTS
 from cohorts.models.interview import Interview, ProtocolVisit

@@ -11,7 +11,7 @@ from django.db.models.functions import Now
 from django.utils.translation import gettext_lazy as _
 
 from cohorts import access
-from cohorts.models.assay import Feature
+from cohorts.models.feature import Feature
 from cohorts.models.scoping import ScopedQuerySet
 from cohorts.models.site import Site
 

@@ -11,7 +11,7 @@ from django.utils.translation import gettext_lazy as _
 
 from cohorts.models.acceptance import AcceptanceLimits
 from cohorts.models.account import User
-from cohorts.models.assay import Feature, FeatureAlias
+from cohorts.models.feature import Feature, FeatureAlias
 from cohorts.models.reference_range import ReferenceRange
 from cohorts.models.scoping import ScopedQuerySet
 

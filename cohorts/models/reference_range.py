@@ -9,7 +9,7 @@ from django.db import models
 from django.db.models import F, Q
 from django.utils.translation import gettext_lazy as _
 
-from cohorts.models.assay import Feature
+from cohorts.models.feature import Feature
 from cohorts.models.scoping import ScopedQuerySet
 from cohorts.ranges import Bounds
 
