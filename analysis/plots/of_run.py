@@ -15,7 +15,8 @@ from analysis.plots import components as component_plots
 from analysis.plots.plot import Plot, address
 from analysis.services import release, released_groups
 from analysis.stats.influence import leave_one_out
-from analysis.views.run_page import STRATUM_WORDS, documents_of, records, table_of
+from analysis.views.claim_readings import STRATUM_WORDS
+from analysis.views.run_page import documents_of, records, table_of
 from cohorts.language.local_figures import in_locale
 from cohorts.models import User
 

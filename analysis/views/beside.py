@@ -12,7 +12,9 @@ from analysis.figures import ForestRow
 from analysis.models import Run
 from analysis.plots.beside import Line
 from analysis.services import results
-from analysis.views.run_page import STRATUM_WORDS, figures_of, forest_of, table_of
+from analysis.views.claim_readings import STRATUM_WORDS, figures_of
+from analysis.views.forests import forest_of
+from analysis.views.run_page import table_of
 from cohorts.models import User
 
 

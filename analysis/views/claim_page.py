@@ -15,7 +15,7 @@ from analysis.figures import signed
 from analysis.models import Claim, Run
 from analysis.plots import verdict as verdict_figure
 from analysis.services import changes, histories, staleness
-from analysis.views.run_page import Reading, histories_of
+from analysis.views.claim_readings import Reading, histories_of
 from cohorts.models import User
 
 MEANINGS = {

@@ -11,7 +11,7 @@ from django.views.decorators.cache import never_cache
 
 from analysis.models import Claim
 from analysis.services import histories
-from analysis.views import claim_page, run_page
+from analysis.views import claim_page, claim_readings
 from cohorts.requests import user_of
 
 
@@ -24,13 +24,13 @@ def claim(request: HttpRequest, code: str) -> HttpResponse:
     rows = histories.history_for(one, user)
     context: dict[str, Any] = {
         "claim": one,
-        "statement": run_page.statement_of(one),
-        "where": run_page.STRATUM_WORDS.get(one.stratum, one.stratum),
-        "others": [run_page.STRATUM_WORDS.get(name, name) for name in one.other_readings],
+        "statement": claim_readings.statement_of(one),
+        "where": claim_readings.STRATUM_WORDS.get(one.stratum, one.stratum),
+        "others": [claim_readings.STRATUM_WORDS.get(name, name) for name in one.other_readings],
         "standings": claim_page.standings_of(one, rows, user),
         "histories": [
             (plan, where, readings, claim_page.course_of(one, readings))
-            for plan, where, readings in run_page.histories_of(rows)
+            for plan, where, readings in claim_readings.histories_of(rows)
         ],
         "at_most": histories.AT_MOST,
     }

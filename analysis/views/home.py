@@ -10,7 +10,7 @@ from django.shortcuts import render
 
 from analysis.models import Plan, Run
 from analysis.services import staleness
-from analysis.views import run_page
+from analysis.views import claim_readings
 from analysis.views.sites import place_of
 from cohorts import access
 from cohorts.models import Site, User
@@ -59,14 +59,14 @@ def _newest_runs(user: User) -> list[dict[str, Any]]:
     found = []
     for plan in Plan.objects.visible_to(user).current():
         run = Run.objects.visible_to(user).select_related("plan", "snapshot").newest_of(plan.name)
-        claims = run_page.claims_of(run, user) if run else []
+        claims = claim_readings.claims_of(run, user) if run else []
         stale = staleness.reason(run, user) if run else ""
         entry = {"plan": plan, "run": run, "claims": claims, "tally": _tally(claims)}
         found.append(entry | {"stale_because": stale})
     return found
 
 
-def _tally(claims: list[run_page.ClaimReadings]) -> list[tuple[str, int]]:
+def _tally(claims: list[claim_readings.ClaimReadings]) -> list[tuple[str, int]]:
     """How many claims got each verdict in the reading that they were published with."""
     said = [claim.readings[0].row["verdict"] for claim in claims]
     order = ("replicated", "opposite", "undecided", "not_testable")

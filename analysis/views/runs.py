@@ -21,7 +21,7 @@ from django.views.decorators.http import require_POST
 from analysis.models import LARGEST_PRIORITY, Plan, Run
 from analysis.plots import of_run as plots
 from analysis.services import changes, freshness, progress, queue, release, results, runs, staleness
-from analysis.views import run_page
+from analysis.views import claim_readings, forests, run_page
 from analysis.views.home import _tally
 from cohorts import access
 from cohorts.errors import DomainError
@@ -183,7 +183,7 @@ def run(request: HttpRequest, run_id: uuid.UUID) -> HttpResponse:
 
 
 def _conclusions(request: HttpRequest, one: Run, user: User) -> dict[str, Any]:
-    claims = run_page.claims_of(one, user)
+    claims = claim_readings.claims_of(one, user)
     context: dict[str, Any] = {
         "claims": claims,
         "tally": _tally(claims),
@@ -204,16 +204,16 @@ def _conclusions(request: HttpRequest, one: Run, user: User) -> dict[str, Any]:
             context["one_stage"] = run_page.one_stage_of(beside, context["strongest"])
         moderated = run_page.table_of(one, "moderated", user)
         if moderated is not None:
-            context["moderated"] = run_page.moderated_of(moderated, context["forest"])
+            context["moderated"] = forests.moderated_of(moderated, context["forest"])
         cells = run_page.table_of(one, "sensitivity", user)
         if cells is not None:
-            context["cells"] = run_page.cells_of(cells, context["forest"])
+            context["cells"] = forests.cells_of(cells, context["forest"])
     return context
 
 
 def _chosen(
     request: HttpRequest,
-    claims: list[run_page.ClaimReadings],
+    claims: list[claim_readings.ClaimReadings],
     effects: pd.DataFrame,
     pooled: pd.DataFrame,
     own: set[str],
@@ -230,8 +230,8 @@ def _chosen(
         raise Http404
     return {
         "features": features,
-        "strata": [(name, run_page.STRATUM_WORDS.get(name, name)) for name in strata],
-        "forest": run_page.forest_of(effects, pooled, feature, stratum, own=own),
+        "strata": [(name, claim_readings.STRATUM_WORDS.get(name, name)) for name in strata],
+        "forest": forests.forest_of(effects, pooled, feature, stratum, own=own),
         "without": plots.without_each(effects, feature, stratum),
         "strongest": run_page.strongest(pooled, stratum),
     }

@@ -17,7 +17,7 @@ from django.utils import timezone
 
 from analysis import figures
 from analysis.models import Run
-from analysis.views import run_page
+from analysis.views import claim_readings
 from cohorts.api import bearer
 from cohorts.models import ApiToken, Consent, Participant, Upload, Withdrawal
 from tests.factories import (
@@ -324,8 +324,8 @@ def test_an_axis_has_a_few_round_ticks_inside_it(low, high):
 
 
 def test_a_long_reason_is_cut_after_its_first_sentence():
-    assert run_page.cut("Short. Both.") == ("Short. Both.", "")
-    head, rest = run_page.cut("First. " + "x" * 300)
+    assert claim_readings.cut("Short. Both.") == ("Short. Both.", "")
+    head, rest = claim_readings.cut("First. " + "x" * 300)
     assert head == "First."
     assert rest.startswith("xxx")
 
