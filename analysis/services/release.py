@@ -14,6 +14,7 @@ from django.utils import timezone
 from analysis.models import Run
 from analysis.services import (
     differencing,
+    hidden_rows,
     released_beside,
     released_documents,
     released_further,
@@ -28,8 +29,8 @@ from analysis.services.disclosure import (
     significant,
     sites_to_hide,
 )
+from analysis.services.hidden_rows import Judged
 from analysis.services.released_pieces import Pair
-from analysis.services.released_tables import Judged
 from analysis.services.stored_tables import StoredTable
 from analysis.services.whys import HIDDEN, WORDS, Why, words_of
 from cohorts import access
@@ -131,7 +132,7 @@ def judged_for(
 ) -> Judged:
     """Both tables judged by the rules for this person."""
     k, own = settings.DISCLOSURE_K, sites_of(user)
-    return released_tables.judge(effects, pooled, k=k, own=own, withheld=withheld)
+    return hidden_rows.judge(effects, pooled, k=k, own=own, withheld=withheld)
 
 
 def further_for(

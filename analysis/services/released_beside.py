@@ -14,8 +14,8 @@ import pandas as pd
 
 from analysis.services import released_further, released_grid, released_tables
 from analysis.services.disclosure import Mask
+from analysis.services.hidden_rows import Judged
 from analysis.services.released_pieces import Pair, joined, some_at_a_time
-from analysis.services.released_tables import Judged
 from analysis.services.stored_tables import StoredTable
 
 # What a cell of the grid is judged by.

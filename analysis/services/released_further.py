@@ -17,6 +17,7 @@ from analysis.services.disclosure import (
     sites_to_hide,
 )
 from analysis.services.document_cells import withheld_of
+from analysis.services.hidden_rows import Judged
 from analysis.services.released_documents import (
     AUC,
     Document,
@@ -26,7 +27,6 @@ from analysis.services.released_documents import (
     site_area,
     without_counts,
 )
-from analysis.services.released_tables import Judged
 from analysis.services.suppression import POOL
 from analysis.services.whys import WORDS, Why
 

@@ -21,7 +21,7 @@ from analysis.services.disclosure import (
     rounded,
     tells_an_insider,
 )
-from analysis.services.released_tables import Judged
+from analysis.services.hidden_rows import Judged
 from analysis.services.suppression import EVERYBODY, Arms
 from analysis.services.whys import WORDS, Why
 from analysis.steps.sensitivity_grid import people_of

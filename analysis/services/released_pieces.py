@@ -12,9 +12,9 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from analysis.services import released_tables
+from analysis.services import hidden_rows, released_tables
 from analysis.services.disclosure import ARMS
-from analysis.services.released_tables import Judged
+from analysis.services.hidden_rows import Judged
 from analysis.services.stored_tables import StoredTable
 from analysis.services.suppression import Cell
 from analysis.services.whys import Why, Whys, words_of
@@ -50,7 +50,7 @@ class Pair:
         }
         for some in some_at_a_time(features):
             effects, pooled = rows_of(self.effects, some), rows_of(self.pooled, some)
-            judged = released_tables.judge(
+            judged = hidden_rows.judge(
                 effects,
                 pooled,
                 k=self.k,
@@ -81,7 +81,7 @@ class Pair:
         for table in (self.effects, self.pooled):
             for piece in table.pieces(["stratum", "feature", "site", *ARMS]):
                 features.update(dict.fromkeys(piece["feature"].astype(str)))
-                for cell, people in released_tables.sizes_of(piece).items():
+                for cell, people in hidden_rows.sizes_of(piece).items():
                     sizes[cell] = max(sizes.get(cell, 0), people)
         return sizes, list(features)
 

@@ -11,7 +11,8 @@ from analysis.services.disclosure import (
     sum_is_safe,
     tells_an_insider,
 )
-from analysis.services.released_tables import Judged, arms_of, total_of, weights_of
+from analysis.services.hidden_rows import Judged, arms_of, weights_of
+from analysis.services.released_tables import total_of
 from analysis.services.suppression import Arms
 from analysis.services.whys import Why
 

@@ -16,7 +16,7 @@ from django.db.models import QuerySet
 
 from analysis.models import Run, RunTable
 from analysis.models.results import bits_of_rows
-from analysis.services import released_tables
+from analysis.services import hidden_rows
 from analysis.services.disclosure import ARMS, Mask, few_in_an_arm
 from analysis.services.suppression import POOL, Cell, Table, by_a_few, completed
 
@@ -59,7 +59,7 @@ def _found(frames: dict[str, pd.DataFrame], comparisons: list[pd.DataFrame]) -> 
     found: set[Key] = set()
     if not comparisons:
         return found
-    sizes = released_tables.sizes_of(*(frames[name] for name in NAMES))
+    sizes = hidden_rows.sizes_of(*(frames[name] for name in NAMES))
     hidden: dict[str, set[Cell]] = {}
     for feature in {
         feature for joined in comparisons for feature in joined.index.unique("feature")
@@ -114,7 +114,7 @@ def closed(
 def _hidden(some: dict[str, pd.DataFrame], sizes: dict[Cell, int]) -> set[Cell]:
     """What analysts do not see of a feature, without any other release."""
     effects, pooled = (some[name] for name in NAMES)
-    judged = released_tables.judge(effects, pooled, k=settings.DISCLOSURE_K, sizes=sizes)
+    judged = hidden_rows.judge(effects, pooled, k=settings.DISCLOSURE_K, sizes=sizes)
     masks = (judged.effects_hidden, judged.pooled_hidden)
     return {
         (stratum, site)

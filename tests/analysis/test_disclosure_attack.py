@@ -12,6 +12,7 @@ import pandas as pd
 import pytest
 
 from analysis.services import (
+    hidden_rows,
     refusals,
     released_documents,
     released_tables,
@@ -87,7 +88,7 @@ class Attacker:
     """Knows which rows are shown, their exact numbers, every sum, and the rows of ``own``."""
 
     def __init__(self, effects, pooled, *, own=frozenset(), shown_to=None):
-        self.judged = released_tables.judge(
+        self.judged = hidden_rows.judge(
             effects, pooled, k=K, own=own if shown_to is None else shown_to
         )
         sites = effects.assign(hidden=self.judged.effects_hidden)
@@ -161,7 +162,7 @@ def test_no_hidden_cell_is_solved_from_sites_sexes_and_pools(seed):
 
 
 def test_without_complementary_suppression_the_attacker_solves_hidden_cells(monkeypatch):
-    monkeypatch.setattr(released_tables, "completed", lambda table, hidden, *_, **__: hidden)
+    monkeypatch.setattr(hidden_rows, "completed", lambda table, hidden, *_, **__: hidden)
     found = [Attacker(*a_consortium(seed)).recovered() for seed in SEEDS]
     assert sum(map(bool, found)) > len(SEEDS) / 3
 
@@ -207,8 +208,8 @@ def test_no_row_is_hidden_in_vain(seed):
         return out
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(released_tables, "completed", watched)
-        released_tables.judge(effects, pooled, k=K)
+        patch.setattr(hidden_rows, "completed", watched)
+        hidden_rows.judge(effects, pooled, k=K)
     assert all(seen)
 
 
@@ -266,16 +267,16 @@ def test_the_estimate_of_one_hidden_site_follows_from_the_pool_by_inverse_varian
     pooled = _pooled(effects)
 
     def guess():
-        judged = released_tables.judge(effects, pooled, k=K)
+        judged = hidden_rows.judge(effects, pooled, k=K)
         sites = released_tables.effects_shown(judged, K).dropna(subset="hedges_g")
         pool = released_tables.pooled_shown(judged).iloc[0]
         weight = 1 / sites["hedges_g_variance"]
         left = pool["se"] ** -2 - weight.sum()
         return (pool["estimate"] * pool["se"] ** -2 - (weight * sites["hedges_g"]).sum()) / left
 
-    monkeypatch.setattr(released_tables, "dominated", lambda *_: False)
+    monkeypatch.setattr(hidden_rows, "dominated", lambda *_: False)
     assert not abs(guess() - 1.3) < 0.3
-    monkeypatch.setattr(released_tables, "completed", lambda table, hidden, *_, **__: hidden)
+    monkeypatch.setattr(hidden_rows, "completed", lambda table, hidden, *_, **__: hidden)
     assert guess() == pytest.approx(1.3, abs=0.3)
 
 
@@ -383,7 +384,7 @@ def test_without_the_threshold_random_queries_find_numbers_on_few(
 ):
     monkeypatch.setattr(refusals, "A_DAY", 10_000)
     monkeypatch.setattr(
-        released_tables, "few_in_an_arm", lambda frame, k: np.zeros(len(frame), dtype=bool)
+        hidden_rows, "few_in_an_arm", lambda frame, k: np.zeros(len(frame), dtype=bool)
     )
     assert numbers_on_few(study, client_of("CA"), truth, n=30)
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from analysis.services.disclosure import few_in_an_arm
-from analysis.services.released_tables import judge
+from analysis.services.hidden_rows import judge
 from analysis.services.whys import HIDDEN, WORDS, Why, words_of
 from tests.analysis.test_disclosure_attack import a_consortium
 

@@ -10,9 +10,9 @@ from analysis.models import Plan, Run, RunTable, Snapshot
 from analysis.services import (
     differencing,
     disclosure,
+    hidden_rows,
     release,
     released_documents,
-    released_tables,
 )
 from analysis.services.whys import WORDS, Why
 from tests.factories import SiteFactory, StudyFactory, user_with
@@ -128,7 +128,7 @@ def pool_of(*people: int) -> tuple[pd.DataFrame, pd.DataFrame]:
     ],
 )
 def test_a_pool_that_is_nearly_all_two_sites_is_hidden(people, shown):
-    judged = released_tables.judge(*pool_of(*people), k=10)
+    judged = hidden_rows.judge(*pool_of(*people), k=10)
     assert judged.pooled_hidden.tolist() == [not shown]
 
 
@@ -325,8 +325,8 @@ def test_a_pool_that_one_precise_site_makes_is_hidden():
         for site, variance in (("FUK", 0.001), ("TYO", 0.05), ("MTL", 0.05))
     ]
     pooled = [{"stratum": "all", "feature": "f", "estimate": 0.4, "n_case": 120, "n_control": 120}]
-    judged = released_tables.judge(pd.DataFrame(rows), pd.DataFrame(pooled), k=10)
+    judged = hidden_rows.judge(pd.DataFrame(rows), pd.DataFrame(pooled), k=10)
     assert judged.pooled_hidden[0]
     even = [row | {"hedges_g_variance": 0.05} for row in rows]
-    judged = released_tables.judge(pd.DataFrame(even), pd.DataFrame(pooled), k=10)
+    judged = hidden_rows.judge(pd.DataFrame(even), pd.DataFrame(pooled), k=10)
     assert not judged.pooled_hidden[0]

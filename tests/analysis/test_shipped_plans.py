@@ -10,7 +10,8 @@ from rest_framework.test import APIClient
 from analysis import plans
 from analysis.models import Plan, Run, RunTable
 from analysis.services import reference, release, results, runs
-from analysis.services.released_tables import judge, one_stage_shown
+from analysis.services.hidden_rows import judge
+from analysis.services.released_tables import one_stage_shown
 from analysis.services.whys import HIDDEN, WORDS, Why
 from analysis.steps.one_stage import AT_BOUND, scaled_within_sites
 from cohorts.models import Sample
