@@ -2,23 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from itertools import chain
 from typing import Any
 
 import pandas as pd
-import pyarrow as pa
-from django.http import HttpResponseBase, StreamingHttpResponse
+from django.http import HttpResponseBase
 from drf_spectacular.types import OpenApiTypes
-from drf_spectacular.utils import OpenApiParameter, extend_schema
-from rest_framework import exceptions, renderers, status
+from drf_spectacular.utils import extend_schema
 from rest_framework.decorators import action
-from rest_framework.generics import get_object_or_404
 from rest_framework.request import Request
-from rest_framework.response import Response
-from rest_framework.utils.urls import replace_query_param
 
-from analysis.api import polling, result_streams
+from analysis.api.answers import ResultAnswers
+from analysis.api.renderings import JSON_ONLY, ZipRenderer
 from analysis.api.result_query import (
     CLASS,
     FEATURE,
@@ -29,166 +23,24 @@ from analysis.api.result_query import (
     SITE,
     STRATUM,
     VERDICT,
-    Page,
     ResultQuery,
 )
-from analysis.models import Run, RunDocument, RunTable
+from analysis.models import Run
 from analysis.serializers import further as serializers_further
 from analysis.serializers import results as result_rows
 from analysis.serializers import runs as serializers
 from analysis.serializers.claims import VerdictRow
-from analysis.serializers.fields import Fields
-from analysis.services import changes, crates, pruning, refusals, release, results
-from analysis.services.run_versions import marked, release_rules
-from cohorts.api import conditional, whole_lists
-from cohorts.api.base import RecordViewSet
+from analysis.services import changes, crates, results
 from cohorts.api.renderers import records_of
-from cohorts.api.streaming import FORMATS
 
-JSON_ONLY = [renderers.JSONRenderer]
 # What each table may be asked by; anything else is refused, not left out of account.
 EVERY = (FEATURE, CLASS, STRATUM, P_BELOW, FIELDS, *PAGES)
 EFFECTS, POOLED, ONE_STAGE = (*EVERY, SITE), (*EVERY, Q_BELOW), EVERY
 MODERATED, CLAIMS = (*EVERY, SITE, Q_BELOW), (STRATUM, VERDICT, FIELDS)
 
 
-class ZipRenderer(renderers.BaseRenderer):
-    """A file of bytes as it is; an error stays a JSON problem."""
-
-    media_type, format, charset, render_style = "application/zip", "zip", None, "binary"
-
-    def render(
-        self,
-        data: Any,
-        accepted_media_type: str | None = None,
-        renderer_context: Mapping[str, Any] | None = None,
-    ) -> bytes:
-        response = dict(renderer_context or {}).get("response")
-        if response is not None and response.exception:
-            problem: bytes = renderers.JSONRenderer().render(
-                data, None, dict(renderer_context or {})
-            )
-            return problem
-        return bytes(data)
-
-
-class QueriesStopped(exceptions.APIException):
-    """An analyst asked too often for what is hidden."""
-
-    status_code = status.HTTP_429_TOO_MANY_REQUESTS
-    default_code = "too_many_refusals"
-    default_detail = (
-        f"{refusals.A_DAY} questions of yours today were for numbers that are hidden; results are "
-        "closed to this account until tomorrow. Ask the consortium's data manager if you need them."
-    )
-
-    @property
-    def wait(self) -> float:
-        return refusals.seconds_left_today()
-
-
-def _marked(answer: HttpResponseBase, run: Run) -> HttpResponseBase:
-    """The answer with its run and the rules that it passed, whatever its form."""
-    rules, k = release_rules()
-    answer["X-Run"], answer["X-Release-Rules"], answer["X-Disclosure-K"] = (
-        str(run.pk),
-        str(rules),
-        str(k),
-    )
-    return answer
-
-
-def _n_hidden(rows: pd.DataFrame) -> int:
-    return int(rows["reason"].isin(release.HIDDEN).sum())
-
-
-class PublishedResults(RecordViewSet):
+class PublishedResults(ResultAnswers):
     """Tables and documents of a published run."""
-
-    def _published(self) -> Any:
-        visible = Run.objects.visible_to(self.request.user).published().select_related("plan")
-        found = marked(visible)
-        found = found.defer("left_out", "summary", "libraries", "plan__data")
-        return get_object_or_404(found, pk=self.kwargs["pk"])
-
-    def _result(
-        self, make: Callable[[Run], Any], *more: Callable[[Run], object]
-    ) -> HttpResponseBase:
-        """An answer that never changes while the run and the caller's view stay as they are."""
-        if refusals.stopped(self.request.user):
-            raise QueriesStopped
-        run = self._published()
-        mark = ":".join([run.mark, *(str(each(run)) for each in more)])
-        etag = polling.etag(self.request, conditional.standing_of(self.request.user), mark)
-        if conditional.not_modified(self.request, etag):
-            return _marked(conditional.unchanged(etag), run)
-        try:
-            made = make(run)
-        except (RunTable.DoesNotExist, RunDocument.DoesNotExist) as error:
-            raise exceptions.NotFound(pruning.words(run) or None) from error
-        if isinstance(made, HttpResponseBase):
-            made["ETag"] = etag
-            return _marked(made, run)
-        return _marked(Response(made, headers={"ETag": etag}), run)
-
-    def _table(
-        self, name: str, row: type[Fields], takes: Sequence[OpenApiParameter]
-    ) -> HttpResponseBase:
-        query = ResultQuery.of(self.request.query_params, list(row().fields), takes)
-        page = Page.of(self.request.query_params)
-        following: list[str | None] = []
-
-        def made(run: Run) -> Any:
-            if page.is_everything and self._form in FORMATS:
-                return self._stream(run, name, row, query)
-            stored = results.table_for(run, name, self.request.user)
-            # A run of earlier code lacks the columns that came later: they are null.
-            rows = query.rows(stored.reindex(columns=list(row().fields)))
-            shown = query.columns(self._counted(rows, query))
-            following.append(page.following(shown))
-            return result_streams.counted(page.rows(shown))
-
-        answer = self._result(made, *([lambda _: query.rests_on()] if query.rests_on() else []))
-        if self._form != "json":
-            filename = f"{self.kwargs['pk']}-{name}.{self._form}"
-            answer["Content-Disposition"] = f'attachment; filename="{filename}"'
-        if following and following[0]:
-            address = self.request.build_absolute_uri()
-            link = replace_query_param(address, "cursor", following[0])
-            answer["Link"] = f'<{link}>; rel="next"'
-        return answer
-
-    @property
-    def _form(self) -> str:
-        return str(self.request.accepted_renderer.format)
-
-    def _stream(
-        self, run: Run, name: str, row: type[Fields], query: ResultQuery
-    ) -> StreamingHttpResponse:
-        """The whole table as a file, however long."""
-        schema = whole_lists.schema_of(row().fields)
-        schema = pa.schema([schema.field(each) for each in query.fields or schema.names])
-        found = results.pieces_for(run, name, self.request.user)
-        pieces = self._picked(chain([next(found)], found), query, list(row().fields))
-        write = result_streams.csv if self._form == "csv" else result_streams.parquet
-        return StreamingHttpResponse(write(pieces, schema), content_type=FORMATS[self._form])
-
-    def _picked(
-        self, pieces: Iterable[pd.DataFrame], query: ResultQuery, columns: list[str]
-    ) -> Iterator[pd.DataFrame]:
-        n_rows = n_hidden = 0
-        for piece in pieces:
-            rows = query.rows(piece.reindex(columns=columns))
-            n_rows, n_hidden = n_rows + len(rows), n_hidden + _n_hidden(rows)
-            yield query.columns(rows)
-        if query.picks and 0 < n_rows == n_hidden:
-            refusals.note(self.request.user, self.request.get_full_path())
-
-    def _counted(self, frame: pd.DataFrame, query: ResultQuery) -> pd.DataFrame:
-        """The rows; a question for some of them that gets hidden ones alone is a refusal."""
-        if query.picks and 0 < len(frame) == _n_hidden(frame):
-            refusals.note(self.request.user, self.request.get_full_path())
-        return frame
 
     @extend_schema(
         parameters=[*EFFECTS],

@@ -22,8 +22,9 @@ from rest_framework.response import Response
 
 from analysis.api import polling
 from analysis.api.polling import POLL_SECONDS
+from analysis.api.renderings import JSON_ONLY
 from analysis.api.result_query import text_parameter
-from analysis.api.results import JSON_ONLY, PublishedResults
+from analysis.api.results import PublishedResults
 from analysis.models import Plan, Run
 from analysis.serializers import runs as serializers
 from analysis.serializers.claims import LatestQuery

@@ -11,7 +11,7 @@ from rest_framework.decorators import action
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from analysis.api.results import JSON_ONLY
+from analysis.api.renderings import JSON_ONLY
 from analysis.models import WebhookEndpoint, WebhookMessage
 from analysis.serializers import webhooks as forms
 from analysis.services import freshness, webhook_secrets, webhooks
