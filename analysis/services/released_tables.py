@@ -8,12 +8,7 @@ from collections.abc import Collection
 import numpy as np
 import pandas as pd
 
-from analysis.services.disclosure import (
-    ARMS,
-    Mask,
-    coarsened,
-    rounded,
-)
+from analysis.services.disclosure import ARMS, Mask, coarsened, rounded
 from analysis.services.hidden_rows import Judged
 from analysis.services.whys import WORDS, Why
 

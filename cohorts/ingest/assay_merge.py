@@ -10,7 +10,8 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from cohorts.ingest.assays import AssayColumn, AssayRowHead, CheckedBatch
+from cohorts.ingest.assay_batches import CheckedBatch
+from cohorts.ingest.assays import AssayColumn, AssayRowHead
 from cohorts.ingest.comparison import MAX_CELLS_TOLD, CellChange, Preview, as_shown
 from cohorts.ingest.report import Fault
 from cohorts.ingest.values import BELOW_LOD, EXCLUDED, MISSING

@@ -8,9 +8,11 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from cohorts.ingest.assay_batches import CheckedBatch
 from cohorts.ingest.assay_heads import TYPES
 from cohorts.ingest.assay_merge import Tally, merge
-from cohorts.ingest.assays import AssayColumn, AssayOptions, CheckedAssays, CheckedBatch
+from cohorts.ingest.assay_options import AssayOptions
+from cohorts.ingest.assays import AssayColumn, CheckedAssays
 from cohorts.ingest.assays import AssayRowHead as Head
 from cohorts.ingest.comparison import Preview
 from cohorts.ingest.facts import FeatureFacts

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from cohorts.ingest.assays import AssayColumn, AssayOptions, CheckedBatch
+from cohorts.ingest.assay_batches import CheckedBatch
+from cohorts.ingest.assay_options import AssayOptions
+from cohorts.ingest.assays import AssayColumn
 from cohorts.models import AssayBatch, Sample, Site, Upload
 from cohorts.models.assay import pack_flags, pack_values
 from cohorts.services import assay_rows, batch_rules, new_names, voiding

@@ -18,8 +18,9 @@ from numpy.typing import NDArray
 from psycopg import Copy
 
 from cohorts.ingest import people
+from cohorts.ingest.assay_batches import CheckedBatch
 from cohorts.ingest.assay_heads import HEAD_COLUMNS, TYPES, SampleType
-from cohorts.ingest.assays import CheckedAssays, CheckedBatch
+from cohorts.ingest.assays import CheckedAssays
 from cohorts.ingest.checking import Checked
 from cohorts.ingest.facts import SiteFacts
 from cohorts.ingest.values import MEASURED, MISSING

@@ -16,7 +16,7 @@ import pytest
 from pyteomics.mztab import MzTab
 
 from cohorts.ingest import assays
-from cohorts.ingest.assays import AssayOptions
+from cohorts.ingest.assay_options import AssayOptions
 from cohorts.ingest.formats.dispatch import read_assay_file
 from cohorts.ingest.formats.isa_tab import read as read_isa
 from cohorts.ingest.values import BELOW_LOD, EXCLUDED, MEASURED, MISSING

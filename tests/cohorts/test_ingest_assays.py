@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from cohorts.ingest.assays import AssayOptions, check, detect_layout
+from cohorts.ingest.assay_options import AssayOptions
+from cohorts.ingest.assays import check, detect_layout
 from cohorts.ingest.facts import FeatureIndex, ParticipantFacts, SampleFacts, SiteFacts
 from cohorts.ingest.reading import read_table
 from tests.cohorts.ingest_books import TODAY, as_csv, books, cell_texts, faults, table, warnings

@@ -13,7 +13,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from cohorts.ingest import checking
-from cohorts.ingest.assays import AssayOptions, CheckedAssays
+from cohorts.ingest.assay_options import AssayOptions
+from cohorts.ingest.assays import CheckedAssays
 from cohorts.ingest.facts import SCOPES, ParticipantFacts, SampleFacts, SiteFacts
 from cohorts.ingest.reading import UnreadableFile
 from cohorts.ingest.remarks import as_xlsx

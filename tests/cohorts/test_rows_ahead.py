@@ -14,7 +14,7 @@ import pytest
 from django.db import transaction
 
 from cohorts.ingest import checking
-from cohorts.ingest.assays import AssayOptions
+from cohorts.ingest.assay_options import AssayOptions
 from cohorts.ingest.child import client, wire
 from cohorts.ingest.child.ahead import Asked, Teller
 from cohorts.ingest.child.memory import Shared
