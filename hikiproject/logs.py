@@ -7,6 +7,7 @@ tasks that it starts carry it.
 from __future__ import annotations
 
 import re
+import sys
 import uuid
 from collections.abc import Callable, MutableMapping
 from typing import Any
@@ -53,6 +54,19 @@ def formatter(*, as_json: bool) -> dict[str, Any]:
             without_secrets,
             last,
         ],
+    }
+
+
+def configuration(*, as_json: bool, level: str) -> dict[str, Any]:
+    """For logging's dictConfig: everything to standard error, this project from INFO on."""
+    console = {"class": "logging.StreamHandler", "formatter": "line", "stream": sys.stderr}
+    return {
+        "version": 1,
+        "disable_existing_loggers": False,
+        "formatters": {"line": formatter(as_json=as_json)},
+        "handlers": {"console": console},
+        "root": {"handlers": ["console"], "level": level},
+        "loggers": {"analysis": {"level": "INFO"}, "cohorts": {"level": "INFO"}},
     }
 
 

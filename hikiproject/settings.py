@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from datetime import timedelta
 from pathlib import Path
 
@@ -346,14 +345,7 @@ if DISCLOSURE_K < 5:
     refuse_to_start("HIKI_DISCLOSURE_K is below 5: numbers on so few people are not released.")
 
 # A line a person reads on one machine, a JSON object a line in a deployment.
-LOG_JSON = yes_no("HIKI_LOG_JSON", not EMBEDDED)
-LOGGING = {
-    "version": 1,
-    "disable_existing_loggers": False,
-    "formatters": {"line": logs.formatter(as_json=LOG_JSON)},
-    "handlers": {
-        "console": {"class": "logging.StreamHandler", "formatter": "line", "stream": sys.stderr}
-    },
-    "root": {"handlers": ["console"], "level": env.str("HIKI_LOG_LEVEL", default="WARNING")},
-    "loggers": {"analysis": {"level": "INFO"}, "cohorts": {"level": "INFO"}},
-}
+LOGGING = logs.configuration(
+    as_json=yes_no("HIKI_LOG_JSON", not EMBEDDED),
+    level=env.str("HIKI_LOG_LEVEL", default="WARNING"),
+)
