@@ -6,7 +6,14 @@ import logging
 from collections.abc import Callable
 
 from django.db import DataError
-from django.http import HttpRequest, HttpResponse, HttpResponseBase, JsonResponse
+from django.http import (
+    HttpRequest,
+    HttpResponse,
+    HttpResponseBase,
+    HttpResponseNotAllowed,
+    JsonResponse,
+)
+from django.template.loader import render_to_string
 from django.views import defaults
 
 from hikiproject.exception_handler import Problem, body_of, django_problem
@@ -53,6 +60,20 @@ class UnheldValueMiddleware:
             return None
         logger.warning("%s %s: %s", request.method, request.path, error)
         return bad_request(request, error)
+
+
+class UnreadableAddressMiddleware:
+    """An address that only takes what a button sends, opened in a browser: a page that says so."""
+
+    def __init__(self, answer: Callable[[HttpRequest], HttpResponseBase]) -> None:
+        self.answer = answer
+
+    def __call__(self, request: HttpRequest) -> HttpResponseBase:
+        answer = self.answer(request)
+        if not isinstance(answer, HttpResponseNotAllowed) or _by_a_program(request):
+            return answer
+        allowed = {"Allow": answer["Allow"]}
+        return HttpResponse(render_to_string("405.html"), status=405, headers=allowed)
 
 
 def server_error(request: HttpRequest) -> HttpResponseBase:

@@ -104,6 +104,7 @@ MIDDLEWARE = [
     "cohorts.middleware.roles_read_once",
     "hikiproject.busy.BusyMiddleware",
     "hikiproject.refusals.UnheldValueMiddleware",
+    "hikiproject.refusals.UnreadableAddressMiddleware",
 ]
 ROOT_URLCONF = "hikiproject.urls"
 WSGI_APPLICATION = "hikiproject.wsgi.application"
@@ -168,6 +169,7 @@ ACCOUNT_EMAIL_VERIFICATION = "none"  # an invitation reaches its address or is n
 ACCOUNT_SESSION_REMEMBER = False
 ACCOUNT_EMAIL_NOTIFICATIONS = True
 ACCOUNT_EMAIL_SUBJECT_PREFIX = "hikiproject: "
+MFA_FORMS = {"add_webauthn": "cohorts.forms.second_factor.KeyForm"}
 MFA_ADAPTER = "cohorts.sign_in.SecondFactorAdapter"
 MFA_SUPPORTED_TYPES = ["totp", "webauthn", "recovery_codes"]
 MFA_PASSKEY_LOGIN_ENABLED = True

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any
+import json
+from typing import Any, ClassVar
 
+from django import forms
 from django.contrib import admin, messages
 from django.core.exceptions import PermissionDenied
-from django.db.models import Max
+from django.db.models import JSONField, Max
+from django.forms.fields import InvalidJSONInput
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import render
 from django.urls import URLPattern, path, reverse
@@ -21,6 +24,16 @@ from cohorts.language.told import told as told_in_words
 from cohorts.requests import user_of
 
 
+class Written(forms.JSONField):
+    """The plan as people write it: a setting a line."""
+
+    widget = forms.Textarea(attrs={"rows": 30, "cols": 90, "spellcheck": "false", "class": "json"})
+
+    def prepare_value(self, value: Any) -> Any:
+        unsaid = isinstance(value, InvalidJSONInput | str)
+        return value if unsaid else json.dumps(value, indent=2, ensure_ascii=False)
+
+
 @admin.register(Plan, site=site)
 class PlanAdmin(ScopedAdmin):
     """Runs keep the version that they followed, so no version is ever edited."""
@@ -32,6 +45,7 @@ class PlanAdmin(ScopedAdmin):
     search_fields = ["name"]
     list_select_related = ["study"]
     readonly_fields = ["version", "created_at", "registration"]
+    formfield_overrides: ClassVar[dict[Any, Any]] = {JSONField: {"form_class": Written}}
 
     @admin.display(description=_("preregistration"))
     def registration(self, plan: Plan) -> str:

@@ -124,6 +124,10 @@ def cells_of(table: pd.DataFrame, chosen: Forest) -> dict[str, list[dict[str, An
     """The cells of the chosen feature and stratum: up to one change, and combinations."""
     here = (table["feature"] == chosen.feature) & (table["stratum"] == chosen.stratum)
     rows = records(table[here])
+    for row in rows:
+        row["words"] = " + ".join(
+            map(vocabulary.in_words, filter(None, row["changes"].split(" + ")))
+        )
     several = [" + " in row["changes"] for row in rows]
     return {
         "few": [row for row, many in zip(rows, several, strict=True) if not many],

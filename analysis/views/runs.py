@@ -150,9 +150,11 @@ def ask(request: HttpRequest) -> HttpResponse:
 
 @login_required
 def latest(request: HttpRequest) -> HttpResponse:
-    """The newest published run of a plan that this person may see."""
+    """The newest published run of a plan that this person may see; of any followed one unnamed."""
     name = request.GET.get("plan", "")
-    newest = Run.objects.visible_to(request.user).newest_of(name)
+    seen = Run.objects.visible_to(request.user)
+    followed = seen.published().filter(plan__followed=True).order_by("-published_at")
+    newest = seen.newest_of(name) if name else followed.first()
     if newest is None:
         raise Http404
     return redirect("run", newest.pk)

@@ -19,8 +19,8 @@ class TrailForm(PlainForm):
 
     kind = forms.ChoiceField(label=_("Kind of record"), required=False)
     by = forms.CharField(label=_("By (user name)"), max_length=150, required=False)
-    since = day_field(_("From"), required=False)
-    until = day_field(_("To"), required=False)
+    since = day_field(_("From day"), required=False)
+    until = day_field(_("To day"), required=False)
 
     def __init__(self, *args: Any, kinds: Mapping[str, str], alone: bool, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)

@@ -108,6 +108,11 @@ WORDS = {
     "csf": _("CSF"),
     "dna": _("DNA"),
     "rna": _("RNA"),
+    "drug-free": _("Drug-free"),
+    "fasting": _("Fasting"),
+    "handling": _("Handled well"),
+    "depression-adjusted": _("Adjusted for depression"),
+    "BMI-adjusted": _("Adjusted for BMI"),
 }
 # Values of records and tables that pages show as they are written; `told` says them.
 VALUES = (

@@ -282,6 +282,7 @@ def test_a_feature_that_the_run_lacks_is_not_there(browse):
     client = browse(user_with("CA"))
     assert client.get(f"/runs/{run.pk}/?feature=unicorn").status_code == 404
     assert client.get("/runs/latest/?plan=nothing").status_code == 404
+    assert client.get("/runs/latest/")["Location"] == f"/runs/{run.pk}/"
 
 
 def test_a_failed_run_gives_its_reason(browse):
