@@ -15,6 +15,7 @@ from analysis.figures import Z95, ForestRow, forest, signed, span
 from analysis.plots.narrow_forest import narrow_forest
 from analysis.views.claim_readings import STRATUM_WORDS, figures_of
 from analysis.views.run_page import records
+from cohorts.language import vocabulary
 
 
 @dataclass(frozen=True)
