@@ -10,8 +10,9 @@ from __future__ import annotations
 import re
 import uuid
 from collections.abc import Callable, Iterable, Mapping
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from functools import cache, lru_cache
+from secrets import token_hex
 from typing import Any
 
 from django.conf import settings
@@ -75,7 +76,7 @@ def at_the_door(
         if headers is None:
             return application(environ, start_response)
         given = environ.get("HTTP_X_REQUEST_ID", "")
-        headers["X-Request-ID"] = given if REQUEST_ID.fullmatch(given) else uuid.uuid4().hex
+        headers["X-Request-ID"] = given if REQUEST_ID.fullmatch(given) else token_hex(16)
         start_response("304 Not Modified", list(headers.items()))
         return ()
 
@@ -107,22 +108,26 @@ def unchanged(meta: dict[str, Any]) -> dict[str, str] | None:
     key = bearer.key_of(meta.get("HTTP_AUTHORIZATION", "")) if asked else None
     if asked is None or not key:
         return None
-    now = timezone.now()
-    today = timezone.localdate(now)
-    given = {
-        DIGEST: digest_of(key),
-        AT: now.isoformat(),
-        USED_SINCE: bearer.used_since(now).isoformat(),
-        TODAY: today.isoformat(),
-    }
+    today, moment = _moment(timezone.now().replace(microsecond=0))
     try:
-        row = _row(meta.get("QUERY_STRING", ""), asked["run"], given)
+        row = _row(meta.get("QUERY_STRING", ""), asked["run"], {DIGEST: digest_of(key), **moment})
     except Error:
         # The connection is gone, or its plan is of tables that a migration has changed since: the
         # ordinary way makes a new one, or says that there is none.
         connection.close()
         return None
     return _headers(meta, held, today, row) if row is not None else None
+
+
+@lru_cache(maxsize=2)
+def _moment(second: datetime) -> tuple[date, Mapping[Any, str]]:
+    """The day and what is asked of times, once a second for all polls in it.
+
+    A token that ends in this second is left to the ordinary way, which knows the very moment.
+    """
+    today = timezone.localdate(second)
+    times = {AT: second + timedelta(seconds=1), USED_SINCE: bearer.used_since(second), TODAY: today}
+    return today, {place: at.isoformat() for place, at in times.items()}
 
 
 def _row(query: str, run: str | None, given: dict[Any, str]) -> Row | None:

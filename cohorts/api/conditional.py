@@ -55,6 +55,8 @@ def not_modified(request: Request | HttpRequest, etag: str) -> bool:
 
 def holds(if_none_match: str, etag: str) -> bool:
     """Whether the header names this answer."""
+    if if_none_match == etag:  # nearly always, and many times quicker than to take it apart
+        return True
     held = parse_etags(if_none_match)
     return held == ["*"] or etag in {tag.removeprefix("W/") for tag in held}
 
