@@ -29,8 +29,9 @@ class CombatModel:
     Arrays over features have the shape (n_features,), over batches too (n_batches, n_features),
     in the features' own units except ``gamma_star`` (in ``pooled_sd``) and ``delta_star`` (a
     ratio of variances). ``left_alone`` marks features that are returned as they came, because
-    they are constant or too rarely measured inside a batch; ``seen`` says which batches measured
-    a feature at all. ``priors`` has one entry a batch.
+    they are constant or too rarely measured inside a batch: what would have been learned of them
+    is NaN. ``seen`` says which batches measured a feature at all. ``priors`` has one entry a
+    batch.
     """
 
     batches: tuple[str, ...]

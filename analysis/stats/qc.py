@@ -15,6 +15,7 @@ from analysis.stats.qc_samples import (
     logs_of_qc,
     qc_marks,
     refuse_batches_without_qc,
+    refuse_no_logarithms,
 )
 from analysis.stats.tables import finite_table, refuse_no_count
 
@@ -63,9 +64,10 @@ class QcCurve:
 class QcModel:
     """Levels of the QC samples in each batch; its ``apply`` brings all samples to one level.
 
-    ``target`` (n_features,) is the ln of that level. ``fell_back`` (n_batches, n_features) marks
-    where a batch's median had to serve because too few QC samples measured the feature for a
-    curve; ``uncorrectable`` where none did, so that the batch's values come out as missing.
+    ``target`` (n_features,) is the ln of that level, NaN where no QC sample measured the feature.
+    ``fell_back`` (n_batches, n_features) marks where a batch's median had to serve because too
+    few QC samples measured the feature for a curve; ``uncorrectable`` where none did, so that
+    the batch's values come out as missing.
     """
 
     method: str
@@ -211,7 +213,9 @@ def qc_rsd_percent(values: npt.ArrayLike, is_qc: npt.ArrayLike, *, scale: str = 
         positive = mean > 0
         rsd[enough[positive]] = 100 * sd[positive] / mean[positive]
     else:
-        rsd[enough] = 100 * np.sqrt(np.expm1((_LN[scale] * sd) ** 2))
+        sd_ln = _LN[scale] * sd
+        refuse_no_logarithms(sd_ln, enough, scale)
+        rsd[enough] = 100 * np.sqrt(np.expm1(sd_ln**2))
     return rsd
 
 

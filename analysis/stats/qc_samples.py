@@ -10,6 +10,10 @@ from analysis.stats.tables import LARGEST, real_numbers, truth_values
 
 Floats = npt.NDArray[np.float64]
 Bools = npt.NDArray[np.bool_]
+Ints = npt.NDArray[np.int64]
+
+# Amounts that spread by a factor of e^20 to both sides: no assay has such a range.
+_LARGEST_SD_LN = 20.0
 
 
 def logs_of_qc(data: Floats, qc: Bools) -> Floats:
@@ -65,3 +69,14 @@ def injection_positions(order: npt.ArrayLike | None, n_samples: int, *, needed: 
             "give it, or use median_ratio."
         )
     return positions
+
+
+def refuse_no_logarithms(sd_ln: Floats, features: Ints, scale: str) -> None:
+    """Values that were never logarithms would come out with an infinite RSD."""
+    wide = np.flatnonzero(sd_ln > _LARGEST_SD_LN)
+    if len(wide):
+        raise UnusableData(
+            f"QC samples of features {features[wide][:5].tolist()} (counted from 0) spread by an "
+            f"SD of {sd_ln[wide].max():.3g} natural logarithms, as no amounts do: are the values "
+            f'on the scale "{scale}"? Say scale="raw" of amounts.'
+        )

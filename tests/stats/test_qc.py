@@ -198,6 +198,14 @@ def test_unusable_qc_is_refused_by_name(changes, message):
         fit_qc(**(whole | changes))
 
 
+def test_amounts_that_are_called_logarithms_get_no_infinite_rsd():
+    amounts = np.column_stack([np.linspace(1, 2, 6), np.linspace(10, 900, 6)])
+    with pytest.raises(
+        UnusableData, match=r'features \[1\].* on the scale "log2"\? Say scale="raw"'
+    ):
+        qc_rsd_percent(amounts, np.full(6, True), scale="log2")
+
+
 def test_no_rsd_is_given_on_an_unknown_scale():
     with pytest.raises(UnusableData, match='scale "cube"'):
         qc_rsd_percent(VALUES, IS_QC, scale="cube")
