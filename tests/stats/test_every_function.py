@@ -11,6 +11,7 @@ import dataclasses
 import importlib
 import inspect
 import pkgutil
+import re
 import textwrap
 from collections.abc import Iterator
 from typing import Any
@@ -23,7 +24,7 @@ import analysis.stats
 from analysis.stats.errors import UnusableData
 from tests.stats.faces import models, preparation, summaries
 from tests.stats.faces.faults import REFUSED, poor
-from tests.stats.faces.study import K, N, Row
+from tests.stats.faces.study import K, N, P, Row
 from tests.stats.refusing import in_words, refusal
 
 ROWS: dict[str, Row] = preparation.ROWS | models.ROWS | summaries.ROWS
@@ -108,6 +109,34 @@ def test_what_says_too_little_is_refused_or_answered_with_a_reason(name):
 def test_so_few_samples_are_refused_or_answered_with_a_reason(name, n):
     row = ROWS[name]
     _answered(name, {argument: _first(good, n) for argument, good in row.good.items()})
+
+
+OF_TABLES = {
+    name: [argument for argument, kind in row.kinds.items() if kind in ("values", "values alone")]
+    for name, row in ROWS.items()
+}
+
+
+@pytest.mark.parametrize("kind", [np.uint8, np.int8, np.int16, np.float32, bool, object])
+@pytest.mark.parametrize("name", [name for name, arguments in OF_TABLES.items() if arguments])
+def test_small_numbers_are_not_computed_with_in_their_own_kind(name, kind):
+    # 120 + 20 is 140 in no int8, and 20 - 120 is not negative in uint8.
+    row = ROWS[name]
+    whole = np.random.default_rng(20220313).integers(1, 121, size=(N, P)).astype(kind)
+    found = [
+        _result(name, row.good | dict.fromkeys(OF_TABLES[name], table))
+        for table in (whole.astype(np.float64), whole)
+    ]
+    # Bound methods within a result show where they lie in memory.
+    told = [re.sub(r" at 0x\w+", "", repr(one)) for one in found]
+    assert told[0] == told[1]
+
+
+def _result(name: str, given: dict[str, Any]) -> Any:
+    try:
+        return ROWS[name].call(**given)
+    except UnusableData as refused:
+        return str(refused)
 
 
 def _first(good: Any, n: int) -> Any:

@@ -94,8 +94,14 @@ def _second(change: Callable[[str], Any], first: Any = None) -> Fault:
     return fault
 
 
+def _wide(name: str) -> str:
+    """The name in full-width letters, as a Japanese keyboard may write it."""
+    return "".join(chr(ord(letter) + 0xFEE0) for letter in name)
+
+
 NAMES: dict[str, Fault] = {
     "a space after it": _second(lambda name: f" {name} "),
+    "full-width letters": _second(_wide),
     "another case": _second(str.upper),
     "1 and '1'": _second(lambda name: 1, "1"),
     "1 and 1.0": _second(lambda name: 1.0, 1),
@@ -166,7 +172,11 @@ REFUSED: dict[str, dict[str, Fault]] = {
     "names": NAMES,
     "optional names": _but(NAMES, "nothing"),
     # A fitted model knows how each name is written.
-    "known names": _but(NAMES, "a space after it", "another case", "1 and 1.0", "'1' and '1.0'"),
+    "known names": _but(
+        NAMES,
+        *("a space after it", "full-width letters", "another case"),
+        *("1 and 1.0", "'1' and '1.0'"),
+    ),
     "marks": MARKS,
     "table marks": MARKS,
     "numbers": NUMBERS,
@@ -185,7 +195,7 @@ REFUSED: dict[str, dict[str, Fault]] = {
     "estimates": TABLE,
     "variances": TABLE | {"zero": _with(0.0), "negative": _with(-0.1)},
     "limits": _but(NUMBERS, "nothing"),
-    "optional flags": _but(NUMBERS, "nothing") | {"unknown": _with(7)},
+    "optional flags": _but(NUMBERS, "nothing") | {"unknown": _with(7), "wraps to 1": _with(257)},
     "records": CELLS | {"one too few": lambda table: table.iloc[:-1]},
     "records alone": CELLS,
     "frame": CELLS,
@@ -205,11 +215,26 @@ REFUSED: dict[str, dict[str, Fault]] = {
     "range": {"turned": lambda _: (1.0, 0.9), "no number": lambda _: (NAN, 1.0)},
 }
 
+
+def _column(number: float) -> Fault:
+    """A table of which the last column is one number; of a vector the last number is."""
+
+    def fault(array: Any) -> np.ndarray:
+        changed = np.array(array, dtype=np.float64)
+        changed[..., -1] = number
+        return changed
+
+    return fault
+
+
 # What says too little: refused, or answered with a reason for each missing number.
 POOR: dict[str, Fault] = {
     "a gap": _with(NAN),
     "all missing": _all(NAN),
+    "one feature all missing": _column(NAN),
     "constant": _all(1.0),
+    "one feature constant": _column(1.0),
+    "one feature": lambda array: np.asarray(array)[..., :1],
     "tiny": lambda array: np.asarray(array) * 1e-300,
     "negative": lambda array: -np.asarray(array, dtype=np.float64),
 }
