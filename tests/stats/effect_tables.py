@@ -1,15 +1,12 @@
 """Tables of cohorts' effects that several tests draw, and metafor's answers to some."""
 
-import json
-from pathlib import Path
-
 import numpy as np
 import pandas as pd
 from hypothesis import strategies as st
 
-METAFOR = json.loads(
-    (Path(__file__).parent / "reference" / "heterogeneity_metafor.json").read_text()
-)
+from tests.stats.r_reference import stored
+
+METAFOR = stored("heterogeneity_metafor")
 
 
 def column(values):

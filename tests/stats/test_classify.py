@@ -1,8 +1,5 @@
 """The classifier at unseen sites, and the area under the ROC curve that judges it."""
 
-import json
-from pathlib import Path
-
 import numpy as np
 import pandas as pd
 import pytest
@@ -20,8 +17,9 @@ from analysis.stats.classify import (
 from analysis.stats.errors import UnusableData
 from analysis.stats.roc import Auc, auc, stratified
 from analysis.stats.site_folds import read_study
+from tests.stats.r_reference import stored
 
-PROC = json.loads((Path(__file__).parent / "reference" / "roc_proc.json").read_text())
+PROC = stored("roc_proc")
 
 
 def study(seed=1, per_site=60, sites="ABC", n_features=12, shift=0.0):

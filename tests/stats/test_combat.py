@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import numpy as np
 import pandas as pd
 import pytest
@@ -12,8 +10,8 @@ from hypothesis import strategies as st
 
 from analysis.stats.combat import CombatModel, fit_combat
 from analysis.stats.errors import UnusableData
+from tests.stats.r_reference import REFERENCE
 
-REFERENCE = Path(__file__).parent / "reference"
 SAMPLES = pd.read_csv(REFERENCE / "combat_sva_samples.csv")
 COVARIATES = SAMPLES[["group", "age"]]
 # sva's values are stored to 10 decimals.

@@ -17,7 +17,7 @@ from tests.stats import r_reference
 
 TABLE = pd.read_csv(r_reference.REFERENCE / "items.csv")
 ITEMS = TABLE.drop(columns="language")
-R = r_reference.stored("psychometrics.json")
+R = r_reference.stored("psychometrics")
 
 
 def columns_of_all():

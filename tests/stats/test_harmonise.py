@@ -3,10 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import json
-import shutil
-import subprocess
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -19,10 +15,11 @@ from analysis.stats.combat import fit_combat
 from analysis.stats.diagnostics import variance_explained
 from analysis.stats.errors import UnusableData
 from analysis.stats.harmonise import METHODS, harmoniser
+from tests.stats.r_reference import stored
 
 NAN = np.nan
-REFERENCE = Path(__file__).parent / "reference"
-QUANTILE = json.loads((REFERENCE / "preparation_r.json").read_text())["quantile"]
+
+QUANTILE = stored("preparation_r")["quantile"]
 COMBAT = ["combat", "combat_mean_only", "combat_nonparametric"]
 BY_SITE = [*COMBAT, "site_z", "pareto"]
 ADJUSTING = [*BY_SITE, "quantile"]
@@ -62,27 +59,6 @@ def test_combat_by_name_is_fit_combat(name, options):
     values, site, group = study()
     expected = fit_combat(values, site, group, **options).apply(values, site, group)
     np.testing.assert_array_equal(adjust(name, values, site, group), expected)
-
-
-def test_sva_still_gives_the_tables_that_combat_is_held_to(tmp_path):
-    if not shutil.which("Rscript"):
-        pytest.skip("Rscript is not installed: the stored tables of sva were not made again")
-    done = subprocess.run(
-        ["Rscript", str(REFERENCE / "combat_sva.R")],
-        cwd=tmp_path,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    if "there is no package called" in done.stderr:
-        pytest.skip("R lacks sva: its stored tables were not made again")
-    assert done.returncode == 0, done.stderr
-    made = sorted(path.name for path in tmp_path.iterdir())
-    assert made == sorted(path.name for path in REFERENCE.glob("combat_sva_*.csv"))
-    for name in made:
-        pd.testing.assert_frame_equal(
-            pd.read_csv(tmp_path / name), pd.read_csv(REFERENCE / name), rtol=1e-8
-        )
 
 
 def test_site_z_is_the_standardisation_of_the_classifier():

@@ -2,11 +2,6 @@
 
 from __future__ import annotations
 
-import json
-import shutil
-import subprocess
-from pathlib import Path
-
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -16,11 +11,11 @@ from analysis.stats import censored as module
 from analysis.stats.censored import fit_qrilc, fit_tobit
 from analysis.stats.errors import UnusableData
 from analysis.stats.impute import impute
+from tests.stats.r_reference import stored
 
 NAN = np.nan
-REFERENCE = Path(__file__).parent / "reference"
-R_VALUES = json.loads((REFERENCE / "preparation_r.json").read_text())
-CENSORED = R_VALUES["censored"]
+
+CENSORED = stored("preparation_r")["censored"]
 FITTED = ["tobit_mean", "tobit_draw", "qrilc"]
 
 
@@ -121,23 +116,6 @@ def test_the_regression_of_qrilc_equals_that_of_r():
     fit = fit_qrilc(table("values"), CENSORED["below"])
     np.testing.assert_allclose(fit.mean, CENSORED["qrilc_mean"], rtol=0, atol=1e-9)
     np.testing.assert_allclose(fit.sd, CENSORED["qrilc_sd"], rtol=0, atol=1e-9)
-
-
-def test_r_still_gives_the_reference_values():
-    if not shutil.which("Rscript"):
-        pytest.skip("Rscript is not installed: the stored values of R were not made again")
-    needed = "q(status = !all(sapply(c('limma', 'survival', 'jsonlite'), requireNamespace)))"
-    if subprocess.run(["Rscript", "-e", needed], check=False, capture_output=True).returncode:
-        pytest.skip("R lacks limma, survival or jsonlite: its values were not made again")
-    script = subprocess.run(
-        ["Rscript", str(REFERENCE / "preparation_r.R")], check=True, capture_output=True
-    )
-    again = json.loads(script.stdout)
-    for part in ("quantile", "censored"):
-        assert again[part].keys() == R_VALUES[part].keys()
-        for name, stored in R_VALUES[part].items():
-            now, then = np.array(again[part][name], float), np.array(stored, float)
-            np.testing.assert_allclose(now, then, rtol=1e-9, atol=1e-12, err_msg=name)
 
 
 @settings(max_examples=20, deadline=None)

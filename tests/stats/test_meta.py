@@ -1,10 +1,6 @@
 """Pooling of cohorts: against metafor, against printed results, and what holds for any data."""
 
-import json
-import shutil
-import subprocess
 from dataclasses import fields
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -19,9 +15,9 @@ from analysis.stats.meta import BLOCK, PooledEffects, pool_effects
 from tests.stats.effect_tables import METAFOR as MORE_METAFOR
 from tests.stats.effect_tables import cohort_tables, column, finnish, named, simulated
 from tests.stats.monte_carlo import coverage
+from tests.stats.r_reference import stored
 
-REFERENCE = Path(__file__).parent / "reference"
-METAFOR = json.loads((REFERENCE / "meta_metafor.json").read_text())
+METAFOR = stored("meta_metafor")
 ESTIMATORS = ("FE", "HE", "DL", "HS", "SJ", "PM", "EB", "ML", "REML")
 NUMBERS = tuple(field.name for field in fields(PooledEffects))[:12]  # up to n_cohorts
 
@@ -59,35 +55,6 @@ def test_plain_hartung_knapp_gives_what_metafor_gives(row):
     tolerance = 1e-10 if row["tau2_method"] == "DL" else 1e-5
     for name in ("estimate", "se", "ci_low", "ci_high", "p"):
         assert getattr(pooled, name)[0] == pytest.approx(row[name], rel=tolerance), name
-
-
-@pytest.mark.parametrize("name", ["meta_metafor", "heterogeneity_metafor"])
-def test_the_reference_values_are_what_their_script_says_today(name):
-    if not shutil.which("Rscript"):
-        pytest.skip("Rscript is not installed: the stored values of metafor stand")
-    again = subprocess.run(
-        ["Rscript", f"{name}.R"], cwd=REFERENCE, capture_output=True, text=True, check=False
-    )
-    if "there is no package called" in again.stderr:
-        pytest.skip("R is here without metafor: the stored values stand")
-    assert again.returncode == 0, again.stderr
-    assert_alike(json.loads((REFERENCE / f"{name}.json").read_text()), json.loads(again.stdout))
-
-
-def assert_alike(stored, found):
-    """The same JSON but for the versions and the last digits."""
-    if isinstance(stored, dict):
-        assert stored.keys() == found.keys()
-        for key in stored.keys() - {"made_by"}:
-            assert_alike(stored[key], found[key])
-    elif isinstance(stored, list):
-        assert len(stored) == len(found)
-        for one, other in zip(stored, found, strict=True):
-            assert_alike(one, other)
-    elif isinstance(stored, float):
-        assert found == pytest.approx(stored, rel=1e-6, abs=1e-9)
-    else:
-        assert found == stored
 
 
 def test_a_table_of_features_gives_what_statsmodels_gives_feature_by_feature():

@@ -42,7 +42,7 @@ def assert_like_limma(r, values, group, covariates):
 
 @pytest.mark.parametrize("name", r_reference.LINEAR)
 def test_it_is_the_ebayes_of_limma(name):
-    r = r_reference.stored("linear_models.json")[name]
+    r = r_reference.stored("linear_models")[name]
     assert_like_limma(r, *r_reference.linear(name))
 
 

@@ -27,7 +27,7 @@ def cohort(seed=0, n=40, m=6, missing=0.2):
 @pytest.mark.parametrize("name", r_reference.LINEAR)
 def test_the_error_is_the_one_of_sandwich(name):
     values, group, covariates = r_reference.linear(name)
-    theirs = r_reference.numbers(r_reference.stored("linear_models.json")[name]["hc3"])
+    theirs = r_reference.numbers(r_reference.stored("linear_models")[name]["hc3"])
     effects = fit_robust_effects(values, group, covariates)
     np.testing.assert_allclose(effects.se, theirs, rtol=1e-8)
     np.testing.assert_allclose(effects.t, effects.estimate / theirs, rtol=1e-8)

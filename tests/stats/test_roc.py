@@ -9,7 +9,7 @@ from sklearn.metrics import roc_auc_score
 from analysis.stats.errors import UnusableData
 from analysis.stats.roc import auc
 from analysis.stats.roc_compare import compare_auc, partial_auc, site_bootstrap
-from tests.stats.references import assert_same, made_again, stored
+from tests.stats.r_reference import stored
 
 PROC = stored("roc_compare_proc")
 
@@ -200,7 +200,3 @@ def test_a_bootstrap_without_sites_to_draw_is_refused(change, message):
     known = {"labels": [1, 1, 0, 0] * 2, "scores": np.arange(8.0), "site": list("AAAABBBB")}
     with pytest.raises(UnusableData, match=message):
         site_bootstrap(**(known | change), rng=np.random.default_rng(1))
-
-
-def test_proc_makes_the_stored_reference_values_again():
-    assert_same(made_again("roc_compare_proc"), PROC)
