@@ -20,7 +20,7 @@ from analysis.services import (
 )
 from cohorts import history
 from cohorts.models import Heartbeat
-from cohorts.services import phenotyping, repeats
+from cohorts.services import audit_chain, phenotyping, repeats
 
 
 @shared_task(name="analysis.sweep")
@@ -38,6 +38,7 @@ def sweep() -> None:
     with history.acting("sweep"):
         phenotyping.rescore()
         erasures.execute_due()
+    audit_chain.seal_new()
     repeats.forget_past()
     Heartbeat.objects.beat(operations.SWEEP)
 

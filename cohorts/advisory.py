@@ -22,6 +22,8 @@ class Advisory(IntEnum):
     # The dictionary is every site's, and a site's own lock does not order two that send the same
     # new name.
     FEATURE_NAMES = 0x48494B4E
+    # Seals follow one another; who erases or checks keeps others from sealing.
+    AUDIT_CHAIN = 0x48494B43
 
 
 def hold(lock: Advisory, *, shared: bool = False) -> None:
@@ -29,3 +31,11 @@ def hold(lock: Advisory, *, shared: bool = False) -> None:
     function = "pg_advisory_xact_lock_shared" if shared else "pg_advisory_xact_lock"
     with connection.cursor() as cursor:
         cursor.execute(f"SELECT {function}(%s)", [int(lock)])
+
+
+def hold_if_free(lock: Advisory) -> bool:
+    """Hold a lock until this transaction ends, unless somebody has it; whether it is held."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_try_advisory_xact_lock(%s)", [int(lock)])
+        (held,) = cursor.fetchone()
+    return bool(held)

@@ -15,6 +15,8 @@ from cohorts.admin_subjects import SUBJECTS, by_subject
 from cohorts.history import acting, because
 from cohorts.models import (
     EVENTS,
+    AuditLink,
+    AuditSeal,
     Change,
     DictionaryEdit,
     Feature,
@@ -39,7 +41,7 @@ from tests.portal import books
 
 pytestmark = pytest.mark.django_db
 # Answers kept for a request that is sent again would show records; beats are told by /readyz.
-MACHINERY = {SentRequest, Heartbeat}
+MACHINERY = {AuditLink, AuditSeal, SentRequest, Heartbeat}
 RECORDS = ("participant", "consent", "sample", "assaybatch", "assayrow", "upload", "change")
 
 

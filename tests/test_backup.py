@@ -10,7 +10,7 @@ from django.core.management import CommandError, call_command
 from django.db import connections
 
 from cohorts.models import Participant, Upload
-from cohorts.services import files
+from cohorts.services import audit_chain, audit_check, files
 from hikiproject import backup
 from tests import sessions
 from tests.factories import ParticipantFactory, UploadFactory
@@ -56,6 +56,20 @@ def test_rows_and_files_come_back_as_they_were(saved):
     assert told.startswith("Restored what ")
     assert Participant.objects.get().code == "KEPT"
     assert files.path_of(upload.sha256).read_bytes() == b"participant\nP1\n"
+
+
+def test_the_audit_chain_verifies_after_a_restore(tmp_path):
+    ParticipantFactory(code="KEPT")
+    audit_chain.seal_new()
+    head = str(audit_chain.newest())
+    call_command("backup", str(tmp_path / "saved"))
+    Participant.objects.update(code="LATER")
+    restored(tmp_path / "saved", "--replace")
+    assert str(audit_chain.newest()) == head
+    Participant.objects.update(code="WORKED-ON")
+    audit_chain.seal_new()
+    checked = audit_check.check()
+    assert (checked.faults, checked.n_unsealed) == ((), 0)
 
 
 def test_the_erased_are_erased_again_before_anybody_works(saved, monkeypatch):

@@ -4,6 +4,7 @@ from cohorts.models.acceptance import AcceptanceLimits
 from cohorts.models.account import ApiToken, User
 from cohorts.models.assay import AssayBatch, AssayRow, BatchFeature, ValueFlag
 from cohorts.models.assessment import Assessment, Instrument
+from cohorts.models.audit_chain import AuditLink, AuditSeal
 from cohorts.models.change import Change
 from cohorts.models.consent import Consent, ConsentForm, Withdrawal
 from cohorts.models.context_dictionary import VariableDictionary
@@ -38,6 +39,8 @@ __all__ = [
     "AssayBatch",
     "AssayRow",
     "Assessment",
+    "AuditLink",
+    "AuditSeal",
     "BatchFeature",
     "BatchVoid",
     "Box",

@@ -14,6 +14,9 @@ from cohorts.models.sample import Sample
 from cohorts.models.scoping import ScopedQuerySet
 from cohorts.models.site import Site
 
+# Of the notes of other steps the platform is the author.
+SAID_BY_HAND = Q(kind="measured")
+
 
 class CustodyEventQuerySet(ScopedQuerySet["CustodyEvent"]):
     resource = "sample"
@@ -49,6 +52,7 @@ class CustodyEvent(models.Model):
         constraints = [
             models.UniqueConstraint(name="custody_numbered_once", fields=["sample", "number"])
         ]
+        indexes = [models.Index(name="custody_said", fields=["sample"], condition=SAID_BY_HAND)]
 
     def __str__(self) -> str:
         return f"{self.sample} {self.number}: {self.kind}"

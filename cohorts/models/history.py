@@ -14,7 +14,7 @@ from django.db.models import Q
 
 from cohorts.models.assessment import Assessment
 from cohorts.models.consent import Consent, ConsentForm, Withdrawal
-from cohorts.models.custody import CustodyEvent, Destruction
+from cohorts.models.custody import SAID_BY_HAND, CustodyEvent, Destruction
 from cohorts.models.interview import Interview
 from cohorts.models.participant import Participant, Visit
 from cohorts.models.sample import Box, Sample
@@ -61,6 +61,10 @@ def _events_of(model: type[models.Model], resource: str, site_path: str) -> type
         # The audit trail of one site reads its newest events.
         indexes.append(
             models.Index(name=f"{model.__name__.lower()}_event_site", fields=[site_path, "pgh_id"])
+        )
+    if model is CustodyEvent:
+        indexes.append(
+            models.Index(name="custodyevent_event_said", fields=["pgh_id"], condition=SAID_BY_HAND)
         )
     # By these an erasure finds what was said of a person.
     for link, short in (("participant", "person"), ("sample", "sample")):

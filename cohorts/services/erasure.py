@@ -2,38 +2,41 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
 
 from django.conf import settings
 from django.db import transaction
-from django.db.models import F, Max, QuerySet
+from django.db.models import F, Max
 from django.utils import timezone
 
 from cohorts import access
 from cohorts.errors import NotAllowed, RefusedErasure, UnusableRequest
-from cohorts.ingest.redaction import masked, masking
 from cohorts.language.sentences import say
 from cohorts.models import (
-    AssayBatch,
     AssayRow,
     Assessment,
     Change,
     Consent,
     Erasure,
-    ExportRequest,
     Participant,
-    Query,
-    QueryEvent,
     RecordExport,
     Sample,
     Site,
-    Upload,
     User,
     Withdrawal,
 )
-from cohorts.services import consent, destruction, history, ledger, redactions
+from cohorts.services import (
+    audit_chain,
+    consent,
+    destruction,
+    erased_words,
+    history,
+    ledger,
+    redactions,
+)
 from cohorts.services.identity import refuse_merged
 from cohorts.services.ledger import Stone
 
@@ -172,15 +175,20 @@ def _remove(
         _removed(person, site), merged=tuple(_removed(each, site) for each in seconds)
     )
     erasure.proof = _proof(person)
+    named = [erased_words.codes_of(each) for each in (*seconds, person)]
     files = []
     for each in (*seconds, person):
         files += redactions.rewrite_files(each)
-        _mask_texts(each)
         destruction.order_destruction(each, "erasure")
         destruction.forget(each)
     rows = _delete(person)
-    for gone in (*removed.merged, removed):
-        history.forget(gone.participant_id, code=gone.code, site_id=site.pk)
+    _seal_again(
+        *(
+            history.forget(gone.participant_id, code=gone.code, site_id=site.pk)
+            for gone in (*removed.merged, removed)
+        ),
+        *(erased_words.mask(codes, site) for codes in named),
+    )
     stones = ledger.lay(site, [gone.code for gone in (removed, *removed.merged)], at, stone)
     erasure.participant = None
     erasure.executed_at = at
@@ -240,28 +248,13 @@ def _proof(person: Participant) -> dict[str, Any]:
     }
 
 
-def _mask_texts(person: Participant) -> None:
-    """Take the code out of running text that the site's people wrote."""
-    mask, site = masking([person.code]), person.site_id
-    written: tuple[tuple[QuerySet[Any], str, int], ...] = (
-        (Change.objects.filter(site=site), "cause", 200),
-        (Erasure.objects.filter(site=site), "reason", 300),
-        (AssayBatch.objects.filter(site=site), "label", 80),
-        (AssayBatch.objects.filter(site=site), "void_reason", 300),
-        (AssayRow.objects.filter(batch__site=site, sample=None), "label", 80),
-        (Query.objects.filter(site=site), "text", 1000),
-        (Query.objects.filter(site=site), "cause", 200),
-        (QueryEvent.objects.filter(query__site=site), "text", 1000),
-        (Upload.objects.filter(site=site), "reason", 300),
-        (RecordExport.objects.filter(site=site), "reason", 300),
-        (ExportRequest.objects.filter(site=site), "reason", 300),
-        (ExportRequest.objects.filter(site=site), "recipient", 200),
-        (ExportRequest.objects.filter(site=site), "note", 300),
-    )
-    for rows, name, longest in written:
-        for row in rows.filter(**{f"{name}__contains": person.code}):
-            setattr(row, name, masked(getattr(row, name), mask)[:longest])
-            row.save(update_fields=[name])
+def _seal_again(*touched: dict[str, set[int]]) -> None:
+    """Chain every entry of the audit trail that was emptied or masked, once."""
+    together: dict[str, set[int]] = defaultdict(set)
+    for found in touched:
+        for kind, numbers in found.items():
+            together[kind] |= numbers
+    audit_chain.seal_again(together)
 
 
 def _delete(person: Participant) -> dict[str, int]:

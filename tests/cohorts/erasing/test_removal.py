@@ -11,7 +11,9 @@ from analysis.services import erasures
 from cohorts.errors import UnusableRequest
 from cohorts.ingest.redaction import Redacted
 from cohorts.models import (
+    EVENTS,
     AssayRow,
+    AuditLink,
     Change,
     Consent,
     Erasure,
@@ -20,7 +22,7 @@ from cohorts.models import (
     Tombstone,
     Upload,
 )
-from cohorts.services import erasure, files, identity, redactions
+from cohorts.services import audit_chain, audit_check, erasure, files, identity, redactions
 from tests.cohorts.erasing.canaries import (
     ASSAYS,
     CANARY,
@@ -177,3 +179,28 @@ def test_another_sites_participant_of_the_same_code_stays(canary, people):
     assert list(Participant.objects.filter(code=CANARY)) == [other]
     change.refresh_from_db()
     assert change.cause == f"table {CANARY}"
+
+
+def test_the_audit_chain_verifies_after_an_erasure(canary, people, store):
+    audit_chain.seal_new()
+    erased(canary, people)
+    checked = audit_check.check()
+    assert checked.faults == ()
+    assert checked.n_erased > 5
+    audit_chain.seal_new()
+    assert audit_check.check().faults == ()
+    # Without their salt the hashes of what was emptied say nothing, not even to who has the key.
+    emptied = AuditLink.objects.filter(seal__why="erasure")
+    for link in emptied:
+        first = AuditLink.objects.filter(kind=link.kind, entry_id=link.entry_id).first()
+        assert (first.salt, bool(link.salt)) == (None, True)
+
+
+def test_an_entry_that_is_emptied_without_an_erasure_is_found(canary):
+    """The seeded fault: somebody empties what they do not like."""
+    audit_chain.seal_new()
+    events = EVENTS[Sample].objects.filter(code="T2")
+    number = events.get().pk
+    events.update(code=None)
+    (told,) = audit_check.check().faults
+    assert told.startswith(f"sample event {number} (seal 1) was changed")
