@@ -176,47 +176,63 @@ def _severity(data: Document, sites: Sites, k: int, own: Collection[str]) -> dic
 # --- harmonisation, handling
 
 COMPONENTS = ("components_before", "components_after")
+VARIANCES = ("variance_explained_before", "variance_explained_after")
+
+
+def harmonisation_why(data: Document, k: int, own: Collection[str], hidden: Collection[str]) -> Why:
+    """Why what is said of all sites together is hidden, if it is."""
+    people = _harmonised(data)
+    if POOL in withheld_of(data):
+        return Why.EARLIER
+    if data["n_people"] < k:
+        return Why.FEW
+    if tells_an_insider(people, own, k):
+        return Why.INSIDER
+    secret = [people[site] for site in set(hidden) - set(own)]
+    return Why.TOLD if sum_is_safe(secret, k) else Why.FEW
+
+
+def _harmonised(data: Document) -> dict[str, Arms]:
+    return {str(site): (int(n), int(n)) for site, n in data.get("sites", {}).items()}
 
 
 def _harmonisation(data: Document, sites: Sites, k: int, own: Collection[str]) -> dict[str, Any]:
     if "n_people" not in data:
         return {"refused": str(data.get("refused", ""))}
-    people = {str(site): (int(n), int(n)) for site, n in data.get("sites", {}).items()}
-    few = {site for site, arms in sites.items() if min(arms) < k}
-    withheld = withheld_of(data)
-    hidden = frozenset(sites_to_hide(people, k)) | (withheld - {POOL})
+    people = _harmonised(data)
+    withheld = withheld_of(data) - {POOL}
+    hidden = frozenset(sites_to_hide(people, k)) | withheld
+    apart = hidden | {site for site, arms in sites.items() if min(arms) < k}
     told = {key: part for key, part in data.items() if key != WITHHELD}
     told["sites"] = {
         site: None if site in hidden else count_or_none(arms[0], k) for site, arms in people.items()
     }
-    told["notes"] = about_shown(data.get("notes", ()), hidden | few)
-    for name in ("variance_explained_before", "variance_explained_after"):
-        if name in data:
-            told[name] = _coarse(data[name])
-    for name in COMPONENTS:
-        if name in data:
-            alone = one_is_missing(people, hidden | few)
-            told[name] = {} if alone else _components(data[name], hidden | few, k)
-    secret = [people[site] for site in hidden - set(own)]
-    if (
-        POOL in withheld
-        or data["n_people"] < k
-        or tells_an_insider(people, own, k)
-        or not sum_is_safe(secret, k)
-    ):
-        return (
-            told
-            | {"n_people": None}
-            | {name: {} for name in COMPONENTS if name in data}
-            | {
-                name: dict.fromkeys(data[name])
-                for name in ("variance_explained_before", "variance_explained_after")
-                if name in data
-            }
-        )
+    alone = one_is_missing(people, apart)
+    # Where the components of one site alone are missing none are told, and not whose it were.
+    named = (hidden if alone else apart) & people.keys()
+    told["reasons"] = {site: WORDS[_why_of(site, withheld)] for site in sorted(named)}
+    told["notes"] = about_shown(data.get("notes", ()), apart)
+    if why := harmonisation_why(data, k, own, hidden):
+        return told | _without_the_whole(data) | {"reason": WORDS[why]}
+    for name in filter(data.__contains__, COMPONENTS):
+        told[name] = {} if alone else _components(data[name], apart, k)
+    if alone:
+        (one,) = apart & people.keys()
+        told["components_reason"] = WORDS[_why_of(one, withheld)]
+    for name in filter(data.__contains__, VARIANCES):
+        told[name] = _coarse(data[name])
     visible = [arms[0] for site, arms in people.items() if site not in hidden]
     others = int(data["n_people"]) - sum(visible)
-    return told | {"n_people": sum(map(rounded, visible)) + rounded(others)}
+    return told | {"n_people": sum(map(rounded, visible)) + rounded(others), "reason": ""}
+
+
+def _why_of(site: str, withheld: Collection[str]) -> Why:
+    return Why.EARLIER if site in withheld else Why.FEW
+
+
+def _without_the_whole(data: Document) -> dict[str, Any]:
+    variances = {name: dict.fromkeys(data[name]) for name in VARIANCES if name in data}
+    return {"n_people": None} | {name: {} for name in COMPONENTS if name in data} | variances
 
 
 def _components(data: Document, hidden: Collection[str], k: int) -> dict[str, Any]:

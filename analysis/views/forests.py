@@ -121,8 +121,11 @@ def moderated_of(table: pd.DataFrame, chosen: Forest) -> list[dict[str, Any]]:
     return records(table[here])
 
 
-def cells_of(table: pd.DataFrame, chosen: Forest) -> dict[str, list[dict[str, Any]]]:
-    """The cells of the chosen feature and stratum: up to one change, and combinations."""
+def cells_of(table: pd.DataFrame, chosen: Forest) -> dict[str, Any]:
+    """The cells of the chosen feature and stratum: up to one change, and combinations.
+
+    ``once``: the reason that all cells without numbers share, which is said once.
+    """
     here = (table["feature"] == chosen.feature) & (table["stratum"] == chosen.stratum)
     rows = records(table[here])
     for row in rows:
@@ -130,7 +133,9 @@ def cells_of(table: pd.DataFrame, chosen: Forest) -> dict[str, list[dict[str, An
             map(vocabulary.in_words, filter(None, row["changes"].split(" + ")))
         )
     several = [" + " in row["changes"] for row in rows]
+    why = [row["reason"] for row in rows if row["reason"]]
     return {
+        "once": why[0] if len(why) > 1 and len(set(why)) == 1 else "",
         "few": [row for row, many in zip(rows, several, strict=True) if not many],
         "more": [row for row, many in zip(rows, several, strict=True) if many],
     }

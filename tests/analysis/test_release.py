@@ -207,6 +207,31 @@ def test_harmonisation_does_not_tell_the_one_small_site_by_its_sum(analyst):
     told = release.document_for("harmonisation", data | {"notes": ["FUK: one arm"]}, analyst)
     assert told["sites"] == {"FUK": None, "OSA": None, "TYO": 60}
     assert (told["n_people"], told["notes"]) == (105, [])
+    assert told["reasons"] == {"FUK": WORDS[Why.FEW], "OSA": WORDS[Why.FEW]}
+    assert told["reason"] == ""
+
+
+def test_harmonisation_says_why_its_numbers_are_hidden(analyst):
+    data = {"refused": "", "n_people": 7, "sites": {"FUK": 7}, "components_before": {"sites": []}}
+    told = release.document_for("harmonisation", data, analyst)
+    assert (told["n_people"], told["components_before"]) == (None, {})
+    assert told["reason"] == WORDS[Why.FEW]
+    withheld = data | {"n_people": 90, "sites": {"OSA": 40, "TYO": 50}, "withheld": ["OSA"]}
+    told = release.document_for("harmonisation", withheld, analyst)
+    assert told["sites"]["OSA"] is None
+    assert told["reasons"]["OSA"] == WORDS[Why.EARLIER]
+
+
+def test_harmonisation_does_not_name_the_one_site_whose_components_are_missing(analyst):
+    """FUK has enough people, but few in an arm: its centre is the others' sum."""
+    data = {"refused": "", "n_people": 160, "sites": {"FUK": 20, "OSA": 60, "TYO": 80}}
+    parts = {"explained": [], "sites": []}
+    arms = {"FUK": (4, 16), "OSA": (30, 30), "TYO": (40, 40)}
+    rule = released_documents.RULES["harmonisation"]
+    told = released_documents.shown(rule, data | {"components_after": parts}, arms, 10, ())
+    assert told["components_after"] == {}
+    assert told["components_reason"] == WORDS[Why.FEW]
+    assert told["reasons"] == {}
 
 
 def test_a_document_without_a_rule_says_nothing_to_analysts(analyst, manager):
