@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 Tree = Any
 _LEAF = "$leaf"
 _ZSTD = pa.Codec("zstd")
+_TEXT = pd.StringDtype(na_value=np.nan)  # "str", found once
 
 
 def skeleton(tree: Tree, put: Callable[[Tree], Any]) -> Tree:
@@ -176,7 +177,7 @@ def _frame(packed: memoryview) -> pd.DataFrame:
         elif dtype == "str":
             # By Arrow, which reads them at once: pandas would look at each text, and twice.
             texts = pa.array(told, pa.large_string(), from_pandas=True)
-            columns[at] = pd.array(texts, dtype="str")
+            columns[at] = pd.array(texts, dtype=_TEXT)
         else:
             columns[at] = pd.array(told, dtype=dtype)
     read = pd.DataFrame(columns, index=rows)

@@ -18,7 +18,7 @@ from analysis.stats.site_folds import standardise_by_site
 from analysis.stats.site_groups import leave_out
 from analysis.steps.blocks import Block, Prepared
 from analysis.steps.component_groups import sites_on_components
-from analysis.steps.left_out_sites import forests, left_out_together, read, together
+from analysis.steps.left_out_sites import forests, left_out_together, read
 from analysis.steps.model_bins import (
     calibration_groups,
     roc_by_site,
@@ -43,7 +43,7 @@ def judge_site(site: str, prepared: Prepared) -> Handling:
         or [pd.Series(dtype=float)]
     )
     for block in blocks:
-        both = {"arginine", "ornithine"} <= set(block.raw.columns)
+        both = "arginine" in block.raw and "ornithine" in block.raw
         if both and block.matrix == "plasma" and block.scale == "log2" and _in_concentration(block):
             return judge_handling(
                 block.raw["arginine"].to_numpy(),
@@ -71,7 +71,7 @@ METHOD_WORDS = {
 
 def harmonise(prepared: Prepared, plan: AnalysisPlan, steps: Steps) -> dict[str, Any]:
     """The plan's harmonisation across sites and what it changed, or the reason why it refuses."""
-    values, people = together(prepared)
+    values, people = prepared.together
     words = METHOD_WORDS.get(plan.harmonisation, plan.harmonisation)
     if values.empty:
         refused = say("No feature is measured at two sites.")
@@ -227,7 +227,7 @@ def predict_severity(prepared: Prepared, plan: AnalysisPlan, steps: Steps) -> di
     """PLS regression of the outcome on values standardised within sites, sites left out."""
     if not plan.outcome:
         return {"refused": say("The plan names no outcome.")}
-    values, people = together(prepared)
+    values, people = prepared.together
     rare = rarely_measured(values, people)
     values = values.loc[:, ~rare]
     known = np.isfinite(people["outcome"].to_numpy(dtype=float))

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from functools import cached_property
+from itertools import chain
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 
 @dataclass(frozen=True)
@@ -58,18 +61,52 @@ class Prepared:
     blocks: tuple[Block, ...]
     notes: tuple[Note, ...]
 
+    @cached_property
+    def together(self) -> tuple[pd.DataFrame, pd.DataFrame]:
+        """People x features that at least two sites measure, and those people.
+
+        Made once for all models of all sites, and digested once. Nobody may write to it.
+        """
+        values = stacked([block.values for block in self.blocks])
+        if values.empty:
+            return values, self.people.loc[[]]
+        people = self.people.loc[values.index]
+        of_site, sites = pd.factorize(people["site"])
+        known = ~np.isnan(values.to_numpy())
+        there = np.array([known[of_site == site].any(axis=0) for site in range(len(sites))])
+        kept = there.sum(axis=0) >= 2
+        return (values if kept.all() else values.loc[:, kept]), people
+
 
 def stacked(parts: list[pd.DataFrame]) -> pd.DataFrame:
     """People x features over all blocks; where two measure the same, the first one counts."""
     if not parts:
         return pd.DataFrame()
-    columns = list(dict.fromkeys(name for part in parts for name in part.columns))
-    index = list(dict.fromkeys(who for part in parts for who in part.index))
+    # As lists: a step through an index of texts looks at each of them by itself.
+    columns = list(dict.fromkeys(chain.from_iterable(part.columns.tolist() for part in parts)))
+    index = list(dict.fromkeys(chain.from_iterable(part.index.tolist() for part in parts)))
     out = np.full((len(index), len(columns)), np.nan)
     row_of, column_of = pd.Index(index), pd.Index(columns)
+    if len(index) == sum(len(part) for part in parts):
+        _below_each_other(out, column_of, parts)
+        return pd.DataFrame(out, index=row_of, columns=column_of)
     for part in reversed(parts):
         rows, cols = row_of.get_indexer(part.index), column_of.get_indexer(part.columns)
         sent = part.to_numpy(dtype=float)
         there = out[np.ix_(rows, cols)]
         out[np.ix_(rows, cols)] = np.where(np.isnan(sent), there, sent)
     return pd.DataFrame(out, index=row_of, columns=column_of)
+
+
+def _below_each_other(
+    out: NDArray[np.float64], columns: pd.Index, parts: list[pd.DataFrame]
+) -> None:
+    """Put parts in their places that have nobody in common, as sites with one platform each."""
+    start = 0
+    for part in parts:
+        here = out[start : start + len(part)]
+        start += len(part)
+        if part.columns.equals(columns):
+            here[:] = part.to_numpy(dtype=float)
+        else:
+            here[:, columns.get_indexer(part.columns)] = part.to_numpy(dtype=float)

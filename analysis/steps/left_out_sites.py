@@ -15,7 +15,7 @@ from analysis.stats.forest import ForestModel
 from analysis.stats.learners import Fitted
 from analysis.stats.site_folds import Preparation, SiteStudy, read_study
 from analysis.stats.site_groups import Group, LeftOut
-from analysis.steps.blocks import Prepared, stacked
+from analysis.steps.blocks import Prepared
 from analysis.steps.pieces import Piece, Steps, work
 
 # A forest takes some MB. With more of them a new batch leaves so small a share as they were that
@@ -23,21 +23,11 @@ from analysis.steps.pieces import Piece, Steps, work
 MOST_KEPT = 12
 
 
-def together(prepared: Prepared) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """People x features that at least two sites measure, and those people."""
-    values = stacked([block.values for block in prepared.blocks])
-    if values.empty:
-        return values, prepared.people.loc[[]]
-    people = prepared.people.loc[values.index]
-    n_sites = values.notna().groupby(people["site"].to_numpy()).any().sum()
-    return values.loc[:, (n_sites >= 2).to_numpy()], people
-
-
 def classifier_values(
     prepared: Prepared, plan: AnalysisPlan
 ) -> tuple[pd.DataFrame, NDArray[np.float64], NDArray[np.str_]]:
     """What classifiers read: values without class scores, labels (1, 0) and sites."""
-    values, people = together(prepared)
+    values, people = prepared.together
     values = values.drop(columns=[name for name in plan.class_scores if name in values])
     return values, people["case"].to_numpy(dtype=float), people["site"].to_numpy(dtype=str)
 

@@ -16,7 +16,6 @@ from analysis.plans import STRATA, AnalysisPlan
 from analysis.stats.errors import UnusableData
 from analysis.stats.mixed import fit_mixed_effects
 from analysis.steps.blocks import Prepared
-from analysis.steps.left_out_sites import together
 from analysis.steps.pieces import Piece, Steps, work
 from analysis.steps.site_effects import covariate_of
 
@@ -33,7 +32,7 @@ def one_stage(
     prepared: Prepared, pooled: pd.DataFrame, plan: AnalysisPlan, steps: Steps
 ) -> pd.DataFrame:
     """The mixed models of every stratum, with the pooled effects beside them."""
-    values, people = together(prepared)
+    values, people = prepared.together
     if values.empty:
         return pd.DataFrame(columns=list(COLUMNS))
     asked = [stratum for stratum in plan.strata if not pooled[pooled["stratum"] == stratum].empty]

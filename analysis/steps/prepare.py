@@ -103,7 +103,7 @@ def make_block(
         why = f"detected in under {plan.min_detected:.0%} of the site's people on {first.platform}"
         notes.append(Note(site, "features", int(rare.sum()), why))
         values, raw, is_below = values.loc[:, ~rare], raw.loc[:, ~rare], is_below[:, ~rare]
-    fell_back = {name for part in parts for name in part.fell_back} & set(values.columns)
+    fell_back = {name for part in parts for name in part.fell_back if name in values.columns}
     if fell_back:
         why = f"{plan.below_lod} fits too few values on {first.platform}: half of the smallest"
         notes.append(Note(site, "features", len(fell_back), why))
@@ -242,6 +242,8 @@ def with_class_scores(block: Block, classes: Mapping[str, tuple[str, ...]]) -> B
                 ),
             ]
         )
-    added = [name for name in values.columns if name not in block.n_below_lod.index]
+    if values is block.values:
+        return block
+    added = [name for name in classes if name in values and name not in block.n_below_lod.index]
     below = pd.concat([block.n_below_lod, pd.Series(0, index=added, dtype=int)])
     return replace(block, values=values, sources=sources, n_below_lod=below)
