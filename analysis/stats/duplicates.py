@@ -73,7 +73,7 @@ def find_repeats(
 ) -> tuple[Repeat, ...]:
     """Find pairs of rows that agree exactly in the features measured in both.
 
-    Agreeing on a value that a share f of the other rows have carries -log2(f) bits; a repeat
+    Agreeing on a value that a share f of the other rows have carries -log2(f) bits [1]_; a repeat
     carries enough of them that among all pairs fewer than ``max_chance`` such are expected. Zero
     often means "not detected": agreeing on it says nothing, but zero against another value is a
     disagreement. Put age, sex and other facts of the person beside coarse measurements as
@@ -103,6 +103,10 @@ def find_repeats(
     ------
     UnusableData
         Values that are no table of finite numbers, or a limit that nothing or everything passes.
+
+    References
+    ----------
+    .. [1] Fellegi and Sunter 1969, doi:10.1080/01621459.1969.10501049
     """
     data = finite_table(values)
     refuse_no_count(min_shared, "Shared values")

@@ -35,9 +35,14 @@ def permutation_drops(
     n_features: int = N_FEATURES,
     n_repeats: int = N_REPEATS,
 ) -> Floats:
-    """Drop of the AUC of the tested rows for each feature of the study (Breiman 2001, section 10).
+    """Drop of the AUC of the tested rows for each feature of the study, shape (n_features,) [1]_.
 
-    The features to try are taken from the trained model, without looking at the tested site.
+    ``tested`` marks samples of the study. The features to try are taken from the trained model,
+    without looking at the tested site.
+
+    References
+    ----------
+    .. [1] Breiman 2001, section 10, doi:10.1023/A:1010933404324
     """
     values, is_case = fitted.prepared(study, tested), study.is_case[tested]
     whole = auc(is_case, fitted.model.probability(values)).auc

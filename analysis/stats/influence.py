@@ -44,12 +44,16 @@ _LEFT = ("estimate", "se", "ci_low", "ci_high", "p", "tau2", "i2", "q_statistic"
 def leave_one_out(
     estimates: ArrayLike, variances: ArrayLike, *, tau2: str = "REML", test: str = "hksj"
 ) -> LeaveOneOut:
-    """Pool each feature again without each of its cohorts; arguments as for `pool_effects`.
+    """Pool each feature again without each of its cohorts [1]_; arguments as for `pool_effects`.
 
     Raises
     ------
     UnusableData
         As `pool_effects`.
+
+    References
+    ----------
+    .. [1] Viechtbauer and Cheung 2010, doi:10.1002/jrsm.11
     """
     y, v = checked_effects(estimates, variances)
     left = np.full((len(_LEFT), *y.shape), np.nan)

@@ -14,7 +14,7 @@ NO_SHIFT = 1e-5
 def power_of_pooled(
     estimate_of_interest: float, se: float, *, df: float = math.inf, alpha: float = ALPHA
 ) -> float:
-    """The chance that a two-sided test would have found a true effect of this size.
+    """The chance that a two-sided test would have found a true effect of this size [1]_.
 
     The effect of interest is chosen beforehand (such as g = 0.5), never the estimate itself: power
     at the estimate only says p again.
@@ -37,6 +37,10 @@ def power_of_pooled(
     UnusableData
         ``se`` is not above 0, the effect is not finite, ``df`` not above 0 or ``alpha`` not
         between 0 and 1.
+
+    References
+    ----------
+    .. [1] Hedges and Pigott 2001, doi:10.1037/1082-989X.6.3.203
     """
     if not (math.isfinite(estimate_of_interest) and math.isfinite(se) and se > 0):
         raise UnusableData(

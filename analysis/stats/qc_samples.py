@@ -17,6 +17,7 @@ _LARGEST_SD_LN = 20.0
 
 
 def logs_of_qc(data: Floats, qc: Bools) -> Floats:
+    """Ln of the QC samples' intensities, shape (n_qc, n_features); refuses what has none."""
     pool = data[qc]
     if np.isnan(pool).all():
         raise UnusableData(f"The {len(pool)} QC samples have no measured value: check the rows.")
@@ -33,6 +34,7 @@ def logs_of_qc(data: Floats, qc: Bools) -> Floats:
 def refuse_batches_without_qc(
     names: tuple[str, ...], labels: npt.NDArray[np.str_], qc: Bools
 ) -> None:
+    """Refuse, all at once, the batches of which no level can be learned."""
     without = [
         f"{name} ({(labels == name).sum()} samples)"
         for name in names
@@ -45,6 +47,7 @@ def refuse_batches_without_qc(
 
 
 def qc_marks(is_qc: npt.ArrayLike, n_samples: int) -> Bools:
+    """Which samples are QC, shape (n_samples,); refuses marks of which none is one."""
     chosen = truth_values(is_qc, (n_samples,), "QC marks")
     if not chosen.any():
         raise UnusableData(f"None of the {n_samples} samples is a QC sample: mark them.")

@@ -70,7 +70,7 @@ def sensitivity_grid(
     covariates: Sequence[str] = (),
     changes: Sequence[Change] = CHANGES,
 ) -> pd.DataFrame:
-    """One site's effects under every combination of the changes, as plain rows.
+    """One site's effects under every combination of the changes, as plain rows [1]_.
 
     Parameters
     ----------
@@ -95,6 +95,10 @@ def sensitivity_grid(
     ------
     UnusableData
         Rows that do not fit, no sample or feature, or covariates that ``people`` lacks.
+
+    References
+    ----------
+    .. [1] Steegen, Tuerlinckx, Gelman and Vanpaemel 2016, doi:10.1177/1745691616658637
     """
     group = as_cases(is_case)
     if values.empty:

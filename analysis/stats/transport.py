@@ -260,12 +260,17 @@ def _read(metadata: str, payload: bytes) -> tuple[dict[str, Any], dict[str, NDAr
 def transport(
     frozen: FrozenClassifier, values: pd.DataFrame, labels: ArrayLike, *, site: str
 ) -> Transported:
-    """Judge a frozen classifier at a new site: discrimination, calibration, its level set right.
+    """Judge a frozen classifier at a new site [1]_: AUC, calibration, its level set right [2]_.
 
     Raises
     ------
     UnusableData
         The site has no name or trained the model, or as `FrozenClassifier.scores` and `auc`.
+
+    References
+    ----------
+    .. [1] Van Calster et al. 2019, doi:10.1186/s12916-019-1466-7
+    .. [2] Steyerberg et al. 2004, doi:10.1002/sim.1844
     """
     site_names([site], 1)
     if any(same_name(site, trained) for trained in frozen.sites):
