@@ -10,6 +10,7 @@ from statsmodels.stats.multitest import multipletests
 
 from analysis.stats.errors import UnusableData
 from analysis.stats.multiplicity import adjust_p
+from tests.stats.r_reference import numbers, stored
 
 PEERS = {
     "bh": "fdr_bh",
@@ -19,22 +20,16 @@ PEERS = {
     "hommel": "hommel",
     "bonferroni": "bonferroni",
 }
-P = [0.01, 0.02, 0.03, 0.04, 0.05]
-# p.adjust(c(.01, .02, .03, .04, .05), method) of R 4.2.2
-R_ADJUSTED = {
-    "bh": [0.05] * 5,
-    "by": [0.114166666666667] * 5,
-    "holm": [0.05, 0.08, 0.09, 0.09, 0.09],
-    "hochberg": [0.05] * 5,
-    "hommel": [0.05] * 5,
-    "bonferroni": [0.05, 0.1, 0.15, 0.2, 0.25],
-}
+R = stored("multiplicity_r")["families"]
 families = st.lists(st.floats(0, 1), min_size=1, max_size=20)
 
 
+@pytest.mark.parametrize("family", R)
 @pytest.mark.parametrize("method", PEERS)
-def test_it_equals_r(method):
-    np.testing.assert_allclose(adjust_p(P, method), R_ADJUSTED[method], rtol=1e-12)
+def test_it_equals_p_adjust_of_r(family, method):
+    expected = numbers(R[family]["adjusted"][method])
+    found = adjust_p(numbers(R[family]["p"]), method)
+    np.testing.assert_allclose(found, expected, rtol=1e-12, atol=0)
 
 
 @pytest.mark.parametrize("method", PEERS)
