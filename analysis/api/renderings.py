@@ -2,29 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Any
 
 from rest_framework import renderers
 
+from cohorts.api.renderers import FileRenderer
+
 JSON_ONLY = [renderers.JSONRenderer]
 
 
-class ZipRenderer(renderers.BaseRenderer):
-    """A file of bytes as it is; an error stays a JSON problem."""
+class ZipRenderer(FileRenderer):
+    """A file of bytes as it is."""
 
-    media_type, format, charset, render_style = "application/zip", "zip", None, "binary"
+    media_type, format, charset = "application/zip", "zip", None
 
-    def render(
-        self,
-        data: Any,
-        accepted_media_type: str | None = None,
-        renderer_context: Mapping[str, Any] | None = None,
-    ) -> bytes:
-        response = dict(renderer_context or {}).get("response")
-        if response is not None and response.exception:
-            problem: bytes = renderers.JSONRenderer().render(
-                data, None, dict(renderer_context or {})
-            )
-            return problem
+    def content_of(self, data: Any) -> bytes:
         return bytes(data)

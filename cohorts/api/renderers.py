@@ -16,8 +16,8 @@ from rest_framework.utils.encoders import JSONEncoder
 from cohorts.spreadsheets import text_only
 
 
-class TableRenderer(BaseRenderer):
-    """Renders a DataFrame, a list of dicts, or a page of them; an error stays a JSON problem."""
+class FileRenderer(BaseRenderer):
+    """Renders a file; an error stays a JSON problem."""
 
     render_style = "binary"
 
@@ -32,6 +32,16 @@ class TableRenderer(BaseRenderer):
         if response is not None and response.exception:
             problem: bytes = JSONRenderer().render(data, None, context)
             return problem
+        return self.content_of(data)
+
+    def content_of(self, data: Any) -> bytes:
+        raise NotImplementedError
+
+
+class TableRenderer(FileRenderer):
+    """Renders a DataFrame, a list of dicts, or a page of them."""
+
+    def content_of(self, data: Any) -> bytes:
         return self.write(frame_of(data))
 
     def write(self, frame: pd.DataFrame) -> bytes:
