@@ -80,6 +80,19 @@ def _newer_plan(run: Run) -> str:
     return say("The plan has a newer version, %(version)s.", version=newer.version)
 
 
+def what_follows(run: Run, user: User | AnonymousUser, standing: str) -> str:
+    """Whether somebody who reads a stale run has to wait for another one, to look, or to ask."""
+    if standing == "superseded":
+        return say("A newer run of the plan has replaced it.")
+    followed = Plan.objects.current().filter(study=run.plan.study_id, name=run.plan.name)
+    if not followed.exists():
+        return say("Its plan is not followed: it runs again when somebody asks for it.")
+    if release.sees_everything(user):
+        return say("A new run is owed and starts by itself.")
+    # Also where the new one is there and held back, which says how few people have changed.
+    return say("A new run starts by itself, and is shown once the rules of release allow it.")
+
+
 def told(run: Run, user: User | AnonymousUser) -> dict[str, Any]:
     """``stale`` and ``stale_because``, as answers hold them."""
     words = reason(run, user)

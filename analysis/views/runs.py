@@ -169,10 +169,12 @@ def run(request: HttpRequest, run_id: uuid.UUID) -> HttpResponse:
         Run.objects.visible_to(user).select_related("plan", "snapshot", "requested_by", "same_as"),
         pk=run_id,
     )
+    standing = progress.standing(one, progress.newest_of_plans(user))
     context: dict[str, Any] = {
         "run": one,
         "facts": results.facts_for(one, user),
-        "state": progress.standing(one, progress.newest_of_plans(user)),
+        "state": standing,
+        "stale_next": staleness.what_follows(one, user, standing),
         "moving": one.state in (Run.State.QUEUED, Run.State.RUNNING),
         "expected_end": progress.expected_end(one),
         "may_cancel": queue.may_cancel(user, one),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 
 import pytest
 from django.core.management import call_command
@@ -104,6 +105,24 @@ def test_pages_and_the_admin_show_it(client, run):
     assert "Stale" in client.get("/").content.decode()
     listed = client.get("/admin/analysis/run/").content.decode()
     assert "icon-yes" in listed
+
+
+def test_the_page_says_whether_to_wait_for_another_run_to_look_or_to_ask(client, run):
+    arrives(run)
+
+    def follows(role):
+        client.force_login(user_with(role))
+        page = client.get(f"/runs/{run.pk}/").content.decode()
+        return re.search(r'id="stale">.*?</strong> (.*?)</p>', page, re.DOTALL)[1]
+
+    assert follows("CD").endswith("20 rows. A new run is owed and starts by itself.")
+    # The new one may be there and held back: an analyst is not told how few people have changed.
+    assert follows("CA").endswith("is shown once the rules of release allow it.")
+    Plan.objects.update(followed=False)
+    assert follows("CD").endswith("is not followed: it runs again when somebody asks for it.")
+    newer = books.concluded(books.run_of(run.plan))
+    assert newer.published_at > run.published_at
+    assert follows("CD").endswith("A newer run of the plan has replaced it.")
 
 
 def test_plots_and_the_page_of_a_claim_say_it_with_the_reason(client, run):

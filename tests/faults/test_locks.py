@@ -8,9 +8,9 @@ from django.db import OperationalError, connection, connections, transaction
 from django.test import Client
 
 from cohorts import retrying
-from cohorts.errors import AlreadyWithdrawn
+from cohorts.errors import AlreadyWithdrawn, ChangedMeanwhile
 from cohorts.models import Change, Participant, Upload, Withdrawal
-from cohorts.services import consent, uploads
+from cohorts.services import consent, enrolment, uploads
 from cohorts.services.sent_tables import SentTable
 from tests.factories import ParticipantFactory, SiteFactory, user_with
 
@@ -83,7 +83,25 @@ def test_of_two_withdrawals_one_is_recorded(number):
     assert "has withdrawn already (no further use)" in refused[0].message
 
 
-def test_without_the_row_lock_the_test_above_would_find_two(monkeypatch):
+@pytest.mark.parametrize("number", range(ROUNDS))
+def test_of_two_corrections_of_one_record_one_wins_and_the_others_look_again(number):
+    person = ParticipantFactory(birth_year=1990, age_years=None)
+    nurse = user_with("SC", person.site)
+
+    def correct(n):
+        year = {"birth_year": 1970 + n}
+        return enrolment.correct(person.pk, year, reason="misread", by=nurse, version=1)
+
+    got = at_once(correct)
+    refused = [each for each in got if isinstance(each, ChangedMeanwhile)]
+    assert len(refused) == AT_ONCE - 1
+    assert "it is version 2, you have seen 1" in refused[0].message
+    (done,) = [each for each in got if isinstance(each, Participant)]
+    person.refresh_from_db()
+    assert (person.version, person.birth_year) == (2, done.birth_year)
+
+
+def test_without_the_row_lock_the_test_of_withdrawals_would_find_two(monkeypatch):
     person = ParticipantFactory()
     rows = type(Participant.objects.all())
     monkeypatch.setattr(rows, "select_for_update", lambda self, **_: self)
