@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import chain, zip_longest
 from math import isfinite
+from typing import TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -11,8 +14,10 @@ from scipy.linalg.blas import dgemm
 
 from analysis.stats.moments import (
     Rows,
+    fetched,
     finite_or_missing,
     in_one_tile,
+    in_whole_rows,
     rows_of,
     sorted_by_batch,
     tiles,
@@ -20,6 +25,8 @@ from analysis.stats.moments import (
 
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
+
+T = TypeVar("T")
 
 # A row of factors repeated: numpy multiplies long rows twice as fast as many short ones.
 _REPEATED = 8
@@ -88,19 +95,35 @@ def _in_tiles(
 ) -> tuple[Floats, float]:
     """The rows of a batch together, with one line a tile."""
     adjusted, total = np.empty_like(data), 0.0
-    for number, mine in enumerate(rows):
-        own = np.ones((len(columns[mine]), 1 + columns.shape[1]))
-        own[:, 1:] = columns[mine]
-        line = lines.of_batch(number)
-        factors = np.repeat(lines.inverse[number][None], _REPEATED, axis=0)
-        for part, within, features in tiles(mine, data.shape[1]):
-            tile = _scaled(data, part, features, factors)
-            # In place: BLAS adds its product to the tile while this is in the cache.
-            dgemm(1.0, line[:, features].T, own[within].T, 1.0, tile.T, overwrite_c=True)
-            flat = tile.ravel()
-            total += float(flat @ flat)
-            adjusted[part, features] = tile
+    by_batch = [_tiles_of(data, number, mine, columns, lines) for number, mine in enumerate(rows)]
+    # Batch after batch, unless their rows are mixed: then the tiles that lie side by side in the
+    # data follow each other, and what is written to is still in the cache from its neighbour.
+    mixed = in_whole_rows(data) and any(isinstance(mine, np.ndarray) for mine in rows)
+    for part, features, tile in _in_turn(by_batch) if mixed else chain.from_iterable(by_batch):
+        flat = tile.ravel()
+        total += float(flat @ flat)
+        adjusted[part, features] = tile
     return adjusted, total
+
+
+def _tiles_of(
+    data: Floats, batch: int, rows: Rows, columns: Floats, lines: Lines
+) -> Iterator[tuple[Rows, slice, Floats]]:
+    """The adjusted tiles of a batch, and which rows and features of the data they are."""
+    own = np.ones((len(columns[rows]), 1 + columns.shape[1]))
+    own[:, 1:] = columns[rows]
+    line = lines.of_batch(batch)
+    factors = np.repeat(lines.inverse[batch][None], _REPEATED, axis=0)
+    for part, within, features in tiles(rows, data.shape[1]):
+        tile = _scaled(data, part, features, factors)
+        # In place: BLAS adds its product to the tile while this is in the cache.
+        dgemm(1.0, line[:, features].T, own[within].T, 1.0, tile.T, overwrite_c=True)
+        yield part, features, tile
+
+
+def _in_turn(many: list[Iterator[T]]) -> Iterator[T]:
+    """One of each, then the next of each, until all have ended."""
+    return (one for turn in zip_longest(*many) for one in turn if one is not None)
 
 
 def _scaled(data: Floats, part: Rows, features: slice, factors: Floats) -> Floats:
@@ -109,7 +132,7 @@ def _scaled(data: Floats, part: Rows, features: slice, factors: Floats) -> Float
     if isinstance(part, slice):
         scaled: Floats = np.multiply(data[part, features], factor[0], order="C")
         return scaled
-    tile: Floats = data[part, features]
+    tile = fetched(data, part, features)
     whole = len(tile) - len(tile) % _REPEATED
     blocks = tile[:whole].reshape(-1, *factor.shape)
     blocks *= factor
