@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from itertools import chain, zip_longest
 from math import isfinite
-from typing import TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -18,6 +17,7 @@ from analysis.stats.moments import (
     finite_or_missing,
     in_one_tile,
     in_whole_rows,
+    room_for_a_tile,
     rows_of,
     sorted_by_batch,
     tiles,
@@ -25,8 +25,6 @@ from analysis.stats.moments import (
 
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
-
-T = TypeVar("T")
 
 # A row of factors repeated: numpy multiplies long rows twice as fast as many short ones.
 _REPEATED = 8
@@ -95,44 +93,67 @@ def _in_tiles(
 ) -> tuple[Floats, float]:
     """The rows of a batch together, with one line a tile."""
     adjusted, total = np.empty_like(data), 0.0
-    by_batch = [_tiles_of(data, number, mine, columns, lines) for number, mine in enumerate(rows)]
-    # Batch after batch, unless their rows are mixed: then the tiles that lie side by side in the
-    # data follow each other, and what is written to is still in the cache from its neighbour.
-    mixed = in_whole_rows(data) and any(isinstance(mine, np.ndarray) for mine in rows)
-    for part, features, tile in _in_turn(by_batch) if mixed else chain.from_iterable(by_batch):
+    room = room_for_a_tile(data.shape[1])
+    for batch, part, within, features in _order_of_tiles(data, rows, columns, lines):
+        tile = _scaled(data, part, features, batch.factors[:, features], room)
+        # In place: BLAS adds its product to the tile while this is in the cache.
+        line, own = batch.line[:, features].T, batch.own[within].T
+        dgemm(1.0, line, own, 1.0, tile.T, overwrite_c=True)
         flat = tile.ravel()
         total += float(flat @ flat)
         adjusted[part, features] = tile
     return adjusted, total
 
 
+@dataclass(frozen=True)
+class _Batch:
+    """What the tiles of a batch are multiplied with.
+
+    ``own`` (n_samples of the batch, 1 + n_columns) times ``line`` (1 + n_columns, n_features) is
+    added to them; ``factors`` (_REPEATED, n_features) are the same in every row.
+    """
+
+    own: Floats
+    line: Floats
+    factors: Floats
+
+
+Tile = tuple[_Batch, Rows, slice, slice]
+
+
+def _order_of_tiles(
+    data: Floats, rows: list[Rows], columns: Floats, lines: Lines
+) -> Iterable[Tile]:
+    """Batch after batch; where their rows are mixed, one tile of each in turn.
+
+    Tiles that lie side by side then follow each other, and what one writes to is still in the
+    cache from its neighbour.
+    """
+    by_batch = [
+        _tiles_of(number, mine, data.shape[1], columns, lines) for number, mine in enumerate(rows)
+    ]
+    if in_whole_rows(data) and any(isinstance(mine, np.ndarray) for mine in rows):
+        return (one for turn in zip_longest(*by_batch) for one in turn if one is not None)
+    return chain.from_iterable(by_batch)
+
+
 def _tiles_of(
-    data: Floats, batch: int, rows: Rows, columns: Floats, lines: Lines
-) -> Iterator[tuple[Rows, slice, Floats]]:
-    """The adjusted tiles of a batch, and which rows and features of the data they are."""
+    number: int, rows: Rows, n_features: int, columns: Floats, lines: Lines
+) -> Iterator[Tile]:
     own = np.ones((len(columns[rows]), 1 + columns.shape[1]))
     own[:, 1:] = columns[rows]
-    line = lines.of_batch(batch)
-    factors = np.repeat(lines.inverse[batch][None], _REPEATED, axis=0)
-    for part, within, features in tiles(rows, data.shape[1]):
-        tile = _scaled(data, part, features, factors)
-        # In place: BLAS adds its product to the tile while this is in the cache.
-        dgemm(1.0, line[:, features].T, own[within].T, 1.0, tile.T, overwrite_c=True)
-        yield part, features, tile
+    factors = np.repeat(lines.inverse[number][None], _REPEATED, axis=0)
+    batch = _Batch(own, lines.of_batch(number), factors)
+    for part, within, features in tiles(rows, n_features):
+        yield batch, part, within, features
 
 
-def _in_turn(many: list[Iterator[T]]) -> Iterator[T]:
-    """One of each, then the next of each, until all have ended."""
-    return (one for turn in zip_longest(*many) for one in turn if one is not None)
-
-
-def _scaled(data: Floats, part: Rows, features: slice, factors: Floats) -> Floats:
-    """A tile times its factors, in memory of its own."""
-    factor = factors[:, features]
+def _scaled(data: Floats, part: Rows, features: slice, factor: Floats, room: Floats) -> Floats:
+    """A tile times its factors, not in the data's own memory."""
     if isinstance(part, slice):
         scaled: Floats = np.multiply(data[part, features], factor[0], order="C")
         return scaled
-    tile = fetched(data, part, features)
+    tile = fetched(data, part, features, room)
     whole = len(tile) - len(tile) % _REPEATED
     blocks = tile[:whole].reshape(-1, *factor.shape)
     blocks *= factor

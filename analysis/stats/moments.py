@@ -133,13 +133,22 @@ def tiles(rows: Rows, n_features: int) -> Iterator[tuple[Rows, slice, slice]]:
             yield part, slice(start, end), slice(first, first + _WIDTH)
 
 
-def fetched(data: Floats, rows: Rows, features: slice) -> Floats:
-    """A tile of the data: a view where its rows lie together, otherwise a copy."""
+def fetched(data: Floats, rows: Rows, features: slice, room: Floats) -> Floats:
+    """A tile of the data: a view where its rows lie together, otherwise a copy.
+
+    ``room`` (as many numbers as a tile has, at least) is overwritten where it saves time.
+    """
     if isinstance(rows, np.ndarray) and in_whole_rows(data):
-        # Whole rows are gathered a tenth quicker than parts of rows.
-        whole: Floats = data.take(rows, axis=0)
-        return whole
+        # Whole rows are gathered a tenth quicker than parts of rows, and the same memory stays
+        # in the cache; no row is out of bounds, and a look for one would take a copy.
+        tile = room[: len(rows) * data.shape[1]].reshape(len(rows), -1)
+        return data.take(rows, axis=0, out=tile, mode="clip")
     return data[rows, features]
+
+
+def room_for_a_tile(n_features: int) -> Floats:
+    """Memory for one tile after the other."""
+    return np.empty(max(_TILE, n_features))
 
 
 def in_whole_rows(data: Floats) -> bool:
@@ -170,11 +179,12 @@ def _sum_complete(data: Floats, layout: Layout) -> Moments | None:
     cross = np.zeros((n_batches, len(layout.left), m))
     squares = np.zeros((n_batches, m))
     products = np.empty((n_batches, len(layout.left), len(layout.left), 1))
+    room = room_for_a_tile(m)
     for batch, rows in enumerate(rows_of(layout.order, layout.ends)):
         left = layout.basis_of(batch)
         products[batch, :, :, 0] = left @ left.T
         for part, within, features in tiles(rows, m):
-            tile = fetched(data, part, features)
+            tile = fetched(data, part, features, room)
             sums = left[:, within] @ tile
             # A value that is missing shows in the sum of its feature; the caller sees them all.
             if within.start == 0 and not np.isfinite(sums[0]).all():
@@ -192,11 +202,12 @@ def _sum_measured(data: Floats, layout: Layout) -> Moments:
     cross, squares = np.zeros((n_batches, k, m)), np.zeros((n_batches, m))
     upper = np.triu_indices(k)
     pairs = np.zeros((n_batches, len(upper[0]), m))
+    room = room_for_a_tile(m)
     for batch, rows in enumerate(rows_of(layout.order, layout.ends)):
         left = layout.basis_of(batch)
         both = left[upper[0]] * left[upper[1]]
         for part, within, features in tiles(rows, m):
-            tile = fetched(data, part, features)
+            tile = fetched(data, part, features, room)
             measured = ~np.isnan(tile)
             tile = np.where(measured, tile, 0.0)
             cross[batch, :, features] += left[:, within] @ tile
