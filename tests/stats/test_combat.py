@@ -261,8 +261,9 @@ def test_a_covariate_that_is_constant_among_the_samples_measured_takes_nothing()
 @pytest.mark.parametrize("width", [7, 2048])
 @pytest.mark.parametrize("order", ["shuffled", "by batch"])
 @pytest.mark.parametrize("missing", [0.0, 0.05])
-def test_the_size_of_the_tiles_that_are_read_at_once_does_not_matter(
-    missing, order, width, monkeypatch
+@pytest.mark.parametrize("lies", ["in rows", "in columns"])
+def test_neither_the_size_of_the_tiles_nor_how_the_values_lie_in_memory_matters(
+    lies, missing, order, width, monkeypatch
 ):
     values, batch, covariates = study()
     if order == "shuffled":
@@ -271,6 +272,7 @@ def test_the_size_of_the_tiles_that_are_read_at_once_does_not_matter(
     values[np.random.default_rng(2).random(values.shape) < missing] = np.nan
     values[batch == "site 1", 4], values[:, 5] = np.nan, 2.5
     whole = fit_combat(values, batch, covariates).apply(values, batch, covariates)
+    values = np.asarray(values, order="C" if lies == "in rows" else "F")
     monkeypatch.setattr("analysis.stats.moments._WIDTH", width)
     monkeypatch.setattr("analysis.stats.moments._TILE", 21)
     tiled = fit_combat(values, batch, covariates).apply(values, batch, covariates)
