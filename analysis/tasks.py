@@ -20,7 +20,7 @@ from analysis.services import (
 )
 from cohorts import history
 from cohorts.models import Heartbeat
-from cohorts.services import audit_chain, phenotyping, repeats
+from cohorts.services import audit_chain, mails, phenotyping, repeats
 
 
 @shared_task(name="analysis.sweep")
@@ -30,6 +30,8 @@ def sweep() -> None:
         freshness.ring("analysis.execute", str(run_id))
     if webhook_sending.owed():
         freshness.ring("analysis.webhooks")
+    if mails.owed():
+        freshness.ring("analysis.mails")
     for run_id in parts.waiting():
         freshness.ring("analysis.part", str(run_id), each=True)
     parts.remove_left_over()
@@ -48,6 +50,12 @@ def webhooks() -> None:
     bell.heard("analysis.webhooks")
     webhook_events.pass_on()
     webhook_sending.send_due()
+
+
+@shared_task(name="analysis.mails")
+def send_mails() -> None:
+    bell.heard("analysis.mails")
+    mails.send_due()
 
 
 @shared_task(name="analysis.execute")

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import logging
 from collections.abc import Callable
+from smtplib import SMTPException
 from typing import Any
 
 from allauth.account.adapter import DefaultAccountAdapter
@@ -17,10 +19,11 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.utils.translation import ngettext
 
-from cohorts import access
+from cohorts import access, known_browsers
 from cohorts.models import User
 from cohorts.services import languages, sign_in
 
+logger = logging.getLogger(__name__)
 # Pages of somebody who still has to set up a second factor: that one, and the way out.
 SETTING_UP = ("/account/second-factor/", "/account/reauthenticate/", "/login/", "/logout/")
 KNOWN_IN_SESSION = "second_factor_is_set"
@@ -55,8 +58,12 @@ class AccountAdapter(DefaultAccountAdapter):  # type: ignore[misc]  # allauth ha
         return user
 
     def post_login(self, request: HttpRequest, user: Any, **how: Any) -> HttpResponse:
-        """Go on in the language of the account, whatever this browser showed before."""
+        """Go on in the language of the account; tell its owner where this browser is new to it."""
         answer: HttpResponse = super().post_login(request, user, **how)
+        if not known_browsers.knows(request, user):
+            known_browsers.remember(answer, user)
+            if sign_in.signed_in_before(user):
+                self._tell_of_a_new_browser(user)
         if user.language:
             answer.set_cookie(
                 settings.LANGUAGE_COOKIE_NAME,
@@ -67,6 +74,13 @@ class AccountAdapter(DefaultAccountAdapter):  # type: ignore[misc]  # allauth ha
                 samesite="Lax",
             )
         return answer
+
+    def _tell_of_a_new_browser(self, user: User) -> None:
+        try:
+            self.send_notification_mail("account/email/new_device", user)
+        except (SMTPException, OSError) as error:
+            # Nobody is kept out because a mail server is away.
+            logger.warning("the mail on a new browser could not be sent: %s", error)
 
     def send_mail(self, template_prefix: str, email: str, context: dict[str, Any]) -> None:
         with languages.of_address(email):

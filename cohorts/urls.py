@@ -27,6 +27,7 @@ from cohorts.views import (
 
 urlpatterns = [
     path("account/tokens/", tokens.tokens, name="tokens"),
+    path("account/mails/", tokens.choose_mails, name="account-mails"),
     path("account/tokens/<int:token_id>/revoke/", tokens.revoke_token, name="token-revoke"),
     path("staff/", staff.staff, name="staff"),
     path("staff/roles/<int:membership_id>/end/", staff.end_role, name="role-end"),

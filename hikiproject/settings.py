@@ -229,6 +229,8 @@ _mail = env.email_url(
 vars().update(_mail)
 DEFAULT_FROM_EMAIL = SERVER_EMAIL = env.str("HIKI_EMAIL_FROM", default="hikiproject@localhost")
 EMAIL_TIMEOUT = 5
+# What a link in a mail of the workers begins with: they answer no request that would tell them.
+PUBLIC_ORIGIN = next(iter(CSRF_TRUSTED_ORIGINS), "")
 
 # --- files that sites send
 UPLOAD_MAX_BYTES = whole("HIKI_UPLOAD_MAX_MB", 100, least=1) * 1024 * 1024
@@ -319,6 +321,7 @@ LIGHT_QUEUE = f"{CELERY_TASK_DEFAULT_QUEUE}.light"
 CELERY_TASK_ROUTES = {
     "analysis.sweep": {"queue": LIGHT_QUEUE},
     "analysis.webhooks": {"queue": LIGHT_QUEUE},
+    "analysis.mails": {"queue": LIGHT_QUEUE},
 }
 # A run waits until no change has come for this long, so that a burst becomes one run; after a lone
 # change for a quarter of it ...

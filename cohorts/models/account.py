@@ -42,6 +42,13 @@ class User(AbstractUser):
         blank=True,
         help_text=_("Of pages and mails; empty until the person has chosen one."),
     )
+    query_mails = models.BooleanField(
+        _("mails on new data queries"),
+        default=True,
+        db_default=True,
+        help_text=_("At most one a day, on queries at the sites of the person."),
+    )
+    queries_told_at = models.DateTimeField(null=True, blank=True, editable=False)
     # Set for one request by `access.hold_to`.
     held_to: access.Standing | None = None
 

@@ -59,6 +59,7 @@ class Erasure(models.Model):
     reason = models.CharField(_("why it was stopped"), max_length=300, blank=True)
     executed_at = models.DateTimeField(null=True, blank=True)
     files_removed_at = models.DateTimeField(null=True, blank=True)
+    receipt_mailed_at = models.DateTimeField(null=True, blank=True, editable=False)
     replayed = models.BooleanField(
         default=False, help_text=_("Carried out again from the ledger, after a restore.")
     )

@@ -69,6 +69,12 @@ def passed(attempt: SignInAttempt, user: User) -> None:
     SignInAttempt.objects.filter(pk=attempt.pk).update(passed=True, user=user)
 
 
+def signed_in_before(user: User) -> bool:
+    """Whether this is not the first time: the first browser of an account is nothing to tell."""
+    just_now = timezone.now() - timedelta(minutes=1)
+    return SignInAttempt.objects.filter(user=user, passed=True, at__lt=just_now).exists()
+
+
 def forget_past() -> int:
     """Let go of tries older than 90 days; how many."""
     n_deleted, _ = SignInAttempt.objects.filter(at__lt=timezone.now() - KEPT).delete()

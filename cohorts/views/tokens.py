@@ -41,6 +41,17 @@ def tokens(request: HttpRequest) -> HttpResponse:
 
 @login_required
 @require_POST
+def choose_mails(request: HttpRequest) -> HttpResponse:
+    """Whether new data queries are told by mail."""
+    user = user_of(request)
+    user.query_mails = "query_mails" in request.POST
+    user.save(update_fields=["query_mails"])
+    messages.success(request, _("Kept."))
+    return redirect("tokens")
+
+
+@login_required
+@require_POST
 def revoke_token(request: HttpRequest, token_id: int) -> HttpResponse:
     """End a token at once; it stays in the list, crossed out."""
     token = get_object_or_404(ApiToken.objects.visible_to(user_of(request)), pk=token_id)

@@ -59,7 +59,7 @@ PUBLIC = {"login", "logout", "account_login", "account_logout", "account_signup"
 PUBLIC |= {f"account_reset_password{step}" for step in ("", "_done", "_from_key")}
 PUBLIC |= {"set_language"}  # a cookie of the visitor's own
 PUBLIC |= {"account_reset_password_from_key_done", "mfa_authenticate", "mfa_login_webauthn"}
-OWN_ACCOUNT = {"tokens", "token-revoke", "mfa_index", "usersessions_list"}
+OWN_ACCOUNT = {"tokens", "token-revoke", "account-mails", "mfa_index", "usersessions_list"}
 # What guards the account: asks for the password again.
 GUARDED = {"mfa_activate_totp", "mfa_deactivate_totp", "mfa_add_webauthn", "mfa_list_webauthn"}
 GUARDED |= {f"mfa_{verb}_recovery_codes" for verb in ("view", "generate", "download")}

@@ -142,7 +142,7 @@ def test_pages_are_shown_as_the_table_says(who, world, browse, client):
     for name, more in (("dictionary", []), ("dictionary-file", [1])):
         status = page.get(reverse(name, args=[study, *more])).status_code
         assert (status == 200) == who.holds(READERS["dictionaries"]), name
-    for name in ("home", *OWN_ACCOUNT - {"token-revoke"}):
+    for name in ("home", *OWN_ACCOUNT - {"token-revoke", "account-mails"}):
         assert page.get(reverse(name)).status_code == (200 if known else 302), name
     staff = page.get(reverse("staff")).status_code
     assert staff == ((200 if who.holds(STAFF_READERS) else 403) if known else 302)
