@@ -81,7 +81,7 @@ def test_the_mail_is_in_the_language_of_its_reader():
     asked(language="ja")
     mails.send_due()
     assert mail.outbox[0].subject == "hikiproject: 新しいデータ照会 (FUK)"
-    assert "FUK:新着 1 件、未回答 計 1 件" in mail.outbox[0].body
+    assert "FUK：新着 1 件、未回答 計 1 件" in mail.outbox[0].body
 
 
 class Away:
@@ -145,7 +145,7 @@ def test_a_sign_in_on_a_browser_that_the_account_does_not_know_is_told(client):
     (sent,) = mail.outbox
     assert sent.to == ["kim@example.org"]
     assert "signed in to on a browser that it did not know" in sent.subject
-    assert "Firefox" in sent.body
+    assert "Browser: Firefox on Linux" in sent.body
     assert "/account/password/forgotten/" in sent.body
 
 

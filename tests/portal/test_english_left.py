@@ -8,7 +8,7 @@ import pytest
 
 from tests.factories import user_with
 from tests.portal import shelf
-from tests.portal.test_every_page import pages_by_role
+from tests.portal.test_every_page import all_pages
 
 pytestmark = pytest.mark.django_db(transaction=True)
 UNSEEN = re.compile(r"<(script|style|code|head|select)\b.*?</\1>", re.DOTALL)
@@ -32,7 +32,7 @@ def english(page: str) -> list[str]:
 
 def test_no_english_sentence_is_left_on_a_japanese_page(client):
     full, left = shelf.filled(), {}
-    for role, pages in pages_by_role(full).items():
+    for role, pages in all_pages(full).items():
         client.force_login(user_with(role, None if role in ("CA", "CD") else full.site))
         for name, address in pages:
             answer = client.get(address, headers={"accept-language": "ja"})

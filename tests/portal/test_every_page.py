@@ -6,10 +6,12 @@ import re
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
+from django.urls import resolve
 
 from cohorts.labels import label_text
+from tests.access.table import OWN_ACCOUNT, PAGES
 from tests.factories import user_with
-from tests.portal import shelf
+from tests.portal import further, shelf
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -64,10 +66,22 @@ def _scan(page, full):
     page.get_by_role("button", name="take out").wait_for()
 
 
+def all_pages(full: shelf.Shelf) -> dict[str, list[tuple[str, str]]]:
+    """The daily pages of each role, and the further ones."""
+    daily, more = pages_by_role(full), further.pages_by_role(full)
+    return {role: [*pages, *more.get(role, [])] for role, pages in daily.items()}
+
+
+def test_every_page_of_the_url_table_is_looked_at():
+    pages = all_pages(shelf.filled()).values()
+    seen = {resolve(address).url_name for these in pages for _, address in these}
+    assert (PAGES | OWN_ACCOUNT) - further.NO_PAGE - set(further.ELSEWHERE) - seen == set()
+
+
 @pytest.mark.parametrize(("scheme", "width"), [("light", 1280), ("dark", 390)])
 def test_every_page_with_something_on_it(open_as, picture, scheme, width):
     full, axe, faults = shelf.filled(), Axe(), []
-    for role, pages in pages_by_role(full).items():
+    for role, pages in all_pages(full).items():
         held_at = None if role in ("CA", "CD") else full.site
         page = open_as(
             user_with(role, held_at),

@@ -6,7 +6,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('cohorts', '0046_audit_trail'),
+        ("cohorts", "0048_custody_said"),
     ]
 
     operations = [
