@@ -11,7 +11,14 @@ from tests.factories import SCOPES, ParticipantFactory, user_with
 from tests.portal import shelf
 
 # Addresses that are no page to look at: a file, a redirect, or what a button sends.
-NO_PAGE = {"audit-trail-csv", "dictionary-file", "run-latest", "token-revoke", "account-mails"}
+NO_PAGE = {
+    "audit-trail-csv",
+    "upload-remarks",
+    "dictionary-file",
+    "run-latest",
+    "token-revoke",
+    "account-mails",
+}
 # Looked at, with axe, by another test: where.
 ELSEWHERE = {"mfa_index": "test_sign_in_browser.py", "usersessions_list": "test_sign_in_browser.py"}
 
@@ -41,7 +48,7 @@ def pages_by_role(full: shelf.Shelf) -> dict[str, list[tuple[str, str]]]:
         ],
         "CD": [
             *(("same", f"{person}same/"), ("different", f"{person}different/")),
-            ("feature", f"/features/{full.batch.features.first().feature_id}/"),
+            ("feature", f"/features/{full.batch.columns.first().feature_id}/"),
         ],
     }
 
