@@ -12,12 +12,11 @@ from typing import Any, NamedTuple
 import numpy as np
 import pandas as pd
 from django.db import connection
-from django.db.backends.base.base import BaseDatabaseWrapper
-from django.db.models import BooleanField, Count, F, Func, Window
-from django.db.models.sql.compiler import SQLCompiler
+from django.db.models import Count, Window
 from numpy.typing import NDArray
 from psycopg import ClientCursor, Cursor
 
+from analysis.membership import one_of
 from analysis.models import Snapshot
 from analysis.plans import AnalysisPlan
 from cohorts.models import AssayBatch, AssayRow, Assessment, BatchFeature, Participant
@@ -200,31 +199,6 @@ class _Packed(NamedTuple):
         self.heads.append(head)
         self.values[at] = np.frombuffer(values, "<f8")
         self.flags[at] = np.frombuffer(flags, np.uint8)
-
-
-class _OneOf(Func):
-    """Whether a number is in an array: a list of thousands is taken apart at every step.
-
-    The array is the driver's own parameter: Django would prepare each number by itself.
-    """
-
-    output_field = BooleanField()
-
-    def __init__(self, field: str, numbers: Sequence[int]) -> None:
-        super().__init__(F(field))
-        self.numbers = list(numbers)
-
-    def as_sql(  # type: ignore[override]  # of Func's further arguments none is given
-        self, compiler: SQLCompiler, connection: BaseDatabaseWrapper
-    ) -> tuple[str, list[Any]]:
-        [field] = self.get_source_expressions()
-        sql, params = compiler.compile(field)
-        return f"{sql} = ANY(%s::bigint[])", [*params, self.numbers]
-
-
-def one_of(field: str, numbers: Sequence[int]) -> Func:
-    """A condition of rows whose field is one of many numbers."""
-    return _OneOf(field, numbers)
 
 
 def _packed(row_ids: Sequence[int]) -> list[_Packed]:

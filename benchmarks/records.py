@@ -68,11 +68,12 @@ def _upload(site: object, content: bytes) -> None:
 def _matrix(site: object) -> None:
     """The consented rows of the newest batch, as a run takes its snapshot and reads it."""
     from analysis import frames
+    from analysis.membership import one_of
     from analysis.models import Snapshot
     from cohorts.models import AssayBatch, AssayRow, Participant
 
     people = Participant.objects.consenting_to(["metabolomics"], date(2026, 1, 1))
-    theirs = frames.one_of("sample__participant", list(people.values_list("pk", flat=True)))
+    theirs = one_of("sample__participant", list(people.values_list("pk", flat=True)))
     rows = AssayRow.objects.filter(theirs, batch=AssayBatch.objects.latest("pk"))
     snapshot = Snapshot(assay_row_ids=list(rows.values_list("pk", flat=True)))
     [batch] = frames.batches_of(snapshot)

@@ -12,6 +12,7 @@ from django.db import connection, transaction
 from django.db.models import BigIntegerField, F, Func, QuerySet
 
 from analysis import frames
+from analysis.membership import one_of
 from analysis.models import Plan, Snapshot
 from cohorts import clock
 from cohorts.language.sentences import say
@@ -93,14 +94,14 @@ def _read(plan: Plan) -> Snapshot:
     ids = [pk for pk, _ in people]
     batches = AssayBatch.objects.usable(today).filter(site__study=plan.study)
     rows = AssayRow.objects.filter(
-        frames.one_of("sample__participant", ids),
+        one_of("sample__participant", ids),
         batch__in=batches,
         sample_type=AssayRow.Type.STUDY,
     ).order_by("pk")
     columns = BatchFeature.objects.filter(batch__in=batches, feature__ignored=False).order_by(
         "batch_id", "position"
     )
-    assessments = Assessment.objects.filter(frames.one_of("participant", ids)).order_by("pk")
+    assessments = Assessment.objects.filter(one_of("participant", ids)).order_by("pk")
     # A corrected record of handling is other data, though no row came or went.
     recorded = list(rows.values_list("pk", *(f"sample__{name}" for name in frames.OF_SAMPLE)))
     scored = list(assessments.values_list("pk", "score"))
