@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from itertools import groupby
 from operator import itemgetter
@@ -16,9 +16,11 @@ from django.db.models import Count, Window
 from numpy.typing import NDArray
 from psycopg import ClientCursor, Cursor
 
+from analysis import pools
 from analysis.membership import one_of
 from analysis.models import Snapshot
 from analysis.plans import AnalysisPlan
+from analysis.pools import Pools
 from cohorts.models import AssayBatch, AssayRow, Assessment, BatchFeature, Participant
 from cohorts.models.sample import hours_between
 
@@ -45,7 +47,8 @@ class BatchFrame:
     ``values`` and ``flags``: shape (n_rows, n_features); values in the reported unit.
     ``columns``: one row a feature: feature, source_name, hmdb, unit, canonical_unit, factor, lod.
     ``rows``: one row a sample: participant_id, spin_delay_hours, fasting_hours, and what else is
-    recorded of its handling (`HANDLING`).
+    recorded of its handling (`HANDLING`). For plans that correct by pooled QC samples, ``pools``
+    has those of the batch, and ``rows`` the column injection_order.
     """
 
     batch_id: int
@@ -57,6 +60,7 @@ class BatchFrame:
     rows: pd.DataFrame
     values: NDArray[np.float64]
     flags: NDArray[np.uint8]
+    pools: Pools | None = None
 
 
 @dataclass(frozen=True)
@@ -79,7 +83,8 @@ def read(snapshot: Snapshot, plan: AnalysisPlan) -> StudyFrames:
     if plan.sensitivity:
         people["depression"] = _scores(snapshot, plan.depression, people)
     answers = _answers(snapshot, plan) if plan.language_check else pd.DataFrame()
-    return StudyFrames(people=people, batches=tuple(batches_of(snapshot)), answers=answers)
+    batches = batches_of(snapshot, with_pools=bool(plan.qc_correction))
+    return StudyFrames(people=people, batches=tuple(batches), answers=answers)
 
 
 def _people(snapshot: Snapshot) -> pd.DataFrame:
@@ -165,12 +170,30 @@ def _scored(row: Assessment) -> dict[str, object]:
     return answers | {LANGUAGE: row.language or "not stated"}
 
 
-def batches_of(snapshot: Snapshot) -> list[BatchFrame]:
+def batches_of(snapshot: Snapshot, *, with_pools: bool = False) -> list[BatchFrame]:
     """The snapshot's rows by batch, those of a batch in the order of their collection."""
     packed = {rows.heads[0].batch_id: rows for rows in _packed(snapshot.assay_row_ids)}
     batches = AssayBatch.objects.filter(pk__in=packed).select_related("site").order_by("pk")
     columns = _columns(list(packed))
-    return [_batch(batch, columns[batch.pk], packed[batch.pk]) for batch in batches]
+    if not with_pools:
+        return [_batch(batch, columns[batch.pk], packed[batch.pk]) for batch in batches]
+    found = pools.read(list(packed))
+    return _with_injections(
+        [_batch(each, columns[each.pk], packed[each.pk], found.get(each.pk)) for each in batches],
+        snapshot,
+    )
+
+
+def _with_injections(batches: list[BatchFrame], snapshot: Snapshot) -> list[BatchFrame]:
+    """When each sample was injected, as a further column of the rows, which keep their order."""
+    rows = AssayRow.objects.filter(one_of("pk", snapshot.assay_row_ids), sample__isnull=False)
+    rows = rows.order_by("batch_id", "sample__collected_at", "pk")
+    found = groupby(rows.values_list("batch_id", "injection_order"), itemgetter(0))
+    orders = {batch: np.array([order for _, order in group], float) for batch, group in found}
+    return [
+        replace(batch, rows=batch.rows.assign(injection_order=orders[batch.batch_id]))
+        for batch in batches
+    ]
 
 
 class _Head(NamedTuple):
@@ -241,7 +264,9 @@ def _columns(batch_ids: Sequence[int]) -> dict[int, pd.DataFrame]:
     return frames
 
 
-def _batch(batch: AssayBatch, columns: pd.DataFrame, rows: _Packed) -> BatchFrame:
+def _batch(
+    batch: AssayBatch, columns: pd.DataFrame, rows: _Packed, pooled: Pools | None = None
+) -> BatchFrame:
     values, flags = rows.values, rows.flags
     if values.shape[1] != len(columns):
         raise ValueError(
@@ -254,6 +279,7 @@ def _batch(batch: AssayBatch, columns: pd.DataFrame, rows: _Packed) -> BatchFram
             values[:, kept],
             flags[:, kept],
         )
+        pooled = pooled.of_features(kept) if pooled else None
     return BatchFrame(
         batch_id=batch.pk,
         site=batch.site.code,
@@ -264,6 +290,7 @@ def _batch(batch: AssayBatch, columns: pd.DataFrame, rows: _Packed) -> BatchFram
         rows=_handling(rows.heads),
         values=values,
         flags=flags,
+        pools=pooled,
     )
 
 

@@ -10,7 +10,7 @@ from typing import Any
 
 from django.core.exceptions import ValidationError
 
-from analysis.stats import harmonise, impute
+from analysis.stats import harmonise, impute, qc
 from analysis.stats.sensitivity import CHANGES
 from cohorts.language.told import told_lazily
 
@@ -20,6 +20,7 @@ TESTS = ("hksj", "hksj_plain", "z", "t")
 SEXES = ("", "male", "female")
 MODERATED = ("", "plain", "trend", "robust", "trend_robust")
 LANGUAGE_CHECKS = ("", "report", "refuse")
+QC_CORRECTIONS = ("", *qc.METHODS)
 MULTIPLICITY = ("bh", "by", "holm", "hochberg", "hommel", "bonferroni")
 
 CHANGES_BY_NAME = {change.name: change for change in CHANGES}
@@ -29,7 +30,7 @@ CAME_LATER = frozenset(
         *("permutations", "only_sex", "handling_clean", "one_stage"),
         *("sensitivity", "depression", "bmi"),
         *("nested", "partial_auc_from", "transport_to", "moderated", "language_check"),
-        "most_folds",
+        *("most_folds", "qc_correction"),
     }
 )
 
@@ -72,6 +73,7 @@ class AnalysisPlan:
     partial_auc_from: float = 0.9  # specificity from which their partial AUC counts
     transport_to: tuple[str, ...] = ()  # sites to which a model frozen without them is taken
     moderated: str = ""  # effects of the sites with variances that borrow strength
+    qc_correction: str = ""  # by pooled QC samples: median_ratio, or loess along the injections
     language_check: str = ""  # of the outcome's items: report, or refuse the severity model
 
     @property
@@ -142,6 +144,7 @@ def _faults(data: Mapping[str, Any]) -> list[str]:
         "only_sex": SEXES,
         "moderated": MODERATED,
         "language_check": LANGUAGE_CHECKS,
+        "qc_correction": QC_CORRECTIONS,
     }
     for key, allowed in choices.items():
         if key in data and data[key] not in allowed:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
+from functools import cache
 from pathlib import Path
 
 import polib
@@ -33,6 +34,7 @@ def titles() -> set[str]:
     return {title_of("".join(found)) for text in texts for found in CODES.findall(text)}
 
 
+@cache
 def said() -> set[str]:
     """Everything of this project that somebody may read in words of a catalogue."""
     ours = [apps.get_app_config(name) for name in ("cohorts", "analysis")]

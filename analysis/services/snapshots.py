@@ -11,7 +11,7 @@ from datetime import date
 from django.db import connection, transaction
 from django.db.models import BigIntegerField, F, Func, QuerySet
 
-from analysis import frames
+from analysis import frames, pools
 from analysis.membership import one_of
 from analysis.models import Plan, Snapshot
 from cohorts import clock
@@ -114,6 +114,11 @@ def _read(plan: Plan) -> Snapshot:
     }
     if plan.parsed.language_check:
         content["answers"] = list(assessments.values_list("pk", "language", "items"))
+    if plan.parsed.qc_correction:
+        # Pools are nobody's blood alone: they need no consent, and are fixed by their batches.
+        found = pools.rows_of([batch.pk for batch in batches])
+        content["pools"] = list(found.values_list("pk", "injection_order"))
+        content["injections"] = list(rows.values_list("pk", "injection_order"))
     text = json.dumps(content, separators=(",", ":"), default=str)
     return Snapshot(
         study=plan.study,

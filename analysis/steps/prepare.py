@@ -20,6 +20,7 @@ from analysis.stats.impute import BELOW_LOD, MEASURED, Imputed, impute
 from analysis.steps.blocks import Block, Note, Prepared
 from analysis.steps.clean_samples import facts_of_samples, without_faulty
 from analysis.steps.pieces import Steps
+from analysis.steps.pool_corrected import by_pools
 from analysis.steps.repeats import declared_once, without_repeats
 from cohorts.language.sentences import say
 
@@ -85,6 +86,9 @@ def make_block(
     notes: list[Note] = []
     if plan.handling_clean:
         batches, notes = without_faulty(batches, set(people.index))
+    if plan.qc_correction:
+        batches, said = by_pools(batches, plan.qc_correction)
+        notes += said
     parts = [_comparable(batch, plan) for batch in batches]
     values = _stacked([part.values for part in parts])
     chosen = values.index.isin(people.index)
