@@ -12,7 +12,7 @@ from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from analysis.figures import signed
-from analysis.models import Claim, Run
+from analysis.models import Claim, Plan, Run
 from analysis.plots import verdict as verdict_figure
 from analysis.services import changes, histories, staleness
 from analysis.views.claim_readings import Reading, histories_of
@@ -55,11 +55,16 @@ class Standing:
 
 
 def standings_of(claim: Claim, rows: Sequence[Mapping[str, Any]], user: User) -> list[Standing]:
-    """A standing for each plan, in the order of their newest runs."""
+    """A standing for each plan: followed ones, which speak for the study, before those asked for.
+
+    Within the two, in the order of their newest runs.
+    """
     by_plan: dict[str, list[list[Reading]]] = {}
     for plan, _where, readings in histories_of(rows):
         by_plan.setdefault(plan, []).append(readings)
-    return [_standing(claim, plan, strata, user) for plan, strata in by_plan.items()]
+    followed = set(Plan.objects.current().values_list("name", flat=True))
+    ordered = sorted(by_plan.items(), key=lambda each: each[0] not in followed)
+    return [_standing(claim, plan, strata, user) for plan, strata in ordered]
 
 
 def _standing(claim: Claim, plan: str, strata: Sequence[Sequence[Reading]], user: User) -> Standing:

@@ -8,7 +8,7 @@ from datetime import timedelta
 import pytest
 from django.utils import timezone
 
-from analysis.models import Claim, Verdict
+from analysis.models import Claim, Plan, Verdict
 from analysis.plots import verdict as verdict_figure
 from analysis.services import histories, release
 from analysis.views import claim_page
@@ -53,6 +53,23 @@ def test_a_verdict_that_never_changed_has_no_turn(runs):
     Verdict.objects.filter(claim__code="K22-2").update(verdict="replicated")
     found = standing(user_with("CA"))
     assert (found.n_runs, found.turn, found.all_listed) == (3, None, True)
+
+
+def test_a_followed_plan_speaks_before_one_that_was_asked_for_later(runs):
+    plan = runs[0].plan
+    asked = Plan.objects.create(study=plan.study, name="asked", data=plan.data, followed=False)
+    books.concluded(books.run_of(asked))
+    claim, user = Claim.objects.get(code="K22-2"), user_with("CD")
+    found = claim_page.standings_of(claim, histories.history_for(claim, user), user)
+    assert [one.plan for one in found] == [plan.name, "asked"]
+
+
+def test_sites_without_counted_people_are_told_without_noughts(client, runs):
+    Verdict.objects.update(n_sites=2, n_case=0, n_control=0)
+    client.force_login(user_with("CD"))
+    said = words_of(client.get("/claims/K22-2/").content.decode())
+    assert "2 sites · " in said
+    assert "0 cases" not in said
 
 
 def test_the_first_thing_on_the_page_is_what_the_verdict_means(client, runs):
