@@ -33,6 +33,23 @@ def offer_forms_of(site: Site, field: forms.Field) -> None:
     field.queryset = models.ConsentForm.objects.filter(site=site).select_related("site")
 
 
+def choose_the_only_one(site: Site, form: forms.Form) -> None:
+    """Where one version alone can be signed today, it is what was signed, unless somebody says."""
+    today = timezone.localdate()
+    versions = models.ConsentForm.objects.filter(site=site).exclude(valid_from__gt=today)
+    usable = list(versions.exclude(valid_until__lt=today)[:2])
+    if len(usable) == 1:
+        form.fields["form"].initial = usable[0].pk
+
+
+def refuse_both(form: forms.Form) -> None:
+    """A form and a basis say two things of one paper."""
+    if form.cleaned_data.get("form") and form.cleaned_data.get("basis"):
+        form.add_error(
+            "basis", _("Give the form that was signed, or the basis where none was: not both.")
+        )
+
+
 def basis_field() -> forms.CharField:
     return forms.CharField(
         label=_("Basis"),
@@ -103,6 +120,13 @@ class ConsentForm(PlainForm):
     def __init__(self, *args: Any, site: Site, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         offer_forms_of(site, self.fields["form"])
+        choose_the_only_one(site, self)
+
+    def clean(self) -> dict[str, Any]:
+        """One ground for the use of the data."""
+        said: dict[str, Any] = super().clean() or self.cleaned_data
+        refuse_both(self)
+        return said
 
     def clean_signed_on(self) -> date:
         """Nobody has signed tomorrow."""

@@ -8,7 +8,14 @@ from django import forms
 from django.utils.translation import gettext_lazy as _
 
 from cohorts.forms.base import PlainForm
-from cohorts.forms.consent import basis_field, offer_forms_of, scopes_field, signed_form_field
+from cohorts.forms.consent import (
+    basis_field,
+    choose_the_only_one,
+    offer_forms_of,
+    refuse_both,
+    scopes_field,
+    signed_form_field,
+)
 from cohorts.forms.people import YES_NO, day_field
 from cohorts.language.vocabulary import in_words
 from cohorts.models import Participant, Site
@@ -51,6 +58,7 @@ class EnrolmentForm(PlainForm):
         assert isinstance(group, forms.ChoiceField)  # noqa: S101 - declared above
         group.choices = [("", "–"), *((g, in_words(g)) for g in sorted(site.study.groups))]
         offer_forms_of(site, self.fields["form"])
+        choose_the_only_one(site, self)
         self.fields["code"].help_text = _(
             "Such as %(code)s. Never a name or a hospital number."
         ) % {"code": f"{site.code}-014"}
@@ -58,7 +66,10 @@ class EnrolmentForm(PlainForm):
     def clean(self) -> dict[str, Any]:
         """A consent is whole or not there."""
         said: dict[str, Any] = super().clean() or self.cleaned_data
-        if said.get("signed_on") or said.get("scopes") or said.get("form") or said.get("basis"):
+        # A form that stood there already says nothing by itself.
+        chosen = said.get("form") and said["form"].pk != self.fields["form"].initial
+        if said.get("signed_on") or said.get("scopes") or chosen or said.get("basis"):
+            refuse_both(self)
             if not said.get("signed_on"):
                 self.add_error("signed_on", _("Give the day on which the consent was signed."))
             if not said.get("scopes"):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import replace
-from datetime import date
+from datetime import date, timedelta
 
 import pytest
 from django.core.files.uploadedfile import SimpleUploadedFile
@@ -107,3 +107,26 @@ def test_the_pages_register_and_correct(site, nurse, browse):
     assert manager.get(one).status_code == 200
     assert manager.post(one, said).status_code == 403
     assert browse(user_with("SC", SiteFactory())).get(one).status_code == 404
+
+
+def test_the_only_version_that_can_be_signed_today_is_chosen_already(client):
+    site = SiteFactory(code="FUK")
+    client.force_login(user_with("SC", site))
+    ended = timezone.localdate() - timedelta(days=1)
+    ConsentForm.objects.create(site=site, version="1.0", valid_until=ended)
+    now = ConsentForm.objects.create(site=site, version="2.0")
+    for page in ("/sites/FUK/consent/", "/sites/FUK/enrol/"):
+        assert f'<option value="{now.pk}" selected>' in client.get(page).text
+    # It says nothing by itself: somebody without a consent is enrolled without one.
+    said = {"code": "FUK-001", "sex": "female", "group": "hikikomori", "enrolled_on": "2024-04-01"}
+    assert client.post("/sites/FUK/enrol/", said | {"form": now.pk}).status_code == 302
+    assert not Consent.objects.exists()
+    ParticipantFactory(site=site, code="FUK-002")
+    paper = {"participant": "FUK-002", "signed_on": "2024-04-01", "scopes": ["store_samples"]}
+    both = client.post("/sites/FUK/consent/", paper | {"form": now.pk, "basis": "a letter"})
+    assert "or the basis where none was: not both" in both.text
+    assert not Consent.objects.exists()
+    # Of two that can be signed, somebody chooses.
+    other = ConsentForm.objects.create(site=site, version="2.1")
+    page = client.get("/sites/FUK/consent/").text
+    assert not any(f'<option value="{each.pk}" selected>' in page for each in (now, other))
