@@ -181,4 +181,4 @@ def test_nobody_signs_up_uninvited(client):
         "/account/signup/",
         {"username": "x", "email": "x@example.org", "password1": PASSWORD, "password2": PASSWORD},
     )
-    assert b"Sign Up Closed" in answer.content
+    assert b"Accounts come by invitation" in answer.content
