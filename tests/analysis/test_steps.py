@@ -148,6 +148,7 @@ OTHER = {
     "transport_to": ["MTL"],
     "moderated": "plain",
     "language_check": "report",
+    "qc_correction": "median_ratio",
     "nested": True,
     "partial_auc_from": 0.8,
     "depression": "phq",
