@@ -13,13 +13,14 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from django.conf import settings
-from django.db import connection
+from django.db import connection, transaction
 from django.utils import timezone
 
 from cohorts.services import files
 
 DUMP, LIST, FILES = "database.dump", "manifest.json", "files"
 FORMAT = 1
+ASIDE = "before_restore"  # the schema of what a restore replaces, until that has come to its end
 
 
 class BackupRefused(Exception):
@@ -95,16 +96,42 @@ def check(folder: Path) -> Backup:
 
 
 def restore(backup: Backup) -> None:
-    """Replace the database by that of a checked backup in one transaction, and add its files."""
+    """Replace the database by that of a checked backup, whole or not at all, and add its files."""
     _refuse_while_used()
-    connection.close()
-    _run(
-        *("pg_restore", "--clean", "--if-exists", "--no-owner", "--no-privileges"),
-        *("--no-comments", "--single-transaction", "--exit-on-error"),
-        *(f"--dbname={connection.settings_dict['NAME']}", str(backup.folder / DUMP)),
-    )
+    _put_aside()
+    try:
+        _run(
+            *("pg_restore", "--no-owner", "--no-privileges", "--no-comments"),
+            *("--single-transaction", "--exit-on-error"),
+            *(f"--dbname={connection.settings_dict['NAME']}", str(backup.folder / DUMP)),
+        )
+    except BackupRefused:
+        _put_back()
+        raise
+    _in_one_transaction(f"DROP SCHEMA {ASIDE} CASCADE")
     for digest in backup.file_digests:
         files.store((backup.folder / FILES / digest).read_bytes())
+
+
+def _put_aside() -> None:
+    """All tables at once: one that is younger than the backup would stand in a migration's way."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT 1 FROM pg_namespace WHERE nspname = %s", [ASIDE])
+        cut_off = cursor.fetchone()
+    if cut_off:  # an earlier restore did not come to its end
+        _put_back()
+    _in_one_transaction(f"ALTER SCHEMA public RENAME TO {ASIDE}", "CREATE SCHEMA public")
+
+
+def _put_back() -> None:
+    _in_one_transaction("DROP SCHEMA public CASCADE", f"ALTER SCHEMA {ASIDE} RENAME TO public")
+
+
+def _in_one_transaction(*statements: str) -> None:
+    with transaction.atomic(), connection.cursor() as cursor:
+        for statement in statements:
+            cursor.execute(statement)
+    connection.close()  # the next program finds nobody at work, and this one no old plan
 
 
 def _refuse_while_used() -> None:

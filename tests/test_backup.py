@@ -7,7 +7,7 @@ import json
 
 import pytest
 from django.core.management import CommandError, call_command
-from django.db import connections
+from django.db import connection, connections
 
 from cohorts.models import Participant, Upload
 from cohorts.services import audit_chain, audit_check, files
@@ -81,6 +81,42 @@ def test_the_erased_are_erased_again_before_anybody_works(saved, monkeypatch):
     Participant.objects.all().delete()
     restored(saved, "--replace")
     assert replayed == [1]
+
+
+def tables() -> set[str]:
+    with connection.cursor() as cursor:
+        return set(connection.introspection.table_names(cursor))
+
+
+def test_a_backup_from_before_an_update_leaves_nothing_younger_behind(saved):
+    """A migration of the update would find its own table there already."""
+    with connection.cursor() as cursor:
+        cursor.execute("CREATE TABLE younger (of bigint REFERENCES cohorts_participant)")
+    restored(saved, "--replace")
+    assert "younger" not in tables()
+    assert Participant.objects.get().code == "KEPT"
+
+
+def test_a_restore_that_fails_midway_changes_nothing(saved, monkeypatch):
+    Participant.objects.update(code="NEWER")
+
+    def fails(*_: str) -> None:
+        raise backup.BackupRefused("pg_restore ended with: no room on the disk")
+
+    monkeypatch.setattr(backup, "_run", fails)
+    with pytest.raises(CommandError, match="no room on the disk"):
+        restored(saved, "--replace")
+    assert Participant.objects.get().code == "NEWER"
+
+
+def test_a_restore_that_was_cut_off_can_be_made_again(saved):
+    backup._put_aside()
+    assert tables() == set()
+    restored(saved)
+    assert Participant.objects.get().code == "KEPT"
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT count(*) FROM pg_namespace WHERE nspname = %s", [backup.ASIDE])
+        assert cursor.fetchone() == (0,)
 
 
 def test_a_study_is_not_replaced_without_a_word(saved):
