@@ -11,7 +11,7 @@ from django.contrib.admin.utils import unquote
 from django.contrib.auth.models import AnonymousUser
 from django.contrib.auth.views import redirect_to_login
 from django.core.exceptions import PermissionDenied
-from django.db.models import JSONField, QuerySet
+from django.db.models import ForeignKey, JSONField, QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
 from django.utils.translation import gettext_lazy as _
@@ -159,15 +159,16 @@ class ScopedAdmin(PlainAdmin):
         ]
 
     def get_fields(self, request: HttpRequest, obj: Any = None) -> Any:
-        """What is only read and kept as JSON stands there as tables and lists."""
+        """Where nothing is edited: JSON as tables, and a record that may not be opened as words."""
         names = super().get_fields(request, obj)
         if self.has_change_permission(request, obj):
             return names
-        return [self._as_read(name) if isinstance(name, str) else name for name in names]
+        return [self._as_read(request, name) if isinstance(name, str) else name for name in names]
 
-    def _as_read(self, name: str) -> Any:
+    def _as_read(self, request: HttpRequest, name: str) -> Any:
         kept = {field.name: field for field in self.opts.concrete_fields}.get(name)
-        if not isinstance(kept, JSONField):
+        closed = isinstance(kept, ForeignKey) and self._is_closed(request, kept.related_model)
+        if kept is None or not (closed or isinstance(kept, JSONField)):
             return name
 
         def shown(row: Any) -> Any:
@@ -176,6 +177,11 @@ class ScopedAdmin(PlainAdmin):
         # By its name the form finds the field's help.
         shown.__name__, shown.short_description = name, kept.verbose_name  # type: ignore[attr-defined]  # as Django reads it
         return shown
+
+    def _is_closed(self, request: HttpRequest, model: Any) -> bool:
+        """Whether a link to a record of that model would be answered with 403."""
+        theirs = self.admin_site._registry.get(model)
+        return theirs is not None and not theirs.has_view_permission(request)
 
     def change_view(
         self,

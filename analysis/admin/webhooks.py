@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from django.contrib import admin
-from django.db.models import QuerySet
+from django.db.models import QuerySet, URLField
 from django.http import HttpRequest
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
@@ -30,6 +30,7 @@ class WebhookEndpointAdmin(OfAllAdmin):
     search_fields = ["url", "user__username"]
     list_select_related = ["user"]
     actions = ["end"]
+    formfield_overrides = {URLField: {"assume_scheme": "https"}}
 
     def has_end_permission(self, request: HttpRequest) -> bool:
         return self._may(request, "W")

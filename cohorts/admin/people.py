@@ -88,7 +88,7 @@ class EventAdmin(ScopedAdmin):
         """First what happened, then what the row said afterwards."""
         columns = self.opts.concrete_fields
         said = [each.name for each in columns if not each.name.startswith("pgh_")]
-        return [*self.list_display, *map(self._as_read, said)]
+        return [*self.list_display, *(self._as_read(request, name) for name in said)]
 
     def change_view(
         self,
