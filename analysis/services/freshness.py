@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import uuid
+from datetime import timedelta
 
 from django.conf import settings
 from django.db import transaction
 from django.db.models import Max, Q
 from django.db.models.functions import Now
+from django.utils import timezone
 
 from analysis.models import Plan, Run
 from analysis.services import runs, settling, versions
@@ -16,6 +18,9 @@ from cohorts import clock
 from cohorts.language.sentences import say
 from cohorts.models import AssayBatch, Change
 from cohorts.services import dated
+
+CODE_HAS_CHANGED = say("the analysis code has changed")
+CODE_ASKED_AGAIN = timedelta(minutes=10)
 
 
 def nudge(**_signal: object) -> None:
@@ -54,9 +59,18 @@ def why_stale(plan: Plan) -> str:
         return f"{change.kind}{where}: {change.cause}"
     # Published or not: what this code has failed at, it is not asked for again until more changes.
     last = ended.exclude(code_version="").order_by("-queued_at").first()
-    if last is not None and last.code_version != versions.code_version():
-        return say("the analysis code has changed")
-    return ""
+    if last is None or last.code_version == versions.code_version() or _asked_lately(last):
+        return ""
+    return CODE_HAS_CHANGED
+
+
+def _asked_lately(run: Run) -> bool:
+    """Whether this one was asked for because of the code, and a worker of other code took it.
+
+    While an update is going on, the sweeper's code and a worker's may differ. Asked again at once,
+    each would be found to be the same run as before, several a second.
+    """
+    return run.cause == CODE_HAS_CHANGED and run.queued_at > timezone.now() - CODE_ASKED_AGAIN
 
 
 def has_values(plan: Plan) -> bool:

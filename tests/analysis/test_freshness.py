@@ -98,6 +98,21 @@ def test_new_code_runs_again(plan, consortium, monkeypatch):
     assert freshness.why_stale(plan) == "the analysis code has changed"
 
 
+def test_two_versions_side_by_side_do_not_ask_each_other_without_end(plan, consortium, monkeypatch):
+    """In an update the sweeper is new and the worker is not: the run that it asks for is as old."""
+    sweep_and_run()
+    first = Run.objects.get()
+    monkeypatch.setattr(versions, "code_version", lambda: "another")
+    freshness.sweep()
+    Run.objects.claimable().update(state="merged", code_version=first.code_version, same_as=first)
+    assert Run.objects.count() == 2
+    assert freshness.why_stale(plan) == ""
+    long_ago = timezone.now() - freshness.CODE_ASKED_AGAIN
+    Run.objects.exclude(pk=first.pk).update(queued_at=long_ago)
+    Run.objects.filter(pk=first.pk).update(queued_at=long_ago - timedelta(minutes=1))
+    assert freshness.why_stale(plan) == "the analysis code has changed"
+
+
 def test_only_the_newest_version_of_a_plan_is_followed(plan, consortium):
     newer = Plan.objects.create(study=plan.study, name=plan.name, version=2, data=plan.data)
     freshness.sweep()
