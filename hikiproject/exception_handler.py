@@ -151,7 +151,20 @@ def _invalid(fields: Any, number: int = 400, headers: dict[str, str] | None = No
 def _pointers(detail: Any) -> list[dict[str, str]]:
     """One entry a message, with the JSON pointer of its field."""
     return [
-        {"pointer": "" if field in WHOLE else f"/{field}", "detail": str(message)}
+        {"pointer": f"{'' if field in WHOLE else f'/{field}'}{further}", "detail": words}
         for field, messages in detail.items()
-        for message in (messages if isinstance(messages, list | tuple) else [messages])
+        for further, words in _messages(messages)
     ]
+
+
+def _messages(said: Any) -> list[tuple[str, str]]:
+    """Each message with the rest of its pointer: entries of a list have messages of their own."""
+    if isinstance(said, dict):
+        return [
+            (f"{'' if key in WHOLE else f'/{key}'}{further}", words)
+            for key, each in said.items()
+            for further, words in _messages(each)
+        ]
+    if isinstance(said, list | tuple):
+        return [found for each in said for found in _messages(each)]
+    return [("", str(said))]

@@ -30,8 +30,10 @@ class AccountThrottle(BaseThrottle):
         if made <= settings.RATE_PER_MINUTE:
             return True
         wait = WINDOW_SECONDS - spent
-        raise Throttled(
-            wait,
-            f"Your account has made its {settings.RATE_PER_MINUTE} requests of this minute. Go on "
-            f"in {wait} seconds; polls that send If-None-Match and get 304 are not counted.",
+        refused = Throttled(
+            detail=f"Your account has made its {settings.RATE_PER_MINUTE} requests of this minute. "
+            f"Go on in {wait} seconds; polls that send If-None-Match and get 304 are not counted."
         )
+        # Given to it above, it would be said a second time.
+        refused.wait = wait  # type: ignore[attr-defined]  # the stubs lack it
+        raise refused

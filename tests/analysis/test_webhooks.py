@@ -325,3 +325,13 @@ def test_nobody_has_an_eleventh(receiver):
         webhooks.register(analyst, receiver.url, ["run.released"])
     with pytest.raises(webhooks.RefusedWebhook, match="You have 10 webhooks; end one first"):
         webhooks.register(analyst, receiver.url, ["run.released"])
+
+
+def test_an_event_that_there_is_not_is_refused_in_its_place():
+    client = APIClient()
+    client.force_authenticate(user_with("CA"))
+    asked = {"url": "https://example.org/hook", "events": ["run.released", "x"]}
+    answer = client.post("/api/v1/webhooks", asked, format="json")
+    assert answer.json()["errors"] == [
+        {"pointer": "/events/1", "detail": '"x" is not a valid choice.'}
+    ]

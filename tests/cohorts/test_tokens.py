@@ -123,8 +123,9 @@ def test_an_account_that_asks_too_often_is_told_when_to_go_on(settings, monkeypa
     refused = answers[-1]
     assert refused["Retry-After"] == "46"
     assert refused["Content-Type"] == "application/problem+json"
-    assert refused.json()["detail"].startswith(
-        "Your account has made its 3 requests of this minute. Go on in 45 seconds"
+    assert refused.json()["detail"] == (
+        "Your account has made its 3 requests of this minute. Go on in 45 seconds; polls that send "
+        "If-None-Match and get 304 are not counted."
     )
     assert program(other).get("/api/v1/sites").status_code == 200
 
