@@ -103,9 +103,10 @@ def test_two_versions_side_by_side_do_not_ask_each_other_without_end(plan, conso
     sweep_and_run()
     first = Run.objects.get()
     monkeypatch.setattr(versions, "code_version", lambda: "another")
-    freshness.sweep()
-    Run.objects.claimable().update(state="merged", code_version=first.code_version, same_as=first)
-    assert Run.objects.count() == 2
+    asked = runs.request(plan, cause=freshness.why_stale(plan))
+    Run.objects.filter(pk=asked.pk).update(
+        state="merged", code_version=first.code_version, same_as=first
+    )
     assert freshness.why_stale(plan) == ""
     long_ago = timezone.now() - freshness.CODE_ASKED_AGAIN
     Run.objects.exclude(pk=first.pk).update(queued_at=long_ago)
