@@ -21,6 +21,8 @@ def with_decimal_points(table: Table) -> Table:
     Certain is: some numbers have a comma, none has a point, and the commas are not all where a
     separator of thousands would stand.
     """
+    if table.numbers is not None:
+        return table  # what was read as numbers at once has no comma in any cell
     columns = {name: table.frame[name].tolist() for name in table.columns}
     commas = [name for name, cells in columns.items() if _has_commas(cells)]
     if not commas:

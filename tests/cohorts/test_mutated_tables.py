@@ -9,6 +9,7 @@ import re
 from datetime import date
 
 import numpy as np
+import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -59,9 +60,9 @@ def mutations(draw):
     return rows
 
 
-def as_csv(rows):
+def as_csv(rows, separator=","):
     out = io.StringIO(newline="")
-    csv.writer(out, lineterminator="\n").writerows(rows)
+    csv.writer(out, lineterminator="\n", delimiter=separator).writerows(rows)
     return out.getvalue().encode("utf-8", "surrogatepass")
 
 
@@ -111,9 +112,9 @@ QUICK = settings(
 
 
 @QUICK
-@given(mutations())
-def test_a_mutated_csv_is_taken_exactly_or_refused_by_cell(rows):
-    check(rows, as_csv(rows))
+@given(mutations(), st.sampled_from(",;\t"))
+def test_a_mutated_csv_is_taken_exactly_or_refused_by_cell(rows, separator):
+    check(rows, as_csv(rows, separator))
 
 
 @QUICK
@@ -124,7 +125,8 @@ def test_a_mutated_workbook_is_taken_exactly_or_refused_by_cell(rows):
     check(written, as_xlsx(rows))
 
 
-def test_the_property_can_tell_both_ways():
-    assert check(GOOD, as_csv(GOOD)) == "accepted"
+@pytest.mark.parametrize("separator", [",", ";", "\t"])
+def test_the_property_can_tell_both_ways(separator):
+    assert check(GOOD, as_csv(GOOD, separator)) == "accepted"
     worse = [*GOOD[:-1], ["T5", "many", "1", "1"]]
-    assert check(worse, as_csv(worse)) == "refused"
+    assert check(worse, as_csv(worse, separator)) == "refused"

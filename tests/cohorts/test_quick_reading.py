@@ -14,12 +14,16 @@ from tests.cohorts.test_mutated_tables import FACTS, OPTIONS
 CELLS = st.sampled_from(["", "0", "1e-5", "+7", ".5", "5."]) | st.floats(0, 1e300).map(repr)
 
 
-@given(st.lists(st.tuples(CELLS, CELLS), min_size=1, max_size=6), st.sampled_from("zlm"))
-def test_both_ways_of_reading_agree(rows, zero):
+@given(
+    st.lists(st.tuples(CELLS, CELLS), min_size=1, max_size=6),
+    st.sampled_from("zlm"),
+    st.sampled_from(",;\t"),
+)
+def test_both_ways_of_reading_agree(rows, zero, separator):
     options = replace(OPTIONS, zero_means={"z": "zero", "l": "below_lod", "m": "missing"}[zero])
     lines = ["sample,alpha,injection_order,beta"]
     lines += [f"T{i},{a},{i},{b}" for i, (a, b) in enumerate(rows)]
-    content = "\n".join(lines).encode() + b"\n"
+    content = "\n".join(lines).replace(",", separator).encode() + b"\n"
     slow = assays.check(checking.read_file("assays", content, "t.csv"), FACTS, options)
     quick = checking.check_file("assays", content, "t.csv", lambda: FACTS, options)
     assert quick.report == slow.report
