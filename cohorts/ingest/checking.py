@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 
-from cohorts.ingest import assays, assessments, participants, redcap_projects, samples
+from cohorts.ingest import assays, assessments, mistaken, participants, redcap_projects, samples
 from cohorts.ingest.cited import cited
 from cohorts.ingest.decimals import with_decimal_points
 from cohorts.ingest.encodings import recoded
@@ -39,6 +39,7 @@ def read_file(
     reader = read_assay_file if kind == "assays" else read_table
     name = filename or "The file"
     content = recoded(content, encoding, name) if encoding else content
+    mistaken.refuse_part(content, name)
     table = reader(content, filename=filename, as_numbers=as_numbers)
     table = replace(table, encoding=encoding) if encoding else table
     table = without_remarks(table)
@@ -79,7 +80,8 @@ def check_table(kind: str, table: Table, facts: SiteFacts, options: Options) -> 
     if kind == "redcap":  # its texts are free, and may say anything
         return checked
     mapping = options.columns if isinstance(options, assays.AssayOptions) else options
-    return replace(checked, report=cited(checked.report, table, mapping))
+    report = mistaken.with_hint(cited(checked.report, table, mapping), table.columns)
+    return replace(checked, report=report)
 
 
 def _checked(kind: str, table: Table, facts: SiteFacts, options: Options) -> Checked:
