@@ -24,7 +24,7 @@ from benchmarks import peers, runner
 from benchmarks.database import empty_database, url_of_test_database
 from benchmarks.files import N_FEATURES, N_SAMPLES, a_table
 
-ROUNDS, N_BATCHES, PEER_VALUES = 5, 1_000, 20_000
+ROUNDS, N_BATCHES, PEER_VALUES, REST_SECONDS = 5, 1_000, 20_000, 0.5
 
 
 def measure() -> dict[str, list[float]]:
@@ -47,6 +47,7 @@ def measure() -> dict[str, list[float]]:
             "the matrix read back": lambda: _matrix(site),
         }
         for what, work in turns.items():
+            time.sleep(REST_SECONDS)  # what the one before leaves running is no part of the next
             began = time.perf_counter()
             work()
             found.setdefault(what, []).append(time.perf_counter() - began)

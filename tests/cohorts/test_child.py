@@ -16,7 +16,7 @@ import pytest
 
 from cohorts import models
 from cohorts.ingest import checking
-from cohorts.ingest.child import client
+from cohorts.ingest.child import client, warmth
 from cohorts.ingest.child.limits import Limits
 from cohorts.ingest.child.memory import Shared
 from cohorts.ingest.facts import SampleFacts, SiteFacts
@@ -104,6 +104,23 @@ def test_a_child_that_is_not_asked_any_more_ends_and_holds_up_nobody():
     with client.begin_check(TABLE, "participants", "p.csv", {}):
         pass
     assert client.read_file("participants", TABLE, "p.csv").n_rows == 1
+
+
+def test_a_job_does_not_wait_for_the_one_before_it():
+    how = ("participants", "p.csv", {}, "")
+    with client.begin_check(TABLE, *how) as first, client.begin_check(TABLE, *how) as second:
+        # The first child lives until it is asked, and that is never before the second answers.
+        for begun in (second, first):
+            assert begun.checked(lambda: SiteFacts("FUK", date(2026, 1, 1))).report.n_rows == 1
+
+
+def test_what_a_child_warms_up_with_is_read_as_a_large_table_is(monkeypatch):
+    told = []
+    real = checking.check_file
+    monkeypatch.setattr(checking, "check_file", lambda *a: told.append(real(*a)))
+    warmth.grow_warm()
+    [checked] = told
+    assert {fault.code for fault in checked.report.faults} == {"unknown_sample"}
 
 
 def test_a_child_serves_the_question_that_it_was_given_and_once(monkeypatch):

@@ -9,6 +9,7 @@ import contextlib
 import functools
 import gc
 import os
+import select
 import signal
 import socket
 import sys
@@ -17,7 +18,7 @@ from collections.abc import Callable
 from typing import Any
 
 from cohorts.ingest import checking, redcap_projects
-from cohorts.ingest.child import wire
+from cohorts.ingest.child import warmth, wire
 from cohorts.ingest.child.ahead import ALL_TOLD, Teller
 from cohorts.ingest.child.limits import apply
 from cohorts.ingest.child.memory import Shared
@@ -27,6 +28,7 @@ from cohorts.ingest.reading import Table
 from cohorts.ingest.workbook import UnreadableFile
 
 _TAKEN, _NO_MORE = b"t", b"n"
+_REST_SECONDS = 0.2
 
 
 def serve(control: socket.socket) -> None:
@@ -41,25 +43,33 @@ def serve(control: socket.socket) -> None:
 
 
 def _child_is_taken(control: socket.socket) -> bool:
-    """Fork a child and wait until it has a job, or its end; False once nobody can send one."""
+    """Fork a child and wait until the next is due; False once nobody can send a job."""
     told, tells = os.pipe()
     if os.fork() == 0:
         os.close(told)
         _wait_for_work(control, tells)
     os.close(tells)
-    word = os.read(told, 1)
-    os.close(told)
-    return word != _NO_MORE
+    with os.fdopen(told, "rb", buffering=0) as words:
+        if words.read(1) == _NO_MORE:
+            return False
+        # To fork beside a child that is at work, or while its rows are being stored, would take
+        # the processor from them; a job that comes meanwhile gets its child at once.
+        due, _, _ = select.select([words.fileno(), control.fileno()], [], [])
+        if control.fileno() not in due:
+            select.select([control], [], [], _REST_SECONDS)
+    return True
 
 
 def _wait_for_work(control: socket.socket, tells: int) -> None:
     """The child: one job, then the end of this process."""
     try:
+        if not select.select([control], [], [], 0)[0]:
+            warmth.grow_warm()
         _, fds, _, _ = socket.recv_fds(control, 1, 2)
         # Where the server was killed meanwhile, nobody is there to be told.
         with contextlib.suppress(BrokenPipeError):
             os.write(tells, _TAKEN if fds else _NO_MORE)
-        os.close(tells)
+        # ``tells`` stays open: that it is closed tells the end of this process.
         control.close()
         if fds:
             with socket.socket(fileno=fds[0]) as connection:
