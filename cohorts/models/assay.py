@@ -178,6 +178,14 @@ class AssayRow(models.Model):
 
     class Meta:
         ordering = ["id"]
+        indexes: ClassVar = [
+            # Whether there are any is asked of every batch, and most have none.
+            models.Index(
+                name="pool_or_blank_of_a_batch",
+                fields=["batch"],
+                condition=~models.Q(sample_type="study"),
+            )
+        ]
         constraints = [
             models.CheckConstraint(
                 name="study_row_names_its_sample",
