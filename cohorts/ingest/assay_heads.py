@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from cohorts.ingest.cells import parse_choice, quoted
@@ -51,23 +51,32 @@ def read_heads(
 ) -> Heads:
     """The heads of a table; in a long one, rows of one sample and batch share theirs."""
     headers = {name: matched[name] for name in HEAD_COLUMNS if name in matched}
+    at = list(range(table.n_rows))
+    if long:
+        first, at = _first_of_each(table, list(headers.values()))
+        table = replace(table, frame=table.frame.iloc[first])
     heads: list[AssayRowHead] = []
     batches: list[str] = []
-    at: list[int] = []
-    place: dict[tuple[str, ...], int] = {}
     seen: dict[tuple[str, str], int] = {}
     refused: dict[str, tuple[str, str] | None] = {}
     for row in rows_of(table, headers, findings):
-        key = tuple(row.texts.values())
-        if long and key in place:
-            at.append(place[key])
-            continue
-        place[key] = len(heads)
-        at.append(len(heads))
         heads.append(_head(row, facts, refused))
         batches.append(row.text("batch"))
         _refuse_twice(row, heads[-1], batches[-1], seen)
     return Heads(heads, batches, at)
+
+
+def _first_of_each(table: Table, headers: list[str]) -> tuple[list[int], list[int]]:
+    """Where each head stands first, and for each row the place of its own among them."""
+    place: dict[tuple[str, ...], int] = {}
+    first, at = list[int](), list[int]()
+    texts = (table.frame[header].tolist() for header in headers)
+    for number, key in enumerate(zip(*texts, strict=True)):
+        if key not in place:
+            place[key] = len(first)
+            first.append(number)
+        at.append(place[key])
+    return first, at
 
 
 def _head(row: Row, facts: SiteFacts, refused: dict[str, tuple[str, str] | None]) -> AssayRowHead:
