@@ -19,7 +19,7 @@ def write(site: OutSite) -> str:
 
 def bundled(resources: list[dict[str, Any]]) -> str:
     """The resources as one collection."""
-    entries = [{"fullUrl": f"urn:hikiproject:{r['resourceType']}:{r['id']}", "resource": r}
+    entries = [{"fullUrl": _address(r["resourceType"], r["id"]), "resource": r}
                for r in resources]  # fmt: skip
     bundle = {"resourceType": "Bundle", "type": "collection", "entry": entries}
     return json.dumps(bundle, ensure_ascii=False, indent=1)
@@ -56,8 +56,8 @@ def _person(person: OutPerson, study: str, site: str) -> list[dict[str, Any]]:
         "resourceType": "ResearchSubject",
         "id": key,
         "status": "active",
-        "study": {"reference": f"ResearchStudy/{study}"},
-        "subject": {"reference": f"Patient/{key}"},
+        "study": _to("ResearchStudy", study),
+        "subject": _to("Patient", key),
         "period": {"start": person.enrolled_on.isoformat()},
         "assignedComparisonGroup": _id(person.group),
     }
@@ -74,7 +74,7 @@ def _consent(person: OutPerson, key: str) -> dict[str, Any]:
         "resourceType": "Consent",
         "id": key,
         "status": "active",
-        "subject": {"reference": f"Patient/{key}"},
+        "subject": _to("Patient", key),
         "date": person.consented_on.isoformat(),
         "decision": "permit",
         "provision": [{"purpose": purposes}],
@@ -86,15 +86,24 @@ def _specimen(sample: OutSample, site: str) -> dict[str, Any]:
         "resourceType": "Specimen",
         "id": _id(f"{site}.{sample.code}"),
         "identifier": [_identifier(f"{site}:sample", sample.code)],
-        "status": "available",
+        "status": "available" if sample.is_there else "unavailable",
         "type": {"text": sample.material},
-        "subject": {"reference": f"Patient/{_id(f'{site}.{sample.participant}')}"},
+        "subject": _to("Patient", _id(f"{site}.{sample.participant}")),
     }
     if sample.collected_at is not None:
         told["collection"] = {"collectedDateTime": sample.collected_at.isoformat()}
     if sample.parent:
-        told["parent"] = [{"reference": f"Specimen/{_id(f'{site}.{sample.parent}')}"}]
+        told["parent"] = [_to("Specimen", _id(f"{site}.{sample.parent}"))]
     return told
+
+
+def _address(kind: str, key: str) -> str:
+    return f"{_CODE_SYSTEM}:{kind}:{key}"
+
+
+def _to(kind: str, key: str) -> dict[str, str]:
+    """By its whole address: in a bundle from no server, a relative one leads nowhere."""
+    return {"reference": _address(kind, key)}
 
 
 def _identifier(system: str, value: str) -> dict[str, str]:

@@ -27,8 +27,9 @@ _SEX: Final = {"female": "Female", "male": "Male", "intersex": "Intersex", "unkn
 
 
 def write(site: OutSite) -> str:
-    """The collection as JSON; years of age are whole, rounded outwards."""
-    donors = {sample.participant for sample in site.samples}
+    """The collection as JSON, of what is still there; years of age are whole, rounded outwards."""
+    samples = [sample for sample in site.samples if sample.is_there]
+    donors = {sample.participant for sample in samples}
     people = [person for person in site.people if person.code in donors]
     ages = [person.age_years for person in people if person.age_years is not None]
     collection = {
@@ -38,7 +39,7 @@ def write(site: OutSite) -> str:
         "country": site.country,
         "collectionType": ["CaseControl"],
         "dataCategories": ["BiologicalSamples", "PhysiologicalOrBiochemicalMeasurements"],
-        "numberOfSamples": len(site.samples),
+        "numberOfSamples": len(samples),
         "numberOfDonors": len(people),
         "sex": sorted({_SEX[person.sex] for person in people}),
         "ageLow": int(min(ages)) if ages else None,
@@ -46,7 +47,7 @@ def write(site: OutSite) -> str:
         "ageUnit": "Year",
         "materialTypes": {
             _MATERIAL.get(material, "Other"): n
-            for material, n in sorted(Counter(s.material for s in site.samples).items())
+            for material, n in sorted(Counter(s.material for s in samples).items())
         },
     }
     return json.dumps({"sampleCollections": [collection]}, ensure_ascii=False, indent=1)

@@ -26,12 +26,15 @@ class OutPerson:
 
 @dataclass(frozen=True)
 class OutSample:
+    """``is_there``: neither used up nor blocked nor destroyed, so that somebody may ask for it."""
+
     code: str
     participant: str
     material: str
     tube: str
     collected_at: datetime | None
     parent: str = ""
+    is_there: bool = True
 
 
 @dataclass(frozen=True)

@@ -15,6 +15,8 @@ from cohorts.models import AssayBatch, AssayRow, Consent, Participant, Sample, S
 from cohorts.outgoing.assay_records import OutAssayed, OutBatch, OutFeature
 from cohorts.outgoing.records import OutPerson, OutSample, OutSite
 
+_THERE = (Sample.Status.STORED, Sample.Status.IN_TRANSIT)
+
 
 def records_of(site: Site, *, scopes: Collection[str] = ()) -> OutSite:
     """People and samples as of now; with ``scopes``, only those whose consent grants them all."""
@@ -163,6 +165,7 @@ def _sample(sample: Sample) -> OutSample:
         sample.tube,
         sample.collected_at,
         sample.parent.code if sample.parent else "",
+        is_there=sample.status in _THERE,
     )
 
 

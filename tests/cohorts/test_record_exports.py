@@ -17,7 +17,7 @@ from fhir.resources.R4B.bundle import Bundle as BundleOfR4
 from pydantic import ValidationError
 
 from cohorts.errors import UnusableRequest
-from cohorts.models import AssayBatch, AssayRow, BatchFeature, ExportRequest, RecordExport
+from cohorts.models import AssayBatch, AssayRow, BatchFeature, ExportRequest, RecordExport, Sample
 from cohorts.models.assay import pack_flags, pack_values
 from cohorts.services import consent, export_requests, record_exports
 from cohorts.services.export_requests import Wish
@@ -94,8 +94,30 @@ def test_a_fhir_bundle_is_valid_and_says_what_the_books_say(site):
     assert person.name is None
     specimens = {each.identifier[0].value: each for each in by_type["Specimen"]}
     assert specimens["T/1"].collection.collectedDateTime == datetime(2024, 4, 1, 0, 30, tzinfo=UTC)
-    assert specimens["T-1"].parent[0].reference == f"Specimen/{specimens['T/1'].id}"
+    assert specimens["T-1"].parent[0].reference.endswith(f":Specimen:{specimens['T/1'].id}")
     assert len({entry.fullUrl for entry in bundle.entry}) == len(bundle.entry)
+
+
+@pytest.mark.parametrize("form", ["fhir", "fhir-r4"])
+def test_every_reference_of_a_bundle_leads_to_one_of_its_resources(site, form):
+    text = exported(site, form)
+    addresses = {entry["fullUrl"] for entry in json.loads(text)["entry"]}
+    references = re.findall(r'"reference": "([^"]+)"', text)
+    assert len(references) >= 8
+    assert set(references) <= addresses
+
+
+@pytest.mark.parametrize("status", ["used_up", "blocked", "destroyed"])
+def test_a_tube_that_nobody_can_have_is_not_offered(site, status):
+    Sample.objects.filter(code="T-1").update(status=status)
+    specimens = {
+        entry["resource"]["identifier"][0]["value"]: entry["resource"]["status"]
+        for entry in json.loads(exported(site, "fhir"))["entry"]
+        if entry["resource"]["resourceType"] == "Specimen"
+    }
+    assert specimens == {"T/1": "available", "T-1": "unavailable"}
+    (collection,) = json.loads(exported(site, "miabis"))["sampleCollections"]
+    assert (collection["numberOfSamples"], collection["materialTypes"]) == (1, {"Plasma": 1})
 
 
 def test_a_bundle_of_fhir_r4_is_valid_there_and_says_the_same(site):
@@ -105,7 +127,11 @@ def test_a_bundle_of_fhir_r4_is_valid_there_and_says_the_same(site):
         by_type.setdefault(entry.resource.get_resource_type(), []).append(entry.resource)
     subject, signed = by_type["ResearchSubject"][0], by_type["Consent"][0]
     assert (subject.assignedArm, subject.status) == ("hikikomori", "on-study")
-    assert subject.individual.reference == signed.patient.reference == "Patient/FUK.F001"
+    assert (
+        subject.individual.reference
+        == signed.patient.reference
+        == ("urn:hikiproject:Patient:FUK.F001")
+    )
     assert {each.code for each in signed.provision.purpose} == set(SCOPES)
     assert [len(by_type[name]) for name in ("Patient", "Specimen")] == [2, 2]
     with pytest.raises(ValidationError):  # the two versions are not the same words
