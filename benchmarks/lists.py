@@ -35,6 +35,7 @@ PORTAL = (
     "/sites/S07/samples/?page=1500",
     "/sites/S07/queries/",
     "/sites/S07/renewals/",
+    *(f"/sites/S07/audit-trail/{asked}" for asked in ("", "?kind=consent", "?by=benchmark-SC")),
     *(f"/sites/S07/{name}/" for name in ("shipments", "destructions", "erasures", "batches")),
     *(f"/sites/S07/{name}/" for name in ("labels", "upload", "consent", "withdrawal")),
     *("/runs/", "/features/review/"),

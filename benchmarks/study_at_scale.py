@@ -8,7 +8,17 @@ from typing import Any
 from django.db import connection, models, transaction
 
 from benchmarks.records_books import SCOPES
-from cohorts.models import Assessment, Consent, Instrument, Participant, Query, Sample, Site, Study
+from cohorts.models import (
+    EVENTS,
+    Assessment,
+    Consent,
+    Instrument,
+    Participant,
+    Query,
+    Sample,
+    Site,
+    Study,
+)
 
 N_SITES, PEOPLE, SAMPLES = 20, 100_000, 1_000_000
 
@@ -54,9 +64,29 @@ def fill(people: int = PEOPLE, samples: int = SAMPLES, n_sites: int = N_SITES) -
         asked = Query(site=sites[0], rule="unit", cause="0", text="Is this right?")
         asked.participant_id = first
         _many(asked, people // 10, participant_id=person, site_id=site, cause="n::text")
+        for model in (Participant, Consent, Sample, Assessment):
+            keep_events(model)
     with connection.cursor() as cursor:
         cursor.execute("VACUUM ANALYZE")
     return sites
+
+
+def keep_events(model: type[models.Model]) -> None:
+    """What triggers would have kept of the rows of a model, as if they were written in order."""
+    event: Any = EVENTS[model]
+    columns = ", ".join(
+        f'"{field.column}"'
+        for field in event._meta.local_concrete_fields
+        if not field.name.startswith("pgh_")
+    )
+    with connection.cursor() as cursor:
+        cursor.execute(
+            f"INSERT INTO {event._meta.db_table}"  # noqa: S608 - our own names
+            f" ({columns}, pgh_created_at, pgh_label, pgh_obj_id, pgh_context)"
+            f" SELECT {columns}, now() - id * interval '1 second', 'insert', id, %s"
+            f" FROM {model._meta.db_table} ORDER BY id DESC",
+            ['{"user": 1}'],
+        )
 
 
 def _many(first: models.Model, n: int, **expressions: str) -> int:

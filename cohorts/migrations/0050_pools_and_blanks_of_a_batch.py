@@ -7,7 +7,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
     atomic = False  # tables are accepted meanwhile
 
-    dependencies = [("cohorts", "0048_custody_said")]
+    dependencies = [("cohorts", "0049_mails")]
 
     operations = [
         AddIndexConcurrently(
