@@ -9,11 +9,16 @@ from django.contrib.auth.password_validation import (
     password_validators_help_texts,
     validate_password,
 )
+from django.utils.functional import lazy
 from django.utils.translation import gettext_lazy as _
 
 from cohorts import access
 from cohorts.forms.base import PlainForm
 from cohorts.models import Site, User
+
+
+def _rules() -> str:
+    return " ".join(password_validators_help_texts())
 
 
 class InvitationForm(PlainForm):
@@ -54,7 +59,8 @@ class NewAccountForm(PlainForm):
     )
     password = forms.CharField(
         label=_("Password"),
-        help_text=" ".join(password_validators_help_texts()),
+        # Lazy: in the language of who reads it, not of whoever started the server.
+        help_text=lazy(_rules, str)(),
         widget=forms.PasswordInput(attrs={"autocomplete": "new-password"}),
         strip=False,
     )

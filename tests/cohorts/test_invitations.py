@@ -29,6 +29,9 @@ def test_a_data_manager_invites_a_technician_who_makes_an_account(client):
     link = invited(client, site=site)
     assert mail.outbox[0].to == ["mori@example.org"]
     client.logout()
+    in_japanese = client.get(link, headers={"accept-language": "ja"}).text
+    assert "パスワードは最低 12 文字以上必要です" in in_japanese
+    assert "Your password" not in in_japanese
     assert client.post(link, NEW).status_code == 302
     assert access.roles_of(User.objects.get(username="mori")) == {"LT"}
     assert User.objects.get(username="mori").email == "mori@example.org"

@@ -34,7 +34,7 @@ def is_clean(page):
 def set_up_an_app(page):
     page.goto("/account/tokens/")
     page.get_by_role("link", name="Second factor").click()
-    page.get_by_role("link", name="Activate").click()
+    page.get_by_role("link", name="Set up an app").click()
     if page.get_by_label("Password").is_visible():
         page.get_by_label("Password").fill(PASSWORD)
         page.get_by_role("button", name="Confirm").click()
