@@ -171,7 +171,7 @@ def test_a_plan_that_means_nothing_is_refused_in_words(browse, steward):
     answer = browse(steward).post(page, plan_form(plan, plan.data | {"tau2": "guess"}))
     assert b"choose one of REML" in answer.content
     # A setting a line, as it is read and as it was sent back.
-    assert "\n  &quot;tau2&quot;" not in answer.text
+    assert "\n  &quot;tau2&quot;" in answer.text
     assert "{\n  &quot;case&quot;" in browse(steward).get(page).text
     assert Plan.objects.count() == 1
 
