@@ -21,7 +21,7 @@ HAEMOLYSIS_LIMIT = 50.0
 
 @dataclass(frozen=True)
 class Handling:
-    """The recorded facts; None is "not recorded". Both times aware, or both naive.
+    """The recorded facts; None and "" are "not recorded". Both times aware, or both naive.
 
     ``thaws_seen`` are the thaws recorded of a tube whose count before that nobody knows.
     """
@@ -36,6 +36,9 @@ class Handling:
     light_protected: bool | None = None
     freeze_thaws: int | None = None
     thaws_seen: int = 0
+    centrifugation: str = ""
+    second_centrifugation: str = ""
+    storage: str = ""
 
     @property
     def delay_hours(self) -> float | None:
@@ -46,7 +49,16 @@ class Handling:
     def sprec_facts(self) -> sprec.Facts:
         """What the code is made of."""
         after = _hours(self.spun_at, self.frozen_at)
-        return sprec.Facts(self.material, self.tube, self.delay_hours, after, self.temperature)
+        return sprec.Facts(
+            material=self.material,
+            tube=self.tube,
+            before_hours=self.delay_hours,
+            after_hours=after,
+            temperature=self.temperature,
+            spin=self.centrifugation,
+            second_spin=self.second_centrifugation,
+            storage=self.storage,
+        )
 
 
 def _hours(first: datetime | None, second: datetime | None) -> float | None:
@@ -142,5 +154,8 @@ def _gaps(handling: Handling) -> tuple[str, ...]:
         "haemolysis_index": handling.haemolysis_index,
         "light_protected": handling.light_protected,
         "freeze_thaws": handling.freeze_thaws,
+        "centrifugation": handling.centrifugation or None,
+        "second_centrifugation": handling.second_centrifugation or None,
+        "storage": handling.storage or None,
     }
     return tuple(name for name, value in known.items() if value is None)

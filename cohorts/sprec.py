@@ -3,7 +3,7 @@
 Seven elements: kind of sample, first container, delay to the centrifuge, first and second
 centrifugation, delay after it, storage (doi:10.1089/bio.2012.0012). An element of which only the
 temperature is missing shows both its letters (``A/B``); X is not recorded, Z outside the letters.
-How tubes were spun and at how many degrees they lie is not recorded here, so these are X.
+How a tube was spun, and in what and how cold it is stored, is recorded as the letter itself.
 """
 
 from __future__ import annotations
@@ -17,9 +17,17 @@ TEMPERATURES: tuple[Temperature, ...] = ("room", "cold")
 UNKNOWN, OTHER = "X", "Z"
 # (under so many hours, letter at room temperature, letter at 2-10 °C)
 Letters = tuple[tuple[float, str, str], ...]
-BEFORE: Letters = ((2, "A", "B"), (4, "C", "D"), (8, "E", "F"), (12, "G", "H"), (24, "I", "J"))
+BEFORE: Letters = (
+    *((2, "A", "B"), (4, "C", "D"), (8, "E", "F"), (12, "G", "H"), (24, "I", "J")),
+    *((48, "K", "L"), (float("inf"), "M", "N")),
+)
 AFTER: Letters = ((1, "B", "A"), (2, "D", "C"), (8, "F", "E"), (24, "H", "G"), (48, "J", "I"))
-# Whether plasma was spun twice, or cells are alive, is not recorded.
+# What can be recorded of both centrifugations, and of storage; N: it was not spun (again).
+SPINS = tuple("ABCDEFGHIJMNZ")
+SECOND_SPINS = tuple("ABCDEFGHIJNZ")
+STORAGES = tuple("ABCDEFGHIJKLMNOQRSTVWYZ")
+NOT_SPUN = "N"
+# Whether cells are alive is not recorded.
 KINDS = {
     "plasma": "PL1/PL2",
     "serum": "SER",
@@ -58,6 +66,9 @@ class Facts:
     before_hours: float | None = None
     after_hours: float | None = None
     temperature: Temperature | None = None
+    spin: str = ""
+    second_spin: str = ""
+    storage: str = ""
 
 
 def code(facts: Facts) -> str:
@@ -65,12 +76,16 @@ def code(facts: Facts) -> str:
     kind = KINDS.get(facts.material)
     if kind is None:
         return ""
+    if facts.material == "plasma" and facts.second_spin:
+        kind = "PL1" if facts.second_spin == NOT_SPUN else "PL2"
     delays = (
         letter(facts.before_hours, facts.temperature, BEFORE),
         # Between the centrifuge and the freezer nobody records the temperature.
         letter(facts.after_hours, None, AFTER),
     )
-    return "-".join((kind, container(facts.tube), delays[0], UNKNOWN, UNKNOWN, delays[1], UNKNOWN))
+    spins = (facts.spin or UNKNOWN, facts.second_spin or UNKNOWN)
+    storage = facts.storage or UNKNOWN
+    return "-".join((kind, container(facts.tube), delays[0], *spins, delays[1], storage))
 
 
 def container(tube: str) -> str:

@@ -46,6 +46,7 @@ class TubeViewSet(SampleViewSet):
         "divide": "C",
         "thaw": "U",
         "measure": "U",
+        "process": "U",
         "move": "U",
     }
 
@@ -92,6 +93,15 @@ class TubeViewSet(SampleViewSet):
         sample = self.get_object()
         said = _said(serializers_samples.VolumeSerializer, request)
         custody.measure(sample.pk, by=user_of(request), **said)
+        return Response(self.get_serializer(self.get_object()).data)
+
+    @extend_schema(request=serializers_samples.ProcessSerializer, responses=ONE_SAMPLE)
+    @action(detail=True, methods=["post"])
+    def process(self, request: Request, pk: str) -> Response:
+        """Record how the tube was spun and is stored; a letter that stands needs the reason."""
+        sample = self.get_object()
+        said = _said(serializers_samples.ProcessSerializer, request)
+        custody.process(sample.pk, by=user_of(request), **said)
         return Response(self.get_serializer(self.get_object()).data)
 
     @extend_schema(request=serializers_samples.MoveSerializer, responses=ONE_SAMPLE)

@@ -16,8 +16,9 @@ from cohorts.ingest.samples import MATERIALS
 from cohorts.labels import MisreadCode, read_label
 from cohorts.language.told import told
 from cohorts.language.vocabulary import in_words
-from cohorts.models import Destruction, Site, User
+from cohorts.models import Destruction, Sample, Site, User
 from cohorts.models.participant import CODE_PATTERN
+from cohorts.sprec import SECOND_SPINS
 
 if TYPE_CHECKING:
     from django_stubs_ext import StrOrPromise
@@ -51,6 +52,7 @@ class TubeForm(PlainForm):
             ("thaw", _("Thaw once")),
             ("move", _("Put into a box")),
             ("measure", _("Record the volume, or correct it")),
+            ("process", _("Record how it was spun and is stored")),
         ],
     )
     code = forms.CharField(
@@ -76,11 +78,14 @@ class TubeForm(PlainForm):
         decimal_places=2,
         help_text=_("Where another material was made of what was taken."),
     )
+    centrifugation = forms.ChoiceField(label=_("First centrifugation"), required=False)
+    second_centrifugation = forms.ChoiceField(label=_("Second centrifugation"), required=False)
+    storage = forms.ChoiceField(label=_("Storage"), required=False)
     reason = forms.CharField(
         label=_("Why"),
         required=False,
         max_length=150,
-        help_text=_("Where a volume that is recorded is corrected."),
+        help_text=_("Where something that is recorded is corrected."),
     )
     box = forms.CharField(label=_("Box"), required=False, max_length=40)
     row = forms.IntegerField(label=_("Row"), required=False)
@@ -97,6 +102,15 @@ class TubeForm(PlainForm):
         field = self.fields["material"]
         assert isinstance(field, forms.ChoiceField)  # noqa: S101 - declared above
         field.choices = [("", _("the same")), *((each, in_words(each)) for each in MATERIALS)]
+        spins, as_it_is = Sample.Spin, ("", _("as it is recorded"))
+        for name, known in (
+            ("centrifugation", spins.choices),
+            ("second_centrifugation", [each for each in spins.choices if each[0] in SECOND_SPINS]),
+            ("storage", Sample.Storage.choices),
+        ):
+            field = self.fields[name]
+            assert isinstance(field, forms.ChoiceField)  # noqa: S101 - declared above
+            field.choices = [as_it_is, *((key, f"{key}: {words}") for key, words in known)]
 
     def clean(self) -> dict[str, Any]:
         """Each verb has its fields."""

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime
 
-from cohorts.ingest.cells import parse_choice, parse_code, quoted
+from cohorts.ingest.cells import BadCell, parse_choice, parse_code, quoted
 from cohorts.ingest.columns import SAMPLES, match_columns
 from cohorts.ingest.facts import SiteFacts
 from cohorts.ingest.nearest import nearest
@@ -15,7 +15,7 @@ from cohorts.ingest.reading import Table
 from cohorts.ingest.report import Findings, Report
 from cohorts.ingest.rows import Row, rows_of
 from cohorts.language.sentences import say
-from cohorts.sprec import TEMPERATURES
+from cohorts.sprec import NOT_SPUN, SECOND_SPINS, SPINS, STORAGES, TEMPERATURES
 
 MATERIALS = (
     "plasma",
@@ -58,6 +58,9 @@ class SampleRow:
     spun_at: datetime | date | None
     frozen_at: datetime | date | None
     temperature: str
+    centrifugation: str
+    second_centrifugation: str
+    storage: str
     fasting_hours: float | None
     haemolysis_index: float | None
     light_protected: bool | None
@@ -106,6 +109,7 @@ def _checked(row: Row, facts: SiteFacts, seen: dict[str, int]) -> SampleRow | No
     collected_at, spun_at, frozen_at = _times(row, facts.today)
     rest = {
         "temperature": row.read("temperature", _temperature) or "",
+        **_sprec_letters(row),
         "tube": row.text("tube", longest=40),
         "visit": row.text("visit", longest=40),
         "parent": row.read("parent", parse_code) or "",
@@ -130,6 +134,44 @@ def _checked(row: Row, facts: SiteFacts, seen: dict[str, int]) -> SampleRow | No
         freeze_thaws=freeze_thaws,
         **rest,
     )
+
+
+def _sprec_letters(row: Row) -> dict[str, str]:
+    told = {
+        "centrifugation": SPINS,
+        "second_centrifugation": SECOND_SPINS,
+        "storage": STORAGES,
+    }
+    letters = {name: row.read(name, _letter_of(known)) or "" for name, known in told.items()}
+    if letters["centrifugation"] == NOT_SPUN and letters["second_centrifugation"] not in (
+        "",
+        NOT_SPUN,
+    ):
+        row.fault(
+            "second_centrifugation",
+            "never_spun_first",
+            say("spun a second time, but centrifugation says not spun (N); check both."),
+        )
+    return letters
+
+
+def _letter_of(known: Sequence[str]) -> Callable[[str], str]:
+    """Reads a letter of SPREC, in either case."""
+
+    def letter(text: str) -> str:
+        if text.strip().upper() not in known:
+            raise BadCell(
+                "unknown_letter",
+                say(
+                    "%(text)s is no letter of SPREC for this; write one of %(known)s, or leave "
+                    "the cell empty.",
+                    text=quoted(text),
+                    known=", ".join(known),
+                ),
+            )
+        return text.strip().upper()
+
+    return letter
 
 
 def _temperature(text: str) -> str:

@@ -71,6 +71,47 @@ class Sample(models.Model):
         ROOM = "room", _("room temperature")
         COLD = "cold", _("2 to 10 °C")
 
+    # Letters of SPREC 2.0 (doi:10.1089/bio.2012.0012), in words.
+    class Spin(models.TextChoices):
+        A = "A", _("10-15 min, under 3,000 g, room temperature, no brake")
+        B = "B", _("10-15 min, under 3,000 g, room temperature, with brake")
+        C = "C", _("10-15 min, under 3,000 g, 2 to 10 °C, no brake")
+        D = "D", _("10-15 min, under 3,000 g, 2 to 10 °C, with brake")
+        E = "E", _("10-15 min, 3,000-6,000 g, room temperature, with brake")
+        F = "F", _("10-15 min, 3,000-6,000 g, 2 to 10 °C, with brake")
+        G = "G", _("10-15 min, 6,000-10,000 g, room temperature, with brake")
+        H = "H", _("10-15 min, 6,000-10,000 g, 2 to 10 °C, with brake")
+        I = "I", _("10-15 min, over 10,000 g, room temperature, with brake")  # noqa: E741 - SPREC
+        J = "J", _("10-15 min, over 10,000 g, 2 to 10 °C, with brake")
+        M = "M", _("30 min, under 1,000 g, room temperature, no brake")
+        N = "N", _("not spun")
+        Z = "Z", _("spun in another way")
+
+    class Storage(models.TextChoices):
+        A = "A", _("PP tube 0.5-2 mL, -85 to -60 °C")
+        B = "B", _("PP tube 0.5-2 mL, -35 to -18 °C")
+        C = "C", _("Cryotube 1-2 mL, liquid nitrogen")
+        D = "D", _("Cryotube 1-2 mL, -85 to -60 °C")
+        E = "E", _("Cryotube 1-2 mL, programmed freezing to under -135 °C")
+        F = "F", _("Plastic cryo straw, liquid nitrogen")
+        G = "G", _("Straw, -85 to -60 °C")
+        H = "H", _("Straw, -35 to -18 °C")
+        I = "I", _("Straw, programmed freezing to under -135 °C")  # noqa: E741 - SPREC
+        J = "J", _("PP tube 5 mL or more, -85 to -60 °C")
+        K = "K", _("PP tube 5 mL or more, -35 to -18 °C")
+        L = "L", _("Microplate, -85 to -60 °C")
+        M = "M", _("Microplate, -35 to -18 °C")
+        N = "N", _("Cryotube 1-2 mL, liquid nitrogen after -85 to -60 °C")
+        O = "O", _("Plastic cryo straw, liquid nitrogen after -85 to -60 °C")  # noqa: E741 - SPREC
+        Q = "Q", _("Bag, liquid nitrogen")
+        R = "R", _("Dry technology medium, room temperature")
+        S = "S", _("PP tube 40-500 µL, -85 to -60 °C")
+        T = "T", _("PP tube 40-500 µL, -35 to -18 °C")
+        V = "V", _("PP tube 0.5-2 mL, under -135 °C")
+        W = "W", _("PP tube 40-500 µL, under -135 °C")
+        Y = "Y", _("Original tube, -85 to -18 °C")
+        Z = "Z", _("stored in another way")
+
     # The site stands here too: codes are unique within it, and lists filter by it without a join.
     site = models.ForeignKey(Site, on_delete=models.PROTECT, related_name="samples")
     participant = models.ForeignKey(Participant, on_delete=models.CASCADE, related_name="samples")
@@ -92,6 +133,18 @@ class Sample(models.Model):
         db_default="",
         default="",
     )
+    centrifugation = models.CharField(
+        _("first centrifugation"),
+        max_length=1,
+        choices=Spin,
+        blank=True,
+        db_default="",
+        default="",
+    )
+    second_centrifugation = models.CharField(
+        max_length=1, choices=Spin, blank=True, db_default="", default=""
+    )
+    storage = models.CharField(max_length=1, choices=Storage, blank=True, db_default="", default="")
     fasting_hours = models.FloatField(null=True, blank=True)
     haemolysis_index = models.FloatField(null=True, blank=True)
     light_protected = models.BooleanField(null=True, blank=True)
@@ -145,6 +198,20 @@ class Sample(models.Model):
                 condition=Q(box=None, box_row=None, box_column=None)
                 | Q(box__isnull=False, box_row__gte=1, box_column__gte=1),
                 violation_error_message=_("A place is a box, a row and a column, from 1."),
+            ),
+            models.CheckConstraint(
+                name="sample_second_spin_known",
+                condition=~Q(second_centrifugation="M"),
+                violation_error_message=_(
+                    "SPREC knows 30 min under 1,000 g as a first centrifugation only."
+                ),
+            ),
+            models.CheckConstraint(
+                name="sample_spun_twice_after_once",
+                condition=~Q(centrifugation="N") | Q(second_centrifugation__in=("", "N")),
+                violation_error_message=_(
+                    "Spun a second time but never a first time: check both centrifugations."
+                ),
             ),
             models.CheckConstraint(
                 name="sample_spun_after_collected",

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
+from django.utils.translation import gettext
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
 from cohorts.models import Box, CustodyEvent, Destruction, Receipt, Shipment, ShippedTube
 from cohorts.models.shipment import TemperatureReading
+from cohorts.sprec import SECOND_SPINS, SPINS, STORAGES
 
 
 class BoxSerializer(serializers.ModelSerializer[Box]):
@@ -66,6 +68,31 @@ class DivideSerializer(serializers.Serializer[Any]):
         allow_null=True,
         help_text="What a derivative holds, where that is not the volume taken.",
     )
+
+
+class ProcessSerializer(serializers.Serializer[Any]):
+    """Letters of SPREC 2.0; what is left out stays as it is."""
+
+    centrifugation = serializers.ChoiceField(choices=SPINS, required=False, default="")
+    second_centrifugation = serializers.ChoiceField(
+        choices=SECOND_SPINS, required=False, default=""
+    )
+    storage = serializers.ChoiceField(choices=STORAGES, required=False, default="")
+    reason = serializers.CharField(
+        max_length=150,
+        required=False,
+        default="",
+        allow_blank=True,
+        help_text="Needed where a letter that stands is corrected.",
+    )
+
+    def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
+        """Something is told."""
+        if not any(attrs[name] for name in ("centrifugation", "second_centrifugation", "storage")):
+            raise serializers.ValidationError(
+                gettext("Name a centrifugation or the storage: nothing of it is told.")
+            )
+        return attrs
 
 
 class VolumeSerializer(serializers.Serializer[Any]):

@@ -12,6 +12,7 @@ from cohorts import access, history
 from cohorts.errors import NotAllowed, RefusedHandling, UnusableRequest
 from cohorts.language.sentences import say
 from cohorts.models import Box, CustodyEvent, Sample, Site, User, Withdrawal
+from cohorts.services.rules import hold_to_its_rules
 
 # Clocks of freezers and of people differ by that much.
 CLOCK_SLACK = timedelta(minutes=10)
@@ -121,6 +122,47 @@ def measure(sample_id: int, *, volume_ul: Decimal, reason: str = "", by: User) -
     step(sample, Kind.MEASURED, by=by, note=note)
     with history.because(reason or "measured", user=by.pk):
         sample.save(update_fields=["volume_ul"])
+    return sample
+
+
+@transaction.atomic
+def process(
+    sample_id: int,
+    *,
+    centrifugation: str = "",
+    second_centrifugation: str = "",
+    storage: str = "",
+    reason: str = "",
+    by: User,
+) -> Sample:
+    """Record how a tube was spun and is stored, by SPREC's letters; "" leaves what stands.
+
+    A letter that stands already is corrected with the reason.
+    """
+    sample = _held(sample_id, by, "U")
+    told = {
+        "centrifugation": centrifugation,
+        "second_centrifugation": second_centrifugation,
+        "storage": storage,
+    }
+    new = {name: letter for name, letter in told.items() if letter}
+    changed = {name: letter for name, letter in new.items() if getattr(sample, name) != letter}
+    if not changed:
+        raise RefusedHandling(
+            say("Nothing of this is new by the books of %(sample)s.", sample=sample.code)
+        )
+    if any(getattr(sample, name) for name in changed) and not reason.strip():
+        raise RefusedHandling(
+            say(
+                "%(sample)s has this on the books already, and otherwise; say why that is wrong.",
+                sample=sample.code,
+            )
+        )
+    for name, letter in changed.items():
+        setattr(sample, name, letter)
+    hold_to_its_rules(sample)
+    with history.because(reason.strip() or "recorded", user=by.pk):
+        sample.save(update_fields=[*changed])
     return sample
 
 
@@ -292,6 +334,8 @@ def _copy(parent: Sample, *, code: str, material: str, volume_ul: Decimal) -> Sa
         spun_at=parent.spun_at,
         frozen_at=parent.frozen_at,
         temperature=parent.temperature,
+        centrifugation=parent.centrifugation,
+        second_centrifugation=parent.second_centrifugation,
         fasting_hours=parent.fasting_hours,
         haemolysis_index=parent.haemolysis_index,
         light_protected=parent.light_protected,

@@ -54,6 +54,9 @@ def handling_of(sample: Sample) -> SampleHandling:
         light_protected=sample.light_protected,
         freeze_thaws=sample.freeze_thaws,
         thaws_seen=thaws_seen,
+        centrifugation=sample.centrifugation,
+        second_centrifugation=sample.second_centrifugation,
+        storage=sample.storage,
     )
     return SampleHandling(judge(facts), _ratio(sample), thaws_seen)
 

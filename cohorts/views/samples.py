@@ -123,6 +123,10 @@ def _done(tube: Sample, said: dict[str, Any], user: User) -> str:
             "tube": tube.code,
             "volume_ul": said["volume_ul"],
         }
+    if said["verb"] == "process":
+        told = ("centrifugation", "second_centrifugation", "storage", "reason")
+        custody.process(tube.pk, by=user, **{name: said[name] for name in told})
+        return _("It is on record how %(tube)s was spun and is stored.") % {"tube": tube.code}
     if said["verb"] == "thaw":
         custody.thaw(tube.pk, by=user)
         return _("%(tube)s was thawed.") % {"tube": tube.code}

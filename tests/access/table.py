@@ -132,7 +132,9 @@ ACTIONS = {
     *("role-end", "invitation-withdraw", "transfer-call-off"),
 }
 
-ACTIONS |= {f"api-samples-{verb}" for verb in ("handling", "divide", "thaw", "measure", "move")}
+ACTIONS |= {
+    f"api-samples-{verb}" for verb in ("handling", "divide", "thaw", "measure", "move", "process")
+}
 ACTIONS |= {
     "api-shipments-receive",
     "api-shipments-complete",

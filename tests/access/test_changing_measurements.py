@@ -160,6 +160,7 @@ def test_the_laboratorys_work_is_recorded_by_those_who_may(who, place, world):
         (f"{sample}/divide", DIVIDERS),
         (f"{sample}/measure", HANDLERS),
         (f"{sample}/move", HANDLERS),
+        (f"{sample}/process", HANDLERS),
         (f"{order}/record", DESTROYERS),
         (f"{shipment}/receive", SHIPPERS),
         (f"{shipment}/complete", SHIPPERS),

@@ -12,8 +12,8 @@ from django.core.exceptions import ValidationError
 from django.db import IntegrityError, connection, transaction
 from django.utils import timezone
 
-from cohorts.errors import NotAllowed, RefusedHandling
-from cohorts.models import AssayRow, BatchFeature, Box, Sample
+from cohorts.errors import NotAllowed, RefusedHandling, UnusableRequest
+from cohorts.models import EVENTS, AssayRow, BatchFeature, Box, Sample
 from cohorts.models.assay import pack_flags, pack_values
 from cohorts.preanalytics import MOST_FREEZE_THAWS
 from cohorts.services import consent, custody, handling
@@ -230,3 +230,50 @@ def test_a_tube_is_worked_on_in_the_portal_and_by_the_api(tube, technician, brow
     assert datetime.fromisoformat(steps["custody"][0]["at"]).tzinfo
     refused = api.post(f"/api/v1/samples/{tube.pk}/measure", {"volume_ul": "4"}, format="json")
     assert refused.status_code == 409
+
+
+def test_how_a_tube_was_spun_and_is_stored_is_recorded_once_and_corrected_with_a_reason(
+    tube, technician
+):
+    spun = custody.process(tube.pk, centrifugation="B", second_centrifugation="N", by=technician)
+    assert (spun.centrifugation, spun.second_centrifugation, spun.storage) == ("B", "N", "")
+    child = custody.divide(tube.pk, code="T1a", volume_ul=Decimal(100), by=technician)
+    assert (child.centrifugation, child.storage) == ("B", "")
+    with pytest.raises(RefusedHandling, match="Nothing of this is new by the books of T1"):
+        custody.process(tube.pk, centrifugation="B", by=technician)
+    with pytest.raises(RefusedHandling, match="has this on the books already, and otherwise"):
+        custody.process(tube.pk, centrifugation="C", by=technician)
+    custody.process(tube.pk, centrifugation="C", storage="A", reason="a slip", by=technician)
+    told = handling.handling_of(Sample.objects.get(pk=tube.pk)).judgement
+    assert told.sprec.split("-")[3:] == ["C", "N", "X", "A"]
+    assert {"centrifugation", "second_centrifugation", "storage"}.isdisjoint(told.gaps)
+    event = EVENTS[Sample].objects.filter(pgh_obj_id=tube.pk).last()
+    assert event.pgh_context["reason"] == "a slip"
+
+
+@pytest.mark.parametrize(
+    ("spun", "said"),
+    [
+        ({"centrifugation": "N", "second_centrifugation": "A"}, "but never a first time"),
+        ({"second_centrifugation": "M"}, "as a first centrifugation only"),
+        ({"storage": "P"}, "'P' is not a valid choice"),
+    ],
+)
+def test_what_sprec_does_not_know_is_refused(tube, technician, spun, said):
+    with pytest.raises(UnusableRequest, match=said):
+        custody.process(tube.pk, by=technician, **spun)
+
+
+def test_spins_and_storage_are_recorded_in_the_portal_and_by_the_api(tube, technician, browse, api):
+    page, path = browse(technician), f"/samples/{tube.pk}/"
+    sent = {"verb": "process", "centrifugation": "B", "storage": "D"}
+    assert "was spun and is stored." in page.post(path, sent, follow=True).text
+    shown = page.get(path).text
+    assert "10-15 min, under 3,000 g, room temperature, with brake" in shown
+    assert "Cryotube 1-2 mL, -85 to -60 °C" in shown
+    api.force_authenticate(technician)
+    route = f"/api/v1/samples/{tube.pk}/process"
+    told = api.post(route, {"second_centrifugation": "N"}, format="json").json()
+    assert (told["centrifugation"], told["second_centrifugation"]) == ("B", "N")
+    assert "nothing of it is told" in api.post(route, {"reason": "x"}, format="json").text
+    assert api.post(route, {"storage": "Q9"}, format="json").status_code == 400

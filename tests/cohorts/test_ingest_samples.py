@@ -96,6 +96,30 @@ def test_a_faulty_cell_is_named_by_row_column_and_remedy(cells, message):
     assert fault.startswith(f"row 2, column {next(iter(cells))}: {message}")
 
 
+SPUN = HEADER + ",centrifugation,second_centrifugation,storage"
+
+
+def test_the_letters_of_sprec_are_taken_in_either_case():
+    (row,) = checked(f"{GOOD},b,N,a", header=SPUN).rows
+    assert (row.centrifugation, row.second_centrifugation, row.storage) == ("B", "N", "A")
+    (empty,) = checked(f"{GOOD},,,", header=SPUN).rows
+    assert (empty.centrifugation, empty.second_centrifugation, empty.storage) == ("", "", "")
+
+
+@pytest.mark.parametrize(
+    ("letters", "message"),
+    [
+        ("K,,", 'column centrifugation: "K" is no letter of SPREC for this; write one of A, B'),
+        ("A,M,", 'column second_centrifugation: "M" is no letter of SPREC for this'),
+        ("A,N,freezer", 'column storage: "freezer" is no letter of SPREC for this'),
+        ("N,A,", "column second_centrifugation: spun a second time, but centrifugation says"),
+    ],
+)
+def test_what_is_no_letter_of_sprec_is_named(letters, message):
+    (fault,) = faults(checked(f"{GOOD},{letters}", header=SPUN).report)
+    assert fault.startswith(f"row 2, {message}")
+
+
 def test_an_erased_participant_cannot_be_told_from_one_who_never_was():
     words = []
     for code in ("FUK-004", "FUK-009"):

@@ -18,7 +18,7 @@ def handled(hours=None, **facts):
 
 @pytest.mark.parametrize(
     ("hours", "room", "cold"),
-    [(0, "A", "B"), (1.99, "A", "B"), (2, "C", "D"), (4, "E", "F"), (8, "G", "H"), (24, "Z", "Z")],
+    [(0, "A", "B"), (1.99, "A", "B"), (2, "C", "D"), (4, "E", "F"), (8, "G", "H"), (24, "K", "L")],
 )
 def test_the_delay_letter_is_that_of_sprec(hours, room, cold):
     assert letter(hours, "room", BEFORE) == room
@@ -38,8 +38,9 @@ def test_without_times_the_letter_is_unknown_and_the_gap_is_named():
 def test_good_handling_has_no_flags_and_no_gaps():
     facts = {"haemolysis_index": 5, "light_protected": True, "freeze_thaws": 2}
     facts |= {"tube": "EDTA", "frozen_at": DRAWN + timedelta(hours=3)}
+    facts |= {"centrifugation": "C", "second_centrifugation": "N", "storage": "A"}
     judged = handled(2, temperature="room", material="plasma", **facts)
-    assert judged.sprec == "PL1/PL2-PED-C-X-X-C/D-X"
+    assert judged.sprec == "PL1-PED-C-C-N-C/D-A"
     assert (judged.flags, judged.gaps) == ((), ())
 
 

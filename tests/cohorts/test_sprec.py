@@ -4,7 +4,19 @@ from __future__ import annotations
 
 import pytest
 
-from cohorts.sprec import AFTER, BEFORE, KINDS, Facts, code, container, letter
+from cohorts.models import Sample
+from cohorts.sprec import (
+    AFTER,
+    BEFORE,
+    KINDS,
+    SECOND_SPINS,
+    SPINS,
+    STORAGES,
+    Facts,
+    code,
+    container,
+    letter,
+)
 
 
 def test_a_sample_of_which_all_is_recorded_has_its_code():
@@ -15,6 +27,17 @@ def test_a_sample_of_which_all_is_recorded_has_its_code():
 def test_what_was_not_recorded_is_shown_as_unknown():
     assert code(Facts("plasma")) == "PL1/PL2-XXX-X-X-X-X-X"
     assert code(Facts("whole_blood", "EDTA", before_hours=3)) == "BLD-PED-C/D-X-X-X-X"
+
+
+@pytest.mark.parametrize(("second", "kind"), [("", "PL1/PL2"), ("N", "PL1"), ("F", "PL2")])
+def test_plasma_is_spun_once_or_twice_as_recorded(second, kind):
+    assert code(Facts("plasma", spin="A", second_spin=second)).startswith(f"{kind}-XXX-X-A-")
+
+
+def test_what_can_be_recorded_has_words_and_the_letters_of_sprec():
+    assert tuple(Sample.Spin.values) == SPINS
+    assert set(SECOND_SPINS) == set(SPINS) - {"M"}
+    assert set(Sample.Storage.values) == set(STORAGES)
 
 
 def test_a_material_that_is_no_fluid_has_no_code():
@@ -52,5 +75,6 @@ def test_the_delay_after_the_centrifuge_has_letters_of_its_own(hours, room, cold
 
 
 def test_longer_than_the_letters_is_other_and_a_negative_delay_is_unknown():
-    assert (letter(48, "room", AFTER), letter(24, "cold", BEFORE)) == ("Z", "Z")
+    assert letter(48, "room", AFTER) == "Z"
+    assert (letter(48, "room", BEFORE), letter(47, "cold", BEFORE)) == ("M", "L")
     assert letter(-0.1, "room", BEFORE) == "X"
