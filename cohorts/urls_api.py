@@ -1,6 +1,7 @@
 """Addresses of the records under /api/v1/."""
 
 from cohorts.api import (
+    consent_forms,
     dictionary_edits,
     entries,
     erasures,
@@ -21,6 +22,7 @@ for prefix, viewset in {
     "sites": records.SiteViewSet,
     "participants": people.PeopleViewSet,
     "transfers": people.TransferViewSet,
+    "consent-forms": consent_forms.ConsentFormViewSet,
     "consents": renewals.ConsentsViewSet,
     "withdrawals": records.WithdrawalViewSet,
     "erasures": erasures.ErasureViewSet,

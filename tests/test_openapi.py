@@ -29,7 +29,7 @@ def test_the_schema_is_valid_and_without_a_warning(schema):
     [
         *("sites", "participants", "consents", "withdrawals", "samples", "assessments", "uploads"),
         *("features", "assay-batches", "erasures", "plans", "claims", "runs", "changes"),
-        *("queries", "boxes", "shipments", "destructions"),
+        *("consent-forms", "queries", "boxes", "shipments", "destructions"),
     ],
 )
 def test_every_resource_is_described(schema, resource):

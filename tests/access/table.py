@@ -13,6 +13,7 @@ READERS = {
     "participants": "SC SD CD AU",
     "transfers": "SC SD CD AU",
     "consents": "SC SD CD AU",
+    "consent-forms": "SC SD CD AU",
     "withdrawals": "SC SD CD AU",
     "erasures": "SC SD CD AU",
     "exports": "SD CD AU",
@@ -156,6 +157,7 @@ ACTIONS |= {f"api-webhooks-{verb}" for verb in ("deliveries", "end", "replay", "
 HOOKED, HOOK_MAKERS = "SC SD CA CD AD", "SC SD CA CD"
 VOID_ASKERS, VOID_DECIDERS = "SD LT", "SD CD"
 NAME_READERS, NAME_DECIDERS, DICTIONARY_KEEPERS = "SD LT CD AU", "SD CD", "CD"
+ACTIONS |= {"api-consent-forms-correct"}
 ACTIONS |= {"api-participants-correct", "api-participants-history"}
 CORRECTORS = "SC SD"
 TABLE_ACTIONS = {"upload-accept", "upload-discard", "api-uploads-accept", "api-uploads-discard"}

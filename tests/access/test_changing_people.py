@@ -99,6 +99,18 @@ def test_erasures_are_asked_for_approved_and_stopped_by_those_who_may(who, place
 
 @pytest.mark.parametrize("who", EVERYBODY, ids=str)
 @pytest.mark.parametrize("place", ["own", "other"])
+def test_consent_forms_are_registered_and_corrected_by_those_who_record_consents(who, place, world):
+    client, expected = api_of(who, world), outcome(who, CONSENTERS, place)
+    said = {"offered_scopes": ["metabolomics"], "document_sha256": "0" * 64}
+    body = {"site": world.sites[place].code, "version": "8", "language": "ja", **said}
+    answer = client.post("/api/v1/consent-forms", body, format="json")
+    assert answer.status_code == (201 if expected == 200 else expected)
+    route = f"/api/v1/consent-forms/{world.keys['consent-forms'][place]}/correct"
+    assert client.post(route, {**said, "reason": "x"}, format="json").status_code == expected
+
+
+@pytest.mark.parametrize("who", EVERYBODY, ids=str)
+@pytest.mark.parametrize("place", ["own", "other"])
 def test_consents_are_corrected_by_those_who_record_them(who, place, world):
     path = f"/api/v1/consents/{world.keys['consents'][place]}/correct"
     body = {"version": 1, "reason": "a slip", "changes": {"signed_on": "2024-03-31"}}

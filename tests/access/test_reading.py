@@ -76,6 +76,7 @@ def test_enrolment_is_counted_for_those_who_read_people(who, place, world):
 HOLES = {
     "participants": models.participant.ParticipantQuerySet,
     "consents": models.consent.ConsentQuerySet,
+    "consent-forms": models.consent.ConsentFormQuerySet,
     "withdrawals": models.consent.WithdrawalQuerySet,
     "erasures": models.erasure.ErasureQuerySet,
     "exports": models.export_request.ExportRequestQuerySet,

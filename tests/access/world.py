@@ -160,6 +160,9 @@ def furnish(world: World, place: str, site: models.Site) -> None:
         "participants": person.pk,
         "transfers": transfer.pk,
         "consents": ConsentFactory(participant=person).pk,
+        "consent-forms": models.ConsentForm.objects.create(
+            site=site, version="7", language="ja", offered_scopes=["metabolomics"]
+        ).pk,
         "withdrawals": withdrawal.pk,
         "erasures": stopped.pk,
         "exports": export.pk,

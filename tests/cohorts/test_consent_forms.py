@@ -130,3 +130,46 @@ def test_the_only_version_that_can_be_signed_today_is_chosen_already(client):
     other = ConsentForm.objects.create(site=site, version="2.1")
     page = client.get("/sites/FUK/consent/").text
     assert not any(f'<option value="{each.pk}" selected>' in page for each in (now, other))
+
+
+def test_the_api_registers_and_corrects_as_the_pages_do(site, nurse, api):
+    api.force_authenticate(nurse)
+    body = {
+        "site": "FUK", "version": "2.0", "language": "ja", "valid_from": "2024-01-01",
+        "offered_scopes": ["metabolomics", "store_samples"], "document_sha256": SHA,
+    }  # fmt: skip
+    made = api.post("/api/v1/consent-forms", body, format="json")
+    assert (made.status_code, made["Location"][-1]) == (201, str(made.json()["id"])[-1])
+    assert made.json()["document_sha256"] == SHA
+    again = api.post("/api/v1/consent-forms", body, format="json")
+    assert again.status_code == 400
+    assert "FUK has version 2.0 in that language already: correct that one." in again.text
+    route = f"/api/v1/consent-forms/{made.json()['id']}/correct"
+    ended = body | {"valid_until": "2026-12-31"}
+    assert "required" in api.post(route, ended, format="json").json()["reason"][0].lower()
+    told = api.post(route, ended | {"reason": "version 3.0 follows"}, format="json").json()
+    assert (told["valid_until"], told["document_sha256"]) == ("2026-12-31", SHA)
+    listed = api.get("/api/v1/consent-forms?site=FUK").json()["results"]
+    assert [form["version"] for form in listed] == ["2.0"]
+
+
+@pytest.mark.parametrize(
+    ("wrong", "said"),
+    [
+        ({"document_sha256": "not a hash"}, "document_sha256"),
+        ({"offered_scopes": ["everything"]}, "offered_scopes"),
+        ({"offered_scopes": []}, "A form offers at least one scope"),
+        ({"document_sha256": ""}, "Choose the document that people sign."),
+        ({"valid_until": "2020-01-01"}, "The form ends before it begins: check both days."),
+    ],
+)
+def test_the_api_refuses_a_form_that_cannot_be(site, nurse, api, wrong, said):
+    api.force_authenticate(nurse)
+    body = {
+        "site": "FUK", "version": "2.0", "language": "ja", "valid_from": "2024-01-01",
+        "offered_scopes": ["metabolomics"], "document_sha256": SHA, **wrong,
+    }  # fmt: skip
+    answer = api.post("/api/v1/consent-forms", body, format="json")
+    assert answer.status_code == 400
+    assert said in answer.text
+    assert not ConsentForm.objects.exists()
