@@ -294,7 +294,10 @@ SPECTACULAR_SETTINGS = {
     "SWAGGER_UI_DIST": "SIDECAR",
     "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
     "SCHEMA_PATH_PREFIX": "/api/v1",
-    "ENUM_NAME_OVERRIDES": {  # two choices of one name
+    "ENUM_NAME_OVERRIDES": {  # two choices of one name, or one of two
+        "ScopeEnum": "cohorts.models.consent.SCOPES",
+        "SpinEnum": "cohorts.models.Sample.Spin",
+        "StorageEnum": "cohorts.models.Sample.Storage",
         "QueryStateEnum": "cohorts.models.query.Query.State",
         "RunStateEnum": "analysis.models.Run.State",
     },

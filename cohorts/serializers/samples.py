@@ -8,9 +8,16 @@ from django.utils.translation import gettext
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
-from cohorts.models import Box, CustodyEvent, Destruction, Receipt, Shipment, ShippedTube
+from cohorts.models import (
+    Box,
+    CustodyEvent,
+    Destruction,
+    Receipt,
+    Sample,
+    Shipment,
+    ShippedTube,
+)
 from cohorts.models.shipment import TemperatureReading
-from cohorts.sprec import SECOND_SPINS, SPINS, STORAGES
 
 
 class BoxSerializer(serializers.ModelSerializer[Box]):
@@ -73,11 +80,13 @@ class DivideSerializer(serializers.Serializer[Any]):
 class ProcessSerializer(serializers.Serializer[Any]):
     """Letters of SPREC 2.0; what is left out stays as it is."""
 
-    centrifugation = serializers.ChoiceField(choices=SPINS, required=False, default="")
-    second_centrifugation = serializers.ChoiceField(
-        choices=SECOND_SPINS, required=False, default=""
+    centrifugation = serializers.ChoiceField(
+        choices=Sample.Spin.choices, required=False, default=""
     )
-    storage = serializers.ChoiceField(choices=STORAGES, required=False, default="")
+    second_centrifugation = serializers.ChoiceField(
+        choices=Sample.Spin.choices, required=False, default=""
+    )
+    storage = serializers.ChoiceField(choices=Sample.Storage.choices, required=False, default="")
     reason = serializers.CharField(
         max_length=150,
         required=False,

@@ -229,8 +229,7 @@ def test_no_rule_is_without_a_test_that_reads_its_sentence():
 
 def test_a_rule_without_a_test_is_found(monkeypatch):
     """The seeded fault: a sentence that no test reads."""
-    monkeypatch.setattr(
-        rules()["query_has_text"][1], "violation_error_message", "No" + "body reads" + " this."
-    )
+    sentence = "".join(("Nobody", " reads", " it", " yet."))
+    monkeypatch.setattr(rules()["query_has_text"][1], "violation_error_message", sentence)
     with pytest.raises(AssertionError, match="Query query_has_text"):
         test_no_rule_is_without_a_test_that_reads_its_sentence()

@@ -44,7 +44,8 @@ CODES, OWN, SET, ELSEWHERE = "a code or a word of a list", "its own row", "of th
 NOT_WRITTEN = {
     CODES: {
         "Participant": "code sex group", "Visit": "label", "Box": "code",
-        "Sample": "code material tube temperature status", "Upload": "kind sha256 status",
+        "Sample": "code material tube temperature centrifugation second_centrifugation storage "
+        "status", "Upload": "kind sha256 status",
         "AssayBatch": "platform matrix scale status", "BatchFeature": "*", "AuditSeal": "*",
         "AssayRow": "sample_type", "Assessment": "*", "AuditLink": "*", "Change": "kind event",
         "ConsentForm": "*", "Consent": "scopes", "CustodyEvent": "kind", "ShippedTube": "*",

@@ -8,7 +8,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('cohorts', '0048_custody_said'),
+        ("cohorts", "0049_mails"),
     ]
 
     operations = [
