@@ -8,7 +8,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ("cohorts", "0049_mails"),
+        ("cohorts", "0050_pools_and_blanks_of_a_batch"),
     ]
 
     operations = [
