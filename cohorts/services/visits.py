@@ -94,7 +94,7 @@ def record_visit(participant_id: int, *, label: str, on: date, reason: str = "",
     visit = known or Visit(participant=person, label=label)
     visit.visited_on = on
     hold_to_its_rules(visit)
-    with history.because(reason.strip() if corrects else "visit recorded", user=by.pk):
+    with history.because(reason.strip() if corrects else say("visit recorded"), user=by.pk):
         visit.save()
     recheck(person.site, person)
     _note(person.site, "visit")
@@ -137,7 +137,7 @@ def record_interview(
     for name in FACTS:
         setattr(interview, name, facts.get(name))
     hold_to_its_rules(interview)
-    with history.because(reason.strip() if known else "interview recorded", user=by.pk):
+    with history.because(reason.strip() if known else say("interview recorded"), user=by.pk):
         interview.save()
     _note(person.site, "interview")
     return interview
