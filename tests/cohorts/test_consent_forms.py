@@ -147,7 +147,7 @@ def test_the_api_registers_and_corrects_as_the_pages_do(site, nurse, api):
     route = f"/api/v1/consent-forms/{made.json()['id']}/correct"
     ended = body | {"valid_until": "2026-12-31"}
     without_reason = api.post(route, ended, format="json")
-    assert (without_reason.status_code, '"reason"' in without_reason.text) == (400, True)
+    assert (without_reason.status_code, "reason" in without_reason.text) == (400, True)
     told = api.post(route, ended | {"reason": "version 3.0 follows"}, format="json").json()
     assert (told["valid_until"], told["document_sha256"]) == ("2026-12-31", SHA)
     listed = api.get("/api/v1/consent-forms?site=FUK").json()["results"]
