@@ -21,6 +21,7 @@ SEXES = ("", "male", "female")
 MODERATED = ("", "plain", "trend", "robust", "trend_robust")
 LANGUAGE_CHECKS = ("", "report", "refuse")
 QC_CORRECTIONS = ("", *qc.METHODS)
+RELEASES = ("automatic", "by_approval")
 MULTIPLICITY = ("bh", "by", "holm", "hochberg", "hommel", "bonferroni")
 
 CHANGES_BY_NAME = {change.name: change for change in CHANGES}
@@ -30,7 +31,7 @@ CAME_LATER = frozenset(
         *("permutations", "only_sex", "handling_clean", "one_stage"),
         *("sensitivity", "depression", "bmi"),
         *("nested", "partial_auc_from", "transport_to", "moderated", "language_check"),
-        *("most_folds", "qc_correction"),
+        *("most_folds", "qc_correction", "release"),
     }
 )
 
@@ -75,6 +76,7 @@ class AnalysisPlan:
     moderated: str = ""  # effects of the sites with variances that borrow strength
     qc_correction: str = ""  # by pooled QC samples: median_ratio, or loess along the injections
     language_check: str = ""  # of the outcome's items: report, or refuse the severity model
+    release: str = "automatic"  # once the rules allow it, or by_approval of a data manager
 
     @property
     def digest(self) -> str:
@@ -145,6 +147,7 @@ def _faults(data: Mapping[str, Any]) -> list[str]:
         "moderated": MODERATED,
         "language_check": LANGUAGE_CHECKS,
         "qc_correction": QC_CORRECTIONS,
+        "release": RELEASES,
     }
     for key, allowed in choices.items():
         if key in data and data[key] not in allowed:

@@ -11,6 +11,7 @@ urlpatterns = [
     path("runs/ask/", runs.ask, name="run-ask"),
     path("runs/<uuid:run_id>/cancel/", runs.cancel, name="run-cancel"),
     path("runs/<uuid:run_id>/priority/", runs.put_first, name="run-priority"),
+    path("runs/<uuid:run_id>/release/", runs.approve_release, name="run-release"),
     path("runs/latest/", runs.latest, name="run-latest"),
     path("sites/<str:code>/batches/", batches.batches, name="batches"),
     path("batches/<int:batch_id>/", batches.batch, name="batch"),

@@ -15,7 +15,7 @@ from django.utils.translation import gettext_lazy as _
 
 from analysis import models
 from analysis.figures import signed, span
-from analysis.services import freshness, queue
+from analysis.services import freshness, queue, releasing
 from analysis.services.staleness import with_staleness
 from cohorts import access
 from cohorts.admin.reference import ReferenceAdmin
@@ -42,11 +42,11 @@ class RunAdmin(ScopedAdmin):
         *("short", "plan", "state", "priority", "why_it_ran"),
         *("queued_at", "published_at", "released_at", "stale"),
     ]
-    actions = ["cancel", "put_first", "put_last", "retry"]
+    actions = ["cancel", "put_first", "put_last", "retry", "release"]
     list_filter = ["state", "plan__name"]
     search_fields = ["id", "key"]
     list_select_related = ["plan"]
-    raw_id_fields = ["snapshot", "same_as", "requested_by"]
+    raw_id_fields = ["snapshot", "same_as", "requested_by", "released_by"]
 
     @admin.display(description=_("Why it ran"), ordering="cause")
     def why_it_ran(self, run: models.Run) -> str:
@@ -81,6 +81,18 @@ class RunAdmin(ScopedAdmin):
             freshness.ring("analysis.execute", str(queue.retry(run.pk, by=user_of(request)).pk))
 
         self._each(request, queryset, _("Run %(run)s is asked for again."), again)
+
+    def has_approve_permission(self, request: HttpRequest) -> bool:
+        return bool(access.may(user_of(request), "unreleased_result", "A"))
+
+    @admin.action(description=_("Release the selected runs"), permissions=["approve"])
+    def release(self, request: HttpRequest, queryset: QuerySet[Any]) -> None:
+        self._each(
+            request,
+            queryset,
+            _("Run %(run)s is released."),
+            lambda run: releasing.approve(run.pk, by=user_of(request)),
+        )
 
     def _place(
         self, request: HttpRequest, queryset: QuerySet[Any], priority: int, done: StrOrPromise

@@ -28,7 +28,7 @@ from analysis.api.results import PublishedResults
 from analysis.models import Plan, Run
 from analysis.serializers import runs as serializers
 from analysis.serializers.claims import LatestQuery
-from analysis.services import freshness, progress, queue, results, runs, waiting
+from analysis.services import freshness, progress, queue, releasing, results, runs, waiting
 from analysis.services.run_versions import is_working, marked, newest_of_plan
 from cohorts import access
 from cohorts.api import conditional
@@ -76,11 +76,12 @@ class RunViewSet(PublishedResults):
         "languages": "R",
         "cancel": "W",
         "priority": "U",
+        "release": "U",
     }
 
     def resource_of(self, action: str) -> str:
         """How far a run is may be read more widely than what it concluded."""
-        on_the_way = ("list", "retrieve", "create", "metadata", "cancel", "priority")
+        on_the_way = ("list", "retrieve", "create", "metadata", "cancel", "priority", "release")
         return "run" if action in on_the_way else "released_result"
 
     def also_rests_on(self) -> list[object]:
@@ -140,6 +141,13 @@ class RunViewSet(PublishedResults):
         run = get_object_or_404(self._known(), pk=pk)
         placed = queue.prioritise(run.pk, by=user_of(request), **asked.validated_data)
         return Response(results.status_of(placed))
+
+    @extend_schema(request=None, responses=serializers.RunStatusSerializer)
+    @action(detail=True, methods=["post"], renderer_classes=JSON_ONLY)
+    def release(self, request: Request, pk: str = "") -> Response:
+        """Release a run whose plan asks for approval, if the disclosure rules allow it now."""
+        run = get_object_or_404(self._known(), pk=pk)
+        return Response(results.status_of(releasing.approve(run.pk, by=user_of(request))))
 
     @extend_schema(
         parameters=[serializers.WaitQuery],

@@ -141,6 +141,14 @@ class Run(models.Model):
     published_at = models.DateTimeField(null=True)
     released_at = models.DateTimeField(null=True)
     held_because = models.TextField(blank=True)
+    released_by = models.ForeignKey(
+        User,
+        on_delete=models.SET_NULL,
+        null=True,
+        blank=True,
+        related_name="released_runs",
+        help_text=_("Who approved its release, where the plan asks for that."),
+    )
     pruned_at = models.DateTimeField(
         null=True, editable=False, help_text=_("When its result tables were deleted, being old.")
     )

@@ -50,7 +50,15 @@ NO_ROWS = pd.DataFrame(columns=["stratum", "feature", "site", "estimate", "n_cas
 
 
 def reason_to_hold(run: Run) -> str:
-    """Why this run may not be released now; "" if it may.
+    """Why this run is not released by itself now; "" if it is."""
+    forbidden = reason_to_forbid(run)
+    if not forbidden and run.plan.parsed.release == "by_approval":
+        return say("Its plan asks that a data manager of the consortium approves each release.")
+    return forbidden
+
+
+def reason_to_forbid(run: Run) -> str:
+    """Why the rules let nobody release this run now; "" if they do.
 
     Two releases whose people differ by a few could be subtracted to see those few.
     """

@@ -23,10 +23,9 @@ from analysis.services import (
     parts,
     progress,
     release,
+    releasing,
     snapshots,
     versions,
-    withheld_documents,
-    withholding,
 )
 from analysis.services.steps import KeptSteps
 from analysis.stats.errors import UnusableData
@@ -136,8 +135,7 @@ def publish(run: Run, token: uuid.UUID, results: Results, kept: KeptSteps) -> No
         kept.store()
         held_because = release.reason_to_hold(run)
         if not held_because:
-            withholding.withhold(run)
-            withheld_documents.withhold(run)
+            releasing.withhold(run)
         Run.objects.filter(pk=run.pk).update(
             state=Run.State.PUBLISHED,
             step="done",

@@ -20,7 +20,17 @@ from django.views.decorators.http import require_POST
 
 from analysis.models import LARGEST_PRIORITY, Plan, Run
 from analysis.plots import of_run as plots
-from analysis.services import changes, freshness, progress, queue, release, results, runs, staleness
+from analysis.services import (
+    changes,
+    freshness,
+    progress,
+    queue,
+    release,
+    releasing,
+    results,
+    runs,
+    staleness,
+)
 from analysis.views import claim_readings, forests, run_page
 from analysis.views.home import _tally
 from cohorts import access
@@ -127,6 +137,23 @@ def put_first(request: HttpRequest, run_id: uuid.UUID) -> HttpResponse:
 
 @login_required
 @require_POST
+def approve_release(request: HttpRequest, run_id: uuid.UUID) -> HttpResponse:
+    """Let analysts see a run whose plan asks for approval."""
+    user = user_of(request)
+    if not access.may(user, "run", "U"):
+        raise PermissionDenied
+    one = get_object_or_404(Run.objects.open_to(user, "R"), pk=run_id)
+    try:
+        releasing.approve(one.pk, by=user)
+    except DomainError as error:
+        messages.error(request, error.message)
+    else:
+        messages.success(request, _("The run is released: analysts see it now."))
+    return redirect("run", one.pk)
+
+
+@login_required
+@require_POST
 def ask(request: HttpRequest) -> HttpResponse:
     """Ask for a run by hand; the one that waits already is the same run."""
     user = user_of(request)
@@ -178,6 +205,7 @@ def run(request: HttpRequest, run_id: uuid.UUID) -> HttpResponse:
         "moving": one.state in (Run.State.QUEUED, Run.State.RUNNING),
         "expected_end": progress.expected_end(one),
         "may_cancel": queue.may_cancel(user, one),
+        "may_approve": releasing.may_approve(user, one),
         "follow": FOLLOW_SECONDS,
         "sees_everything": release.sees_everything(user),
     }

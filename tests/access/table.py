@@ -129,6 +129,7 @@ PAGES = {
 PLACERS, CANCELLERS = "CD", "CA CD"
 ACTIONS = {
     *("run-ask", "run-cancel", "run-priority", "api-runs-cancel", "api-runs-priority"),
+    *("run-release", "api-runs-release"),
     *("api-erasures-approve", "api-erasures-stop"),
     *("role-end", "invitation-withdraw", "transfer-call-off"),
 }

@@ -130,3 +130,29 @@ def test_pages_cancel_and_place_runs_as_the_table_says(who, world, browse, clien
     waiting.refresh_from_db()
     assert (waiting.state == "cancelled") == who.holds(PLACERS)
     assert (waiting.priority == 9) == who.holds(PLACERS)
+
+
+def that_waits_for_approval(world):
+    """A published run without data behind it: whoever may approve is told that."""
+    held = world.runs["held"]
+    asks = held.plan.data | {"release": "by_approval"}
+    type(held.plan).objects.filter(pk=held.plan.pk).update(data=asks)
+    return held
+
+
+@pytest.mark.parametrize("who", EVERYBODY, ids=str)
+def test_a_release_is_approved_as_the_table_says(who, world):
+    held = that_waits_for_approval(world)
+    answer = api_of(who, world).post(f"/api/v1/runs/{held.pk}/release", {}, format="json")
+    expected = outcome(who, PLACERS, "shared")
+    assert answer.status_code == (409 if expected == 200 else expected)
+
+
+@pytest.mark.parametrize("who", EVERYBODY, ids=str)
+def test_pages_approve_a_release_as_the_table_says(who, world, browse, client):
+    held = that_waits_for_approval(world)
+    page = client if who.state == "anonymous" else browse(account_of(who, world))
+    answer = page.post(reverse("run-release", args=[held.pk]), follow=True)
+    told = "Its tables were deleted, being old" in answer.content.decode()
+    assert told == who.holds(PLACERS)
+    assert Run.objects.get(pk=held.pk).released_at is None
