@@ -81,7 +81,7 @@ def test_a_passkey_signs_in_without_a_password(open_as):
     page.get_by_label("Passwordless").check()
     assert is_clean(page) == []
     page.get_by_role("button", name="Add").click()
-    expect(page.get_by_text("You have added 1 security key.")).to_be_visible()
+    expect(page.get_by_text("1 key is set up.")).to_be_visible()
     page.get_by_role("button", name="Log out").click()
     page.get_by_role("button", name="Log in with a passkey").click()
     expect(page.get_by_role("heading", name="FUK · Fukuoka")).to_be_visible()
