@@ -8,7 +8,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('analysis', '0013_withheld_of_documents'),
+        ("analysis", "0013_withheld_of_documents"),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
 
