@@ -183,7 +183,9 @@ def test_an_internal_error_is_told_and_leaves_no_half_result(plan, consortium, m
 
 def test_rows_are_withheld_when_a_run_is_released_and_only_then(plan, consortium, monkeypatch):
     looked_at = []
-    monkeypatch.setattr(runs.withholding, "withhold", lambda run: looked_at.append(run.pk))
+    monkeypatch.setattr(
+        runs.releasing.withholding, "withhold", lambda run: looked_at.append(run.pk)
+    )
     released = run_now(plan)
     consent.withdraw(Participant.objects.first().pk, level=3, by=None)
     assert run_now(plan).released_at is None

@@ -169,7 +169,8 @@ def test_every_setting_that_a_step_could_read_is_tried():
     judged = {"smallest_effect", "effect_of_interest"}
     people = {"case", "control", "scopes", "drug_free_only"}
     severity = {"severity_components", "severity_permutations"}
-    tried = set(OTHER) | judged | people | severity | {"only_sex"}
+    done_with_results = {"release"}
+    tried = set(OTHER) | judged | people | severity | {"only_sex"} | done_with_results
     assert {field.name for field in fields(AnalysisPlan)} <= tried
 
 
