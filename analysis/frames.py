@@ -6,13 +6,13 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from itertools import groupby
-from operator import itemgetter
-from typing import Any, NamedTuple
+from operator import attrgetter, itemgetter
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
 from django.db import connection
-from django.db.models import Count, Window
+from django.db.models import QuerySet
 from numpy.typing import NDArray
 from psycopg import ClientCursor, Cursor
 
@@ -186,7 +186,7 @@ def batches_of(snapshot: Snapshot, *, with_pools: bool = False) -> list[BatchFra
 
 def _with_injections(batches: list[BatchFrame], snapshot: Snapshot) -> list[BatchFrame]:
     """When each sample was injected, as a further column of the rows, which keep their order."""
-    rows = AssayRow.objects.filter(one_of("pk", snapshot.assay_row_ids), sample__isnull=False)
+    rows = _study_rows(snapshot.assay_row_ids)
     rows = rows.order_by("batch_id", "sample__collected_at", "pk")
     found = groupby(rows.values_list("batch_id", "injection_order"), itemgetter(0))
     orders = {batch: np.array([order for _, order in group], float) for batch, group in found}
@@ -197,9 +197,9 @@ def _with_injections(batches: list[BatchFrame], snapshot: Snapshot) -> list[Batc
 
 
 class _Head(NamedTuple):
-    """Fields as the query names them; ``n_rows`` is how many the batch has in the snapshot."""
+    """Whose and how a row was taken: fields as the query names them."""
 
-    n_rows: int
+    row_id: int
     batch_id: int
     participant_id: int
     collected_at: datetime | None
@@ -217,39 +217,54 @@ class _Packed(NamedTuple):
     values: NDArray[np.float64]
     flags: NDArray[np.uint8]
 
-    def take(self, head: _Head, values: bytes, flags: bytes) -> None:
-        at = len(self.heads)
-        self.heads.append(head)
-        self.values[at] = np.frombuffer(values, "<f8")
-        self.flags[at] = np.frombuffer(flags, np.uint8)
-
 
 def _packed(row_ids: Sequence[int]) -> list[_Packed]:
     """Rows by batch, unpacked as they come: the server reads the next while these are taken."""
-    found: list[_Packed] = []
-    for *head, values, flags in _rows(row_ids):
-        row = _Head(*head)
-        if not found or found[-1].heads[0].batch_id != row.batch_id:
-            shape = (row.n_rows, len(flags))
-            found.append(_Packed([], np.empty(shape), np.empty(shape, np.uint8)))
-        found[-1].take(row, values, flags)
-    return found
+    by_batch = [list(group) for _, group in groupby(_heads(row_ids), attrgetter("batch_id"))]
+    place = {
+        head.row_id: (n, at) for n, heads in enumerate(by_batch) for at, head in enumerate(heads)
+    }
+    found: dict[int, _Packed] = {}
+    n_read = 0
+    for row_id, values, flags in _values(row_ids):
+        n, at = place[row_id]
+        if n not in found:
+            shape = (len(by_batch[n]), len(flags))
+            found[n] = _Packed(by_batch[n], np.empty(shape), np.empty(shape, np.uint8))
+        found[n].values[at] = np.frombuffer(values, "<f8")
+        found[n].flags[at] = np.frombuffer(flags, np.uint8)
+        n_read += 1
+    if n_read < len(place):
+        raise LookupError(
+            f"Of {len(place)} rows {len(place) - n_read} were deleted while they were read."
+        )
+    return [found[n] for n in range(len(by_batch))]
 
 
-def _rows(row_ids: Sequence[int]) -> Iterator[tuple[Any, ...]]:
+def _heads(row_ids: Sequence[int]) -> Iterator[_Head]:
+    """In the order in which rows are told: by batch, then as the samples were collected."""
+    found = _study_rows(row_ids).order_by("batch_id", "sample__collected_at", "pk")
+    names = ("pk", "batch_id", *(f"sample__{name}" for name in OF_SAMPLE))
+    yield from map(_Head._make, found.values_list(*names))
+
+
+def _values(row_ids: Sequence[int]) -> Iterator[tuple[int, bytes, bytes]]:
+    """Numbers of rows with what they hold, in no order: sorting rows so wide would take files."""
     if not row_ids:
         return
-    names = ["n_rows", "batch_id", *(f"sample__{name}" for name in OF_SAMPLE), *_PACKED]
-    found = AssayRow.objects.filter(one_of("pk", row_ids), sample__isnull=False)
-    found = found.annotate(n_rows=Window(Count("pk"), partition_by="batch_id"))
-    found = found.order_by("batch_id", "sample__collected_at", "pk")
-    query = found.values_list(*names).query.sql_with_params()
+    query = _study_rows(row_ids).order_by().values_list("pk", *_PACKED).query.sql_with_params()
     connection.ensure_connection()
     with connection.wrap_database_errors, ClientCursor(connection.connection) as cursor:
         text = cursor.mogrify(*query)
     # Binary: as text the values would be twice as long, and be taken apart again.
     with connection.wrap_database_errors, Cursor(connection.connection) as cursor:
         yield from cursor.stream(text.encode(), binary=True, size=_AT_ONCE)
+
+
+def _study_rows(row_ids: Sequence[int]) -> QuerySet[AssayRow]:
+    """Those of study samples: pools and blanks are nobody's."""
+    rows: QuerySet[AssayRow] = AssayRow.objects.filter(one_of("pk", row_ids), sample__isnull=False)
+    return rows
 
 
 def _columns(batch_ids: Sequence[int]) -> dict[int, pd.DataFrame]:
