@@ -4,6 +4,7 @@ import csv
 import json
 import re
 import time
+from dataclasses import fields
 from datetime import date
 from functools import cache
 from pathlib import Path
@@ -24,6 +25,7 @@ from cohorts.ingest.facts import (
     normalise,
 )
 from cohorts.ingest.reading import read_table
+from cohorts.preanalytics import Handling, judge
 from hikiproject.simulation import (
     Consortium,
     SiteTables,
@@ -275,6 +277,17 @@ def test_milans_tubes_were_spun_three_to_six_hours_after_collection():
     delay = pd.to_datetime(tubes["spun_at"]) - pd.to_datetime(tubes["collected_at"])
     assert delay.min() >= pd.Timedelta(hours=3)
     assert delay.max() <= pd.Timedelta(hours=6)
+
+
+@pytest.mark.parametrize("code", SITES)
+def test_the_sprec_code_of_every_tube_is_whole_but_for_a_temperature_nobody_noted(code):
+    tables = consortium().tables[code]
+    known = facts_before(facts_of(code, tables), keep_people=True)
+    rows = samples.check(as_sent(tables.samples), known).rows
+    shared = {field.name for field in fields(Handling)} & {field.name for field in fields(rows[0])}
+    judged = [judge(Handling(**{name: getattr(row, name) for name in shared})) for row in rows]
+    assert not any("X" in one.sprec for one in judged)
+    assert any("/" in one.sprec_delay for one in judged) == (code == "MIL")
 
 
 def test_uric_acid_and_cholesterol_esters_split_the_cases_only():

@@ -22,7 +22,8 @@ def draw_tubes(people: pd.DataFrame, design: SiteDesign, rng: np.random.Generato
     """One plasma and one serum tube a person, plasma first.
 
     Columns: sample, participant, material, tube, collected_at, spun_at, frozen_at (local
-    times), delay_hours, fasting_hours, haemolysis_index (0 is none), light_protected, freeze_thaws.
+    times), delay_hours, fasting_hours, haemolysis_index (0 is none), light_protected, freeze_thaws,
+    and of the site's protocol temperature, centrifugation, second_centrifugation and storage.
     """
     n = len(people)
     collected = [_morning(day, rng) for day in people["enrolled_on"]]
@@ -39,7 +40,15 @@ def draw_tubes(people: pd.DataFrame, design: SiteDesign, rng: np.random.Generato
     high = np.where(case, design.spin_delay_case_hours[1], design.spin_delay_control_hours[1])
     plasma = _tubes(shared, "plasma", design.plasma_tube, rng.uniform(low, high), rng)
     serum = _tubes(shared, "serum", "SST", rng.uniform(0.6, 1.3, n), rng)
-    return pd.concat([plasma, serum], ignore_index=True)
+    protocol = design.protocol
+    spun = (_spun(plasma, protocol.plasma_spins), _spun(serum, protocol.serum_spins))
+    return pd.concat(spun, ignore_index=True).assign(
+        temperature=protocol.temperature, storage=protocol.storage
+    )
+
+
+def _spun(tubes: pd.DataFrame, spins: tuple[str, str]) -> pd.DataFrame:
+    return tubes.assign(centrifugation=spins[0], second_centrifugation=spins[1])
 
 
 def _morning(day: date, rng: np.random.Generator) -> datetime:

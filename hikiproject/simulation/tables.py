@@ -47,6 +47,8 @@ def samples_table(tubes: pd.DataFrame, design: SiteDesign) -> pd.DataFrame:
         if name == "spun_at":
             table["tube"] = tubes["tube"]
         table[name] = tubes[name].dt.strftime("%Y-%m-%dT%H:%M") + design.utc_offset
+    for name in ("temperature", "centrifugation", "second_centrifugation", "storage"):
+        table[name] = tubes[name]
     table["fasting_hours"] = tubes["fasting_hours"].map("{:.1f}".format)
     table["haemolysis_index"] = tubes["haemolysis_index"].map("{:.2f}".format)
     table["light_protected"] = tubes["light_protected"].map({True: "yes", False: "no"})
