@@ -16,7 +16,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from analysis.services.dictionary_plans import touched_by
-from cohorts.api.base import PROBLEM, RecordViewSet, location_of
+from cohorts.api.base import PROBLEM, RecordViewSet, fields_sent, location_of
 from cohorts.api.filters import FilterSet
 from cohorts.ingest.dictionary_changes import DictionaryChanges
 from cohorts.models import Study, VariableDictionary
@@ -91,9 +91,7 @@ class DictionaryViewSet(RecordViewSet):
     )
     def create(self, request: Request) -> Response:
         """Take a new version, or with ``dry_run`` say what it would change."""
-        said = NewDictionarySerializer(data=request.data)
-        said.is_valid(raise_exception=True)
-        sent = said.validated_data
+        sent = fields_sent(NewDictionarySerializer, request)
         study = get_object_or_404(Study.objects.visible_to(request.user), code=sent["study"])
         content = sent["content"].encode()
         if sent["dry_run"]:

@@ -32,7 +32,7 @@ from analysis.services import freshness, progress, queue, releasing, results, ru
 from analysis.services.run_versions import is_working, marked, newest_of_plan
 from cohorts import access
 from cohorts.api import conditional
-from cohorts.api.base import RecordViewSet
+from cohorts.api.base import RecordViewSet, fields_sent
 from cohorts.api.filters import FilterSet
 from cohorts.requests import user_of
 
@@ -109,12 +109,11 @@ class RunViewSet(PublishedResults):
     )
     def create(self, request: Request) -> Response:
         """Run a plan now. Poll the address in Location; it says when to come back."""
-        asked = serializers.NewRunSerializer(data=request.data)
-        asked.is_valid(raise_exception=True)
+        asked = fields_sent(serializers.NewRunSerializer, request)
         current = Plan.objects.visible_to(request.user).newest_versions()
-        plan = current.filter(name=asked.validated_data["plan"]).first()
+        plan = current.filter(name=asked["plan"]).first()
         if plan is None:
-            raise exceptions.NotFound(f"There is no plan {asked.validated_data['plan']!r}.")
+            raise exceptions.NotFound(f"There is no plan {asked['plan']!r}.")
         run = runs.request(plan, cause="asked for by hand", by=user_of(request))
         freshness.ring("analysis.execute", str(run.pk))
         where = request.build_absolute_uri(f"{request.path.rstrip('/')}/{run.pk}")
@@ -136,10 +135,9 @@ class RunViewSet(PublishedResults):
     @action(detail=True, methods=["post"], renderer_classes=JSON_ONLY)
     def priority(self, request: Request, pk: str = "") -> Response:
         """Put a waiting run before (above 0) or behind (below 0) the others."""
-        asked = serializers.PrioritySerializer(data=request.data)
-        asked.is_valid(raise_exception=True)
+        asked = fields_sent(serializers.PrioritySerializer, request)
         run = get_object_or_404(self._known(), pk=pk)
-        placed = queue.prioritise(run.pk, by=user_of(request), **asked.validated_data)
+        placed = queue.prioritise(run.pk, by=user_of(request), **asked)
         return Response(results.status_of(placed))
 
     @extend_schema(request=None, responses=serializers.RunStatusSerializer)

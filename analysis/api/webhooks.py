@@ -15,7 +15,7 @@ from analysis.api.renderings import JSON_ONLY
 from analysis.models import WebhookEndpoint, WebhookMessage
 from analysis.serializers import webhooks as forms
 from analysis.services import freshness, webhook_secrets, webhooks
-from cohorts.api.base import PROBLEM, RecordViewSet, location_of
+from cohorts.api.base import PROBLEM, RecordViewSet, fields_sent, location_of
 from cohorts.api.repeatable import KEPT_HEADERS
 from cohorts.requests import user_of
 from cohorts.services import repeats
@@ -55,9 +55,8 @@ class WebhookViewSet(RecordViewSet):
     )
     def create(self, request: Request) -> Response:
         """Register an address. The answer holds the secret, which is shown this once."""
-        asked = forms.NewWebhookSerializer(data=request.data)
-        asked.is_valid(raise_exception=True)
-        made = webhooks.register(user_of(request), **asked.validated_data)
+        asked = fields_sent(forms.NewWebhookSerializer, request)
+        made = webhooks.register(user_of(request), **asked)
         return Response(
             self._with_secret(made),
             status=status.HTTP_201_CREATED,
@@ -92,9 +91,8 @@ class WebhookViewSet(RecordViewSet):
     @action(detail=True, methods=["post"], renderer_classes=JSON_ONLY)
     def replay(self, request: Request, pk: str) -> Response:
         """Send again what happened since then, under the same identities."""
-        asked = forms.ReplaySerializer(data=request.data)
-        asked.is_valid(raise_exception=True)
-        n = webhooks.replay(self.get_object(), **asked.validated_data)
+        asked = fields_sent(forms.ReplaySerializer, request)
+        n = webhooks.replay(self.get_object(), **asked)
         freshness.ring("analysis.webhooks")
         return Response({"messages": n}, status=status.HTTP_202_ACCEPTED)
 

@@ -15,6 +15,7 @@ from rest_framework import exceptions, permissions, viewsets
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.routers import SimpleRouter
+from rest_framework.serializers import Serializer
 from rest_framework.views import APIView
 
 from cohorts import access
@@ -180,6 +181,13 @@ class RecordViewSet(ScopedViewSet):
     def _version(self, parts: Sequence[object]) -> str:
         records = conditional.records_version(self.request.user)
         return self.etag(records, self.also_rests_on(), parts)
+
+
+def fields_sent(shape: type[Serializer[Any]], request: Request) -> dict[str, Any]:
+    """What the body of a request says, in the serializer's types. Raises ValidationError."""
+    told = shape(data=request.data)
+    told.is_valid(raise_exception=True)
+    return dict(told.validated_data)
 
 
 class NothingHere(APIView):

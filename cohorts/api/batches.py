@@ -10,7 +10,7 @@ from rest_framework.decorators import action
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from cohorts.api.base import PROBLEM
+from cohorts.api.base import PROBLEM, fields_sent
 from cohorts.api.records import AssayBatchViewSet
 from cohorts.requests import user_of
 from cohorts.serializers import records as serializers
@@ -40,17 +40,15 @@ class BatchesViewSet(AssayBatchViewSet):
     @action(detail=True, methods=["post"])
     def void(self, request: Request, pk: str) -> Response:
         """Ask that the batch be voided; somebody else decides, and until then it is in use."""
-        said = VoidSerializer(data=request.data)
-        said.is_valid(raise_exception=True)
-        voiding.ask(self.get_object().pk, reason=said.validated_data["reason"], by=user_of(request))
+        said = fields_sent(VoidSerializer, request)
+        voiding.ask(self.get_object().pk, reason=said["reason"], by=user_of(request))
         return Response(self.get_serializer(self.get_object()).data)
 
     @extend_schema(request=VoidDecisionSerializer, responses=ANSWERS)
     @action(detail=True, methods=["post"], url_path="decide-void")
     def decide_void(self, request: Request, pk: str) -> Response:
         """Void the batch as asked, or keep it; the next table of its run takes its place."""
-        said = VoidDecisionSerializer(data=request.data)
-        said.is_valid(raise_exception=True)
-        approve = said.validated_data["approve"]
+        said = fields_sent(VoidDecisionSerializer, request)
+        approve = said["approve"]
         voiding.decide(self.get_object().pk, approve=approve, by=user_of(request))
         return Response(self.get_serializer(self.get_object()).data)

@@ -11,7 +11,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from cohorts import models
-from cohorts.api.base import PROBLEM, RecordViewSet, location_of
+from cohorts.api.base import PROBLEM, RecordViewSet, fields_sent, location_of
 from cohorts.api.filters import BySite
 from cohorts.models import ConsentForm
 from cohorts.models.consent import SCOPES
@@ -80,7 +80,7 @@ class ConsentFormViewSet(RecordViewSet):
     )
     def create(self, request: Request) -> Response:
         """Register a version with the hash of its document; the document stays at your site."""
-        said = _said(NewConsentFormSerializer, request)
+        said = fields_sent(NewConsentFormSerializer, request)
         sites = models.Site.objects.visible_to(request.user)
         site = sites.filter(code=said.pop("site")).first()
         if site is None:
@@ -98,14 +98,8 @@ class ConsentFormViewSet(RecordViewSet):
     def correct(self, request: Request, pk: str) -> Response:
         """Make a version say what its paper says, or end it; nothing that was signed on is lost."""
         form = self.get_object()
-        said = _said(CorrectedConsentFormSerializer, request)
+        said = fields_sent(CorrectedConsentFormSerializer, request)
         reason = said.pop("reason")
         version = Version(version=form.version, language=form.language, **said)
         kept = consent_forms.correct(form.pk, version, reason=reason, by=user_of(request))
         return Response(self.get_serializer(kept).data)
-
-
-def _said(form: type[serializers.Serializer[Any]], request: Request) -> dict[str, Any]:
-    told = form(data=request.data)
-    told.is_valid(raise_exception=True)
-    return dict(told.validated_data)

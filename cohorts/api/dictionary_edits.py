@@ -10,7 +10,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from cohorts import models
-from cohorts.api.base import PROBLEM, RecordViewSet, location_of
+from cohorts.api.base import PROBLEM, RecordViewSet, fields_sent, location_of
 from cohorts.api.filters import FilterSet
 from cohorts.requests import user_of
 from cohorts.serializers import dictionary_edits as shapes
@@ -55,9 +55,7 @@ class DictionaryEditViewSet(RecordViewSet):
     )
     def create(self, request: Request) -> Response:
         """Propose an entry or new values of one; in force once somebody else approves."""
-        said = shapes.NewDictionaryEditSerializer(data=request.data)
-        said.is_valid(raise_exception=True)
-        sent = said.validated_data
+        sent = fields_sent(shapes.NewDictionaryEditSerializer, request)
         made = dictionary_edits.propose(
             sent["subject"],
             sent.get("subject_id"),
@@ -83,8 +81,7 @@ class DictionaryEditViewSet(RecordViewSet):
     @action(detail=True, methods=["post"])
     def refuse(self, request: Request, pk: str) -> Response:
         """Refuse an edit, with the reason."""
-        said = shapes.RefuseEditSerializer(data=request.data)
-        said.is_valid(raise_exception=True)
-        note = said.validated_data["note"]
+        said = fields_sent(shapes.RefuseEditSerializer, request)
+        note = said["note"]
         done = dictionary_edits.refuse(self.get_object().pk, note=note, by=user_of(request))
         return Response(self.get_serializer(done).data)

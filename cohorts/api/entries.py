@@ -10,7 +10,7 @@ from rest_framework.decorators import action
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from cohorts.api.base import PROBLEM
+from cohorts.api.base import PROBLEM, fields_sent
 from cohorts.api.records import AssessmentViewSet
 from cohorts.models import Assessment, SecondEntry
 from cohorts.requests import user_of
@@ -65,9 +65,8 @@ class AssessmentsViewSet(AssessmentViewSet):
     def second_entry(self, request: Request, pk: str) -> Response:
         """Type the paper in again; differences become a data query."""
         found = self.get_object()
-        said = SecondItemsSerializer(data=request.data)
-        said.is_valid(raise_exception=True)
-        entries.enter_again(found.pk, said.validated_data["items"], by=user_of(request))
+        said = fields_sent(SecondItemsSerializer, request)
+        entries.enter_again(found.pk, said["items"], by=user_of(request))
         return Response(_told(found))
 
     @extend_schema(request=SettleSerializer, responses={200: ComparisonSerializer, 409: PROBLEM})
@@ -75,10 +74,9 @@ class AssessmentsViewSet(AssessmentViewSet):
     def settle(self, request: Request, pk: str) -> Response:
         """Decide every item that differs, from the paper."""
         found = self.get_object()
-        said = SettleSerializer(data=request.data)
-        said.is_valid(raise_exception=True)
-        answers = {each["item"]: each["answer"] for each in said.validated_data["answers"]}
-        reason = said.validated_data["reason"]
+        said = fields_sent(SettleSerializer, request)
+        answers = {each["item"]: each["answer"] for each in said["answers"]}
+        reason = said["reason"]
         return Response(
             _told(entries.settle(found.pk, answers, reason=reason, by=user_of(request)))
         )

@@ -9,7 +9,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from cohorts import models
-from cohorts.api.base import PROBLEM, RecordViewSet, location_of, person_named
+from cohorts.api.base import PROBLEM, RecordViewSet, fields_sent, location_of, person_named
 from cohorts.api.records import ErasureFilter
 from cohorts.requests import user_of
 from cohorts.serializers import erasures as serializers
@@ -39,9 +39,7 @@ class ErasureViewSet(RecordViewSet):
     )
     def create(self, request: Request) -> Response:
         """Ask for an erasure: every use stops at once, the removal waits for a second person."""
-        asked = serializers.NewErasureSerializer(data=request.data)
-        asked.is_valid(raise_exception=True)
-        sent = asked.validated_data
+        sent = fields_sent(serializers.NewErasureSerializer, request)
         person = person_named(request, sent["site"], sent["participant"])
         made = erasure.request(person.pk, by=user_of(request), note=sent["note"])
         told = self.get_serializer(made).data
@@ -62,8 +60,7 @@ class ErasureViewSet(RecordViewSet):
     @action(detail=True, methods=["post"])
     def stop(self, request: Request, pk: str) -> Response:
         """Stop an erasure before it is carried out, with the reason."""
-        said = serializers.StopErasureSerializer(data=request.data)
-        said.is_valid(raise_exception=True)
-        reason = said.validated_data["reason"]
+        said = fields_sent(serializers.StopErasureSerializer, request)
+        reason = said["reason"]
         done = erasure.stop(self.get_object().pk, by=user_of(request), reason=reason)
         return Response(self.get_serializer(done).data)

@@ -11,7 +11,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from cohorts import models
-from cohorts.api.base import PROBLEM, RecordViewSet, location_of
+from cohorts.api.base import PROBLEM, RecordViewSet, fields_sent, location_of
 from cohorts.api.filters import BySite
 from cohorts.downloads import as_download
 from cohorts.requests import user_of
@@ -48,9 +48,7 @@ class ExportViewSet(RecordViewSet):
     )
     def create(self, request: Request) -> Response:
         """Ask for an export. A site's data manager takes the own site's at once, others wait."""
-        sent = serializers.NewExportSerializer(data=request.data)
-        sent.is_valid(raise_exception=True)
-        said = dict(sent.validated_data)
+        said = fields_sent(serializers.NewExportSerializer, request)
         user = user_of(request)
         site = export_requests.site_for(user, said.pop("site"))
         wish = export_requests.Wish(**said | {"batches": tuple(said["batches"])})
@@ -73,9 +71,8 @@ class ExportViewSet(RecordViewSet):
     @action(detail=True, methods=["post"])
     def refuse(self, request: Request, pk: str) -> Response:
         """Refuse somebody else's request, with the reason."""
-        said = serializers.RefuseExportSerializer(data=request.data)
-        said.is_valid(raise_exception=True)
-        note = said.validated_data["note"]
+        said = fields_sent(serializers.RefuseExportSerializer, request)
+        note = said["note"]
         found = self.get_object().pk
         done = export_requests.decide(found, approve=False, by=user_of(request), note=note)
         return Response(self.get_serializer(done).data)

@@ -13,7 +13,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from cohorts import models
-from cohorts.api.base import PROBLEM
+from cohorts.api.base import PROBLEM, fields_sent
 from cohorts.api.records import FeatureFilter, FeatureViewSet
 from cohorts.errors import NoSuchSite, UnusableRequest
 from cohorts.requests import user_of
@@ -59,7 +59,7 @@ class DictionaryViewSet(FeatureViewSet):
     @action(detail=True, methods=["post"])
     def decide(self, request: Request, pk: str) -> Response:
         """Say what a waiting name is: another name of a feature, a new one, or not analysed."""
-        said = _parsed(shapes.NewDecisionSerializer, request)
+        said = fields_sent(shapes.NewDecisionSerializer, request)
         name, user = self.get_object(), user_of(request)
         if said["decision"] == "alias":
             done = name_review.decide_alias(
@@ -89,20 +89,20 @@ class DictionaryViewSet(FeatureViewSet):
     @action(detail=True, methods=["post"])
     def rename(self, request: Request, pk: str) -> Response:
         """Propose to call it anew; the old name will go on leading to it."""
-        return self._propose("rename", _parsed(shapes.FeatureRenameSerializer, request))
+        return self._propose("rename", fields_sent(shapes.FeatureRenameSerializer, request))
 
     @extend_schema(request=shapes.FeatureMergeSerializer, responses=PROPOSED)
     @action(detail=True, methods=["post"])
     def merge(self, request: Request, pk: str) -> Response:
         """Propose that it is one with another feature, which stays."""
-        said = _parsed(shapes.FeatureMergeSerializer, request)
+        said = fields_sent(shapes.FeatureMergeSerializer, request)
         return self._propose("merge", said | {"into": feature_named(said["into"]).pk})
 
     @extend_schema(request=shapes.FeatureSplitSerializer, responses=PROPOSED)
     @action(detail=True, methods=["post"])
     def split(self, request: Request, pk: str) -> Response:
         """Propose that what some sites sent under it is a feature of its own."""
-        return self._propose("split", _parsed(shapes.FeatureSplitSerializer, request))
+        return self._propose("split", fields_sent(shapes.FeatureSplitSerializer, request))
 
     def _propose(self, kind: str, said: dict[str, Any]) -> Response:
         feature, by = self.get_object(), user_of(self.request)
@@ -131,9 +131,3 @@ def _site_of(user: models.User, code: str) -> models.Site | None:
     if site is None:
         raise NoSuchSite(code)
     return site
-
-
-def _parsed(shape: Any, request: Request) -> dict[str, Any]:
-    said = shape(data=request.data)
-    said.is_valid(raise_exception=True)
-    return dict(said.validated_data)

@@ -11,7 +11,7 @@ from rest_framework.response import Response
 
 from cohorts import models
 from cohorts.api import preconditions
-from cohorts.api.base import PROBLEM, RecordViewSet, location_of, person_named
+from cohorts.api.base import PROBLEM, RecordViewSet, fields_sent, location_of, person_named
 from cohorts.api.filters import BySite
 from cohorts.api.records import ParticipantViewSet
 from cohorts.requests import user_of
@@ -85,10 +85,9 @@ class PeopleViewSet(ParticipantViewSet):
     def merge(self, request: Request, pk: str) -> Response:
         """Keep another record of this site's under this one: they are one person."""
         kept = self.get_object()
-        said = serializers_people.MergeSerializer(data=request.data)
-        said.is_valid(raise_exception=True)
-        other = person_named(request, kept.site.code, said.validated_data["other"])
-        reason = said.validated_data["reason"]
+        said = fields_sent(serializers_people.MergeSerializer, request)
+        other = person_named(request, kept.site.code, said["other"])
+        reason = said["reason"]
         done = identity.merge(kept.pk, other.pk, reason=reason, by=user_of(request))
         return Response(self.get_serializer(done).data)
 
@@ -100,9 +99,7 @@ class PeopleViewSet(ParticipantViewSet):
     def same_person(self, request: Request, pk: str) -> Response:
         """Declare that a record at another site is of this person, or take that back."""
         one, by = self.get_object(), user_of(request)
-        said = serializers_people.SamePersonSerializer(data=request.data)
-        said.is_valid(raise_exception=True)
-        sent = said.validated_data
+        sent = fields_sent(serializers_people.SamePersonSerializer, request)
         if "participant" in sent:
             other = person_named(request, sent.get("site", ""), sent["participant"])
             identity.declare_same(one.pk, other.pk, reason=sent["reason"], by=by)
@@ -156,9 +153,7 @@ class PeopleViewSet(ParticipantViewSet):
     def new_interview(self, request: Request, pk: str) -> Response:
         """Record an interview, or correct that of the same day; the grades follow from it."""
         person = self.get_object()
-        said = serializers_people.InterviewSerializer(data=request.data)
-        said.is_valid(raise_exception=True)
-        facts = dict(said.validated_data)
+        facts = fields_sent(serializers_people.InterviewSerializer, request)
         day, reason = facts.pop("interviewed_on"), facts.pop("reason")
         made = visits.record_interview(person.pk, facts, on=day, reason=reason, by=user_of(request))
         told = serializers_people.InterviewSerializer(made).data
@@ -185,9 +180,7 @@ class TransferViewSet(RecordViewSet):
     )
     def create(self, request: Request) -> Response:
         """Offer a participant to another site, which takes them over or not."""
-        asked = serializers_people.NewTransferSerializer(data=request.data)
-        asked.is_valid(raise_exception=True)
-        sent = asked.validated_data
+        sent = fields_sent(serializers_people.NewTransferSerializer, request)
         person = person_named(request, sent["site"], sent["participant"])
         made = transfers.offer(
             person.pk, to_site=sent["to_site"], reason=sent["reason"], by=user_of(request)
@@ -204,9 +197,8 @@ class TransferViewSet(RecordViewSet):
     def accept(self, request: Request, pk: str) -> Response:
         """Take the participant over, under a code of your site."""
         transfer = self.get_object()
-        said = serializers_people.TakeOverSerializer(data=request.data)
-        said.is_valid(raise_exception=True)
-        transfers.accept(transfer.pk, **said.validated_data, by=user_of(request))
+        said = fields_sent(serializers_people.TakeOverSerializer, request)
+        transfers.accept(transfer.pk, **said, by=user_of(request))
         return Response(self.get_serializer(self.get_object()).data)
 
     @extend_schema(

@@ -14,7 +14,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from cohorts import models
-from cohorts.api.base import PROBLEM, RecordViewSet, location_of
+from cohorts.api.base import PROBLEM, RecordViewSet, fields_sent, location_of
 from cohorts.api.filters import BySite
 from cohorts.models.query import SUBJECTS
 from cohorts.overview import record_of
@@ -63,9 +63,7 @@ class QueryViewSet(RecordViewSet):
     )
     def create(self, request: Request) -> Response:
         """Ask about one record that you can see."""
-        asked = serializers_queries.NewQuerySerializer(data=request.data)
-        asked.is_valid(raise_exception=True)
-        sent = asked.validated_data
+        sent = fields_sent(serializers_queries.NewQuerySerializer, request)
         about = record_of(user_of(request), sent["site"], sent["about_kind"], sent["about"])
         if about is None:
             raise exceptions.NotFound
@@ -93,8 +91,7 @@ class QueryViewSet(RecordViewSet):
         return self._carry_out(request, queries.close)
 
     def _carry_out(self, request: Request, verb: Callable[..., models.Query]) -> Response:
-        said = serializers_queries.QueryTextSerializer(data=request.data)
-        said.is_valid(raise_exception=True)
+        said = fields_sent(serializers_queries.QueryTextSerializer, request)
         query = self.get_object()
-        verb(query.pk, text=said.validated_data["text"], by=user_of(request))
+        verb(query.pk, text=said["text"], by=user_of(request))
         return Response(self.get_serializer(self.get_object()).data)

@@ -16,7 +16,7 @@ from rest_framework.response import Response
 
 from cohorts import access, clock, models, site_home
 from cohorts.api import conditional
-from cohorts.api.base import PROBLEM, RecordViewSet, location_of, person_named
+from cohorts.api.base import PROBLEM, RecordViewSet, fields_sent, location_of, person_named
 from cohorts.api.filters import ByParticipant, BySite, FilterSet
 from cohorts.errors import NotAllowed
 from cohorts.serializers import records as serializers
@@ -107,9 +107,7 @@ class WithdrawalViewSet(RecordViewSet):
     )
     def create(self, request: Request) -> Response:
         """Record a withdrawal, in force at once; from level 3 on no run reads the participant."""
-        asked = serializers.NewWithdrawalSerializer(data=request.data)
-        asked.is_valid(raise_exception=True)
-        sent = asked.validated_data
+        sent = fields_sent(serializers.NewWithdrawalSerializer, request)
         person = person_named(request, sent["site"], sent["participant"])
         if not access.may(request.user, "withdrawal", "C", person.site_id):
             raise NotAllowed(f"Your role at {sent['site']} does not record withdrawals.")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, ClassVar
+from typing import ClassVar
 
 from django_filters import rest_framework as filters
 from drf_spectacular.utils import OpenApiExample, extend_schema
@@ -13,7 +13,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from cohorts import access, models
-from cohorts.api.base import PROBLEM, RecordViewSet, location_of
+from cohorts.api.base import PROBLEM, RecordViewSet, fields_sent, location_of
 from cohorts.api.filters import BySite, FilterSet
 from cohorts.api.records import SampleViewSet
 from cohorts.errors import RefusedHandling
@@ -25,13 +25,6 @@ from cohorts.services import custody, destruction, handling, shipping
 ONE_SAMPLE = {200: serializers.SampleSerializer, 409: PROBLEM}
 ONE_SHIPMENT = {200: serializers_samples.ShipmentSerializer, 409: PROBLEM}
 ONE_DESTRUCTION = {200: serializers_samples.DestructionSerializer, 409: PROBLEM}
-
-
-def _said(kind: type[Any], request: Request) -> dict[str, Any]:
-    asked = kind(data=request.data)
-    asked.is_valid(raise_exception=True)
-    said: dict[str, Any] = asked.validated_data
-    return said
 
 
 class TubeViewSet(SampleViewSet):
@@ -75,7 +68,7 @@ class TubeViewSet(SampleViewSet):
     def divide(self, request: Request, pk: str) -> Response:
         """Take a volume out of this tube into a new one."""
         sample = self.get_object()
-        said = _said(serializers_samples.DivideSerializer, request)
+        said = fields_sent(serializers_samples.DivideSerializer, request)
         child = custody.divide(sample.pk, by=user_of(request), **said)
         return Response(self.get_serializer(child).data, status=status.HTTP_201_CREATED)
 
@@ -91,7 +84,7 @@ class TubeViewSet(SampleViewSet):
     def measure(self, request: Request, pk: str) -> Response:
         """Record what the tube holds; one that stands is corrected with the reason."""
         sample = self.get_object()
-        said = _said(serializers_samples.VolumeSerializer, request)
+        said = fields_sent(serializers_samples.VolumeSerializer, request)
         custody.measure(sample.pk, by=user_of(request), **said)
         return Response(self.get_serializer(self.get_object()).data)
 
@@ -100,7 +93,7 @@ class TubeViewSet(SampleViewSet):
     def process(self, request: Request, pk: str) -> Response:
         """Record how the tube was spun and is stored; a letter that stands needs the reason."""
         sample = self.get_object()
-        said = _said(serializers_samples.ProcessSerializer, request)
+        said = fields_sent(serializers_samples.ProcessSerializer, request)
         custody.process(sample.pk, by=user_of(request), **said)
         return Response(self.get_serializer(self.get_object()).data)
 
@@ -109,7 +102,7 @@ class TubeViewSet(SampleViewSet):
     def move(self, request: Request, pk: str) -> Response:
         """Put the tube into a place of a box."""
         sample = self.get_object()
-        said = _said(serializers_samples.MoveSerializer, request)
+        said = fields_sent(serializers_samples.MoveSerializer, request)
         custody.move(
             sample.pk,
             box_code=said["box"],
@@ -152,7 +145,7 @@ class ShipmentViewSet(RecordViewSet):
     )
     def create(self, request: Request) -> Response:
         """Send tubes of your site: all of the manifest, or nothing."""
-        said = _said(serializers_samples.NewShipmentSerializer, request)
+        said = fields_sent(serializers_samples.NewShipmentSerializer, request)
         sites = models.Site.objects.all()
         own = sites.visible_to(request.user).filter(code=said.pop("from_site")).first()
         to_code = said.pop("to_site")
@@ -171,7 +164,7 @@ class ShipmentViewSet(RecordViewSet):
     def receive(self, request: Request, pk: str) -> Response:
         """Say what arrived; what differs from the manifest becomes a data query."""
         shipment = self.get_object()
-        said = _said(serializers_samples.NewReceiptSerializer, request)
+        said = fields_sent(serializers_samples.NewReceiptSerializer, request)
         shipping.receive(
             shipment.pk,
             {tube["sample"]: tube["condition"] for tube in said["tubes"]},
@@ -187,7 +180,7 @@ class ShipmentViewSet(RecordViewSet):
     def complete(self, request: Request, pk: str) -> Response:
         """Say what turned up after the receipt: missing tubes, or the courier's log."""
         shipment = self.get_object()
-        said = _said(serializers_samples.LateArrivalSerializer, request)
+        said = fields_sent(serializers_samples.LateArrivalSerializer, request)
         shipping.complete(
             shipment.pk,
             {tube["sample"]: tube["condition"] for tube in said["tubes"]},
@@ -218,7 +211,7 @@ class DestructionViewSet(RecordViewSet):
     def record(self, request: Request, pk: str) -> Response:
         """The laboratory's record: when, how and where, and who saw it."""
         order = self.get_object()
-        said = _said(serializers_samples.DestroyedSerializer, request)
+        said = fields_sent(serializers_samples.DestroyedSerializer, request)
         witness = models.User.objects.filter(username=said["witness"]).first()
         if witness is None:
             raise RefusedHandling(f"Nobody is called {said['witness']!r}: write a user name.")
@@ -257,7 +250,7 @@ class BoxViewSet(RecordViewSet):
     )
     def create(self, request: Request) -> Response:
         """Add a box to your site."""
-        said = _said(serializers_samples.NewBoxSerializer, request)
+        said = fields_sent(serializers_samples.NewBoxSerializer, request)
         site = models.Site.objects.visible_to(request.user).filter(code=said.pop("site")).first()
         if site is None:
             raise exceptions.NotFound

@@ -18,7 +18,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from cohorts import access, models
-from cohorts.api.base import PROBLEM, RecordViewSet, location_of
+from cohorts.api.base import PROBLEM, RecordViewSet, fields_sent, location_of
 from cohorts.api.filters import BySite
 from cohorts.downloads import as_download
 from cohorts.language.asked import asked_language
@@ -151,9 +151,8 @@ class UploadViewSet(mixins.CreateModelMixin, RecordViewSet):
     @action(detail=True, methods=["post"], parser_classes=BODIES)
     def accept(self, request: Request, pk: str) -> Response:
         """Accept a checked table, with the reason where it corrects; checked again first."""
-        said = serializers.AcceptUploadSerializer(data=request.data)
-        said.is_valid(raise_exception=True)
-        reason = said.validated_data["reason"]
+        said = fields_sent(serializers.AcceptUploadSerializer, request)
+        reason = said["reason"]
         done = two_steps.accept(self.get_object().pk, by=user_of(request), reason=reason)
         return Response(self.get_serializer(done).data)
 
@@ -176,9 +175,8 @@ class UploadViewSet(mixins.CreateModelMixin, RecordViewSet):
         upload = self.get_object()
         if request.method == "GET":
             return Response({"columns": mappings.proposal_of(upload)})
-        said = serializers.MappingSerializer(data=request.data)
-        said.is_valid(raise_exception=True)
-        done = mappings.confirm(upload.pk, said.validated_data["columns"], by=user_of(request))
+        said = fields_sent(serializers.MappingSerializer, request)
+        done = mappings.confirm(upload.pk, said["columns"], by=user_of(request))
         return Response(self.get_serializer(done).data)
 
     @extend_schema(
