@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import datetime
 from itertools import groupby
 from operator import attrgetter, itemgetter
@@ -175,25 +175,14 @@ def batches_of(snapshot: Snapshot, *, with_pools: bool = False) -> list[BatchFra
     packed = {rows.heads[0].batch_id: rows for rows in _packed(snapshot.assay_row_ids)}
     batches = AssayBatch.objects.filter(pk__in=packed).select_related("site").order_by("pk")
     columns = _columns(list(packed))
-    if not with_pools:
-        return [_batch(batch, columns[batch.pk], packed[batch.pk]) for batch in batches]
-    found = pools.read(list(packed))
-    return _with_injections(
-        [_batch(each, columns[each.pk], packed[each.pk], found.get(each.pk)) for each in batches],
-        snapshot,
-    )
-
-
-def _with_injections(batches: list[BatchFrame], snapshot: Snapshot) -> list[BatchFrame]:
-    """When each sample was injected, as a further column of the rows, which keep their order."""
-    rows = _study_rows(snapshot.assay_row_ids)
-    rows = rows.order_by("batch_id", "sample__collected_at", "pk")
-    found = groupby(rows.values_list("batch_id", "injection_order"), itemgetter(0))
-    orders = {batch: np.array([order for _, order in group], float) for batch, group in found}
-    return [
-        replace(batch, rows=batch.rows.assign(injection_order=orders[batch.batch_id]))
-        for batch in batches
-    ]
+    found = pools.read(list(packed)) if with_pools else {}
+    frames = []
+    for batch in batches:
+        rows = _handling(packed[batch.pk].heads)
+        if with_pools:
+            rows["injection_order"] = _injections(packed[batch.pk].heads)
+        frames.append(_batch(batch, columns[batch.pk], packed[batch.pk], rows, found.get(batch.pk)))
+    return frames
 
 
 class _Head(NamedTuple):
@@ -208,6 +197,7 @@ class _Head(NamedTuple):
     haemolysis_index: float | None
     light_protected: bool | None
     freeze_thaws: int | None
+    injection_order: int | None
 
 
 class _Packed(NamedTuple):
@@ -244,7 +234,8 @@ def _packed(row_ids: Sequence[int]) -> list[_Packed]:
 def _heads(row_ids: Sequence[int]) -> Iterator[_Head]:
     """In the order in which rows are told: by batch, then as the samples were collected."""
     found = _study_rows(row_ids).order_by("batch_id", "sample__collected_at", "pk")
-    names = ("pk", "batch_id", *(f"sample__{name}" for name in OF_SAMPLE))
+    of_sample = (f"sample__{name}" for name in OF_SAMPLE)
+    names = ("pk", "batch_id", *of_sample, "injection_order")
     yield from map(_Head._make, found.values_list(*names))
 
 
@@ -280,9 +271,13 @@ def _columns(batch_ids: Sequence[int]) -> dict[int, pd.DataFrame]:
 
 
 def _batch(
-    batch: AssayBatch, columns: pd.DataFrame, rows: _Packed, pooled: Pools | None = None
+    batch: AssayBatch,
+    columns: pd.DataFrame,
+    packed: _Packed,
+    rows: pd.DataFrame,
+    pooled: Pools | None,
 ) -> BatchFrame:
-    values, flags = rows.values, rows.flags
+    values, flags = packed.values, packed.flags
     if values.shape[1] != len(columns):
         raise ValueError(
             f"Batch {batch.pk} has {len(columns)} columns, its rows {values.shape[1]}."
@@ -302,7 +297,7 @@ def _batch(
         matrix=batch.matrix,
         scale=batch.scale,
         columns=columns.drop(columns="ignored"),
-        rows=_handling(rows.heads),
+        rows=rows,
         values=values,
         flags=flags,
         pools=pooled,
@@ -321,3 +316,7 @@ def _handling(heads: Sequence[_Head]) -> pd.DataFrame:
             },
         }
     )
+
+
+def _injections(heads: Sequence[_Head]) -> NDArray[np.float64]:
+    return np.array([head.injection_order for head in heads], dtype=float)
