@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import datetime
+from functools import partial
 from typing import Any
 
 import pandas as pd
@@ -99,20 +100,28 @@ def _under_way(user: User) -> list[dict[str, Any]]:
     ]
 
 
+def _decide(
+    request: HttpRequest, run_id: uuid.UUID, verb: str, carry_out: Callable[..., Run], done: str
+) -> None:
+    """Have a decision about a run carried out; tell whoever made it what came of it."""
+    user = user_of(request)
+    if not access.may(user, "run", verb):
+        raise PermissionDenied
+    one = get_object_or_404(Run.objects.open_to(user, "R").select_related("plan"), pk=run_id)
+    try:
+        carry_out(one.pk, by=user)
+    except DomainError as error:
+        messages.error(request, error.message)
+    else:
+        messages.success(request, done % {"plan": one.plan})
+
+
 @login_required
 @require_POST
 def cancel(request: HttpRequest, run_id: uuid.UUID) -> HttpResponse:
     """End a run that waits or computes."""
-    user = user_of(request)
-    if not access.may(user, "run", "W"):
-        raise PermissionDenied
-    one = get_object_or_404(Run.objects.open_to(user, "R"), pk=run_id)
-    try:
-        queue.cancel(one.pk, by=user)
-    except DomainError as error:
-        messages.error(request, error.message)
-    else:
-        messages.success(request, _("The run is cancelled; it publishes nothing."))
+    done = _("The run is cancelled; it publishes nothing.")
+    _decide(request, run_id, "W", queue.cancel, done)
     return redirect("runs")
 
 
@@ -120,18 +129,8 @@ def cancel(request: HttpRequest, run_id: uuid.UUID) -> HttpResponse:
 @require_POST
 def put_first(request: HttpRequest, run_id: uuid.UUID) -> HttpResponse:
     """Put a waiting run before the others that wait."""
-    user = user_of(request)
-    if not access.may(user, "run", "U"):
-        raise PermissionDenied
-    one = get_object_or_404(Run.objects.open_to(user, "R"), pk=run_id)
-    try:
-        queue.prioritise(one.pk, priority=LARGEST_PRIORITY, by=user)
-    except DomainError as error:
-        messages.error(request, error.message)
-    else:
-        messages.success(
-            request, _("The run of %(plan)s goes first when a worker is free.") % {"plan": one.plan}
-        )
+    done = _("The run of %(plan)s goes first when a worker is free.")
+    _decide(request, run_id, "U", partial(queue.prioritise, priority=LARGEST_PRIORITY), done)
     return redirect("runs")
 
 
@@ -139,17 +138,9 @@ def put_first(request: HttpRequest, run_id: uuid.UUID) -> HttpResponse:
 @require_POST
 def approve_release(request: HttpRequest, run_id: uuid.UUID) -> HttpResponse:
     """Let analysts see a run whose plan asks for approval."""
-    user = user_of(request)
-    if not access.may(user, "run", "U"):
-        raise PermissionDenied
-    one = get_object_or_404(Run.objects.open_to(user, "R"), pk=run_id)
-    try:
-        releasing.approve(one.pk, by=user)
-    except DomainError as error:
-        messages.error(request, error.message)
-    else:
-        messages.success(request, _("The run is released: analysts see it now."))
-    return redirect("run", one.pk)
+    done = _("The run is released: analysts see it now.")
+    _decide(request, run_id, "U", releasing.approve, done)
+    return redirect("run", run_id)
 
 
 @login_required
