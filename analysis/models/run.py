@@ -30,6 +30,12 @@ class RunQuerySet(ScopedQuerySet["Run"]):
     resource = "run"
     site_path = ""
 
+    def locked(self, run_id: uuid.UUID) -> Run:
+        """The run with its plan and study, its own row locked: what is checked now stays true."""
+        rows = self.select_for_update(of=("self",)).select_related("plan__study", "snapshot")
+        found: Run = rows.get(pk=run_id)
+        return found
+
     def claimable(self) -> Self:
         """Queued, or running under a lease that has run out; only one run of a plan at a time."""
         busy = Run.objects.filter(

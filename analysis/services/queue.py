@@ -29,7 +29,7 @@ def cancel(run_id: uuid.UUID, *, by: User) -> Run:
     It is not asked for again before something changes, or somebody asks. Raises NotWaiting for a
     run that has ended, NotAllowed for another person's unless ``by`` is a data manager.
     """
-    run = _locked(run_id)
+    run = Run.objects.locked(run_id)
     if not may_cancel(by, run):
         raise NotAllowed(
             say(
@@ -85,7 +85,7 @@ def prioritise(run_id: uuid.UUID, *, priority: int, by: User) -> Run:
 
     Raises NotWaiting for a run that has started, ValidationError for a priority out of range.
     """
-    run = _locked(run_id)
+    run = Run.objects.locked(run_id)
     if not access.may(by, "run", "U"):
         raise NotAllowed(say("The consortium's data manager says which run goes first."))
     if run.state != Run.State.QUEUED:
@@ -115,10 +115,3 @@ def next_in_turn(run_id: uuid.UUID) -> uuid.UUID:
         .first()
     )
     return before or run_id
-
-
-def _locked(run_id: uuid.UUID) -> Run:
-    run: Run = (
-        Run.objects.select_for_update(of=("self",)).select_related("plan__study").get(pk=run_id)
-    )
-    return run

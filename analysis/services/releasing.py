@@ -46,11 +46,7 @@ def approve(run_id: uuid.UUID, *, by: User) -> Run:
     """
     # As when a run is published: no other release and no withdrawal comes in between.
     hold_order_lock()
-    run: Run = (
-        Run.objects.select_for_update(of=("self",))
-        .select_related("plan__study", "snapshot")
-        .get(pk=run_id)
-    )
+    run = Run.objects.locked(run_id)
     if not access.may(by, "unreleased_result", "A"):
         raise NotAllowed(say("The consortium's data manager approves releases: ask them."))
     reason = _reason_to_refuse(run)

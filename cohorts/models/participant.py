@@ -20,6 +20,12 @@ CODE_PATTERN = r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$"
 class ParticipantQuerySet(ScopedQuerySet["Participant"]):
     resource = "participant"
 
+    def locked(self, pk: int) -> Participant:
+        """The participant with site and study, the own row locked until commit."""
+        rows = self.select_for_update(of=("self",)).select_related("site__study", "merged_into")
+        found: Participant = rows.get(pk=pk)
+        return found
+
     def counted(self) -> Self:
         """Without the second records of people that were merged into their first."""
         return self.filter(merged_into=None)

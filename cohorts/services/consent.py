@@ -30,11 +30,7 @@ def record_consent(
     by: User | None,
 ) -> Consent:
     """Record what a participant signed; it replaces what was granted before, and a withdrawal."""
-    participant = (
-        Participant.objects.select_for_update(of=("self",))
-        .select_related("site__study", "merged_into")
-        .get(pk=participant_id)
-    )
+    participant = Participant.objects.locked(participant_id)
     refuse_merged(participant)
     consent = Consent(
         participant=participant,
@@ -70,11 +66,7 @@ def withdraw(
     From level 3 on no run that starts or publishes later reads this participant. Level 4 stops
     every use at once; the removal itself needs a second person's approval.
     """
-    participant = (
-        Participant.objects.select_for_update(of=("self",))
-        .select_related("site__study", "merged_into")
-        .get(pk=participant_id)
-    )
+    participant = Participant.objects.locked(participant_id)
     refuse_merged(participant)
     today = clock.today()
     standing = Withdrawal.objects.filter(participant=participant).effective(today)

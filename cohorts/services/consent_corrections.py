@@ -35,11 +35,7 @@ def correct(
     """
     participant_id = Consent.objects.values_list("participant", flat=True).get(pk=consent_id)
     # The participant first, as a withdrawal and a new consent do.
-    person = (
-        Participant.objects.select_for_update(of=("self",))
-        .select_related("site__study", "merged_into")
-        .get(pk=participant_id)
-    )
+    person = Participant.objects.locked(participant_id)
     refuse_merged(person)
     consent = Consent.objects.select_related("form").get(pk=consent_id)
     consent.participant = person

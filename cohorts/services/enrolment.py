@@ -88,11 +88,7 @@ def correct(
     ``version`` is the one that the corrector has seen. Raises NotAllowed, ChangedMeanwhile where
     somebody else was first, UnusableRequest in the words of the rule that forbids it.
     """
-    person = (
-        Participant.objects.select_for_update(of=("self",))
-        .select_related("site__study", "merged_into")
-        .get(pk=participant_id)
-    )
+    person = Participant.objects.locked(participant_id)
     refuse_merged(person)
     _refuse_correction(person, changes, reason, by, version)
     for name, value in changes.items():

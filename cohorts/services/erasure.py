@@ -62,11 +62,7 @@ def request(participant_id: int, *, by: User, note: str = "") -> Erasure:
 
     Raises NotAllowed for a role that does not ask for it, RefusedErasure where one is open.
     """
-    person = (
-        Participant.objects.select_for_update(of=("self",))
-        .select_related("site", "merged_into")
-        .get(pk=participant_id)
-    )
+    person = Participant.objects.locked(participant_id)
     refuse_merged(person)
     asks = [("erasure", "C"), ("withdrawal", "C")]
     if not any(access.may(by, resource, verb, person.site_id) for resource, verb in asks):

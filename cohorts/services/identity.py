@@ -127,7 +127,7 @@ def declare_same(one_id: int, other_id: int, *, reason: str, by: User) -> uuid.U
 @transaction.atomic
 def declare_different(participant_id: int, *, reason: str, by: User) -> Participant:
     """Take back that a record is of the same person as others."""
-    one = _locked(participant_id)
+    one = Participant.objects.locked(participant_id)
     if not access.may(by, "same_person", "W", one.site_id):
         raise NotAllowed(say("Only the consortium's data manager takes such a link back."))
     if not reason.strip():
@@ -147,7 +147,7 @@ def _pair(one_id: int, other_id: int, reason: str) -> tuple[Participant, Partici
     if not reason.strip():
         raise UnusableRequest(say("Say how you know that they are one person."))
     # In one order, so that two people who link the same two do not wait for each other.
-    found = {pk: _locked(pk) for pk in sorted((one_id, other_id))}
+    found = {pk: Participant.objects.locked(pk) for pk in sorted((one_id, other_id))}
     one, other = found[one_id], found[other_id]
     for each in (one, other):
         refuse_merged(each)
@@ -164,15 +164,6 @@ def _pair(one_id: int, other_id: int, reason: str) -> tuple[Participant, Partici
                 )
             )
     return one, other
-
-
-def _locked(pk: int) -> Participant:
-    found: Participant = (
-        Participant.objects.select_for_update(of=("self",))
-        .select_related("site__study", "merged_into")
-        .get(pk=pk)
-    )
-    return found
 
 
 def _level(person: Participant) -> int:

@@ -30,7 +30,7 @@ def offer(participant_id: int, *, to_site: str, reason: str, by: User) -> Transf
 
     Raises NotAllowed, or UnusableRequest in the words of the rule that forbids it.
     """
-    person = _locked(participant_id)
+    person = Participant.objects.locked(participant_id)
     if not access.may(by, "transfer", "C", person.site_id):
         raise NotAllowed(
             say("Your role at %(site)s does not transfer participants.", site=person.site.code)
@@ -68,7 +68,7 @@ def accept(transfer_id: int, *, code: str, on: date, by: User) -> Participant:
                 to_site=transfer.to_site.code,
             )
         )
-    person = _locked(transfer.participant_id)
+    person = Participant.objects.locked(transfer.participant_id)
     _refuse_unwilling(person)
     if not person.enrolled_on <= on <= clock.today():
         raise UnusableRequest(
@@ -154,13 +154,4 @@ def _open(transfer_id: int) -> Transfer:
         raise UnusableRequest(
             say("This transfer is %(state)s already.", state=found.state.replace("_", " "))
         )
-    return found
-
-
-def _locked(pk: int) -> Participant:
-    found: Participant = (
-        Participant.objects.select_for_update(of=("self",))
-        .select_related("site__study", "merged_into")
-        .get(pk=pk)
-    )
     return found

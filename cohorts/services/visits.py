@@ -203,11 +203,7 @@ def _state(
 
 def willing(participant_id: int, by: User) -> Participant:
     """The participant, held, of whom this person may record something new. Raises in words."""
-    person: Participant = (
-        Participant.objects.select_for_update(of=("self",))
-        .select_related("site__study", "merged_into")
-        .get(pk=participant_id)
-    )
+    person = Participant.objects.locked(participant_id)
     if not access.may(by, "assessment", "C", person.site_id):
         raise NotAllowed(
             say(
