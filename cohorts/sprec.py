@@ -27,6 +27,12 @@ SPINS = tuple("ABCDEFGHIJMNZ")
 SECOND_SPINS = tuple("ABCDEFGHIJNZ")
 STORAGES = tuple("ABCDEFGHIJKLMNOQRSTVWYZ")
 NOT_SPUN = "N"
+# What of a sample is recorded as a letter, each with those that it can have.
+LETTERS_OF = {
+    "centrifugation": SPINS,
+    "second_centrifugation": SECOND_SPINS,
+    "storage": STORAGES,
+}
 # Whether cells are alive is not recorded.
 KINDS = {
     "plasma": "PL1/PL2",

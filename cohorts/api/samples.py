@@ -94,7 +94,7 @@ class TubeViewSet(SampleViewSet):
         """Record how the tube was spun and is stored; a letter that stands needs the reason."""
         sample = self.get_object()
         said = fields_sent(serializers_samples.ProcessSerializer, request)
-        custody.process(sample.pk, by=user_of(request), **said)
+        custody.process(sample.pk, said, reason=said["reason"], by=user_of(request))
         return Response(self.get_serializer(self.get_object()).data)
 
     @extend_schema(request=serializers_samples.MoveSerializer, responses=ONE_SAMPLE)

@@ -12,6 +12,7 @@ from cohorts.ingest.facts import FeatureIndex
 from cohorts.ingest.nearest import nearest
 from cohorts.ingest.report import Findings
 from cohorts.language.sentences import say
+from cohorts.sprec import LETTERS_OF
 
 MAX_ITEMS = 200
 
@@ -51,9 +52,7 @@ SAMPLES = TableSpec(
         "spun_at",
         "frozen_at",
         "temperature",
-        "centrifugation",
-        "second_centrifugation",
-        "storage",
+        *LETTERS_OF,
         "fasting_hours",
         "haemolysis_index",
         "light_protected",

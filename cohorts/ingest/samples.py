@@ -15,7 +15,7 @@ from cohorts.ingest.reading import Table
 from cohorts.ingest.report import Findings, Report
 from cohorts.ingest.rows import Row, rows_of
 from cohorts.language.sentences import say
-from cohorts.sprec import NOT_SPUN, SECOND_SPINS, SPINS, STORAGES, TEMPERATURES
+from cohorts.sprec import LETTERS_OF, NOT_SPUN, TEMPERATURES
 
 MATERIALS = (
     "plasma",
@@ -137,12 +137,7 @@ def _checked(row: Row, facts: SiteFacts, seen: dict[str, int]) -> SampleRow | No
 
 
 def _sprec_letters(row: Row) -> dict[str, str]:
-    told = {
-        "centrifugation": SPINS,
-        "second_centrifugation": SECOND_SPINS,
-        "storage": STORAGES,
-    }
-    letters = {name: row.read(name, _letter_of(known)) or "" for name, known in told.items()}
+    letters = {name: row.read(name, _letter_of(known)) or "" for name, known in LETTERS_OF.items()}
     if letters["centrifugation"] == NOT_SPUN and letters["second_centrifugation"] not in (
         "",
         NOT_SPUN,

@@ -18,6 +18,7 @@ from cohorts.models import (
     ShippedTube,
 )
 from cohorts.models.shipment import TemperatureReading
+from cohorts.sprec import LETTERS_OF
 
 
 class BoxSerializer(serializers.ModelSerializer[Box]):
@@ -97,7 +98,7 @@ class ProcessSerializer(serializers.Serializer[Any]):
 
     def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
         """Something is told."""
-        if not any(attrs[name] for name in ("centrifugation", "second_centrifugation", "storage")):
+        if not any(attrs[name] for name in LETTERS_OF):
             raise serializers.ValidationError(
                 gettext("Name a centrifugation or the storage: nothing of it is told.")
             )

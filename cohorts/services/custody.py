@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import datetime, timedelta
 from decimal import Decimal
 
@@ -13,6 +14,7 @@ from cohorts.errors import NotAllowed, RefusedHandling, UnusableRequest
 from cohorts.language.sentences import say
 from cohorts.models import Box, CustodyEvent, Sample, Site, User, Withdrawal
 from cohorts.services.rules import hold_to_its_rules
+from cohorts.sprec import LETTERS_OF
 
 # Clocks of freezers and of people differ by that much.
 CLOCK_SLACK = timedelta(minutes=10)
@@ -126,27 +128,16 @@ def measure(sample_id: int, *, volume_ul: Decimal, reason: str = "", by: User) -
 
 
 @transaction.atomic
-def process(
-    sample_id: int,
-    *,
-    centrifugation: str = "",
-    second_centrifugation: str = "",
-    storage: str = "",
-    reason: str = "",
-    by: User,
-) -> Sample:
-    """Record how a tube was spun and is stored, by SPREC's letters; "" leaves what stands.
+def process(sample_id: int, letters: Mapping[str, str], *, reason: str = "", by: User) -> Sample:
+    """Record how a tube was spun and is stored, by the letters of `sprec.LETTERS_OF`.
 
-    A letter that stands already is corrected with the reason.
+    An empty letter leaves what stands; one that stands already is corrected with the reason.
     """
     sample = _held(sample_id, by, "U")
-    told = {
-        "centrifugation": centrifugation,
-        "second_centrifugation": second_centrifugation,
-        "storage": storage,
+    told = {name: letters.get(name, "") for name in LETTERS_OF}
+    changed = {
+        name: letter for name, letter in told.items() if letter not in ("", getattr(sample, name))
     }
-    new = {name: letter for name, letter in told.items() if letter}
-    changed = {name: letter for name, letter in new.items() if getattr(sample, name) != letter}
     if not changed:
         raise RefusedHandling(
             say("Nothing of this is new by the books of %(sample)s.", sample=sample.code)

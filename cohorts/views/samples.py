@@ -124,8 +124,7 @@ def _done(tube: Sample, said: dict[str, Any], user: User) -> str:
             "volume_ul": said["volume_ul"],
         }
     if said["verb"] == "process":
-        told = ("centrifugation", "second_centrifugation", "storage", "reason")
-        custody.process(tube.pk, by=user, **{name: said[name] for name in told})
+        custody.process(tube.pk, said, reason=said["reason"], by=user)
         return _("It is on record how %(tube)s was spun and is stored.") % {"tube": tube.code}
     if said["verb"] == "thaw":
         custody.thaw(tube.pk, by=user)

@@ -235,15 +235,19 @@ def test_a_tube_is_worked_on_in_the_portal_and_by_the_api(tube, technician, brow
 def test_how_a_tube_was_spun_and_is_stored_is_recorded_once_and_corrected_with_a_reason(
     tube, technician
 ):
-    spun = custody.process(tube.pk, centrifugation="B", second_centrifugation="N", by=technician)
+    spun = custody.process(
+        tube.pk, {"centrifugation": "B", "second_centrifugation": "N"}, by=technician
+    )
     assert (spun.centrifugation, spun.second_centrifugation, spun.storage) == ("B", "N", "")
     child = custody.divide(tube.pk, code="T1a", volume_ul=Decimal(100), by=technician)
     assert (child.centrifugation, child.storage) == ("B", "")
     with pytest.raises(RefusedHandling, match="Nothing of this is new by the books of T1"):
-        custody.process(tube.pk, centrifugation="B", by=technician)
+        custody.process(tube.pk, {"centrifugation": "B"}, by=technician)
     with pytest.raises(RefusedHandling, match="has this on the books already, and otherwise"):
-        custody.process(tube.pk, centrifugation="C", by=technician)
-    custody.process(tube.pk, centrifugation="C", storage="A", reason="a slip", by=technician)
+        custody.process(tube.pk, {"centrifugation": "C"}, by=technician)
+    custody.process(
+        tube.pk, {"centrifugation": "C", "storage": "A"}, reason="a slip", by=technician
+    )
     told = handling.handling_of(Sample.objects.get(pk=tube.pk)).judgement
     assert told.sprec.split("-")[3:] == ["C", "N", "X", "A"]
     assert {"centrifugation", "second_centrifugation", "storage"}.isdisjoint(told.gaps)
@@ -261,7 +265,7 @@ def test_how_a_tube_was_spun_and_is_stored_is_recorded_once_and_corrected_with_a
 )
 def test_what_sprec_does_not_know_is_refused(tube, technician, spun, said):
     with pytest.raises(UnusableRequest, match=said):
-        custody.process(tube.pk, by=technician, **spun)
+        custody.process(tube.pk, spun, by=technician)
 
 
 def test_spins_and_storage_are_recorded_in_the_portal_and_by_the_api(tube, technician, browse, api):
