@@ -144,21 +144,12 @@ def _rest_problem(error: exceptions.APIException) -> Problem:
 
 
 def _invalid(fields: Any, number: int = 400, headers: dict[str, str] | None = None) -> Problem:
-    told = {"errors": _pointers(fields)}
+    told = {"errors": [{"pointer": at, "detail": words} for at, words in _messages(fields)]}
     return Problem("invalid", number, "Some fields cannot be taken.", told, headers or {})
 
 
-def _pointers(detail: Any) -> list[dict[str, str]]:
-    """One entry a message, with the JSON pointer of its field."""
-    return [
-        {"pointer": f"{'' if field in WHOLE else f'/{field}'}{further}", "detail": words}
-        for field, messages in detail.items()
-        for further, words in _messages(messages)
-    ]
-
-
 def _messages(said: Any) -> list[tuple[str, str]]:
-    """Each message with the rest of its pointer: entries of a list have messages of their own."""
+    """Each message with the JSON pointer of its field; those of a list stand each by themselves."""
     if isinstance(said, dict):
         return [
             (f"{'' if key in WHOLE else f'/{key}'}{further}", words)
