@@ -10,10 +10,12 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from statistics import median
 
-# A contender that took longer than this is not run again. One that takes less is called twice in
-# its turn, and the second call counts: while another one worked, caches went cold and memory went
-# back to the system, and whoever came after the one that took most would pay for it.
+# A contender that took longer than this is not run again. One that takes less is called anew in
+# its turn, at least once and until it is warm, and the last call counts: while another one worked,
+# caches went cold and memory went back to the system, and whoever came after the one that took
+# most would pay for it.
 SLOW_SECONDS = 4.0
+WARM_CALLS, WARM_SECONDS = 8, 0.5
 
 
 @dataclass(frozen=True)
@@ -82,9 +84,12 @@ def measure(job: Job) -> tuple[list[Timing], float | None]:
 
 
 def _turn(timing: Timing) -> float:
+    taken = [_once(timing.contender)]
     if timing.seconds and timing.seconds[0] <= SLOW_SECONDS:
-        _once(timing.contender)
-    return _once(timing.contender)
+        taken.append(_once(timing.contender))
+        while len(taken) < WARM_CALLS and sum(taken) < WARM_SECONDS:
+            taken.append(_once(timing.contender))
+    return taken[-1]
 
 
 def _once(contender: Contender) -> float:

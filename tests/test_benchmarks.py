@@ -6,12 +6,13 @@ import os
 import subprocess
 import sys
 from functools import partial
+from itertools import groupby
 from pathlib import Path
 
 import pytest
 
 import benchmarks
-from benchmarks.contenders import Contender, Job, Timing, measure, rows
+from benchmarks.contenders import WARM_CALLS, Contender, Job, Timing, measure, rows
 from benchmarks.runner import measuring_environment
 from benchmarks.worker import kernels
 
@@ -35,11 +36,21 @@ def test_a_peer_that_cannot_take_part_is_told_in_words_and_stops_nobody():
     assert [len(timing.seconds) for timing in timings] == [4, 0, 0, 4]
 
 
-def test_each_round_another_one_begins_and_the_second_of_two_calls_in_a_turn_counts():
+def test_each_round_another_one_begins_and_is_called_until_it_is_warm():
     called: list[str] = []
     found = [Contender(name, partial(called.append, name)) for name in "abc"]
     measure(Job("combat", "2 x 2", lambda: found, rounds=2))
-    assert "".join(called) == "abcbbccaaccaabb"
+    turns = [name for name, _ in groupby(called[3:])]
+    assert "".join(called[:3] + turns) == "abcbcacab"
+    assert called.count("a") == 1 + 2 * WARM_CALLS
+
+
+def test_the_last_call_of_a_turn_counts_and_a_slower_contender_has_two():
+    quick, slow = iter([0.3, 0.2, *range(2, 10)]), iter([2.0, 1.0, 0.9])
+    found = [Contender("quick", seconds=lambda: next(quick) / 100)]
+    found.append(Contender("slow", seconds=lambda: next(slow)))
+    timings, _ = measure(Job("combat", "2 x 2", lambda: found, rounds=1))
+    assert [timing.seconds[1:] for timing in timings] == [[0.08], [0.9]]
 
 
 def timed(seconds: float, **options: float) -> Timing:
