@@ -35,9 +35,8 @@ def offer_forms_of(site: Site, field: forms.Field) -> None:
 
 def choose_the_only_one(site: Site, form: forms.Form) -> None:
     """Where one version alone can be signed today, it is what was signed, unless somebody says."""
-    today = timezone.localdate()
-    versions = models.ConsentForm.objects.filter(site=site).exclude(valid_from__gt=today)
-    usable = list(versions.exclude(valid_until__lt=today)[:2])
+    versions = models.ConsentForm.objects.filter(site=site)
+    usable = list(versions.signable(timezone.localdate())[:2])
     if len(usable) == 1:
         form.fields["form"].initial = usable[0].pk
 

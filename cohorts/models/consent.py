@@ -33,6 +33,10 @@ SCOPES = {
 class ConsentFormQuerySet(ScopedQuerySet["ConsentForm"]):
     resource = "consent"
 
+    def signable(self, on: date) -> Self:
+        """Versions that may be signed on that day."""
+        return self.exclude(valid_from__gt=on).exclude(valid_until__lt=on)
+
 
 class ConsentForm(models.Model):
     """A version of a site's form. A table may name a version before its document is registered."""
