@@ -15,7 +15,7 @@ from cohorts.language.sentences import say
 
 Values = dict[str, float | str]
 _NUMERIC = re.compile(r"integer|number.*|float")
-_CLOCK = re.compile(r"[0-9]{1,2}:[0-9]{2}(?::[0-9]{2})?")
+_CLOCK = re.compile(r"([01]?[0-9]|2[0-3]):[0-5][0-9](:[0-5][0-9])?")
 
 
 def columns_of(variables: Iterable[ContextVariable]) -> tuple[ContextVariable, ...]:

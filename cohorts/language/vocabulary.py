@@ -117,6 +117,37 @@ WORDS = {
     "depression-adjusted": _("Adjusted for depression"),
     "BMI-adjusted": _("Adjusted for BMI"),
 }
+# Fields of the dictionary; no recorded value is one of these words.
+DICTIONARY_FIELDS = {
+    "name": _("Name"),
+    "into": _("The feature that stays"),
+    "sites": _("Sites that measure it"),
+    "refmet_name": "RefMet",
+    "hmdb": "HMDB",
+    "chebi": "ChEBI",
+    "inchikey": "InChIKey",
+    "molar_mass": _("Molar mass (g/mol)"),
+    "canonical_unit": _("Canonical unit"),
+    "chemical_class": _("Chemical class"),
+    "kind": _("Kind"),
+    "identity": _("The name stands for"),
+    "reviewed": _("Reviewed"),
+    "feature": _("Feature"),
+    "site": _("Site"),
+    "study": _("The study"),
+    "batch": _("Batch"),
+    "age_from": _("From the age of (years)"),
+    "age_until": _("To the age of (years)"),
+    "low": _("Lowest"),
+    "high": _("Highest"),
+    "source": _("Source"),
+    "to_be_confirmed": _("To be confirmed"),
+    "reason": _("Reason"),
+    "rsd_percent": _("RSD of QC pools, at most (%)"),
+    "blank_percent": _("blank against QC pools, at most (%)"),
+    "missing_percent": _("missing values, at most (%)"),
+    "failing_percent": _("features over a limit, at most (%)"),
+}
 # Values of records and tables that pages show as they are written; `told` says them.
 VALUES = (
     *(_("plasma"), _("serum"), _("whole_blood"), _("buffy_coat"), _("pbmc"), _("red_cells")),
@@ -128,5 +159,5 @@ VALUES = (
 
 def in_words(name: str) -> str:
     """``zero_means`` -> A zero means, in the reader's language; unknown names as they are."""
-    known = WORDS.get(name)
+    known = WORDS.get(name) or DICTIONARY_FIELDS.get(name)
     return gettext(known) if known else name.replace("_", " ").capitalize()

@@ -171,6 +171,12 @@ def cut_off_in_words(declared: Any) -> str:
 
 
 @register.filter
+def is_list(value: Any) -> bool:
+    """Whether a recorded value is several."""
+    return isinstance(value, list)
+
+
+@register.filter
 def known_word(value: Any) -> Any:
     """A recorded value in words where it is one of a list; a code or a note as it was written."""
     return vocabulary.in_words(value) if value in vocabulary.WORDS else value

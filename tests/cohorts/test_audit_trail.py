@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 from django.db import connection
+from django.template.loader import render_to_string
 from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 from django.utils import timezone
@@ -197,3 +198,11 @@ def test_the_auditor_takes_all_of_it_along_which_is_itself_an_entry(client, site
     assert (newest.what, newest.by, newest.record) == (
         "read", auditor.username, "audit trail: 3 rows",
     )  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("value", "said"),
+    [(["store_samples", "X1"], "Keep blood samples, X1"), ([], ""), (None, "nothing")],
+)
+def test_several_values_of_a_field_are_told_in_words_and_not_as_a_program_writes_them(value, said):
+    assert render_to_string("cohorts/_trail_value.html", {"value": value}).strip() == said

@@ -216,3 +216,13 @@ def test_the_api_says_where_an_entry_is_not_there(keeper, api):
     added = api.post("/api/v1/dictionary-edits", body, format="json")
     changed = api.post("/api/v1/dictionary-edits", body | {"subject_id": 2**62}, format="json")
     assert (added.status_code, changed.status_code) == (400, 400)
+
+
+def test_the_page_names_the_sites_of_a_split_and_no_earlier_value_that_there_was_not(
+    sent, keeper, other, browse
+):
+    arginine = Feature.objects.get(name="arginine")
+    facts = {"name": "arginine (FUK)", "sites": ["FUK"]}
+    dictionary_edits.propose_verb("split", arginine.pk, facts, reason="method", by=keeper)
+    page = browse(other).get("/features/edits/").content.decode()
+    assert "Name: arginine → arginine (FUK)<br>Sites that measure it: FUK</td>" in page

@@ -11,7 +11,7 @@ from cohorts.ingest.report import Findings
 
 _COMMA = re.compile(r"[+-]?[0-9]*,[0-9]+")
 _WHOLE = re.compile(r"[+-]?[0-9]+")
-_CLOCK = re.compile(r"[0-9]{1,2}:[0-9]{2}(?::[0-9]{2})?")
+_CLOCK = re.compile(r"([01]?[0-9]|2[0-3]):[0-5][0-9](:[0-5][0-9])?")
 _NUMERIC = re.compile(r"integer|number.*|float")
 _TRUTH = {"FALSE": "0", "TRUE": "1"}
 
