@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection
-from datetime import date
+from datetime import date, timedelta
 from typing import ClassVar, Self
 
 from django.contrib.postgres.fields import ArrayField
@@ -143,15 +143,23 @@ class Consent(models.Model):
         return f"{self.participant} {self.signed_on}"
 
 
+# It may be another day already where the database stands than where the paper is signed.
+DAYS_APART = timedelta(days=1)
+
+
 class WithdrawalQuerySet(ScopedQuerySet["Withdrawal"]):
     resource = "withdrawal"
     site_path = "participant__site"
 
     def effective(self, on: date) -> Self:
-        """In force on that day and not taken back by a consent recorded later."""
+        """In force on that day and not taken back by a consent signed since and recorded later.
+
+        A paper that is older than the withdrawal takes nothing back, however late it is typed in.
+        """
         renewed = Consent.objects.filter(
             participant=models.OuterRef("participant"),
             recorded_at__gt=models.OuterRef("recorded_at"),
+            signed_on__gte=models.OuterRef("effective_on") - models.Value(DAYS_APART),
         )
         return self.filter(effective_on__lte=on).exclude(models.Exists(renewed))
 

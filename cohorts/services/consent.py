@@ -29,7 +29,10 @@ def record_consent(
     scopes: Collection[str],
     by: User | None,
 ) -> Consent:
-    """Record what a participant signed; it replaces what was granted before, and a withdrawal."""
+    """Record what a participant signed; it replaces what was granted before.
+
+    Signed since a withdrawal, it takes that back.
+    """
     participant = Participant.objects.locked(participant_id)
     refuse_merged(participant)
     consent = Consent(
@@ -43,10 +46,23 @@ def record_consent(
     hold_to_its_form(consent)
     consent.full_clean()
     consent.save()
-    if STORE in scopes:
+    if STORE in scopes and not use_is_stopped(participant):
         destruction.release(participant, by=by)
     _note_change(participant, "consent", "consent recorded")
     return consent
+
+
+def in_force(participant: Participant) -> Withdrawal | None:
+    """The highest of the withdrawals that stand today."""
+    found = Withdrawal.objects.filter(participant=participant).effective(clock.today())
+    highest: Withdrawal | None = found.order_by("-level", "-pk").first()
+    return highest
+
+
+def use_is_stopped(participant: Participant) -> bool:
+    """Whether a withdrawal keeps the participant's data and tubes out of use today."""
+    found = in_force(participant)
+    return found is not None and found.level >= Withdrawal.Level.NO_FURTHER_USE
 
 
 @retried
@@ -95,8 +111,7 @@ def withdraw(
 
 def _destroy_later(participant: Participant, by: User | None) -> int:
     """Who has stopped further use may ask afterwards that the tubes be destroyed too."""
-    stands_at_use = Withdrawal.objects.filter(participant=participant).stopping_use()
-    if not stands_at_use.effective(clock.today()).exists():
+    if not use_is_stopped(participant):
         return 0
     return destruction.order_destruction(participant, "a withdrawal", by=by)
 

@@ -12,9 +12,9 @@ from cohorts import access, clock, history
 from cohorts.errors import NotAllowed, UnusableRequest
 from cohorts.language.sentences import say
 from cohorts.models import Change, Consent, ConsentForm, Participant, User
-from cohorts.services import correctable
+from cohorts.services import correctable, destruction
 from cohorts.services import history as events
-from cohorts.services.consent import hold_to_its_form
+from cohorts.services.consent import hold_to_its_form, use_is_stopped
 from cohorts.services.history import Past
 from cohorts.services.identity import refuse_merged
 
@@ -50,6 +50,8 @@ def correct(
     consent.full_clean()
     with history.because(reason.strip(), user=by.pk):
         consent.save()
+    if use_is_stopped(person):  # the day of the signature may have moved to before a withdrawal
+        destruction.block(person, "a withdrawal", by=by)
     Change.objects.record(
         study=person.site.study,
         site=person.site,

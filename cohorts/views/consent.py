@@ -41,9 +41,17 @@ def consent(request: HttpRequest, code: str) -> HttpResponse:
             scopes=said["scopes"],
             by=user,
         )
-        return _("Recorded for %(person)s: the consent signed on %(signed_on)s.") % {
-            "person": person.code,
-            "signed_on": date_format(done.signed_on),
+        facts = {"person": person.code, "signed_on": date_format(done.signed_on)}
+        stands = service.in_force(person)
+        if stands is None:
+            return _("Recorded for %(person)s: the consent signed on %(signed_on)s.") % facts
+        return _(
+            "Recorded for %(person)s: the consent signed on %(signed_on)s. It is older than the "
+            "withdrawal of %(effective_on)s (%(level)s), which stands."
+        ) % {
+            **facts,
+            "effective_on": date_format(stands.effective_on),
+            "level": stands.get_level_display(),
         }
 
     return _recorded(request, here, form, record) or render(

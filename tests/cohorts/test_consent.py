@@ -7,7 +7,7 @@ from django.utils import timezone
 
 from cohorts.errors import AlreadyWithdrawn, UnusableRequest
 from cohorts.models import Change, ConsentForm, Participant
-from cohorts.services import books, consent, renewals, table_checks
+from cohorts.services import books, consent, consent_corrections, renewals, table_checks
 from cohorts.services.sent_tables import SentTable
 from tests.factories import (
     SCOPES,
@@ -164,8 +164,41 @@ def test_samples_are_blocked_by_a_withdrawal_of_use_and_freed_by_a_new_consent()
     sample.refresh_from_db()
     assert sample.status == "blocked"
     consent.record_consent(
-        sample.participant_id, form=None, basis="signed again", signed_on=date(2025, 1, 1),
+        sample.participant_id, form=None, basis="signed again", signed_on=timezone.localdate(),
         scopes=SCOPES, by=None,
     )  # fmt: skip
     sample.refresh_from_db()
     assert sample.status == "stored"
+
+
+def test_a_paper_that_is_older_than_a_withdrawal_takes_nothing_back_when_it_is_typed_in_late(
+    browse,
+):
+    sample = SampleFactory(participant__site__code="FUK", participant__code="P-1")
+    person = sample.participant
+    nurse = user_with("SC", person.site)
+    consent.withdraw(person.pk, level=3, by=None)
+    paper = {"participant": "P-1", "signed_on": "2025-01-01", "basis": "paper", "scopes": SCOPES}
+    page = browse(nurse).post("/sites/FUK/consent/", paper, follow=True).content.decode()
+    today = timezone.localdate()
+    assert f"It is older than the withdrawal of {today} (no further use), which stands." in page
+    assert not used(person)
+    sample.refresh_from_db()
+    assert sample.status == "blocked"
+
+
+def test_a_consent_whose_day_is_corrected_to_before_a_withdrawal_no_longer_takes_it_back():
+    sample = SampleFactory()
+    person = sample.participant
+    nurse = user_with("SC", person.site)
+    consent.withdraw(person.pk, level=3, by=None)
+    anew = consent.record_consent(
+        person.pk, form=None, basis="paper", signed_on=timezone.localdate(), scopes=SCOPES, by=nurse
+    )
+    assert used(person)
+    consent_corrections.correct(
+        anew.pk, {"signed_on": date(2025, 1, 1)}, reason="last year's paper", by=nurse, version=1
+    )
+    assert not used(person)
+    sample.refresh_from_db()
+    assert sample.status == "blocked"

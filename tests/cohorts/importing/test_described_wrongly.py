@@ -146,7 +146,7 @@ def test_a_slip_in_the_description_is_told_whole(old, new, sentence):
             "study.toml",
             '"Northtown"\ncountry = "NO"\nwhere = { town',
             '"Northtown"\ncountry = "NO"\nwhere = { tow',
-            "people.csv: column tow: people.csv has no such column, which `where` of the sites asks",
+            "column tow: people.csv has no such column, which `where` of the sites asks for",
         ),
         (
             "study.toml",
