@@ -41,6 +41,11 @@ def test_a_fault_in_a_laboratorys_file_is_said_with_its_place():
     assert in_japanese("a.txt: line 7, section MS: the sample has no name; name it.") == (
         "a.txt：7 行目、セクション MS：検体に名前がありません。付けてください。"
     )
+    # A sentence that begins with a value does not take its place for one.
+    assert in_japanese(
+        "a.txt: line 7, section SUBJECT_SAMPLE_FACTORS: 2 cells after the key; write subject, "
+        "sample, factors and additional data with a tab between them."
+    ).startswith("a.txt：7 行目、セクション SUBJECT_SAMPLE_FACTORS：キーの後にセルが 2 個あります。")
 
 
 @pytest.mark.parametrize(

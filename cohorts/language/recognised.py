@@ -134,7 +134,9 @@ def _template(text: str, key: str) -> Template:
         if n % 2 == 0:
             pattern += re.escape(piece)
         else:
-            pattern += f"(?P={piece})" if piece in seen else f"(?P<{piece}>.+?)"
+            # What stands before a sentence, such as file and line, is no value at its head.
+            value = "(?:(?!: ).)+?" if n == 1 and not pieces[0] else ".+?"
+            pattern += f"(?P={piece})" if piece in seen else f"(?P<{piece}>{value})"
             seen.add(piece)
     longest = max(pieces[::2], key=len)
     return Template(text, re.compile(pattern, re.DOTALL), longest, key)

@@ -32,6 +32,7 @@ WORDS = {
     "qc_rows": _("QC pools"),
     "blank_rows": _("Blanks"),
     "study_rows": _("Study samples"),
+    "rows": _("Samples, pools and blanks"),
     "new_features": _("New names"),
     "new": _("New"),
     "changed": _("Changed"),

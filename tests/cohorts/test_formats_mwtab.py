@@ -102,7 +102,7 @@ def test_an_upload_is_known_by_its_content(codec, end):
 def test_what_is_odd_in_the_file_stands_in_the_report():
     table = read_assay_file(changed("arginine\t6322", "Arg\t6322"))
     report = assays.check(table, books(), AssayOptions("LC-MS", "plasma")).report
-    assert any("no line in METABOLITES" in text for text in warnings(report))
+    assert any("without a line in METABOLITES" in text for text in warnings(report))
 
 
 def test_a_key_named_twice_in_additional_data_is_a_warning():
@@ -211,7 +211,7 @@ def test_the_steroids_of_st000122_are_read(real_data, name):
     assert identifiers["Cortisol"] == {"pubchem": "5754"}
     assert {sample.material for sample in read.samples} == {"Serum"}
     assert read.warnings == (
-        "1 features have no line in METABOLITES, so no identifiers: Corticosterone_ DOC.",
+        "Features without a line in METABOLITES, so without identifiers (1): Corticosterone_ DOC.",
     )
 
 

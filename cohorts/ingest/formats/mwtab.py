@@ -106,6 +106,6 @@ def _doubts(parts: Parts) -> Iterator[str]:
         bare = [feature for _, feature, _ in parts.rows if feature not in parts.metabolites]
         if bare:
             yield (
-                f"{len(bare)} features have no line in METABOLITES, so no identifiers: "
-                f"{listed(bare)}."
+                "Features without a line in METABOLITES, so without identifiers "
+                f"({len(bare)}): {listed(bare)}."
             )
