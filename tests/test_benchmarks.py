@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 import benchmarks
+from benchmarks import formats
 from benchmarks.contenders import WARM_CALLS, Contender, Job, Timing, measure, rows
 from benchmarks.runner import measuring_environment
 from benchmarks.worker import kernels
@@ -108,3 +109,9 @@ def test_a_benchmark_can_be_asked_for_before_django_is_set_up(name):
         check=False,
     )
     assert asked.returncode == 0, asked.stderr[-500:]
+
+
+def test_every_form_of_a_table_is_read_whole_before_it_is_timed():
+    found = formats.measure(6, 4)
+    assert {"XLSX", "ODS", "mwTab", "mzTab-M", "ISA-Tab"} <= found.keys()
+    assert min(found.values()) > 0

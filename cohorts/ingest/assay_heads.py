@@ -6,6 +6,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Literal
 
+import numpy as np
+import pandas as pd
+
 from cohorts.ingest.cells import parse_choice, quoted
 from cohorts.ingest.facts import SiteFacts
 from cohorts.ingest.nearest import nearest, without_zeros
@@ -68,15 +71,13 @@ def read_heads(
 
 def _first_of_each(table: Table, headers: list[str]) -> tuple[list[int], list[int]]:
     """Where each head stands first, and for each row the place of its own among them."""
-    place: dict[tuple[str, ...], int] = {}
-    first, at = list[int](), list[int]()
-    texts = (table.frame[header].tolist() for header in headers)
-    for number, key in enumerate(zip(*texts, strict=True)):
-        if key not in place:
-            place[key] = len(first)
-            first.append(number)
-        at.append(place[key])
-    return first, at
+    at = np.zeros(table.n_rows, np.intp)
+    for header in headers:
+        texts, _ = pd.factorize(table.frame[header])
+        at, _ = pd.factorize(at * (texts.max(initial=0) + 1) + texts)
+    first = np.empty(at.max(initial=-1) + 1, np.intp)
+    first[at[::-1]] = np.arange(len(at))[::-1]  # the last that is written is the first there
+    return first.tolist(), at.tolist()
 
 
 def _head(row: Row, facts: SiteFacts, refused: dict[str, tuple[str, str] | None]) -> AssayRowHead:

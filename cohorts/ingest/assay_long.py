@@ -85,9 +85,12 @@ def _long_units(
     table: Table, matched: dict[str, str], names: list[str], findings: Findings
 ) -> dict[str, str]:
     """The one unit of each feature; a second one is a fault."""
-    units: dict[str, str] = {}
-    first: dict[str, int] = {}
     texts = table.frame[matched["unit"]].tolist()
+    pairs = set(zip(names, texts, strict=True))
+    units = dict(pairs)
+    if len(units) == len(pairs):
+        return units
+    units, first = {}, dict[str, int]()
     for row, name, unit in zip(table.frame.index.tolist(), names, texts, strict=True):
         if units.setdefault(name, unit) != unit:
             findings.fault(
@@ -115,6 +118,10 @@ def _fault_twice(
     header: str,
     findings: Findings,
 ) -> None:
+    places = np.zeros((at.max(initial=0) + 1, columns.max(initial=0) + 1), np.bool_)
+    places[at, columns] = True
+    if np.count_nonzero(places) == len(at):
+        return
     seen: dict[tuple[int, int], int] = {}
     for row, key, name in zip(
         rows, zip(at.tolist(), columns.tolist(), strict=True), names, strict=True

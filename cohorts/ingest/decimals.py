@@ -23,6 +23,8 @@ def with_decimal_points(table: Table) -> Table:
     """
     if table.numbers is not None:
         return table  # what was read as numbers at once has no comma in any cell
+    if not any(table.frame[name].str.contains(",", regex=False).any() for name in table.columns):
+        return table
     columns = {name: table.frame[name].tolist() for name in table.columns}
     commas = [name for name, cells in columns.items() if _has_commas(cells)]
     if not commas:

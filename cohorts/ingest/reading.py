@@ -14,7 +14,8 @@ from cohorts.ingest.encodings import decode
 from cohorts.ingest.opendocument import is_opendocument, read_opendocument
 from cohorts.ingest.plain_csv import has_no_controls, read_plain
 from cohorts.ingest.plain_numbers import MAX_CELLS, AsNumbers, PlainNumbers, read_numbers
-from cohorts.ingest.workbook import UnreadableFile, read_workbook
+from cohorts.ingest.sheet_numbers import numbers_of
+from cohorts.ingest.workbook import UnreadableFile, as_text, read_workbook
 from cohorts.language.sentences import say
 
 __all__ = ["MAX_CELLS", "AsNumbers", "Table", "UnreadableFile", "read_table", "read_text"]
@@ -77,7 +78,11 @@ def read_table(content: bytes, *, filename: str = "", as_numbers: AsNumbers | No
     if content.startswith(b"PK\x03\x04"):
         opendocument = is_opendocument(content)
         rows, note = (read_opendocument if opendocument else read_workbook)(content, name)
-        return _as_table(rows, "ODS" if opendocument else "XLSX", note, name)
+        kind = "ODS" if opendocument else "XLSX"
+        numbers = numbers_of(rows, as_numbers) if as_numbers else None
+        if numbers is not None:
+            return Table(numbers[0], kind, note, numbers=numbers[1])
+        return _as_table([[as_text(cell) for cell in row] for row in rows], kind, note, name)
     _refuse_foreign(content, name)
     plain = _plain_table(content, as_numbers)
     if plain is not None:

@@ -7,12 +7,14 @@ import lzma
 import re
 import zipfile
 import zlib
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import date, datetime, time, timedelta
 from xml.etree import ElementTree as ET
 
 import python_calamine
 
+from cohorts.ingest.sheet_extent import column_number, extent
+from cohorts.ingest.sheet_formulas import plain_formulas
 from cohorts.language.sentences import say
 
 MAX_UNCOMPRESSED = 200 * 2**20
@@ -20,9 +22,12 @@ MAX_RATIO = 150
 MAX_PARTS = 2_000
 MAX_CELLS = 20_000_000
 
+Cell = int | float | str | bool | time | date | datetime | timedelta
+
 _RELATIONSHIP = "{http://schemas.openxmlformats.org/officeDocument/2006/relationships}id"
-_CELL = re.compile(rb"<(?:\w+:)?c\s[^>]*?\br\s*=\s*[\"']([A-Z]{1,3})([0-9]{1,7})[\"']")
-_FORMULA_OR_ERROR = re.compile(rb"<(?:\w+:)?f[\s/>]|\bt\s*=\s*[\"']e[\"']")
+# One of these is in whatever holds a formula or an error, and is looked for at once.
+_MAY_HIDE = (b"<f", b":f", b'"e"', b"'e'")
+_DOCTYPES = tuple("<!DOCTYPE".encode(codec) for codec in ("ascii", "utf-16-le", "utf-16-be"))
 CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ufffe\uffff]")
 
 
@@ -50,28 +55,25 @@ class UnreadableFile(ValueError):
         self.message = message
 
 
-def read_workbook(content: bytes, name: str) -> tuple[list[list[str]], str]:
-    """The cells of the first sheet as text, and a note if the workbook has other sheets.
+def read_workbook(content: bytes, name: str) -> tuple[list[list[Cell]], str]:
+    """The cells of the first sheet, and a note if the workbook has other sheets.
 
-    Dates become ISO text. A formula that was never computed, or that ended in an error, is
+    A formula that was never computed, or that ended in an error, is
     shown as text (``=`` or ``#N/A``): calamine alone would give both as empty.
     """
     return first_sheet(
-        content, name, ".xlsx", lambda: _hidden_cells(_checked_first_sheet(content, name))
+        content, name, ".xlsx", lambda: cells_shown_empty(_checked_first_sheet(content, name))
     )
 
 
 def first_sheet(
     content: bytes, name: str, ending: str, hidden: Callable[[], Iterable[tuple[int, int, str]]]
-) -> tuple[list[list[str]], str]:
+) -> tuple[list[list[Cell]], str]:
     """What calamine reads of a checked workbook, with what it hides: (row, column, shown)."""
     try:
         put_in = list(hidden())
         book = python_calamine.CalamineWorkbook.from_filelike(io.BytesIO(content))
-        rows = [
-            [as_text(cell) for cell in row]
-            for row in book.get_sheet_by_index(0).to_python(skip_empty_area=False)
-        ]
+        rows: list[list[Cell]] = book.get_sheet_by_index(0).to_python(skip_empty_area=False)
         for i, j, shown in put_in:
             put(rows, i, j, shown, name)
     except DAMAGE as error:
@@ -83,7 +85,8 @@ def first_sheet(
             )
         ) from error
     for i, row in enumerate(rows, start=1):
-        if CONTROL.search("".join(row)):
+        text = "".join([cell for cell in row if isinstance(cell, str)])
+        if not text.isprintable() and CONTROL.search(text):
             raise UnreadableFile(
                 say(
                     "%(name)s: row %(i)s has a control character; type the row anew.",
@@ -120,11 +123,9 @@ def _checked_first_sheet(content: bytes, name: str) -> bytes:
     """The first sheet's XML, once the archive has been found harmless."""
     with open_archive(content) as archive:
         refuse_bombs(archive, len(content), name)
-        # Reading every part compares its true size and checksum with the directory.
-        if archive.testzip() is not None:
-            raise zipfile.BadZipFile("a part does not match its checksum")
         _refuse_active(archive, name)
-        xml = archive.read(_first_sheet_path(archive))
+        parts = checked_parts(archive, name)
+    xml = parts[_first_sheet_path(parts)]
     _refuse_far_cells(xml, name)
     return xml
 
@@ -154,20 +155,33 @@ def _refuse_active(archive: zipfile.ZipFile, name: str) -> None:
                 "%(name)s is a zip archive but not an .xlsx workbook; send .xlsx or CSV.", name=name
             )
         )
-    for part in names:
-        if part.endswith((".xml", ".rels")) and b"<!DOCTYPE" in archive.read(part):
+
+
+def checked_parts(archive: zipfile.ZipFile, name: str) -> dict[str, bytes]:
+    """The parts that are XML, of an archive in which all are as its directory says.
+
+    Each is unpacked once: that compares its true size and checksum with the directory.
+    """
+    parts: dict[str, bytes] = {}
+    for info in archive.infolist():
+        content = archive.read(info)
+        if not info.filename.endswith((".xml", ".rels", ".rdf")):
+            continue
+        if any(mark in content for mark in _DOCTYPES):
             raise UnreadableFile(
                 say(
                     "%(name)s declares a document type in %(part)s; save it again.",
                     name=name,
-                    part=part,
+                    part=info.filename,
                 )
             )
+        parts[info.filename] = content
+    return parts
 
 
-def _first_sheet_path(archive: zipfile.ZipFile) -> str:
-    book = ET.fromstring(archive.read("xl/workbook.xml"))  # noqa: S314 - no DTD, see above
-    links = ET.fromstring(archive.read("xl/_rels/workbook.xml.rels"))  # noqa: S314 - as above
+def _first_sheet_path(parts: Mapping[str, bytes]) -> str:
+    book = ET.fromstring(parts["xl/workbook.xml"])  # noqa: S314 - no DTD, see above
+    links = ET.fromstring(parts["xl/_rels/workbook.xml.rels"])  # noqa: S314 - as above
     targets = {link.get("Id"): link.get("Target", "") for link in links}
     sheets = [element for element in book.iter() if element.tag.endswith("}sheet")]
     if not sheets:
@@ -178,9 +192,7 @@ def _first_sheet_path(archive: zipfile.ZipFile) -> str:
 
 def _refuse_far_cells(xml: bytes, name: str) -> None:
     # One cell in the far corner of an otherwise small sheet would fill all memory.
-    places = _CELL.findall(xml)
-    n_rows = max((int(row) for _, row in places), default=0)
-    n_columns = max((_column_number(letters) for letters in {c for c, _ in places}), default=0)
+    n_rows, n_columns = extent(xml)
     if n_rows * n_columns > MAX_CELLS:
         raise UnreadableFile(
             say(
@@ -193,16 +205,11 @@ def _refuse_far_cells(xml: bytes, name: str) -> None:
         )
 
 
-def _column_number(letters: bytes) -> int:
-    number = 0
-    for letter in letters:
-        number = number * 26 + letter - 64
-    return number
-
-
-def _hidden_cells(xml: bytes) -> Iterator[tuple[int, int, str]]:
+def cells_shown_empty(xml: bytes) -> Iterator[tuple[int, int, str]]:
     """Cells that calamine shows as empty: (row, column) from 0 and what to show."""
-    if not _FORMULA_OR_ERROR.search(xml):
+    plain = plain_formulas(xml) if any(mark in xml for mark in _MAY_HIDE) else []
+    if plain is not None:
+        yield from plain
         return
     i = j = -1
     # Document types were refused before: no entity can be declared.
@@ -213,7 +220,7 @@ def _hidden_cells(xml: bytes) -> Iterator[tuple[int, int, str]]:
             i, j = int(number) - 1 if number.isdecimal() else i + 1, -1
         elif event == "start" and tag == "c":
             letters = (element.get("r") or "").rstrip("0123456789")
-            j = _column_number(letters.encode()) - 1 if letters else j + 1
+            j = column_number(letters.encode()) - 1 if letters else j + 1
         elif event == "end" and tag == "c":
             shown = _shown(element)
             if shown:
@@ -230,7 +237,7 @@ def _shown(cell: ET.Element) -> str:
     return f"={children['f'].text or ''}" if never_computed else ""
 
 
-def put(rows: list[list[str]], i: int, j: int, shown: str, name: str) -> None:
+def put(rows: list[list[Cell]], i: int, j: int, shown: str, name: str) -> None:
     width = len(rows[0]) if rows else 0
     if (i + 1) * (j + 1) > MAX_CELLS:
         raise UnreadableFile(
@@ -245,9 +252,8 @@ def put(rows: list[list[str]], i: int, j: int, shown: str, name: str) -> None:
     rows[i][j] = shown
 
 
-def as_text(
-    cell: int | float | str | bool | time | date | datetime | timedelta,
-) -> str:
+def as_text(cell: Cell) -> str:
+    """A cell as a CSV would have it; dates become ISO text."""
     if isinstance(cell, str):
         return cell
     if isinstance(cell, bool):

@@ -5,7 +5,9 @@ from __future__ import annotations
 import csv
 import io
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 
 from cohorts.ingest.cells import quoted
 from cohorts.ingest.reading import UnreadableFile, read_text, refuse_size
@@ -35,8 +37,15 @@ class Sheet:
     rows: tuple[tuple[int, tuple[str, ...]], ...]
 
     def columns(self, header: str) -> list[int]:
-        wanted = header.casefold()
-        return [j for j, own in enumerate(self.header) if own.casefold() == wanted]
+        return self._places.get(header.casefold(), [])
+
+    @cached_property
+    def _places(self) -> Mapping[str, list[int]]:
+        """Each row of a metabolite file asks, and a header may have thousands of columns."""
+        places: dict[str, list[int]] = {}
+        for j, own in enumerate(self.header):
+            places.setdefault(own.casefold(), []).append(j)
+        return places
 
     def column(self, header: str) -> int | None:
         """Where the first column of that name is, whatever its case; None if there is none."""

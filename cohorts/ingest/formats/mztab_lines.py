@@ -52,7 +52,9 @@ def read_sections(text: str, name: str) -> Sections:
     """Cut the file into its sections. Raises UnreadableFile naming the line."""
     sections = Sections()
     for number, line in enumerate(text.split("\n"), start=1):
-        cells = [_cell(cell) for cell in line.removesuffix("\r").split("\t")]
+        cells = [cell.strip() for cell in line.split("\t")]
+        if '"' in line:
+            cells = [_unquoted(cell) for cell in cells]
         while cells and not cells[-1]:
             cells.pop()
         if cells and cells[0] != "COM":
@@ -64,8 +66,7 @@ def read_sections(text: str, name: str) -> Sections:
     return sections
 
 
-def _cell(cell: str) -> str:
-    text = cell.strip()
+def _unquoted(text: str) -> str:
     if len(text) > 1 and text.startswith('"') and text.endswith('"'):
         text = text[1:-1].replace('""', '"').strip()
     return text

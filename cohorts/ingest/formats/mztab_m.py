@@ -127,22 +127,20 @@ def parse(content: bytes, *, filename: str = "") -> MzTab:
         raise UnreadableFile(
             f"{name}: line {sections.smh_line}: no abundance_assay column; export with abundances."
         )
-    molecules = [_molecule(line, row, assays) for line, row in sections.sml]
+    columns = [(f"abundance_{assay}", f"opt_{assay}_{BELOW_DETECTION}") for assay in assays]
+    molecules = [_molecule(line, row, columns) for line, row in sections.sml]
     named = tuple(molecule for molecule in molecules if molecule.name)
     return MzTab(metadata, encoding, assays, named, len(molecules) - len(named), len(sections.smf))
 
 
-def _molecule(line: int, row: Mapping[str, str], assays: tuple[str, ...]) -> Molecule:
+def _molecule(line: int, row: Mapping[str, str], columns: list[tuple[str, str]]) -> Molecule:
     accession = row.get("database_identifier", "")
     return Molecule(
         line,
         row["SML_ID"],
         row.get("chemical_name", "") or accession,
         _identifiers(row, accession),
-        tuple(
-            row[f"abundance_{assay}"] or row.get(f"opt_{assay}_{BELOW_DETECTION}", "")
-            for assay in assays
-        ),
+        tuple(row[abundance] or row.get(below, "") for abundance, below in columns),
     )
 
 

@@ -6,6 +6,7 @@ import csv
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 
 from cohorts.ingest.cells import quoted
 from cohorts.ingest.formats.assay_file import LONGEST_LISTED
@@ -56,9 +57,17 @@ class Metadata:
 
     def customs(self, owner: str) -> Iterator[tuple[str, str]]:
         """Name and value of its custom parameters."""
+        for text in self._customs.get(owner, ()):
+            yield _cells_of(text)[2], _cells_of(text)[3]
+
+    @cached_property
+    def _customs(self) -> Mapping[str, list[str]]:
+        found: dict[str, list[str]] = {}
         for key, (_, text) in self.entries.items():
-            if key.startswith(f"{owner}-custom[") and _is_parameter(text):
-                yield _cells_of(text)[2], _cells_of(text)[3]
+            owner, custom, _ = key.partition("-custom[")
+            if custom and _is_parameter(text):
+                found.setdefault(owner, []).append(text)
+        return found
 
     def sample_of(self, assay: str) -> str:
         return self.text(f"{assay}-sample_ref")
