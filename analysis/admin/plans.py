@@ -44,7 +44,7 @@ class PlanAdmin(ScopedAdmin):
     list_filter = ["study", "followed"]
     search_fields = ["name"]
     list_select_related = ["study"]
-    readonly_fields = ["version", "created_at", "registration"]
+    readonly_fields = ["version", "created_at", "written_by", "registration"]
     formfield_overrides: ClassVar[dict[Any, Any]] = {JSONField: {"form_class": Written}}
 
     @admin.display(description=_("preregistration"))
@@ -66,6 +66,7 @@ class PlanAdmin(ScopedAdmin):
             data=obj.data,
             followed=obj.followed,
             version=newest + 1,
+            written_by=user_of(request),
         )
         version.save()
         # The admin goes on with the row that it was given: that is the new version now.

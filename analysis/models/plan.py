@@ -31,7 +31,7 @@ class PlanQuerySet(ScopedQuerySet["Plan"]):
 
 
 FIXED_BY_A_LOCK = (
-    *("study", "name", "version", "data", "created_at"),
+    *("study", "name", "version", "data", "created_at", "written_by"),
     *("locked_at", "locked_by", "locked_digest", "tables_before_lock"),
 )
 
@@ -45,6 +45,15 @@ class Plan(models.Model):
     data = models.JSONField(validators=[plans.validate])
     followed = models.BooleanField(default=True, help_text=_("Re-run whenever its inputs change."))
     created_at = models.DateTimeField(auto_now_add=True)
+    written_by = models.ForeignKey(
+        User,
+        on_delete=models.PROTECT,
+        null=True,
+        blank=True,
+        editable=False,
+        related_name="+",
+        help_text=_("Nobody for a plan that came with the platform or a study."),
+    )
     locked_at = models.DateTimeField(null=True, editable=False)
     locked_by = models.ForeignKey(
         User, on_delete=models.PROTECT, null=True, editable=False, related_name="+"

@@ -14,6 +14,7 @@ from django.utils import timezone
 from analysis.models import Run
 from analysis.services import (
     differencing,
+    first_release,
     hidden_rows,
     released_beside,
     released_documents,
@@ -52,9 +53,16 @@ NO_ROWS = pd.DataFrame(columns=["stratum", "feature", "site", "estimate", "n_cas
 def reason_to_hold(run: Run) -> str:
     """Why this run is not released by itself now; "" if it is."""
     forbidden = reason_to_forbid(run)
-    if not forbidden and run.plan.parsed.release == "by_approval":
+    if forbidden:
+        return forbidden
+    if run.plan.parsed.release == "by_approval":
         return say("Its plan asks that a data manager of the consortium approves each release.")
-    return forbidden
+    if first_release.is_due(run.plan):
+        return say(
+            "One person wrote these settings of its plan: another data manager of the consortium "
+            "approves their first release; later ones need nobody."
+        )
+    return ""
 
 
 def reason_to_forbid(run: Run) -> str:

@@ -8,7 +8,7 @@ from django.db import transaction
 from django.db.models.functions import Now
 
 from analysis.models import Run
-from analysis.services import release, snapshots, withheld_documents, withholding
+from analysis.services import first_release, release, snapshots, withheld_documents, withholding
 from cohorts import access
 from cohorts.errors import DomainError, NotAllowed
 from cohorts.language.sentences import say
@@ -32,8 +32,21 @@ def withhold(run: Run) -> None:
 def may_approve(user: User, run: Run) -> bool:
     """Whether this person may release the run, if the rules let anybody."""
     waits = run.state == Run.State.PUBLISHED and run.released_at is None
-    asks = run.plan.parsed.release == "by_approval"
-    return waits and asks and access.may(user, "unreleased_result", "A")
+    return (
+        waits
+        and _asks(run)
+        and access.may(user, "unreleased_result", "A")
+        and not _is_own_first(user, run)
+    )
+
+
+def _asks(run: Run) -> bool:
+    """Whether a person is to approve the release."""
+    return run.plan.parsed.release == "by_approval" or first_release.is_due(run.plan)
+
+
+def _is_own_first(user: User, run: Run) -> bool:
+    return run.plan.written_by_id == user.pk and first_release.is_due(run.plan)
 
 
 @retried
@@ -41,14 +54,19 @@ def may_approve(user: User, run: Run) -> bool:
 def approve(run_id: uuid.UUID, *, by: User) -> Run:
     """Release a run whose plan asks for approval; the rules are checked anew, beside what is told.
 
-    Raises NotAllowed, or NotReleasable for a run that is no newest published one of its plan, that
-    the rules forbid, or in which consent has changed since.
+    Raises NotAllowed, also for whoever wrote settings that nobody else has approved yet, or
+    NotReleasable for a run that is no newest published one of its plan, that the rules forbid, or
+    in which consent has changed since.
     """
     # As when a run is published: no other release and no withdrawal comes in between.
     hold_order_lock()
     run = Run.objects.locked(run_id)
     if not access.may(by, "unreleased_result", "A"):
         raise NotAllowed(say("The consortium's data manager approves releases: ask them."))
+    if _is_own_first(by, run):
+        raise NotAllowed(
+            say("You wrote these settings: another data manager approves their first release.")
+        )
     reason = _reason_to_refuse(run)
     if reason:
         raise NotReleasable(reason)
@@ -63,7 +81,7 @@ def _reason_to_refuse(run: Run) -> str:
         return say("The run is %(state)s: only a published one is released.", state=run.state)
     if run.released_at is not None:
         return say("The run is released already.")
-    if run.plan.parsed.release != "by_approval":
+    if not _asks(run):
         return run.held_because
     newest = Run.objects.newest_of(run.plan.name)
     if newest is not None and newest.pk != run.pk:
