@@ -8,13 +8,14 @@ from datetime import timedelta
 from django.conf import settings
 from django.http import HttpRequest
 from django.urls import reverse
+from django.utils import timezone
 from django.utils.translation import gettext
 
 from analysis.models import Run, WebhookEndpoint
 from analysis.services import operations
 from cohorts import access
 from cohorts.admin_site import Panel, site
-from cohorts.models import Erasure, Site, Upload
+from cohorts.models import Erasure, Site, Upload, User
 from cohorts.requests import user_of
 
 SHORT = 12
@@ -37,7 +38,7 @@ def panel(request: HttpRequest) -> Panel | None:
         return None
     now = operations.facts()
     # Addresses only where the same person may open them.
-    reads = {name: access.may(user, name, "R") for name in ("run", "upload", "erasure", "webhook")}
+    reads = {name: access.may(user, name, "R") for name in ("run", *LISTS)}
     lines = [*_queue(now, reads["run"]), *_waiting(now, reads), _sweep(now)]
     versions = [Line(name, words[:SHORT]) for name, words in now.versions.items()]
     return Panel("admin/operations.html", {"lines": lines, "versions": versions})
@@ -63,6 +64,8 @@ def _waiting(now: operations.Facts, reads: dict[str, bool]) -> list[Line]:
     erasures = Erasure.objects.filter(approved_at=None, stopped_at=None, executed_at=None).count()
     failing = WebhookEndpoint.objects.active().exclude(failing_since=None).count()
     paused = Site.objects.exclude(paused_because="").values_list("code", flat=True)
+    stopped = User.objects.filter(stopped_at__date=timezone.localdate())
+    asked = list(stopped.order_by("username").values_list("username", flat=True))
     return [
         Line(gettext("Tables that wait for a decision"), str(checked), _list("upload", reads)),
         Line(
@@ -77,6 +80,12 @@ def _waiting(now: operations.Facts, reads: dict[str, bool]) -> list[Line]:
             gettext("Sites that are paused"),
             ", ".join(paused) or gettext("none"),
             alarm=bool(paused),
+        ),
+        Line(
+            gettext("Accounts whose results are closed for today"),
+            ", ".join(asked) or gettext("none"),
+            _list("account", reads),
+            alarm=bool(asked),
         ),
     ]
 
@@ -101,6 +110,7 @@ def _runs(state: str, reads: bool) -> str:
 
 
 LISTS = {
+    "account": "cohorts_user",
     "upload": "cohorts_upload",
     "erasure": "cohorts_erasure",
     "webhook": "analysis_webhookendpoint",

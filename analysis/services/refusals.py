@@ -2,6 +2,7 @@
 
 A person who reads results meets hidden rows now and then; one who asks for them one by one is
 trying to work them out. The count lives in the cache alone: while that is away, nobody is stopped.
+That somebody was stopped is kept, and the consortium's data managers get a mail.
 """
 
 from __future__ import annotations
@@ -12,15 +13,15 @@ from datetime import datetime, time, timedelta
 from typing import TYPE_CHECKING
 
 from django.core.cache import cache
+from django.db.models.functions import Now
 from django.utils import timezone
 from redis.exceptions import RedisError
 
 from analysis.services.release import sees_everything
+from cohorts.models import User
 
 if TYPE_CHECKING:
     from django.contrib.auth.models import AnonymousUser
-
-    from cohorts.models import User
 
 logger = logging.getLogger(__name__)
 A_DAY = 20
@@ -41,10 +42,11 @@ def note(user: User | AnonymousUser, question: str) -> None:
     except (RedisError, OSError, ValueError) as error:
         logger.warning("a refusal could not be counted: %s", error)
         return
-    if n == A_DAY:
+    if n == A_DAY and user.is_authenticated:
         logger.warning(
             "disclosure: account %s was refused %d times today and is stopped", user.pk, n
         )
+        User.objects.filter(pk=user.pk).update(stopped_at=Now())
 
 
 def stopped(user: User | AnonymousUser) -> bool:

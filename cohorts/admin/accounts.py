@@ -48,9 +48,9 @@ class UserAdmin(ScopedAdmin, DjangoUserAdmin):  # type: ignore[type-arg]  # it t
     fieldsets = [
         (None, {"fields": ["username", "password"]}),
         (_("Person"), {"fields": ["first_name", "last_name", "email"]}),
-        (_("Account"), {"fields": ["is_active", "last_login", "date_joined"]}),
+        (_("Account"), {"fields": ["is_active", "last_login", "date_joined", "stopped_at"]}),
     ]
-    readonly_fields = ["last_login", "date_joined"]
+    readonly_fields = ["last_login", "date_joined", "stopped_at"]
     inlines = [MembershipInline]
 
     def get_fieldsets(self, request: HttpRequest, obj: Any = None) -> Any:

@@ -49,6 +49,14 @@ class User(AbstractUser):
         help_text=_("At most one a day, on queries at the sites of the person."),
     )
     queries_told_at = models.DateTimeField(null=True, blank=True, editable=False)
+    stopped_at = models.DateTimeField(
+        _("results closed for a day at"),
+        null=True,
+        blank=True,
+        editable=False,
+        help_text=_("After too many questions in a day for numbers that are hidden."),
+    )
+    stop_told_at = models.DateTimeField(null=True, blank=True, editable=False)
     # Set for one request by `access.hold_to`.
     held_to: access.Standing | None = None
 

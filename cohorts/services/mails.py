@@ -1,4 +1,4 @@
-"""What people are told by mail: new queries at their sites, once a day, and erasures carried out.
+"""What people are told by mail: new queries at their sites, erasures carried out, accounts stopped.
 
 What is owed stands in the database, so that a mail server that is away delays a mail and loses
 none. No mail says anything of a participant: it says how many, and where to read on.
@@ -14,7 +14,7 @@ from typing import Any
 
 from django.conf import settings
 from django.core.mail import send_mail
-from django.db.models import Exists, OuterRef, Q, QuerySet
+from django.db.models import Exists, F, OuterRef, Q, QuerySet
 from django.db.models.functions import Coalesce
 from django.template.loader import render_to_string
 from django.urls import reverse
@@ -34,7 +34,8 @@ RECEIPT_AT_MOST = timedelta(days=7)
 def owed(at: datetime | None = None) -> bool:
     """Whether anybody is to be told something now."""
     now = at or timezone.now()
-    return _to_tell_of_queries(now).exists() or _without_receipt(now).exists()
+    owing = (_to_tell_of_queries(now), _without_receipt(now), _stopped_untold())
+    return any(each.exists() for each in owing)
 
 
 def send_due(at: datetime | None = None) -> int:
@@ -45,6 +46,8 @@ def send_due(at: datetime | None = None) -> int:
             n_sent += _tell_of_queries(user, now)
         for erasure in _without_receipt(now).select_related("site", "requested_by", "approved_by"):
             n_sent += _send_receipt(erasure, now)
+        for analyst in _stopped_untold():
+            n_sent += _tell_of_stop(analyst, now)
     except (SMTPException, OSError) as error:
         logger.warning("mails could not be sent (%s); the next sweep tries again", error)
     return n_sent
@@ -139,6 +142,38 @@ def _send_receipt(erasure: Erasure, now: datetime) -> int:
         Erasure.objects.filter(pk=erasure.pk).update(receipt_mailed_at=None)
         raise
     return len(told)
+
+
+# --- accounts that asked too often for what is hidden
+
+
+def _stopped_untold() -> QuerySet[User]:
+    untold = Q(stop_told_at=None) | Q(stop_told_at__lt=F("stopped_at"))
+    return User.objects.filter(untold, stopped_at__isnull=False).order_by("pk")
+
+
+def _tell_of_stop(analyst: User, now: datetime) -> int:
+    before = analyst.stop_told_at
+    if not User.objects.filter(pk=analyst.pk, stop_told_at=before).update(stop_told_at=now):
+        return 0
+    page = address_of(reverse("admin:cohorts_user_change", args=[analyst.pk]))
+    told = [each for each in _who_release() if each.pk != analyst.pk]
+    try:
+        for each in told:
+            _send("stopped", each, {"analyst": analyst, "page": page})
+    except (SMTPException, OSError):
+        # Sent again to all: twice is better than never.
+        User.objects.filter(pk=analyst.pk).update(stop_told_at=before)
+        raise
+    return len(told)
+
+
+def _who_release() -> QuerySet[User]:
+    """The consortium's data managers, who know what the disclosure rules hide."""
+    roles = access.roles_with("unreleased_result", "A")
+    held = Membership.objects.in_force(timezone.localdate()).filter(role__in=roles, site=None)
+    those = User.objects.filter(pk__in=held.values("user"), is_active=True)
+    return those.exclude(email="").order_by("pk")
 
 
 def _send(name: str, user: User, words: Mapping[str, Any]) -> None:

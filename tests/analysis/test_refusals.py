@@ -3,10 +3,16 @@
 from __future__ import annotations
 
 import pytest
+from django.core import mail
+from django.test import override_settings
+from django.utils import timezone
 from redis.exceptions import ConnectionError as CacheAway
+from rest_framework.test import APIClient
 
 from analysis.services import refusals, release
+from cohorts.services import mails
 from tests.analysis.published_study import at
+from tests.factories import user_with
 
 HIDDEN = {"stratum": "men", "feature": "ornithine"}
 
@@ -25,6 +31,35 @@ def test_the_account_is_stopped_after_so_many_questions_for_hidden_numbers(study
     assert answer.json()["code"] == "too_many_refusals"
     assert 0 < int(answer["Retry-After"]) <= 24 * 3600 + 1
     assert client_of("CA").get(at(study, "pooled")).status_code == 200
+
+
+def test_the_data_managers_are_told_once_who_was_stopped(study, client_of, browse):
+    steward = user_with("CD", email="cd@example.org")
+    curious = user_with("CA", username="curious")
+    client = APIClient()
+    client.force_authenticate(curious)
+    for site in ("FUK", "OSA", "TYO", "FUK"):
+        client.get(at(study, "effects"), HIDDEN | {"site": site})
+    assert mails.owed()
+    assert mails.send_due() == 1
+    (sent,) = mail.outbox
+    assert sent.to == ["cd@example.org"]
+    assert sent.subject == "hikiproject: an analyst asked again and again for hidden numbers"
+    assert "The account curious asked so many different questions" in sent.body
+    assert f"/admin/cohorts/user/{curious.pk}/change/" in sent.body
+    assert (mails.owed(), mails.send_due()) == (False, 0)
+    page = browse(steward).get("/admin/").content.decode()
+    assert "Accounts whose results are closed for today</a></th><td>curious</td>" in page
+
+
+def test_a_mail_on_a_stopped_account_waits_for_a_mail_server_that_is_away(db):
+    user_with("CD", email="cd@example.org")
+    stopped = user_with("CA", stopped_at=timezone.now())
+    with override_settings(EMAIL_BACKEND="tests.cohorts.test_mails.Away"):
+        assert mails.send_due() == 0
+    stopped.refresh_from_db()
+    assert stopped.stop_told_at is None
+    assert mails.send_due() == 1
 
 
 def test_polling_one_question_and_reading_whole_tables_is_no_attack(study, client_of):
