@@ -64,9 +64,10 @@ class PeopleViewSet(ParticipantViewSet):
         sent = said.validated_data
         # The service looks once more, under its lock.
         seen = preconditions.version_seen(request, sent.get("version"), person.version)
-        done = enrolment.correct(
-            person.pk, changes, reason=sent["reason"], by=user_of(request), version=seen
-        )
+        with preconditions.told_as_named(request):
+            done = enrolment.correct(
+                person.pk, changes, reason=sent["reason"], by=user_of(request), version=seen
+            )
         return Response(self.get_serializer(done).data)
 
     @extend_schema(responses={200: serializers_people.PastSerializer(many=True)})

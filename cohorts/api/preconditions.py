@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any, Final
 
 from rest_framework import exceptions, status
 from rest_framework.request import Request
+
+from cohorts.errors import ChangedMeanwhile
 
 # The ETag of a record that is corrected begins with the version of its row.
 _OF_A_VERSION = re.compile(r'"v([1-9][0-9]{0,8})-[0-9a-f]+"')
@@ -47,13 +51,30 @@ def etag_of_version(etag: str, version: int) -> str:
 
 def version_seen(request: Request, in_body: int | None, current: int) -> int:
     """The version that the caller corrects; NotThatState where If-Match names another."""
-    header = request.headers.get("If-Match", "").strip()
-    if header in ("", "*"):  # "*" says that there is a record, not which state of it was seen
+    tags = _tags(request)
+    if not tags:
         if in_body is None:
             raise StateNotNamed
         return in_body
-    tags = [each.strip() for each in header.split(",")]  # a weak one names no state
     named = {int(found[1]) for tag in tags if (found := _OF_A_VERSION.fullmatch(tag))}
     if current not in named or in_body not in (None, current):
         raise NotThatState
     return current
+
+
+@contextmanager
+def told_as_named(request: Request) -> Iterator[None]:
+    """412 too for who named a state by If-Match that a faster one changed before the lock."""
+    try:
+        yield
+    except ChangedMeanwhile as error:
+        if _tags(request):
+            raise NotThatState from error
+        raise
+
+
+def _tags(request: Request) -> list[str]:
+    """What If-Match names; a weak tag names no state."""
+    header = request.headers.get("If-Match", "").strip()
+    # "*" says that there is a record, not which state of it was seen.
+    return [] if header in ("", "*") else [each.strip() for each in header.split(",")]

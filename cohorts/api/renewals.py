@@ -85,9 +85,10 @@ class ConsentsViewSet(ConsentViewSet):
         # What is not known here is refused by the service in words, not passed over.
         changes = {**said.initial_data["changes"], **sent["changes"]}
         seen = preconditions.version_seen(request, sent.get("version"), found.version)
-        done = consent_corrections.correct(
-            found.pk, changes, reason=sent["reason"], by=user_of(request), version=seen
-        )
+        with preconditions.told_as_named(request):
+            done = consent_corrections.correct(
+                found.pk, changes, reason=sent["reason"], by=user_of(request), version=seen
+            )
         return Response(self.get_serializer(done).data)
 
     @extend_schema(

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import pytest
 
+from cohorts.api import preconditions
+from cohorts.services import enrolment
 from tests.factories import ParticipantFactory, user_with
 
 pytestmark = pytest.mark.django_db
@@ -44,6 +46,28 @@ def test_the_etag_that_was_read_lets_the_correction_through_once(nurse, person):
     assert (late.status_code, late.json()["code"]) == (412, "precondition_failed")
     assert "read it again, then correct it" in late.json()["detail"]
     assert person.birth_year == 1991
+
+
+@pytest.mark.parametrize(("named", "status"), [("If-Match", 412), ("version", 409)])
+def test_who_loses_to_a_faster_one_is_told_by_what_named_the_state(
+    nurse, person, monkeypatch, named, status
+):
+    look = preconditions.version_seen
+
+    def and_then_somebody_else(request, in_body, current):
+        seen = look(request, in_body, current)
+        enrolment.correct(
+            person.pk, {"birth_year": 1970}, reason="faster", by=request.user, version=current
+        )
+        return seen
+
+    monkeypatch.setattr(preconditions, "version_seen", and_then_somebody_else)
+    tag = tag_of(nurse, person)
+    body, headers = (
+        (SAID, {"If-Match": tag}) if named == "If-Match" else (SAID | {"version": 1}, {})
+    )
+    assert correct(nurse, person, body, **headers).status_code == status
+    assert (person.birth_year, person.version) == (1970, 2)
 
 
 @pytest.mark.parametrize("headers", [{}, {"If-Match": "*"}])
