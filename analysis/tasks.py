@@ -14,6 +14,7 @@ from analysis.services import (
     parts,
     pruning,
     queue,
+    rechecking,
     runs,
     webhook_events,
     webhook_sending,
@@ -36,6 +37,7 @@ def sweep() -> None:
         freshness.ring("analysis.part", str(run_id), each=True)
     parts.remove_left_over()
     pruning.prune()
+    rechecking.check_again()
     # Last: an erasure that cannot be carried out yet keeps no analysis waiting.
     with history.acting("sweep"):
         phenotyping.rescore()

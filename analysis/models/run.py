@@ -155,6 +155,11 @@ class Run(models.Model):
         related_name="released_runs",
         help_text=_("Who approved its release, where the plan asks for that."),
     )
+    checked_k = models.PositiveSmallIntegerField(
+        default=0,
+        editable=False,
+        help_text=_("Fewest people behind a number when its release was last checked."),
+    )
     pruned_at = models.DateTimeField(
         null=True, editable=False, help_text=_("When its result tables were deleted, being old.")
     )

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 import numpy as np
 import pandas as pd
 from django.conf import settings
+from django.db.models import QuerySet
 
 from analysis.models import Run, RunTable, Snapshot
 from analysis.services.disclosure import ARMS
@@ -34,12 +35,16 @@ def reason(run: Run) -> str:
     return ""
 
 
+def earlier_releases(run: Run) -> QuerySet[Run]:
+    """Other released runs of the study; of a released one, those before it."""
+    released: QuerySet[Run] = Run.objects.published().filter(plan__study=run.plan.study_id)
+    before = {"released_at__lt": run.released_at} if run.released_at else {}
+    return released.filter(released_at__isnull=False, **before).exclude(pk=run.pk)
+
+
 def _released(run: Run) -> Iterator[Snapshot]:
-    """The people of every release of the study, each set once."""
-    released = Run.objects.published().filter(
-        plan__study=run.plan.study_id, released_at__isnull=False
-    )
-    sets = Snapshot.objects.filter(runs__in=released.exclude(pk=run.pk)).distinct("digest")
+    """The people of every earlier release of the study, each set once."""
+    sets = Snapshot.objects.filter(runs__in=earlier_releases(run)).distinct("digest")
     yield from sets.order_by("digest").only("participant_ids", "later_erased").iterator(20)
 
 
@@ -54,10 +59,7 @@ def _apart(now: Snapshot, before: Snapshot) -> tuple[int, int]:
 
 def _of_other_plans(run: Run) -> Iterator[Run]:
     """The newest release of each other plan of the study."""
-    released = Run.objects.published().filter(
-        plan__study=run.plan.study_id, released_at__isnull=False
-    )
-    others = released.exclude(plan__name=run.plan.name)
+    others = earlier_releases(run).exclude(plan__name=run.plan.name)
     yield from others.order_by("plan__name", "-released_at").distinct("plan__name")
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import uuid
 
+from django.conf import settings
 from django.db import transaction
 from django.db.models.functions import Now
 
@@ -71,7 +72,8 @@ def approve(run_id: uuid.UUID, *, by: User) -> Run:
     if reason:
         raise NotReleasable(reason)
     withhold(run)
-    Run.objects.filter(pk=run.pk).update(released_at=Now(), held_because="", released_by=by)
+    told = {"released_at": Now(), "held_because": "", "checked_k": settings.DISCLOSURE_K}
+    Run.objects.filter(pk=run.pk).update(**told, released_by=by)
     run.refresh_from_db()
     return run
 

@@ -12,6 +12,7 @@ from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
+from django.conf import settings
 from django.db import IntegrityError, InterfaceError, OperationalError, connection, transaction
 from django.db.models.functions import Now
 
@@ -145,6 +146,7 @@ def publish(run: Run, token: uuid.UUID, results: Results, kept: KeptSteps) -> No
             lease_until=None,
             published_at=Now(),
             released_at=None if held_because else Now(),
+            checked_k=settings.DISCLOSURE_K,
             held_because=held_because,
         )
 

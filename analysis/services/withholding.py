@@ -16,7 +16,7 @@ from django.db.models import QuerySet
 
 from analysis.models import Run, RunTable
 from analysis.models.results import bits_of_rows
-from analysis.services import hidden_rows
+from analysis.services import differencing, hidden_rows
 from analysis.services.disclosure import ARMS, Mask, few_in_an_arm
 from analysis.services.suppression import POOL, Cell, Table, by_a_few, completed
 
@@ -137,10 +137,7 @@ def _earlier(run: Run) -> Iterator[pd.DataFrame]:
 
 def released_before(run: Run) -> QuerySet[Run]:
     """The earlier releases of the run's plan."""
-    released = Run.objects.published().filter(
-        plan__study=run.plan.study_id, plan__name=run.plan.name, released_at__isnull=False
-    )
-    return released.exclude(pk=run.pk)
+    return differencing.earlier_releases(run).filter(plan__name=run.plan.name)
 
 
 def _cells(frames: list[pd.DataFrame], withheld: list[Mask]) -> pd.DataFrame:
