@@ -86,6 +86,8 @@ def test_nobody_and_a_few_who_came_or_left_look_alike(analyst, manager):
     rows = [{"site": "FUK", "n_in": 0, "n_out": 1}, {"site": "OSA", "n_in": 13, "n_out": 0}]
     assert release.comings_for(rows, analyst) == [{"site": None, "n_in": 15, "n_out": None}]
     assert release.comings_for(rows, manager) == rows
+    nobody = [{"site": "FUK", "n_in": 0, "n_out": 0}]
+    assert release.comings_for(nobody, analyst) == [{"site": None, "n_in": None, "n_out": None}]
 
 
 def test_a_cause_can_be_one_persons_withdrawal_and_is_not_told(analyst, manager):
