@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import os
+import socket
+import threading
 from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import timedelta
 
 from django.conf import settings
-from django.db import DatabaseError
+from django.db import DatabaseError, connection
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.urls import path
 from django.views.decorators.cache import never_cache
@@ -22,6 +26,9 @@ from rest_framework.views import APIView
 from analysis.services import operations
 from cohorts.api.base import TablePermission
 from cohorts.models import Heartbeat
+
+# How long /readyz waits for the database before it says that it does not answer.
+DATABASE_SECONDS = 5.0
 
 
 @never_cache
@@ -46,7 +53,8 @@ def readyz(request: HttpRequest) -> HttpResponse:
 
 def _what_is_wrong() -> str:
     try:
-        age = Heartbeat.objects.age(operations.SWEEP)
+        with _at_most(DATABASE_SECONDS):
+            age = Heartbeat.objects.age(operations.SWEEP)
     except DatabaseError:
         return "The database does not answer."
     if age is None:
@@ -57,6 +65,26 @@ def _what_is_wrong() -> str:
             "broker."
         )
     return ""
+
+
+@contextmanager
+def _at_most(seconds: float) -> Iterator[None]:
+    """Cut the line to a database that takes longer.
+
+    One that hangs keeps its connections open, and would keep whoever asks waiting with it.
+    """
+    with connection.wrap_database_errors:
+        connection.ensure_connection()
+        line = socket.socket(fileno=os.dup(connection.connection.fileno()))
+    cut = threading.Timer(seconds, line.shutdown, [socket.SHUT_RDWR])
+    cut.daemon = True
+    cut.start()
+    try:
+        yield
+    finally:
+        cut.cancel()
+        cut.join()
+        line.close()
 
 
 class Numbers(Collector):

@@ -12,7 +12,7 @@ from datetime import timedelta
 
 import pytest
 from django.conf import settings
-from django.db import DatabaseError
+from django.db import DatabaseError, connection
 from django.utils import timezone
 from rest_framework.test import APIClient
 
@@ -20,7 +20,7 @@ from analysis import tasks
 from analysis.models import Plan, Run
 from analysis.services import freshness, operations
 from cohorts.models import ApiToken, Change, Heartbeat
-from hikiproject import logs
+from hikiproject import health, logs
 from hikiproject.state import BASE
 from tests.factories import ConsentFactory, ParticipantFactory, StudyFactory, UserFactory, user_with
 
@@ -56,6 +56,19 @@ def test_a_database_that_is_away_is_said(client, monkeypatch):
 
     monkeypatch.setattr(type(Heartbeat.objects.all()), "age", away)
     assert client.get("/readyz").json()["because"] == "The database does not answer."
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_database_that_hangs_is_said_before_whoever_asks_gives_up(client, monkeypatch):
+    def hanging(*_args):
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT pg_sleep(5)")
+
+    monkeypatch.setattr(type(Heartbeat.objects.all()), "age", hanging)
+    monkeypatch.setattr(health, "DATABASE_SECONDS", 0.2)
+    assert client.get("/readyz").json()["because"] == "The database does not answer."
+    monkeypatch.undo()
+    assert "No sweep" in client.get("/readyz").json()["because"]
 
 
 # --- numbers
