@@ -25,6 +25,7 @@ import pandas as pd
 WORKING = ("queued", "running")
 LONG_POLL_SECONDS = 25
 PAGE_ROWS = 1_000
+LOOK = "look at the address, and at what stands between you and it"
 # 429 and 503 pass by themselves: the server says when to come back.
 PASSING, TRIES, LONGEST_PAUSE = (429, 503), 5, 120.0
 
@@ -35,12 +36,16 @@ class HikiError(Exception):
     def __init__(self, status: int, problem: Mapping[str, Any]) -> None:
         self.status = status
         self.code = str(problem.get("code", "unknown"))
-        self.detail = str(problem.get("detail", "The server gave no reason."))
+        self.detail = str(problem.get("detail", f"The server gave no reason: {LOOK}."))
         self.errors: list[dict[str, str]] = list(problem.get("errors", []))
         self.request_id = str(problem.get("request_id", ""))
         fields = "".join(f" {each.get('pointer', '')}: {each['detail']}" for each in self.errors)
         named = f" (request {self.request_id})" if self.request_id else ""
         super().__init__(f"{status} {self.code}: {self.detail}{fields}{named}")
+
+
+class NoAnswer(Exception):
+    """The platform was not reached, or something else answered."""
 
 
 class RunFailed(Exception):
@@ -184,7 +189,10 @@ class Hiki:
             if answer.status not in PASSING or not left:
                 break
             time.sleep(min(float(answer.headers.get("Retry-After", 1)), LONGEST_PAUSE))
-        if answer.status == 304 or 200 <= answer.status < 300:
+        fine = 200 <= answer.status < 300
+        if fine and answer.body is None:
+            raise NoAnswer(f"What answers at {self.url} is not the platform: {LOOK}.")
+        if fine or answer.status == 304:
             return answer
         raise HikiError(answer.status, answer.body if isinstance(answer.body, dict) else {})
 
@@ -206,6 +214,10 @@ class Hiki:
         except HTTPError as refused:
             with refused:
                 return _Answer(refused.code, _named(refused.headers), _body_of(refused.read()))
+        except OSError as error:  # refused, cut off, timed out, no such host
+            raise NoAnswer(
+                f"{self.url} does not answer ({getattr(error, 'reason', error)}): {LOOK}."
+            ) from error
 
 
 def _id(run: str | Mapping[str, Any]) -> str:

@@ -150,6 +150,16 @@ def test_what_passes_by_itself_is_waited_for_as_the_server_says(hiki, monkeypatc
         hiki.Hiki("http://localhost", "k").latest("p")
 
 
+def test_what_is_not_reached_or_not_the_platform_is_said_with_its_address(hiki, monkeypatch):
+    with pytest.raises(
+        hiki.NoAnswer, match=r"127\.0\.0\.1:9 does not answer .*refused.*look"
+    ):
+        hiki.Hiki("http://127.0.0.1:9", "k").latest("p")
+    monkeypatch.setattr(hiki.Hiki, "_once", lambda *args: hiki._Answer(200, {}, None))
+    with pytest.raises(hiki.NoAnswer, match="What answers at http://localhost is not the platform"):
+        hiki.Hiki("http://localhost", "k").latest("p")
+
+
 def test_a_token_is_not_carried_to_another_address(hiki, place, analyst):
     # /api/v1/ redirects to the page of the docs: the client does not follow, and says so.
     with pytest.raises(hiki.HikiError, match="302"):
