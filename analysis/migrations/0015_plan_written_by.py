@@ -10,7 +10,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('analysis', '0014_release_approved_by'),
+        ("analysis", "0014_release_approved_by"),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
 

@@ -6,7 +6,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('analysis', '0015_plan_written_by'),
+        ("analysis", "0015_plan_written_by"),
     ]
 
     operations = [

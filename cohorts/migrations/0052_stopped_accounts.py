@@ -6,7 +6,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('cohorts', '0051_how_tubes_are_spun_and_stored'),
+        ("cohorts", "0051_how_tubes_are_spun_and_stored"),
     ]
 
     operations = [

@@ -151,9 +151,7 @@ def test_what_passes_by_itself_is_waited_for_as_the_server_says(hiki, monkeypatc
 
 
 def test_what_is_not_reached_or_not_the_platform_is_said_with_its_address(hiki, monkeypatch):
-    with pytest.raises(
-        hiki.NoAnswer, match=r"127\.0\.0\.1:9 does not answer .*refused.*look"
-    ):
+    with pytest.raises(hiki.NoAnswer, match=r"127\.0\.0\.1:9 does not answer .*refused.*look"):
         hiki.Hiki("http://127.0.0.1:9", "k").latest("p")
     monkeypatch.setattr(hiki.Hiki, "_once", lambda *args: hiki._Answer(200, {}, None))
     with pytest.raises(hiki.NoAnswer, match="What answers at http://localhost is not the platform"):
