@@ -34,7 +34,7 @@ from cohorts.models import (
     Withdrawal,
 )
 from cohorts.requests import site_of, user_of, zone_of
-from cohorts.services import enrolling, enrolment, history, measured, visits
+from cohorts.services import enrolling, enrolment, measured, participant_past, visits
 from cohorts.views.base import PAGE
 
 GAP_WORDS = {
@@ -144,7 +144,7 @@ def person(request: HttpRequest, participant_id: int) -> HttpResponse:
         .select_related("instrument"),
         "planned": visits.planned_of(one),
         "interviews": Interview.objects.visible_to(user).filter(participant=one),
-        "past": history.past_of(one),
+        "past": participant_past.past_of(one),
         "may_move": access.may(user, "transfer", "C", one.site_id) and not stopped and not leaving,
         "leaving": leaving,
         "may_call_off": access.may(user, "transfer", "U", one.site_id),

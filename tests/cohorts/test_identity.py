@@ -313,3 +313,22 @@ def test_a_data_manager_links_two_records_on_their_page_and_takes_it_back(kept, 
     told = page.post(f"{path}different/", {"reason": "twins"}, follow=True).content.decode()
     assert "The link of FUK-1 is taken back." in told
     assert "The same person as" not in told
+
+
+def test_the_page_says_in_words_what_was_merged_and_linked(kept, other, nurse, browse):
+    identity.merge(kept.pk, other.pk, reason=WHY, by=nurse)
+    page = browse(nurse).get(f"/participants/{kept.pk}/").content.decode()
+    assert f"<td>{other.code} was merged into this record</td>" in page
+    page = browse(nurse).get(f"/participants/{other.pk}/").content.decode()
+    assert f"<td>merged into {kept.code}</td>" in page
+    person = SampleFactory(participant__site=kept.site).participant
+    elsewhere = SampleFactory(
+        participant__site__study=kept.site.study, participant__sex=person.sex
+    ).participant
+    steward = user_with("CD")
+    identity.declare_same(person.pk, elsewhere.pk, reason=WHY, by=steward)
+    page = browse(nurse).get(f"/participants/{person.pk}/").content.decode()
+    assert "<td>linked with a record at another site</td>" in page
+    identity.declare_different(person.pk, reason=WHY, by=steward)
+    page = browse(nurse).get(f"/participants/{person.pk}/").content.decode()
+    assert "<td>no longer linked with a record at another site</td>" in page
