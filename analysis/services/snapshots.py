@@ -67,6 +67,9 @@ def still_lawful(snapshot: Snapshot, scopes: Collection[str]) -> bool:
     Whom it holds is read where it is stored: thousands of numbers in a question that is asked
     twice a second cost more than its answer.
     """
+    # Somebody who was erased is in its numbers, and no longer among its people.
+    if snapshot.later_erased:
+        return False
     today = clock.today()
     people = Participant.objects.filter(pk__in=_stored(snapshot, "participant_ids"))
     if people.consenting_to(scopes, today).count() != len(snapshot.participant_ids):

@@ -1,14 +1,17 @@
 """A plan may ask that a data manager approves each release; the rules are checked all the same."""
 
+from datetime import timedelta
+
 import pytest
 from django.core.exceptions import ValidationError
 from django.utils import timezone
 
 from analysis import plans
 from analysis.models import Run
-from analysis.services import releasing, runs
+from analysis.services import erasures, releasing, runs
 from cohorts.errors import NotAllowed
-from cohorts.services import consent
+from cohorts.models import Participant
+from cohorts.services import consent, erasure
 from tests.factories import user_with
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -79,6 +82,16 @@ def test_what_the_rules_forbid_is_released_by_nobody(asking, manager, monkeypatc
     run = run_now(asking)
     monkeypatch.setattr(releasing.release.differencing, "reason", lambda _: "A few would show.")
     with pytest.raises(releasing.NotReleasable, match=r"A few would show\."):
+        releasing.approve(run.pk, by=manager)
+
+
+def test_an_erasure_between_run_and_approval_forbids_the_release(asking, manager):
+    run = run_now(asking)
+    person = Participant.objects.get(pk=run.snapshot.participant_ids[0])
+    asked = erasure.request(person.pk, by=user_with("SC", person.site))
+    erasure.approve(asked.pk, by=manager)
+    assert erasures.execute_due(now=timezone.now() + timedelta(days=2)) == 1
+    with pytest.raises(releasing.NotReleasable, match="Consent has changed since it was computed"):
         releasing.approve(run.pk, by=manager)
 
 
