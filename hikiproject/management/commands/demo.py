@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import secrets
 import time
+from datetime import date
 from pathlib import Path
 from typing import Any
 
@@ -34,6 +35,12 @@ TABLES = (
     ("assays_plasma", "assays", "plasma"),
     ("assays_serum", "assays", "serum"),
 )
+# What each site means to enrol, so that its home shows how far it is.
+TARGET = {
+    "target_participants": 110,
+    "target_from": date(2023, 2, 1),
+    "target_until": date(2025, 12, 31),
+}
 # Who can log in: name, role, site.
 PEOPLE = (
     ("coordinator", "SC", "FUK"),
@@ -110,6 +117,7 @@ class Command(StudyCommand):
                 code=facts["code"],
                 defaults={
                     "study": study,
+                    **TARGET,
                     **{name: facts[name] for name in ("name", "country", "time_zone", "languages")},
                 },
             )
