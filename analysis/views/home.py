@@ -7,12 +7,15 @@ from typing import Any
 from django.contrib.auth.decorators import login_required
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
+from django.urls import reverse
+from django.utils.translation import gettext as _
 
 from analysis.models import Plan, Run
-from analysis.services import staleness
+from analysis.services import releasing, staleness
 from analysis.views import claim_readings
 from analysis.views.sites import place_of
 from cohorts import access
+from cohorts.decisions import Waiting, waiting_for
 from cohorts.models import Site, User
 from cohorts.overview import counts_of, kinds_for, uploads_of
 from cohorts.requests import user_of, zone_of
@@ -40,8 +43,25 @@ def home(request: HttpRequest) -> HttpResponse:
         "sites": [counts_of(site, user) for site in sites] if everywhere else [],
         "newest": _newest_runs(user),
         "roles": access.roles_of(user),
+        "waiting": [*waiting_for(user), *_runs_to_release(user)],
     }
     return render(request, "analysis/home.html", context)
+
+
+def _runs_to_release(user: User) -> list[Waiting]:
+    """The newest run of each plan that waits for this person's approval."""
+    if not access.may(user, "unreleased_result", "A"):
+        return []
+    newest = [Run.objects.newest_of(plan.name) for plan in Plan.objects.newest_versions()]
+    return [
+        Waiting(
+            "",
+            _("the run of %(plan)s to release") % {"plan": run.plan},
+            reverse("run", args=[run.pk]),
+        )
+        for run in newest
+        if run is not None and releasing.may_approve(user, run)
+    ]
 
 
 def _place(site: Site, user: User) -> dict[str, Any]:
