@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from typing import Any
+
+from django.apps import apps
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
 from django.core.exceptions import PermissionDenied
@@ -28,6 +31,7 @@ def erasures(request: HttpRequest, code: str) -> HttpResponse:
         {
             "erasure": each,
             "due": erasure.due_at(each),
+            "receipt": _receipt(each),
             "may_approve": each.state == "requested"
             and each.requested_by_id != user.pk
             and access.may(user, "erasure", "A", here.pk),
@@ -38,6 +42,18 @@ def erasures(request: HttpRequest, code: str) -> HttpResponse:
     ]
     context = {"site": here, "zone": zone_of(here), "rows": rows}
     return render(request, "cohorts/erasures.html", context)
+
+
+def _receipt(done: Erasure) -> dict[str, Any] | None:
+    """What was removed, by the kinds of record, for the file of the request."""
+    if not done.receipt:
+        return None
+    names = {model._meta.model_name: model._meta.verbose_name for model in apps.get_models()}
+    return {
+        "number": done.receipt["tombstone"],
+        "rows": [(names.get(kind, kind), n) for kind, n in done.receipt["rows"].items()],
+        "n_files": len(done.receipt["files"]),
+    }
 
 
 @login_required
