@@ -11,20 +11,25 @@ from django.contrib.admin.utils import unquote
 from django.contrib.auth.models import AnonymousUser
 from django.contrib.auth.views import redirect_to_login
 from django.core.exceptions import PermissionDenied
-from django.db.models import ForeignKey, JSONField, QuerySet
+from django.db.models import CharField, ForeignKey, JSONField, QuerySet, TextField
 from django.http import HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
 from django.utils.translation import gettext_lazy as _
+from django.utils.translation import gettext_noop
 
 from cohorts import access
 from cohorts.admin_filters import NewestValues, has_any_words
 from cohorts.admin_subjects import by_subject
 from cohorts.admin_values import readable
+from cohorts.language.sentences import Sentence
 from cohorts.models import EVENTS, RecordReading, Site, User
 from cohorts.pages import CountedSoFar
 from cohorts.services.history import Past, past_of
 
 STAFF = frozenset({"CD", "AD"})
+# What a sensitive record's reader looked at.
+OPENED = gettext_noop("%(kind_of_record)s %(number)s in the admin")
+HISTORY_OPENED = gettext_noop("%(kind_of_record)s %(number)s and its history in the admin")
 HAPPENED = {"insert": _("first written"), "update": _("changed"), "delete": _("deleted")}
 
 if TYPE_CHECKING:
@@ -159,7 +164,7 @@ class ScopedAdmin(PlainAdmin):
         ]
 
     def get_fields(self, request: HttpRequest, obj: Any = None) -> Any:
-        """Where nothing is edited: JSON as tables, and a record that may not be opened as words."""
+        """Where nothing is edited: JSON as tables, sentences and unopened records as words."""
         names = super().get_fields(request, obj)
         if self.has_change_permission(request, obj):
             return names
@@ -168,7 +173,9 @@ class ScopedAdmin(PlainAdmin):
     def _as_read(self, request: HttpRequest, name: str) -> Any:
         kept = {field.name: field for field in self.opts.concrete_fields}.get(name)
         closed = isinstance(kept, ForeignKey) and self._is_closed(request, kept.related_model)
-        if kept is None or not (closed or isinstance(kept, JSONField)):
+        # Texts may be sentences of ours; links, addresses and choices are shown as Django does.
+        words = type(kept) in (CharField, TextField) and not kept.choices  # type: ignore[union-attr]  # None has another type
+        if kept is None or not (closed or words or isinstance(kept, JSONField)):
             return name
 
         def shown(row: Any) -> Any:
@@ -193,7 +200,7 @@ class ScopedAdmin(PlainAdmin):
         told = {"has_history": self._is_followed() or self.editable} | (extra_context or {})
         answer: HttpResponse = super().change_view(request, object_id, form_url, told)
         if request.method == "GET" and answer.status_code == 200:
-            self._write_down(request, object_id, "in the admin")
+            self._write_down(request, object_id, OPENED)
         return answer
 
     def history_view(
@@ -204,7 +211,7 @@ class ScopedAdmin(PlainAdmin):
         told = {} if row is None else {"past": [self._in_words(each) for each in past_of(row)]}
         answer = super().history_view(request, object_id, told | (extra_context or {}))
         if row is not None:
-            self._write_down(request, object_id, "and its history in the admin")
+            self._write_down(request, object_id, HISTORY_OPENED)
         return answer
 
     def _is_followed(self) -> bool:
@@ -216,7 +223,7 @@ class ScopedAdmin(PlainAdmin):
         changed = [(str(names.get(name, name)), was, now) for name, was, now in event.changed]
         return event, what_happened(event.what), changed
 
-    def _write_down(self, request: HttpRequest, object_id: str, where: str) -> None:
+    def _write_down(self, request: HttpRequest, object_id: str, how: str) -> None:
         """Who opened the record of somebody, where that is sensitive."""
         row = self.get_object(request, unquote(object_id)) if self.sensitive else None
         if row is None:
@@ -224,7 +231,7 @@ class ScopedAdmin(PlainAdmin):
         RecordReading.objects.create(
             read_by=request.user,  # type: ignore[misc]  # whoever has entered is logged in
             site=self._site_of(row),
-            what=f"{self.opts.verbose_name_raw} {object_id} {where}",
+            what=Sentence(how, {"kind_of_record": self.opts.verbose_name_raw, "number": object_id}),
             n_rows=1,
         )
 

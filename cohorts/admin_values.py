@@ -9,11 +9,16 @@ from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext
 
+from cohorts.language.told import told
+
 MOST = 200  # entries of one list or table
 
 
 def readable(value: Any) -> SafeString | str:
-    """Mappings as lines, lists of like mappings as a table, other lists as entries."""
+    """Mappings as lines, lists of like mappings as a table, other lists as entries.
+
+    Names and sentences of ours are said in the reader's language, and nothing else.
+    """
     if isinstance(value, Mapping) and value:
         return _lines(value)
     if isinstance(value, Sequence) and not isinstance(value, str) and value:
@@ -26,7 +31,7 @@ def _plain(value: Any) -> str:
         return "–"
     if isinstance(value, bool):
         return gettext("yes") if value else gettext("no")
-    return f"{value:.6g}" if isinstance(value, float) else str(value)
+    return f"{value:.6g}" if isinstance(value, float) else told(str(value))
 
 
 def _lines(value: Mapping[str, Any]) -> SafeString:
@@ -35,14 +40,16 @@ def _lines(value: Mapping[str, Any]) -> SafeString:
         format_html_join(
             "",
             '<tr><th scope="row">{}</th><td>{}</td></tr>',
-            ((name, readable(each)) for name, each in value.items()),
+            ((gettext(name) if name else "", readable(each)) for name, each in value.items()),
         ),
     )
 
 
 def _table(rows: Sequence[Mapping[str, Any]]) -> SafeString:
     names = list(dict.fromkeys(name for row in rows[:MOST] for name in row))
-    head = format_html_join("", '<th scope="col">{}</th>', ((name,) for name in names))
+    head = format_html_join(
+        "", '<th scope="col">{}</th>', ((gettext(name) if name else "",) for name in names)
+    )
     body = format_html_join(
         "",
         "<tr>{}</tr>",

@@ -37,6 +37,28 @@ def test_reasons_in_a_row_behind_the_site_they_are_of_are_said():
     assert said.endswith("12 検体中 9 が 0.50 未満；採取から遠心までの時間が記録されていない")
 
 
+def test_of_two_reasons_in_a_row_none_swallows_half_of_the_other():
+    late = "median time from collection to spin 0.6 h in 96 samples (limit 2 h)"
+    first = LATE.partition("; ")[0]
+    assert in_japanese(f"{first}; {late}") == f"{in_japanese(first)}；{in_japanese(late)}"
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("assays from TYO: the table new.csv", "TYO の測定値：表 new.csv"),
+        ("Assays from TYO: the table new.csv.", "TYO の測定値：表 new.csv。"),
+        ("asked for by kim", "kim が依頼"),
+        ("participant 7 in the admin", "参加者 7（管理画面）"),
+        ("participant event 7 in the admin", "参加者の履歴 7（管理画面）"),
+        ("group other is in neither arm of the plan", "群 other は計画のどちらの群でもない"),
+        ("MIL is left out: its handling is suspect.", "検体の取り扱いが「疑いあり」のためです。"),
+    ],
+)
+def test_why_a_run_ran_and_what_was_read_is_said(text, said):
+    assert in_japanese(text).endswith(said)
+
+
 def test_a_fault_in_a_laboratorys_file_is_said_with_its_place():
     assert in_japanese("a.txt: line 7, section MS: the sample has no name; name it.") == (
         "a.txt：7 行目、セクション MS：検体に名前がありません。付けてください。"

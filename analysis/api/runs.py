@@ -34,6 +34,7 @@ from cohorts import access
 from cohorts.api import conditional
 from cohorts.api.base import RecordViewSet, fields_sent
 from cohorts.api.filters import FilterSet
+from cohorts.language.sentences import say
 from cohorts.requests import user_of
 
 PLAN = "kyushu-2022"  # in examples
@@ -114,7 +115,7 @@ class RunViewSet(PublishedResults):
         plan = current.filter(name=asked["plan"]).first()
         if plan is None:
             raise exceptions.NotFound(f"There is no plan {asked['plan']!r}.")
-        run = runs.request(plan, cause="asked for by hand", by=user_of(request))
+        run = runs.request(plan, cause=say("asked for by hand"), by=user_of(request))
         freshness.ring("analysis.execute", str(run.pk))
         where = request.build_absolute_uri(f"{request.path.rstrip('/')}/{run.pk}")
         headers = {"Location": where, "Retry-After": POLL_SECONDS}

@@ -12,7 +12,7 @@ from django.db.models.functions import Now
 from django.utils import timezone
 
 from analysis.models import Plan, Run
-from analysis.services import runs, settling, versions
+from analysis.services import change_words, runs, settling, versions
 from analysis.services.bell import ring as ring
 from cohorts import clock
 from cohorts.language.sentences import say
@@ -55,8 +55,7 @@ def why_stale(plan: Plan) -> str:
         return say("the plan is new")
     if seen < newest:
         change = Change.objects.filter(study=plan.study, pk__gt=seen).order_by("-pk")[0]
-        where = f" from {change.site.code}" if change.site else ""
-        return f"{change.kind}{where}: {change.cause}"
+        return change_words.in_words(change)
     # Published or not: what this code has failed at, it is not asked for again until more changes.
     last = ended.exclude(code_version="").order_by("-queued_at").first()
     if last is None or last.code_version == versions.code_version() or _asked_lately(last):

@@ -75,7 +75,9 @@ def retry(run_id: uuid.UUID, *, by: User) -> Run:
             )
         )
     newest = Plan.objects.newest_versions().get(name=run.plan.name)
-    return runs.request(newest, cause=f"run {str(run.pk)[:8]} is tried again by hand", by=by)
+    return runs.request(
+        newest, cause=say("run %(run)s is tried again by hand", run=str(run.pk)[:8]), by=by
+    )
 
 
 @retried

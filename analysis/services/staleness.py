@@ -8,7 +8,7 @@ from django.db.models import BooleanField, Case, Exists, OuterRef, Q, QuerySet, 
 from django.db.models.functions import Coalesce, Greatest
 
 from analysis.models import Plan, Run
-from analysis.services import release
+from analysis.services import change_words, release
 from cohorts.language.sentences import say
 from cohorts.models import Change
 
@@ -61,8 +61,8 @@ def in_full(run: Run) -> str:
     first = unseen.select_related("site").order_by("pk").first()
     if first is None:
         return IN_GENERAL
-    where = f" from {first.site.code}" if first.site else ""
-    return f"{first.kind.capitalize()}{where}: {first.cause}".rstrip(".") + "."
+    words = change_words.in_words(first)
+    return f"{words[0].upper()}{words[1:]}".rstrip(".") + "."
 
 
 def _looked_at(run: Run) -> int | None:

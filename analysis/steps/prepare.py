@@ -52,9 +52,9 @@ def choose_people(people: pd.DataFrame, plan: AnalysisPlan) -> tuple[pd.DataFram
     chosen.loc[chosen["group"].isin(plan.case), "case"] = 1.0
     chosen.loc[chosen["group"].isin(plan.control), "case"] = 0.0
     reasons = pd.Series("", index=chosen.index, dtype=str)
-    reasons[chosen["case"].isna()] = (
-        "group " + chosen["group"].astype(str) + " is in neither arm of the plan"
-    )
+    for group in sorted(set(chosen.loc[chosen["case"].isna(), "group"].astype(str))):
+        of_it = chosen["case"].isna() & (chosen["group"].astype(str) == group)
+        reasons[of_it] = say("group %(group)s is in neither arm of the plan", group=group)
     if plan.drug_free_only:
         taking = chosen["drug_free"].ne(True) & (reasons == "")
         reasons[taking] = say("not recorded as drug-free, which the plan asks for")

@@ -8,6 +8,7 @@ from django import template
 from django.utils.translation import gettext
 
 from analysis.figures import signed as _signed
+from analysis.views.claim_readings import STRATUM_WORDS
 from cohorts.language.local_figures import in_locale
 
 register = template.Library()
@@ -18,6 +19,12 @@ HIDDEN = "–"
 def signed(value: float | None) -> str:
     """+0.45 or −0.30; a dash for what is not there or not shown."""
     return HIDDEN if _absent(value) else _signed(float(value or 0))
+
+
+@register.filter
+def stratum(name: str) -> str:
+    """Who is meant by a stratum: everybody, men or women."""
+    return str(STRATUM_WORDS.get(name, name))
 
 
 @register.filter

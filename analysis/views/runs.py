@@ -36,6 +36,7 @@ from analysis.views import claim_readings, forests, run_page
 from analysis.views.home import _tally
 from cohorts import access
 from cohorts.errors import DomainError
+from cohorts.language.sentences import say
 from cohorts.models import Site, User
 from cohorts.requests import user_of
 
@@ -153,7 +154,9 @@ def ask(request: HttpRequest) -> HttpResponse:
     plan = get_object_or_404(
         Plan.objects.visible_to(user).newest_versions(), name=request.POST.get("plan", "")
     )
-    asked = runs.request(plan, cause=f"asked for by {user.get_username()}", by=user)
+    asked = runs.request(
+        plan, cause=say("asked for by %(name)s", name=user.get_username()), by=user
+    )
     if freshness.ring("analysis.execute", str(asked.pk)):
         words = _("A run of %(plan)s is queued.") % {"plan": plan.name}
     else:

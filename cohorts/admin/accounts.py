@@ -7,13 +7,14 @@ from typing import Any
 from django import forms
 from django.contrib import admin
 from django.contrib.auth.admin import UserAdmin as DjangoUserAdmin
-from django.contrib.auth.forms import UserChangeForm
+from django.contrib.auth.forms import AdminPasswordChangeForm, UserChangeForm
 from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.utils.translation import gettext_lazy as _
 
 from cohorts import access, models
 from cohorts.admin_site import PlainStack, ScopedAdmin, site
+from cohorts.language.told import told
 
 
 class MembershipInline(PlainStack):
@@ -34,6 +35,12 @@ class MembershipInline(PlainStack):
         return False  # a role ends by its date, so that it stays known who held it
 
 
+class PasswordForm(AdminPasswordChangeForm):
+    """A new password; an account that nobody should use is made inactive instead."""
+
+    usable_password = None
+
+
 @admin.register(models.User, site=site)
 class UserAdmin(ScopedAdmin, DjangoUserAdmin):  # type: ignore[type-arg]  # it takes none
     """Accounts. What somebody may do stands in the roles beneath, not in Django's permissions."""
@@ -41,6 +48,7 @@ class UserAdmin(ScopedAdmin, DjangoUserAdmin):  # type: ignore[type-arg]  # it t
     editable = True
     resource = "account"
     form = UserChangeForm
+    change_password_form = PasswordForm
     list_display = ["username", "first_name", "last_name", "email", "is_active", "last_login"]
     list_filter = ["is_active"]
     search_fields = ["username", "email", "first_name", "last_name"]
@@ -123,7 +131,11 @@ class RecordExportAdmin(ScopedAdmin):
 class RecordReadingAdmin(ScopedAdmin):
     """Who read people's records in bulk: whole lists, and the values of a batch."""
 
-    list_display = ["read_at", "read_by", "site", "what", "n_rows"]
+    list_display = ["read_at", "read_by", "site", "what_was_read", "n_rows"]
     list_filter = ["site", "read_at"]
     search_fields = ["read_by__username", "what"]
     list_select_related = ["site", "read_by"]
+
+    @admin.display(description=_("what was read"), ordering="what")
+    def what_was_read(self, reading: models.RecordReading) -> str:
+        return told(reading.what)

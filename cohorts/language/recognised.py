@@ -21,6 +21,8 @@ from django.utils.translation import gettext_noop as _
 
 from cohorts.language.local_figures import value_in_locale
 
+NUMBER = "number"  # a hole that takes one word
+NOUN = "kind_of_record"  # a hole that takes a name of the catalogue, of one word or of several
 LONGEST = 2_000  # of a text: patterns with several holes take their time on longer ones
 DEEPEST = 4  # sentences in sentences
 LEAST_LETTERS = 7  # of a template outside of its holes, or anything would be of its kind
@@ -28,7 +30,9 @@ HOLE = re.compile(r"%\((\w+)\)[sd]")
 BRACES = re.compile(r"\{(\w+)(?::\w+)?\}")  # as Django REST framework writes its holes
 # Whose messages are told through the API; their catalogues are merged with ours.
 LIBRARIES = ("rest_framework/locale", "django/conf/locale")
-ARMS = frozenset({_("cases"), _("controls")})  # single words in sentences that are said too
+# Single words in sentences that are said too: arms, and what handling may be.
+SINGLE = frozenset({_("cases"), _("controls"), _("suspect")})
+IN_A_ROW = "; "  # between reasons
 SENTENCES = re.compile(r"(?<=\.) (?=[A-Z\"'])")
 
 
@@ -63,35 +67,61 @@ def _said(text: str, language: str, depth: int) -> str:
     known = gettext(text)
     if known != text or depth == 0:
         return known
-    return _of_template(text, language, depth) or _in_parts(text, language, depth)
+    return (
+        _of_template(text, language, depth, reasons=False)
+        or _every_reason(text, language, depth)
+        or _of_template(text, language, depth, reasons=True)
+        or _begun_small(text, language, depth)
+        or _in_parts(text, language, depth)
+    )
 
 
-def _of_template(text: str, language: str, depth: int) -> str:
+def _begun_small(text: str, language: str, depth: int) -> str:
+    """A reason that was made a sentence, by a capital and a full stop."""
+    small = f"{text[0].lower()}{text[1:]}".removesuffix(".")
+    known = _of_template(small, language, depth, reasons=False) if text[0].isupper() else ""
+    return known + ("。" if language == "ja" else ".") * text.endswith(".") if known else ""
+
+
+def _of_template(text: str, language: str, depth: int, *, reasons: bool) -> str:
+    """What a template says; ``reasons`` is whether one of its holes may hold several in a row."""
     for template in _templates(str(settings.LOCALE_PATHS[0]), language):
         found = template.piece in text and template.pattern.fullmatch(text)
-        if found:
+        if found and (reasons or not any(IN_A_ROW in value for value in found.groups())):
             values = {
-                name: _value(value, language, depth) for name, value in found.groupdict().items()
+                name: gettext(value) if name == NOUN else _value(value, language, depth)
+                for name, value in found.groupdict().items()
             }
             return template.filled(values)
     return ""
 
 
+def _every_reason(text: str, language: str, depth: int) -> str:
+    """Reasons in a row, where each is known: else one template may swallow half of the next."""
+    parts = text.split(IN_A_ROW)
+    said = [_said(part, language, depth - 1) for part in parts]
+    known = len(parts) > 1 and all(a != b for a, b in zip(parts, said, strict=True))
+    return _row_mark(language).join(said) if known else ""
+
+
+def _row_mark(language: str) -> str:
+    return "；" if language == "ja" else IN_A_ROW
+
+
 def _value(value: str, language: str, depth: int) -> str:
-    said = has_words(value) or value in ARMS
-    return _said(value, language, depth - 1) if said else value_in_locale(value)
+    return _said(value, language, depth - 1) if is_said(value) else value_in_locale(value)
 
 
-def has_words(value: str) -> bool:
+def is_said(value: str) -> bool:
     """Whether a value filled into a sentence is words and not a code, a number or a date."""
-    return " " in value and any(each.isalpha() for each in value)
+    return value in SINGLE or (" " in value and any(each.isalpha() for each in value))
 
 
 def _in_parts(text: str, language: str, depth: int) -> str:
     """Sentences side by side, reasons in a row, or a reason behind the name that it is of."""
     for parts, between in (
         (SENTENCES.split(text), "" if language == "ja" else " "),
-        (text.split("; "), "；" if language == "ja" else "; "),
+        (text.split(IN_A_ROW), _row_mark(language)),
     ):
         said = [_said(part, language, depth - 1) for part in parts]
         if len(parts) > 1 and said != parts:
@@ -136,6 +166,7 @@ def _template(text: str, key: str) -> Template:
         else:
             # What stands before a sentence, such as file and line, is no value at its head.
             value = "(?:(?!: ).)+?" if n == 1 and not pieces[0] else ".+?"
+            value = r"\S+?" if piece == NUMBER else value
             pattern += f"(?P={piece})" if piece in seen else f"(?P<{piece}>{value})"
             seen.add(piece)
     longest = max(pieces[::2], key=len)

@@ -9,7 +9,7 @@ from django.utils.functional import lazy
 from django.utils.translation import gettext
 
 from cohorts.language.local_figures import in_locale, value_in_locale
-from cohorts.language.recognised import has_words, recognised
+from cohorts.language.recognised import NOUN, is_said, recognised
 from cohorts.language.sentences import Sentence
 
 
@@ -29,7 +29,9 @@ def _filled(template: str, values: Mapping[str, Any]) -> str:
     words = gettext(template)
     if not values:
         return words
-    filled = words % {name: _value(value) for name, value in values.items()}
+    filled = words % {
+        name: gettext(value) if name == NOUN else _value(value) for name, value in values.items()
+    }
     # Japanese sets no space between sentences; `together` puts one.
     return filled.replace("。 ", "。")
 
@@ -38,7 +40,7 @@ def _value(value: Any) -> Any:
     if isinstance(value, Sentence):
         return told(value)
     if isinstance(value, str):
-        return recognised(value) if has_words(value) else value_in_locale(value)
+        return recognised(value) if is_said(value) else value_in_locale(value)
     if isinstance(value, float):
         return in_locale(str(value))
     return told("", value) if isinstance(value, Mapping) else value

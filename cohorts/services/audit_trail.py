@@ -180,9 +180,9 @@ def _at(row: Any) -> datetime:
 
 
 def _of_reading(row: RecordReading, users: Mapping[int, str]) -> Entry:
-    rows = say("%(n_rows)s rows", n_rows=row.n_rows)
     by = users.get(row.read_by_id, "")
-    return Entry(row.read_at, READ, READ, f"{row.what}: {rows}", None, by, "")
+    read = say("%(what)s, rows: %(n_rows)s", what=row.what, n_rows=row.n_rows)
+    return Entry(row.read_at, READ, READ, read, None, by, "")
 
 
 def _of_event(kind: str, row: Any, users: Mapping[int, str], codes: Mapping[Any, str]) -> Entry:

@@ -9,6 +9,7 @@ import numpy as np
 import pyarrow as pa
 from django.db.models import QuerySet
 
+from cohorts.language.sentences import say
 from cohorts.models import AssayBatch, AssayRow, BatchFeature, RecordReading, User, ValueFlag
 from cohorts.spreadsheets import text_only
 
@@ -84,7 +85,10 @@ def read(batch: AssayBatch, *, by: User, sample_type: str = "") -> BatchValues:
     )
     n_rows = _rows(batch, sample_type).count()
     RecordReading.objects.create(
-        read_by=by, site=batch.site, what=f"values of batch {batch.pk}", n_rows=n_rows
+        read_by=by,
+        site=batch.site,
+        what=say("values of batch %(number)s", number=batch.pk),
+        n_rows=n_rows,
     )
     return BatchValues(batch, columns, n_rows, sample_type)
 

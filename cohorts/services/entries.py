@@ -279,5 +279,5 @@ def _visit(person: Participant, label: str) -> Visit | None:
 def _note(person: Participant, what: str) -> None:
     site = person.site
     Change.objects.record(
-        study=site.study, site=site, kind="assessments", counts={what: 1}, cause="typed in"
+        study=site.study, site=site, kind="assessments", counts={what: 1}, cause=say("typed in")
     )

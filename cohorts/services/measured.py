@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from cohorts import ranges
+from cohorts.language.sentences import say
 from cohorts.models import (
     AssayBatch,
     AssayRow,
@@ -80,7 +81,10 @@ def of_column(column: BatchFeature, rows: Sequence[AssayRow], *, by: User) -> li
     """One feature of some rows of a batch; who reads them is written down."""
     batch = column.batch
     RecordReading.objects.create(
-        read_by=by, site_id=batch.site_id, what=f"values of batch {batch.pk}", n_rows=len(rows)
+        read_by=by,
+        site_id=batch.site_id,
+        what=say("values of batch %(number)s", number=batch.pk),
+        n_rows=len(rows),
     )
     return beside_ranges(rows, [column])
 

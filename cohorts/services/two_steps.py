@@ -254,5 +254,5 @@ def _store(site: Site, upload: Upload, seen: _Outcome) -> None:
             site=site,
             kind=sent_tables.records_of(upload.kind),
             counts={"new": preview.new, "corrected": preview.changed},
-            cause=f"table {upload.filename}"[:200],
+            cause=say("the table %(file)s", file=upload.filename[:190]),
         )

@@ -15,6 +15,7 @@ from cohorts.ingest.comparison import Preview
 from cohorts.ingest.facts import SiteFacts
 from cohorts.ingest.reading import UnreadableFile
 from cohorts.ingest.report import Report
+from cohorts.language.sentences import say
 from cohorts.models import Change, Site, Upload, User
 from cohorts.retrying import retried
 from cohorts.services import assays as assay_store
@@ -154,7 +155,7 @@ def _decide(
         site=site,
         kind=records_of(upload.kind),
         counts=dict(report.summary),
-        cause=f"table {upload.filename}",
+        cause=say("the table %(file)s", file=upload.filename),
     )
     return upload
 

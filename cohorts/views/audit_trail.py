@@ -13,6 +13,7 @@ from django.views.decorators.http import require_GET
 from cohorts import access
 from cohorts.api.streaming import FORMATS, csv_lines
 from cohorts.forms.audit_trail import TrailForm
+from cohorts.language.sentences import say
 from cohorts.models import RecordReading, Site, User
 from cohorts.requests import site_of, user_of, zone_of
 from cohorts.services.audit_trail import Entry, Trail, kinds_for, sees_others
@@ -69,7 +70,7 @@ def as_csv(request: HttpRequest, code: str) -> HttpResponseBase:
         return render(request, "cohorts/audit_trail.html", context, status=422)
     trail = Trail(user, here, form.asked(zone_of(here)))
     RecordReading.objects.create(
-        read_by=user, site=here, what="audit trail", n_rows=min(trail.count(), 2**31 - 1)
+        read_by=user, site=here, what=say("audit trail"), n_rows=min(trail.count(), 2**31 - 1)
     )
     answer = StreamingHttpResponse(_lines(trail.entries()), content_type=FORMATS["csv"])
     answer["Content-Disposition"] = f'attachment; filename="audit-trail-{here.code}.csv"'

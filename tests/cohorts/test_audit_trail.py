@@ -196,7 +196,7 @@ def test_the_auditor_takes_all_of_it_along_which_is_itself_an_entry(client, site
     assert "sex: male -> female" in rows[1]["changed"]
     newest = read(auditor, site)[0]
     assert (newest.what, newest.by, newest.record) == (
-        "read", auditor.username, "audit trail: 3 rows",
+        "read", auditor.username, "audit trail, rows: 3",
     )  # fmt: skip
 
 

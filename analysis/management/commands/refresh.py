@@ -9,6 +9,7 @@ from django.core.management.base import CommandParser
 
 from analysis.models import Plan, Run
 from analysis.services import freshness, runs
+from cohorts.language.sentences import say
 from hikiproject.commands import StudyCommand
 
 
@@ -46,7 +47,7 @@ class Command(StudyCommand):
             values = freshness.has_values(plan)
             self.stdout.write(f"{plan.name}: {'up to date' if values else 'no assay values yet'}")
             return None
-        return runs.request(plan, cause=cause or "asked for by hand")
+        return runs.request(plan, cause=cause or say("asked for by hand"))
 
     def _finish(self, run: Run) -> bool:
         """Wait for a worker's result, computing it here where no worker has taken it."""
