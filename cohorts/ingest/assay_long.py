@@ -13,7 +13,7 @@ from cohorts.ingest.assay_heads import read_heads
 from cohorts.ingest.assay_options import AssayOptions, mapping_of
 from cohorts.ingest.columns import ASSAYS_LONG, match_columns
 from cohorts.ingest.facts import SiteFacts
-from cohorts.ingest.reading import Table
+from cohorts.ingest.reading import MAX_COLUMNS, Table
 from cohorts.ingest.report import Fault, Findings
 from cohorts.ingest.values import MISSING, ValueRules, parse_series
 from cohorts.language.sentences import say
@@ -41,6 +41,9 @@ def read_long(
         if not name:
             findings.fault(row, matched["feature"], "empty", say("empty; name what was measured."))
     feature_of = {name: i for i, name in enumerate(dict.fromkeys(names))}
+    if len(feature_of) > MAX_COLUMNS:
+        findings.fault(None, matched["feature"], "too_many_features", _too_many(len(feature_of)))
+        return ()
     units = _long_units(table, matched, names, findings)
     features = resolve_columns(
         [(name, units[name]) for name in feature_of],
@@ -57,6 +60,14 @@ def read_long(
     wide_values[at, columns] = values
     wide_flags[at, columns] = flags
     return into_batches(heads.batches, heads.rows, features, wide_values, wide_flags)
+
+
+def _too_many(n_features: int) -> str:
+    return say(
+        "%(n_features)s features, over %(most)s; send them in several tables.",
+        n_features=format(n_features, ","),
+        most=format(MAX_COLUMNS, ","),
+    )
 
 
 def _parse_lines(

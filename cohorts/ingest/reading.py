@@ -21,6 +21,8 @@ from cohorts.language.sentences import say
 __all__ = ["MAX_CELLS", "AsNumbers", "Table", "UnreadableFile", "read_table", "read_text"]
 
 MAX_BYTES = 200 * 2**20
+MAX_COLUMNS = 20_000
+"""Of a table, and of features of a long one: each becomes a feature to be looked at by somebody."""
 _EXCERPT = 200_000  # of the text, in which the separator is looked for
 
 _FOREIGN = (
@@ -79,12 +81,13 @@ def read_table(content: bytes, *, filename: str = "", as_numbers: AsNumbers | No
         opendocument = is_opendocument(content)
         rows, note = (read_opendocument if opendocument else read_workbook)(content, name)
         kind = "ODS" if opendocument else "XLSX"
+        _refuse_wide(len(rows[0]) if rows else 0, name)
         numbers = numbers_of(rows, as_numbers) if as_numbers else None
         if numbers is not None:
             return Table(numbers[0], kind, note, numbers=numbers[1])
         return _as_table([[as_text(cell) for cell in row] for row in rows], kind, note, name)
     _refuse_foreign(content, name)
-    plain = _plain_table(content, as_numbers)
+    plain = _plain_table(content, as_numbers, name)
     if plain is not None:
         return plain
     text, encoding = read_text(content, name)
@@ -92,11 +95,14 @@ def read_table(content: bytes, *, filename: str = "", as_numbers: AsNumbers | No
     return _as_table(_parse_text(text, delimiter, name), encoding, _note(delimiter), name)
 
 
-def _plain_table(content: bytes, as_numbers: AsNumbers | None) -> Table | None:
+def _plain_table(content: bytes, as_numbers: AsNumbers | None, name: str) -> Table | None:
     """The table of plain ASCII, which is never decoded as a whole; None where it is not that."""
     if not has_no_controls(content):
         return None
     delimiter = _delimiter(content[:_EXCERPT].decode("ascii"))
+    header = content[: content.find(b"\n")]
+    if b'"' not in header:
+        _refuse_wide(header.count(delimiter.encode()) + 1, name)
     numbers = read_numbers(content, delimiter, as_numbers) if as_numbers else None
     if numbers is not None:
         return Table(numbers[0], "UTF-8", _note(delimiter), numbers=numbers[1])
@@ -198,6 +204,7 @@ def _as_table(rows: Sequence[list[str]], encoding: str, note: str, name: str) ->
             say("%(name)s: row 1 is empty; it must hold the names of the columns.", name=name)
         )
     header, body = numbered[0][1], numbered[1:]
+    _refuse_wide(len(header), name)
     if not body:
         raise UnreadableFile(say("%(name)s has a header but no rows; nothing to take.", name=name))
     if len(header) * len(body) > MAX_CELLS:
@@ -218,6 +225,19 @@ def _as_table(rows: Sequence[list[str]], encoding: str, note: str, name: str) ->
         index=numbers,
     )
     return Table(frame, encoding, note)
+
+
+def _refuse_wide(n_columns: int, name: str) -> None:
+    if n_columns > MAX_COLUMNS:
+        raise UnreadableFile(
+            say(
+                "%(name)s has %(n_columns)s columns, over %(most)s; send it in several tables, "
+                "each with the samples and some of the columns.",
+                name=name,
+                n_columns=format(n_columns, ","),
+                most=format(MAX_COLUMNS, ","),
+            )
+        )
 
 
 def _trimmed_width(header: list[str], body: Sequence[tuple[int, list[str]]]) -> int:

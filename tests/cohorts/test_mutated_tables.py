@@ -9,6 +9,7 @@ import re
 from datetime import date
 
 import numpy as np
+import openpyxl
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -16,6 +17,7 @@ from hypothesis import strategies as st
 from cohorts.ingest import checking
 from cohorts.ingest.assay_options import AssayOptions
 from cohorts.ingest.assays import CheckedAssays
+from cohorts.ingest.cells import NUMBER
 from cohorts.ingest.facts import SCOPES, ParticipantFacts, SampleFacts, SiteFacts
 from cohorts.ingest.reading import UnreadableFile
 from cohorts.ingest.remarks import as_xlsx
@@ -125,8 +127,33 @@ def test_a_mutated_workbook_is_taken_exactly_or_refused_by_cell(rows):
     check(written, as_xlsx(rows))
 
 
+def as_sheet(rows):
+    """As a spreadsheet keeps it: numbers as numbers; names and codes as text, and the rest."""
+    book, out = openpyxl.Workbook(write_only=True), io.BytesIO()
+    sheet = book.create_sheet()
+    for i, row in enumerate(rows):
+        cells = [re.sub(_NO_XML, "", cell.replace("\r", "\n")) for cell in row]
+        sheet.append([float(c) if i and j and is_kept(c) else c for j, c in enumerate(cells)])
+    book.save(out)
+    return out.getvalue()
+
+
+def is_kept(cell):
+    """Whether a spreadsheet has this number, neither rounded to nothing nor beyond its reach."""
+    is_number = re.fullmatch(NUMBER, cell) and math.isfinite(float(cell))
+    return is_number and (float(cell) != 0 or not re.search("[1-9]", cell))
+
+
+@QUICK
+@given(mutations())
+def test_a_mutated_sheet_of_numbers_is_taken_exactly_or_refused_by_cell(rows):
+    written = [[re.sub(_NO_XML, "", c.replace("\r", "\n")) for c in row] for row in rows]
+    check(written, as_sheet(rows))
+
+
 @pytest.mark.parametrize("separator", [",", ";", "\t"])
 def test_the_property_can_tell_both_ways(separator):
     assert check(GOOD, as_csv(GOOD, separator)) == "accepted"
+    assert check(GOOD, as_sheet(GOOD)) == "accepted"
     worse = [*GOOD[:-1], ["T5", "many", "1", "1"]]
     assert check(worse, as_csv(worse, separator)) == "refused"

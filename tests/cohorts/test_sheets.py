@@ -139,3 +139,17 @@ def test_the_reach_of_an_open_document_is_never_told_too_small(rows, reach):
 def test_a_reach_that_is_not_certain_is_told_cell_by_cell(rows):
     xml = f"<table:table>{rows}</table:table-row></table:table>".encode()
     assert not opendocument_extent.reaches_at_most(xml, 10**9)
+
+
+@pytest.mark.parametrize("separator", [",", ";", "\t", '",'])
+def test_a_table_of_100_000_columns_is_refused_at_once(separator):
+    text = separator.join(["sample", *(f"f{j}" for j in range(100_000))])
+    text = text.replace('",', '","') + ('"' if '"' in separator else "")
+    content = (text.replace("sample", '"sample', 1) if '"' in separator else text) + "\nS1\n"
+    with pytest.raises(UnreadableFile, match=r"100,001 columns, over 20,000; send it in several"):
+        read_table(content.encode())
+
+
+def test_a_sheet_of_too_many_columns_is_refused():
+    with pytest.raises(UnreadableFile, match=r"20,001 columns, over 20,000"):
+        read_table(as_xlsx([[f"f{j}" for j in range(20_001)], ["1"] * 20_001]))
