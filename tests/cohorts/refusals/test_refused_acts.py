@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import date, timedelta
 from decimal import Decimal
+from functools import cached_property
 
 import pytest
 from django.utils import timezone
@@ -64,22 +65,31 @@ HEAD = (
 
 
 class World:
-    """One site, one person with a tube, and everybody who works there."""
+    """One site, one person with a tube, and everybody who works there; made as it is asked for."""
 
-    def __init__(self) -> None:
-        self.site = SiteFactory(code="FUK")
-        self.other = SiteFactory(code="OSA", study=self.site.study)
-        self.nurse, self.manager = user_with("SC", self.site), user_with("SD", self.site)
-        self.technician, self.steward = user_with("LT", self.site), user_with("CD")
-        self.second = user_with("CD")
-        self.person = ParticipantFactory(site=self.site, code="P1")
-        self.twin = ParticipantFactory(site=self.site, code="P2")
-        self.tube = SampleFactory(participant=self.person, code="T1", volume_ul=Decimal(500))
-        self.box = Box.objects.create(site=self.site, code="B1", place="F", n_rows=2, n_columns=3)
-        self.scale = Instrument.objects.create(
+    site = cached_property(lambda self: SiteFactory(code="FUK"))
+    other = cached_property(lambda self: SiteFactory(code="OSA", study=self.site.study))
+    nurse = cached_property(lambda self: user_with("SC", self.site))
+    manager = cached_property(lambda self: user_with("SD", self.site))
+    technician = cached_property(lambda self: user_with("LT", self.site))
+    steward = cached_property(lambda _self: user_with("CD"))
+    second = cached_property(lambda _self: user_with("CD"))
+    person = cached_property(lambda self: ParticipantFactory(site=self.site, code="P1"))
+    twin = cached_property(lambda self: ParticipantFactory(site=self.site, code="P2"))
+    tube = cached_property(
+        lambda self: SampleFactory(participant=self.person, code="T1", volume_ul=Decimal(500))
+    )
+    box = cached_property(
+        lambda self: Box.objects.create(site=self.site, code="B1", place="F", n_rows=2, n_columns=3)
+    )
+    scale = cached_property(
+        lambda _self: Instrument.objects.create(
             code="S2", version="1", title="S2", n_items=2, item_min=0, item_max=3
         )
-        self.total = Instrument.objects.create(code="ST", version="1", title="ST", total_max=9)
+    )
+    total = cached_property(
+        lambda _self: Instrument.objects.create(code="ST", version="1", title="ST", total_max=9)
+    )
 
     def answers(self, person, **facts):
         facts = {"items": [1, 2], "score": 3, "assessed_on": date(2024, 5, 1)} | facts
@@ -87,6 +97,7 @@ class World:
         return Assessment.objects.create(participant=person, **facts)
 
     def ordered(self):
+        assert self.tube
         consent.withdraw(self.person.pk, level=3, by=self.nurse, destroy_samples=True)
         return Destruction.objects.get()
 
@@ -103,10 +114,12 @@ def world():
 
 
 def move_outside(w):
+    assert w.box
     custody.move(w.tube.pk, box_code="B1", row=3, column=1, by=w.technician)
 
 
 def move_onto_another(w):
+    assert w.box
     custody.move(w.tube.pk, box_code="B1", row=1, column=1, by=w.technician)
     there = SampleFactory(participant=w.person, code="T2")
     custody.move(there.pk, box_code="B1", row=1, column=1, by=w.technician)
@@ -158,7 +171,7 @@ def of_two_studies(w):
 
 def moved_already(w):
     type(w.person).objects.filter(pk=w.person.pk).update(left_on=date(2024, 6, 1))
-    transfers.offer(w.person.pk, to_site="OSA", reason="moved", by=w.nurse)
+    transfers.offer(w.person.pk, to_site=w.other.code, reason="moved", by=w.nurse)
 
 
 def visit_of_one_who_moved(w):
@@ -170,14 +183,14 @@ def to_a_site_without_ethics(w):
     ConsentFactory(participant=w.person)
     w.other.ethics_expires_on = date(2024, 5, 1)
     w.other.save()
-    offer = transfers.offer(w.person.pk, to_site="OSA", reason="moved", by=w.nurse)
+    offer = transfers.offer(w.person.pk, to_site=w.other.code, reason="moved", by=w.nurse)
     there = user_with("SC", w.other)
     transfers.accept(offer.pk, code="O1", on=date(2024, 6, 1), by=there)
 
 
 def called_off_by_a_stranger(w):
     ConsentFactory(participant=w.person)
-    offer = transfers.offer(w.person.pk, to_site="OSA", reason="moved", by=w.nurse)
+    offer = transfers.offer(w.person.pk, to_site=w.other.code, reason="moved", by=w.nurse)
     transfers.call_off(offer.pk, by=w.technician)
 
 
@@ -205,7 +218,9 @@ PEOPLE = {
     "renewed approval recorded first.": to_a_site_without_ethics,
     "Your role does not call a transfer off.": called_off_by_a_stranger,
     "P1 has no consent in force that covers share_consortium: another site may not be told of "
-    "them.": lambda w: transfers.offer(w.person.pk, to_site="OSA", reason="moved", by=w.nurse),
+    "them.": lambda w: transfers.offer(
+        w.person.pk, to_site=w.other.code, reason="moved", by=w.nurse
+    ),
     "Nothing would change: give a value that differs.": corrected_to_the_same,
     "Your role at FUK does not enrol participants.": lambda w: enrolling.enrol_one(
         w.site.pk, {"participant": "P9"}, None, by=w.technician
@@ -425,6 +440,7 @@ def test_a_file_over_the_limit_is_refused(world, settings):
 def test_two_tubes_that_nobody_sent_are_one_question(world):
     there = user_with("LT", world.other)
     send = {"courier": "x", "sent_at": timezone.now() - timedelta(days=1), "by": world.technician}
+    assert world.tube
     shipment = shipping.send(world.site, world.other, ["T1"], **send)
     shipping.receive(
         shipment.pk,
