@@ -5,19 +5,35 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator
+from datetime import date
 from typing import Any
 
 import pytest
 from django.db import connection, models
 from django.test.utils import CaptureQueriesContext
-from django.urls import get_resolver
-from django.urls.resolvers import URLResolver
 
+from benchmarks.addresses import addresses, is_list
 from cohorts.admin_site import ScopedAdmin
-from cohorts.models import Change, Participant, Sample, Upload
+from cohorts.models import (
+    Change,
+    CustodyEvent,
+    Interview,
+    Participant,
+    Sample,
+    Upload,
+    Visit,
+)
 from cohorts.pages import KeyedPaginator
+from cohorts.services.audit_trail import Asked, Trail
 from cohorts.site_home import tubes_of
-from tests.factories import ParticipantFactory, SampleFactory, SiteFactory, UploadFactory, user_with
+from tests.factories import (
+    ParticipantFactory,
+    SampleFactory,
+    SiteFactory,
+    UploadFactory,
+    UserFactory,
+    user_with,
+)
 
 pytestmark = pytest.mark.django_db
 OF_A_SITE = (
@@ -45,8 +61,6 @@ SHORT = re.compile(
 )
 # Few rows, sorted: forms that end soon, by what stands in another table; runs, in hundreds.
 SORTED = ("/sites/FUK/renewals/", "/api/v1/consents/renewals", "/admin/analysis/run/")
-FOR_MACHINES = ("/metrics", "/healthz", "/readyz")
-_LIST = re.compile(r"api/v1/(features/review|consents/renewals|[a-z-]+)|admin/[a-z]+/[a-z]+/")
 
 
 @pytest.fixture
@@ -55,8 +69,12 @@ def fukuoka(monkeypatch):
     monkeypatch.setattr(ScopedAdmin, "list_per_page", 1)  # or the admin shows all rows at once
     here, there = SiteFactory(code="FUK"), SiteFactory(code="NGO")
     for site in (here, there):
-        SampleFactory(participant=ParticipantFactory(site=site))
+        tube = SampleFactory(participant=ParticipantFactory(site=site))
+        person = tube.participant
         UploadFactory(site=site)
+        Interview.objects.create(participant=person, interviewed_on=date(2024, 4, 1))
+        Visit.objects.create(participant=person, label="baseline")
+        CustodyEvent.objects.create(sample=tube, number=1, kind="moved")
         Change.objects.record(study=site.study, site=site, kind="samples", counts={}, cause="t")
     with connection.cursor() as cursor:
         cursor.execute("ANALYZE")
@@ -122,6 +140,18 @@ def test_the_consortium_reads_its_lists_by_an_index(fukuoka, browse, path, model
     assert faults_of(browse(user_with("CD")), path, model) == []
 
 
+def test_the_admin_finds_a_code_by_its_beginning(fukuoka, browse):
+    tube = Sample.objects.filter(site=fukuoka).get()
+    person = browse(user_with("CD"))
+    for code in (tube.code, tube.code[:3], tube.participant.code):
+        with CaptureQueriesContext(connection) as seen:
+            page = person.get(f"/admin/cohorts/sample/?q={code}")
+        counted = [q["sql"] for q in seen if "UNION" in q["sql"] and "COUNT" in q["sql"]]
+        assert f"/admin/cohorts/sample/{tube.pk}/change/" in page.text
+    assert f"/sample/{tube.pk}/" not in person.get("/admin/cohorts/sample/?q=nobody").text
+    assert "sample_by_code" in {node.get("Index Name") for node in _nodes(_plan(counted[0]))}
+
+
 @pytest.mark.parametrize(
     ("role", "index", "path", "model"),
     [
@@ -136,18 +166,31 @@ def test_a_list_that_has_lost_its_index_is_found(fukuoka, browse, role, index, p
     assert faults_of(person, path, model) != []
 
 
-def lists(patterns: Any = None, before: str = "") -> Iterator[str]:
+@pytest.mark.parametrize(
+    ("asked", "index"),
+    [
+        ({"by": "somebody"}, "sample_event_user"),
+        ({"since": date(2024, 4, 1)}, "sample_event_at"),
+        ({"until": date(2024, 4, 1)}, "sample_event_at"),
+        ({"by": "somebody", "until": date(2024, 4, 1)}, "sample_event_user"),
+    ],
+)
+def test_few_entries_of_a_trail_are_found_by_an_index(fukuoka, asked, index):
+    UserFactory(username="somebody")
+    trail = Trail(user_with("SD", fukuoka), fukuoka, Asked(kind="sample", **asked))
+    with CaptureQueriesContext(connection) as seen:
+        trail.page(25)
+    (sql,) = [q["sql"] for q in seen if 'FROM "cohorts_sampleevent"' in q["sql"]]
+    nodes = list(_nodes(_plan(sql)))
+    assert index in {node.get("Index Name") for node in nodes}
+    assert not {"Seq Scan", "Sort"} & {node["Node Type"] for node in nodes}
+
+
+def walked() -> list[str]:
     """Every list of the API and the admin, and every page that names at most a site."""
-    for entry in get_resolver().url_patterns if patterns is None else patterns:
-        address = before + str(entry.pattern)
-        if isinstance(entry, URLResolver):
-            yield from lists(entry.url_patterns, address)
-            continue
-        plain = address.replace("<str:code>", "FUK").replace("^", "").removesuffix("/?$")
-        under = plain.partition("/")[0]
-        is_page = under not in ("api", "admin") and not set("<(") & set(plain)
-        if is_page or _LIST.fullmatch(plain):
-            yield f"/{plain}"
+    found = [address.replace("{code}", "FUK") for address in addresses()]
+    pages = [path for path in found if not path.startswith(("/api/", "/admin/"))]
+    return sorted({path for path in found if is_list(path)} | {p for p in pages if "{" not in p})
 
 
 def _page_faults(client: Any, path: str) -> list[str]:
@@ -189,9 +232,9 @@ def _tables(node: dict[str, Any]) -> set[str]:
 @pytest.mark.parametrize("role", ["SD", "SC", "LT", "CD", "AD"])
 def test_no_page_or_list_reads_a_growing_table_from_end_to_end(fukuoka, browse, role):
     person = browse(user_with(role, fukuoka if role in ("SD", "SC", "LT") else None))
-    walked = sorted(set(lists()) - set(FOR_MACHINES))
-    assert {"/", "/api/v1/samples", "/sites/FUK/samples/", "/admin/cohorts/sample/"} <= set(walked)
-    faults = [fault for path in walked for fault in _page_faults(person, path)]
+    paths = walked()
+    assert {"/", "/api/v1/samples", "/sites/FUK/samples/", "/admin/cohorts/sample/"} <= set(paths)
+    faults = [fault for path in paths for fault in _page_faults(person, path)]
     assert not faults, "\n".join(faults)
 
 

@@ -11,6 +11,7 @@ from typing import Any, Final
 import pghistory
 from django.db import models
 from django.db.models import Q
+from django.db.models.fields.json import KeyTransform
 
 from cohorts.models.assessment import Assessment
 from cohorts.models.consent import Consent, ConsentForm, Withdrawal
@@ -57,11 +58,22 @@ def _events_of(model: type[models.Model], resource: str, site_path: str) -> type
             condition=Q(pgh_context__has_key="reason"),
         )
     ]
-    if site_path in names and site_path != "id":
+    of_site = [site_path] if site_path in names and site_path != "id" else []
+    if of_site:
         # The audit trail of one site reads its newest events.
         indexes.append(
-            models.Index(name=f"{model.__name__.lower()}_event_site", fields=[site_path, "pgh_id"])
+            models.Index(name=f"{model.__name__.lower()}_event_site", fields=[*of_site, "pgh_id"])
         )
+    # And those of one person, and of some days, which may be few among all.
+    indexes += [
+        models.Index(
+            KeyTransform("user", "pgh_context"),
+            *of_site,
+            "pgh_id",
+            name=f"{model.__name__.lower()}_event_user",
+        ),
+        models.Index(name=f"{model.__name__.lower()}_event_at", fields=["pgh_created_at"]),
+    ]
     if model is CustodyEvent:
         indexes.append(
             models.Index(name="custodyevent_event_said", fields=["pgh_id"], condition=SAID_BY_HAND)

@@ -19,9 +19,16 @@ class RecordReadingQuerySet(ScopedQuerySet["RecordReading"]):
 class RecordReading(models.Model):
     """Written before the first byte leaves; it names what was read and nobody who is in it."""
 
-    read_by = models.ForeignKey(User, on_delete=models.PROTECT, related_name="readings")
+    read_by = models.ForeignKey(
+        User, on_delete=models.PROTECT, related_name="readings", db_index=False
+    )
     site = models.ForeignKey(
-        Site, on_delete=models.PROTECT, null=True, blank=True, help_text=_("Empty: of every site.")
+        Site,
+        on_delete=models.PROTECT,
+        null=True,
+        blank=True,
+        db_index=False,
+        help_text=_("Empty: of every site."),
     )
     what = models.CharField(max_length=200)
     n_rows = models.PositiveIntegerField(_("rows"))
@@ -31,6 +38,12 @@ class RecordReading(models.Model):
 
     class Meta:
         ordering = ["-id"]
+        # The audit trail reads those of a site, of one person there, and of some days.
+        indexes = [
+            models.Index(name="reading_of_a_site", fields=["site", "id"]),
+            models.Index(name="reading_by_a_person", fields=["read_by", "site", "id"]),
+            models.Index(name="reading_at", fields=["read_at"]),
+        ]
 
     def __str__(self) -> str:
         return f"{self.what}, {self.n_rows} rows, by {self.read_by}"

@@ -17,6 +17,7 @@ from itertools import islice
 from typing import Any
 
 from django.db.models import Model, OuterRef, QuerySet, Subquery
+from django.db.models.functions import Coalesce
 from django.utils.text import capfirst
 
 from cohorts import access
@@ -28,6 +29,7 @@ from cohorts.services.history import changes_between
 READ = "read"
 PIECE = 500
 _CURSOR = re.compile(r"[0-9]{1,18}(?:-[0-9]{1,18})*")
+LONGEST = timedelta(days=1)  # of a transaction, and of what a clock was wrong by
 _NEVER_READ = 10**18 - 1  # as many digits as a cursor takes
 
 
@@ -132,15 +134,14 @@ class Trail:
         if self._only is not None:
             rows = rows.filter(**{by: self._only})
         if self._asked.by:
-            rows = rows.filter(**{f"{by}__in": self._ids_of_asked})
-        first, last = self._bounds
-        if first:
-            rows = rows.filter(**{f"{at}__gte": first})
-        return rows.filter(**{f"{at}__lt": last}) if last else rows
+            # Nobody has the number 0.
+            rows = rows.filter(**{by: self._id_of_asked or 0})
+        return _within(rows, at, *self._bounds)
 
     @cached_property
-    def _ids_of_asked(self) -> list[int]:
-        return list(User.objects.filter(username=self._asked.by).values_list("pk", flat=True))
+    def _id_of_asked(self) -> int | None:
+        found = User.objects.filter(username=self._asked.by).values_list("pk", flat=True)
+        return found.first()
 
     @property
     def _bounds(self) -> tuple[datetime | None, datetime | None]:
@@ -163,6 +164,28 @@ class Trail:
             )
             for kind, row in found
         ]
+
+
+def _within(
+    rows: QuerySet[Any], at: str, first: datetime | None, last: datetime | None
+) -> QuerySet[Any]:
+    """Rows of those days, looked for no further than where their numbers can be.
+
+    Rows are numbered when they are written and dated when their transaction began: somebody's of
+    later number may be the earlier by as long as a transaction lasts, and no longer.
+    """
+    times = rows.model._default_manager.order_by(at)
+    if first:
+        before = times.filter(**{f"{at}__lt": first - LONGEST}).reverse()
+        rows = rows.filter(**{f"{at}__gte": first}, pk__gt=Coalesce(_first_key(before), 0))
+    if last:
+        after = times.filter(**{f"{at}__gte": last + LONGEST})
+        rows = rows.filter(**{f"{at}__lt": last}, pk__lt=Coalesce(_first_key(after), _NEVER_READ))
+    return rows
+
+
+def _first_key(rows: QuerySet[Any]) -> Subquery:
+    return Subquery(rows.values("pk")[:1])
 
 
 _MODELS: dict[str, type[Model]] = {model._meta.model_name or "": model for model in FOLLOWED}
