@@ -19,7 +19,7 @@ from analysis.services import (
     webhook_events,
     webhook_sending,
 )
-from cohorts import history
+from cohorts import history, kept_counts
 from cohorts.models import Heartbeat
 from cohorts.services import audit_chain, mails, phenotyping, repeats
 
@@ -43,6 +43,7 @@ def sweep() -> None:
         phenotyping.rescore()
         erasures.execute_due()
     audit_chain.seal_new()
+    kept_counts.count_ahead()
     repeats.forget_past()
     Heartbeat.objects.beat(operations.SWEEP)
 

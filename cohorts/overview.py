@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 import uuid
+from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from django.db.models import Count
+from django.db.models import OuterRef, Subquery
 
-from cohorts import access, clock
-from cohorts.consent_state import ConsentState, state_of
+from cohorts import access, kept_counts
+from cohorts.consent_state import ConsentState
 from cohorts.models import (
     AssayBatch,
     Assessment,
     Participant,
-    Query,
     Sample,
     Shipment,
     Site,
@@ -23,6 +23,8 @@ from cohorts.models import (
     User,
 )
 from cohorts.models.upload import UploadQuerySet
+
+COUNTED = ("participant", "consent", "sample", "assay")
 
 
 @dataclass(frozen=True)
@@ -34,7 +36,6 @@ class SiteCounts:
     gaps: ConsentState | None
     n_samples: int | None
     n_batches: int | None
-    n_queries: int | None
     last_upload: Upload | None
 
     @property
@@ -42,36 +43,42 @@ class SiteCounts:
         return None if self.groups is None else sum(n for _, n in self.groups)
 
 
-def counts_of(site: Site, user: User) -> SiteCounts:
-    """The site's numbers as this user may see them; what the role does not open stays None."""
+def counts_of(sites: Sequence[Site], user: User) -> list[SiteCounts]:
+    """Each site's numbers as this user may see them; what the role does not open stays None."""
+    shown = {
+        site.pk: {name: access.may(user, name, "R", site.pk) for name in COUNTED} for site in sites
+    }
+    counted = kept_counts.counted([site for site in sites if any(shown[site.pk].values())])
+    uploads = _last_uploads(sites, user)
+    found = []
+    for site in sites:
+        reads, all_of_it = shown[site.pk], counted.get(site.pk)
+        people = all_of_it if reads["participant"] else None
+        found.append(
+            SiteCounts(
+                site=site,
+                groups=people.groups if people else None,
+                gaps=people.gaps if people and reads["consent"] else None,
+                n_samples=all_of_it.n_samples if all_of_it and reads["sample"] else None,
+                n_batches=all_of_it.n_batches if all_of_it and reads["assay"] else None,
+                last_upload=uploads.get(site.pk),
+            )
+        )
+    return found
 
-    def reads(resource: str) -> bool:
-        return access.may(user, resource, "R", site.pk)
 
-    return SiteCounts(
-        site=site,
-        groups=_groups(site) if reads("participant") else None,
-        gaps=state_of(site, clock.today()) if reads("participant") and reads("consent") else None,
-        n_samples=Sample.objects.filter(site=site).count() if reads("sample") else None,
-        n_batches=AssayBatch.objects.filter(site=site).accepted().count()
-        if reads("assay")
-        else None,
-        n_queries=Query.objects.visible_to(user).filter(site=site).unsettled().count()
-        if reads("query")
-        else None,
-        last_upload=uploads_of(site, user).first(),
-    )
-
-
-def _groups(site: Site) -> tuple[tuple[str, int], ...]:
-    found = (
-        Participant.objects.filter(site=site)
-        .counted()
-        .values_list("group")
-        .annotate(n=Count("pk"))
-        .order_by("-n", "group")
-    )
-    return tuple((group, n) for group, n in found)
+def _last_uploads(sites: Sequence[Site], user: User) -> dict[int, Upload]:
+    """Of each site, the newest upload of a kind whose content this user may read there."""
+    by_kinds: dict[tuple[str, ...], list[int]] = defaultdict(list)
+    for site in sites:
+        by_kinds[tuple(kinds_for(user, site, "R"))].append(site.pk)
+    seen = Upload.objects.visible_to(user)
+    keys: list[Any] = []
+    for kinds, ids in by_kinds.items():
+        theirs = seen.filter(site=OuterRef("pk"), kind__in=kinds).order_by("-received_at", "-id")
+        newest = Site.objects.filter(pk__in=ids).annotate(newest=Subquery(theirs.values("pk")[:1]))
+        keys += newest.values_list("newest", flat=True)
+    return {found.site_id: found for found in seen.filter(pk__in=[key for key in keys if key])}
 
 
 def uploads_of(site: Site, user: User) -> UploadQuerySet:

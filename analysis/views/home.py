@@ -40,7 +40,7 @@ def home(request: HttpRequest) -> HttpResponse:
             else {}
         ),
         "places": [] if only else [_place(site, user) for site in own],
-        "sites": [counts_of(site, user) for site in sites] if everywhere else [],
+        "sites": counts_of(list(sites), user) if everywhere else [],
         "newest": _newest_runs(user),
         "roles": access.roles_of(user),
         "waiting": [*waiting_for(user), *_runs_to_release(user)],

@@ -16,14 +16,14 @@ from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from cohorts import models
-from cohorts.admin_site import ScopedAdmin, site
+from cohorts.admin_site import FoundByCode, ScopedAdmin, site
 from cohorts.errors import DomainError
 from cohorts.requests import user_of
 from cohorts.services import erasure as service
 
 
 @admin.register(models.Participant, site=site)
-class ParticipantAdmin(ScopedAdmin):
+class ParticipantAdmin(FoundByCode):
     sensitive = True
     list_display = ["code", "site", "group", "sex", "age", "enrolled_on", "drug_free"]
     readonly_fields = ["elsewhere"]
@@ -54,9 +54,9 @@ class ParticipantAdmin(ScopedAdmin):
 
 
 @admin.register(models.Visit, site=site)
-class VisitAdmin(ScopedAdmin):
+class VisitAdmin(FoundByCode):
     list_display = ["participant", "label", "visited_on"]
-    search_fields = ["participant__code", "label"]
+    search_fields = ["participant__code"]
     list_select_related = ["participant"]
 
 
@@ -68,7 +68,7 @@ class ConsentFormAdmin(ScopedAdmin):
 
 
 @admin.register(models.Consent, site=site)
-class ConsentAdmin(ScopedAdmin):
+class ConsentAdmin(FoundByCode):
     sensitive = True
     list_display = ["participant", "signed_on", "form", "scopes", "recorded_at"]
     list_filter = ["participant__site"]
@@ -77,7 +77,7 @@ class ConsentAdmin(ScopedAdmin):
 
 
 @admin.register(models.Withdrawal, site=site)
-class WithdrawalAdmin(ScopedAdmin):
+class WithdrawalAdmin(FoundByCode):
     sensitive = True
     list_display = ["participant", "level", "effective_on", "recorded_by", "recorded_at"]
     list_filter = ["level", "participant__site"]
@@ -122,7 +122,7 @@ class TombstoneAdmin(ScopedAdmin):
 
 
 @admin.register(models.Assessment, site=site)
-class AssessmentAdmin(ScopedAdmin):
+class AssessmentAdmin(FoundByCode):
     sensitive = True
     list_display = ["participant", "instrument", "assessed_on", "score", "language"]
     list_filter = ["instrument", "participant__site"]

@@ -9,7 +9,7 @@ from django.db.models import QuerySet
 from django.http import HttpRequest
 
 from cohorts import models
-from cohorts.admin_site import ReadOnlyInline, ScopedAdmin, site
+from cohorts.admin_site import FoundByCode, ReadOnlyInline, ScopedAdmin, site
 from cohorts.models.query import SUBJECTS
 
 
@@ -42,7 +42,7 @@ class QueryEventAdmin(ScopedAdmin):
 
 
 @admin.register(models.Sample, site=site)
-class SampleAdmin(ScopedAdmin):
+class SampleAdmin(FoundByCode):
     list_display = ["code", "site", "participant", "material", "collected_at", "spun_at", "status"]
     list_filter = ["site", "material", "status"]
     search_fields = ["code", "participant__code"]
@@ -57,7 +57,7 @@ class BoxAdmin(ScopedAdmin):
 
 
 @admin.register(models.CustodyEvent, site=site)
-class CustodyEventAdmin(ScopedAdmin):
+class CustodyEventAdmin(FoundByCode):
     list_display = ["sample", "number", "kind", "at", "by", "note"]
     list_filter = ["kind"]
     search_fields = ["sample__code"]

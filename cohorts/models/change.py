@@ -78,7 +78,9 @@ def _announce(change_id: int) -> None:
 
 class Change(models.Model):
     study = models.ForeignKey(Study, on_delete=models.PROTECT, related_name="changes")
-    site = models.ForeignKey(Site, on_delete=models.PROTECT, null=True, related_name="changes")
+    site = models.ForeignKey(
+        Site, on_delete=models.PROTECT, null=True, related_name="changes", db_index=False
+    )
     kind = models.CharField(max_length=20)
     counts = models.JSONField(default=dict)
     cause = models.CharField(max_length=200)
@@ -101,11 +103,12 @@ class Change(models.Model):
             )
         ]
         indexes = [
+            models.Index(name="change_of_a_site", fields=["site", "id"]),
             models.Index(
                 name="change_that_ends_a_use",
                 fields=["-id"],
                 condition=models.Q(kind__in=ENDS_A_USE),
-            )
+            ),
         ]
 
     def __str__(self) -> str:

@@ -78,6 +78,7 @@ class Interview(models.Model):
 
     class Meta:
         ordering = ["-interviewed_on", "-id"]
+        indexes = [models.Index(name="interview_newest", fields=["-interviewed_on", "-id"])]
         constraints = [
             models.UniqueConstraint(
                 name="interview_once_a_day",

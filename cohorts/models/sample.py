@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import ClassVar, Self
 
+from django.contrib.postgres.indexes import OpClass
 from django.db import models
 from django.db.models import F, Q
 from django.utils.translation import gettext_lazy as _
@@ -173,6 +174,8 @@ class Sample(models.Model):
         ordering = ["id"]
         indexes = [
             models.Index(name="sample_of_a_site", fields=["site", "id"]),
+            # By the beginning of its code, whatever the language of the database.
+            models.Index(OpClass("code", "varchar_pattern_ops"), name="sample_by_code"),
             # Where a site's tubes are is counted without looking at them.
             models.Index(name="sample_where_it_is", fields=["site", "status", "held_at"]),
         ]
