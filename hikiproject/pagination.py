@@ -40,6 +40,8 @@ class IdCursorPagination(CursorPagination):
         if not (size.isascii() and size.isdecimal() and 1 <= int(size[:9]) <= self.max_page_size):
             words = f"A number from 1 to {self.max_page_size}."
             raise ValidationErrors({"page_size": words})
+        # Fewer where each row brings many of its own.
+        self.page_size = getattr(view, "page_rows", self.page_size)
         try:
             return super().paginate_queryset(queryset, request, view)
         except (ValueError, ValidationError, DataError) as error:

@@ -9,6 +9,7 @@ from rest_framework import serializers
 from rest_framework.decorators import action
 from rest_framework.request import Request
 from rest_framework.response import Response
+from rest_framework.utils.urls import replace_query_param
 
 from cohorts.api import preconditions
 from cohorts.api.base import PROBLEM
@@ -18,6 +19,8 @@ from cohorts.models.consent import SCOPES
 from cohorts.requests import user_of
 from cohorts.serializers.records import ConsentSerializer
 from cohorts.services import consent_corrections, renewals
+
+PAGE, LAST_PAGE = 100, 10_000
 
 
 class RenewalSerializer(serializers.Serializer[Any]):
@@ -92,12 +95,28 @@ class ConsentsViewSet(ConsentViewSet):
         return Response(self.get_serializer(done).data)
 
     @extend_schema(
-        parameters=[OpenApiParameter("site", str, description="Only this site.")],
+        parameters=[
+            OpenApiParameter("site", str, description="Only this site."),
+            OpenApiParameter("page", int, description="From 1; each has up to 100."),
+        ],
         responses={200: RenewalSerializer(many=True)},
     )
     @action(detail=False, methods=["get"], pagination_class=None, filterset_class=None)
     def renewals(self, request: Request) -> Response:
-        """Whom to ask again, the first to lapse first."""
-        asked = request.query_params.get("site", "")
-        found = RenewalSerializer(renewals.due(user_of(request), site=asked), many=True).data
-        return Response(found, headers={"ETag": self._version([list(map(dict, found))])})
+        """Whom to ask again, the first to lapse first; `Link` names the next hundred."""
+        asked, page = request.query_params.get("site", ""), _page_of(request)
+        first = (page - 1) * PAGE
+        due = renewals.due(user_of(request), site=asked, first=first, most=PAGE + 1)
+        found = RenewalSerializer(due[:PAGE], many=True).data
+        told = {"ETag": self._version([list(map(dict, found)), len(due) > PAGE])}
+        if len(due) > PAGE:
+            following = replace_query_param(request.build_absolute_uri(), "page", page + 1)
+            told["Link"] = f'<{following}>; rel="next"'
+        return Response(found, headers=told)
+
+
+def _page_of(request: Request) -> int:
+    asked = request.query_params.get("page", "1")
+    if not (asked.isascii() and asked.isdecimal() and 1 <= int(asked[:9]) <= LAST_PAGE):
+        raise serializers.ValidationError({"page": f"A number from 1 to {LAST_PAGE}."})
+    return int(asked)

@@ -126,6 +126,7 @@ class ShipmentViewSet(RecordViewSet):
     serializer_class = serializers_samples.ShipmentSerializer
     filterset_class = ShipmentFilter
     page_ordering = ("-pk",)
+    page_rows = 25
     related = ("from_site", "to_site", "sent_by", "receipt__received_by")
     prefetched = ("tubes__sample", "temperatures")
     verbs = {**RecordViewSet.verbs, "create": "C", "receive": "C", "complete": "C"}

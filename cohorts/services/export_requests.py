@@ -116,7 +116,7 @@ def file_of(request_id: int, *, by: User) -> Exported:
 
 def to_be_told(asked: ExportRequest) -> int:
     """How many people in its files have withdrawn or were erased since: the recipient is told."""
-    files = list(RecordExport.objects.filter(request=asked).order_by("exported_at"))
+    files = sorted(asked.files.all(), key=lambda file: file.exported_at)
     if not files:
         return 0
     later = Withdrawal.objects.effective(timezone.localdate()).filter(

@@ -26,10 +26,11 @@ class Renewal:
     lapsed: bool
 
 
-def due(user: User, *, site: str = "") -> list[Renewal]:
-    """The renewals that this user may see, the first to lapse first."""
+def due(user: User, *, site: str = "", first: int = 0, most: int | None = None) -> list[Renewal]:
+    """The renewals that this user may see, the first to lapse first; a page of them."""
     today = clock.today()
-    return [told(consent, today) for consent in ending(user, today, site=site)]
+    last = None if most is None else first + most
+    return [told(consent, today) for consent in ending(user, today, site=site)[first:last]]
 
 
 def ending(user: User, today: date, *, site: str = "") -> QuerySet[Consent]:

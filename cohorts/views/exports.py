@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
 from django.core.exceptions import PermissionDenied, ValidationError
+from django.core.paginator import Paginator
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.utils import timezone
@@ -20,6 +22,7 @@ from cohorts.forms.exports import ExportForm
 from cohorts.models import ExportRequest, Site, User
 from cohorts.requests import site_of, user_of, zone_of
 from cohorts.services import export_requests
+from cohorts.views.base import PAGE
 
 
 @login_required
@@ -41,17 +44,19 @@ def exports(request: HttpRequest, code: str) -> HttpResponse:
         else:
             messages.success(request, gettext("The request is on record."))
             return redirect("exports", code)
-    context = {"site": here, "zone": zone_of(here), "form": form, "rows": _rows(here, user)}
+    seen = ExportRequest.objects.visible_to(user).filter(site=here)
+    shown = seen.select_related("asked_by", "decided_by").prefetch_related("files")
+    page = Paginator(shown, PAGE).get_page(request.GET.get("page"))
+    context = {"site": here, "zone": zone_of(here), "form": form, "page": page}
+    context["rows"] = _rows(page, here, user)
     return render(
         request, "cohorts/exports.html", context, status=422 if form and form.errors else 200
     )
 
 
-def _rows(here: Site, user: User) -> list[dict[str, Any]]:
+def _rows(found: Iterable[ExportRequest], here: Site, user: User) -> list[dict[str, Any]]:
     now = timezone.now()
     may_decide = access.may(user, "record_export", "A", here.pk)
-    seen = ExportRequest.objects.visible_to(user).filter(site=here)
-    found = seen.select_related("asked_by", "decided_by").prefetch_related("files")[:100]
     return [
         {
             "asked": each,

@@ -154,8 +154,26 @@ def test_whoever_signed_a_form_that_lapses_is_asked_again(browse, api):
     assert renewals.due(user_with("SC", SiteFactory())) == []
     assert "P-1" in browse(nurse).get("/sites/FUK/renewals/").content.decode()
     api.force_authenticate(nurse)
-    (told,) = api.get("/api/v1/consents/renewals?site=FUK").json()
+    answer = api.get("/api/v1/consents/renewals?site=FUK")
+    assert "Link" not in answer.headers
+    (told,) = answer.json()
     assert (told["participant"], told["valid_until"]) == ("P-1", "2024-12-31")
+
+
+def test_whom_to_ask_again_comes_in_pages(api, monkeypatch):
+    monkeypatch.setattr("cohorts.api.renewals.PAGE", 2)
+    form = a_form(SiteFactory(code="FUK"))
+    for n in range(3):
+        ConsentFactory(participant__site=form.site, participant__code=f"P-{n}", form=form)
+    api.force_authenticate(user_with("SC", form.site))
+    first = api.get("/api/v1/consents/renewals?site=FUK")
+    following = first.headers["Link"].partition(">")[0].removeprefix("<")
+    second = api.get(following)
+    codes = [row["participant"] for answer in (first, second) for row in answer.json()]
+    assert codes == ["P-0", "P-1", "P-2"]
+    assert "Link" not in second.headers
+    refused = api.get("/api/v1/consents/renewals?page=0")
+    assert (refused.status_code, "A number from 1 to 10000." in refused.text) == (400, True)
 
 
 def test_samples_are_blocked_by_a_withdrawal_of_use_and_freed_by_a_new_consent():
