@@ -196,6 +196,7 @@ class AssayBatchViewSet(RecordViewSet):
     queryset = models.AssayBatch.objects.none()
     serializer_class = serializers.AssayBatchSerializer
     filterset_class = AssayBatchFilter
+    page_rows = 25  # each names its columns
     related = ("site",)
     prefetched = ("columns__feature",)
 
