@@ -9,10 +9,9 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any
 
 from django.core.cache import cache
-from django.db.models import Count, F, Model, OuterRef, QuerySet, Subquery
+from django.db.models import Count, F, Model, OuterRef, Subquery
 from redis.exceptions import RedisError
 
 from cohorts import clock
@@ -53,11 +52,17 @@ def count_ahead() -> int:
 
 def _keys(ids: Iterable[int]) -> dict[int, str]:
     """Of each site, a key that no earlier state of its books had."""
-    events = (EVENTS[Participant], EVENTS[Sample])
-    newest = {f"newest{n}": _newest(model, "pgh_id") for n, model in enumerate(events)}
-    # Consents, withdrawals, forms and batches are written with a change of their site.
-    newest["change"] = _newest(Change, "id")
-    newest["at"] = Subquery(_of_site(Change).order_by("-id").values("recorded_at")[:1])
+    # Consents, withdrawals, forms and batches are written with a change of their site. Numbers
+    # are given again after a restore, times are not.
+    newest = {
+        f"{model.__name__}_{name}": _newest(model, key, name)
+        for model, key, at in (
+            (EVENTS[Participant], "pgh_id", "pgh_created_at"),
+            (EVENTS[Sample], "pgh_id", "pgh_created_at"),
+            (Change, "id", "recorded_at"),
+        )
+        for name in (key, at)
+    }
     told = Site.objects.filter(pk__in=list(ids)).annotate(**newest).order_by("code")
     today = clock.today()
     return {
@@ -66,12 +71,9 @@ def _keys(ids: Iterable[int]) -> dict[int, str]:
     }
 
 
-def _of_site(model: type[Model]) -> QuerySet[Any]:
-    return model._default_manager.filter(site=OuterRef("pk"))
-
-
-def _newest(model: type[Model], key: str) -> Subquery:
-    return Subquery(_of_site(model).order_by(F(key).desc()).values(key)[:1])
+def _newest(model: type[Model], key: str, name: str) -> Subquery:
+    theirs = model._default_manager.filter(site=OuterRef("pk"))
+    return Subquery(theirs.order_by(F(key).desc()).values(name)[:1])
 
 
 def _kept(keys: Iterable[str]) -> Mapping[str, Counted]:

@@ -13,7 +13,7 @@ class Migration(migrations.Migration):
     atomic = False  # the site's events are written meanwhile
 
     dependencies = [
-        ('cohorts', '0051_how_tubes_are_spun_and_stored'),
+        ("cohorts", "0052_stopped_accounts"),
     ]
 
     operations = [

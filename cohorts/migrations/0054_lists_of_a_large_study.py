@@ -10,7 +10,7 @@ class Migration(migrations.Migration):
     atomic = False  # these tables are written meanwhile
 
     dependencies = [
-        ('cohorts', '0052_audit_trail_of_a_person'),
+        ("cohorts", "0053_audit_trail_of_a_person"),
     ]
 
     operations = [
