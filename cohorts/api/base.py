@@ -11,7 +11,7 @@ from django.http import HttpResponseBase
 from django.utils.cache import patch_vary_headers
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import OpenApiResponse, extend_schema
-from rest_framework import exceptions, permissions, viewsets
+from rest_framework import exceptions, permissions, status, viewsets
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.routers import SimpleRouter
@@ -19,7 +19,7 @@ from rest_framework.serializers import Serializer
 from rest_framework.views import APIView
 
 from cohorts import access
-from cohorts.api import conditional, sparse, whole_lists
+from cohorts.api import conditional, sparse, throttling, whole_lists
 from cohorts.api.renderers import TABLE_RENDERERS
 from cohorts.api.repeatable import Repeatable
 from cohorts.api.schema import ProblemSchema
@@ -107,6 +107,10 @@ class ScopedViewSet(Repeatable, viewsets.GenericViewSet[Any]):
         done: Response = super().finalize_response(request, response, *args, **kwargs)
         done["Cache-Control"] = "private, no-cache"
         patch_vary_headers(done, ("Authorization", "Cookie", "Accept"))
+        if done.status_code == status.HTTP_304_NOT_MODIFIED:
+            throttling.take_back(request)
+        if request.method in ("GET", "HEAD") and done.status_code == status.HTTP_200_OK:
+            return conditional.with_etag(request, done)
         return done
 
 

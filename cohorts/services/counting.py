@@ -29,6 +29,15 @@ class Counter:
             logger.warning("Valkey does not answer (%s): %s is not counted", error, self.name)
             return 0
 
+    def take_one_back(self) -> None:
+        """As if one had not been added."""
+        try:
+            cache.decr(self.name)
+        except ValueError:  # it has ended
+            return
+        except (RedisError, OSError) as error:
+            logger.warning("Valkey does not answer (%s): %s stays counted", error, self.name)
+
     def end(self) -> None:
         """Begin again with nothing."""
         try:
