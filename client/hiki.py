@@ -97,7 +97,7 @@ class Hiki:
         return dict(self._get("runs/latest", plan=plan).body)
 
     def run(self, run: str | Mapping[str, Any]) -> dict[str, Any]:
-        """What a run is, and while it works, how far it is."""
+        """What a run is, what it stands for today, and while it works, how far it is."""
         return dict(self._get(f"runs/{_id(run)}").body)
 
     def start(self, plan: str) -> dict[str, Any]:

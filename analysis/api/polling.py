@@ -40,7 +40,7 @@ POLL_SECONDS, VARY = "2", "Authorization, Cookie, Accept"
 REQUEST_ID = re.compile(r"[A-Za-z0-9_.-]{8,64}")  # as hikiproject/logs.py takes one
 POLLED = re.compile(
     r"/api/v1/runs/(?:latest|(?P<run>[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})"
-    r"(?:/(?:effects|pooled|claims|harmonisation|classifier|severity))?)/?"
+    r"(?P<part>/(?:effects|pooled|claims|harmonisation|classifier|severity))?)/?"
 )
 # They stand in the SQL that is made once, and give way to the values of each request.
 DIGEST, TODAY = "a token's digest", date.min
@@ -110,7 +110,7 @@ def unchanged(meta: dict[str, Any]) -> dict[str, str] | None:
         return None
     today, moment = _moment(timezone.now().replace(microsecond=0))
     try:
-        row = _row(meta.get("QUERY_STRING", ""), asked["run"], {DIGEST: digest_of(key), **moment})
+        row = _row(meta.get("QUERY_STRING", ""), asked, {DIGEST: digest_of(key), **moment})
     except Error:
         # The connection is gone, or its plan is of tables that a migration has changed since: the
         # ordinary way makes a new one, or says that there is none.
@@ -130,9 +130,10 @@ def _moment(second: datetime) -> tuple[date, Mapping[Any, str]]:
     return today, {place: at.isoformat() for place, at in times.items()}
 
 
-def _row(query: str, run: str | None, given: dict[Any, str]) -> Row | None:
-    if run is not None:
-        return _of_run().read(given | {RUN: run})
+def _row(query: str, asked: re.Match[str], given: dict[Any, str]) -> Row | None:
+    if asked["run"] is not None:
+        read = _of_result if asked["part"] else _of_run
+        return read().read(given | {RUN: asked["run"]})
     plan = QueryDict(query).get("plan", "")
     return _of_latest().read(given | {PLAN: plan}) if "\0" not in plan else None
 
@@ -165,8 +166,16 @@ def _told(
 
 
 @cache
-def _of_run() -> Prepared:
+def _of_result() -> Prepared:
     return _prepared(marked(Run.objects.filter(pk=RUN)).order_by())
+
+
+@cache
+def _of_run() -> Prepared:
+    """What is told of a run beside its results: also whether a newer one supersedes it."""
+    run, every = Run.objects.filter(pk=RUN), Run.objects.all()
+    released = every.filter(released_at__isnull=False)
+    return _prepared(*(marked(run, among).order_by() for among in (released, every)))
 
 
 @cache

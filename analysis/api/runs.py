@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import uuid
+from datetime import datetime
 from typing import Any
 
 from django.db.models import QuerySet
@@ -89,8 +90,11 @@ class RunViewSet(PublishedResults):
         """A newer run supersedes those before it."""
         return [*sorted(map(str, self._newest().values()))]
 
-    def _newest(self) -> dict[str, uuid.UUID]:
+    def _newest(self) -> dict[str, datetime]:
         return progress.newest_of_plans(self.request.user)
+
+    def _status(self, run: Run) -> dict[str, Any]:
+        return results.status_of(run) | {"standing": progress.standing(run, self._newest())}
 
     def get_serializer(self, *args: Any, **kwargs: Any) -> Any:
         """Pages say how far each run is."""
@@ -119,14 +123,14 @@ class RunViewSet(PublishedResults):
         freshness.ring("analysis.execute", str(run.pk))
         where = request.build_absolute_uri(f"{request.path.rstrip('/')}/{run.pk}")
         headers = {"Location": where, "Retry-After": POLL_SECONDS}
-        return Response(results.status_of(run), status=status.HTTP_202_ACCEPTED, headers=headers)
+        return Response(self._status(run), status=status.HTTP_202_ACCEPTED, headers=headers)
 
     @extend_schema(request=None, responses=serializers.RunStatusSerializer)
     @action(detail=True, methods=["post"], renderer_classes=JSON_ONLY)
     def cancel(self, request: Request, pk: str = "") -> Response:
         """End a run that waits or computes; it publishes nothing. Your own, or any as manager."""
         run = get_object_or_404(self._known(), pk=pk)
-        return Response(results.status_of(queue.cancel(run.pk, by=user_of(request))))
+        return Response(self._status(queue.cancel(run.pk, by=user_of(request))))
 
     @extend_schema(
         request=serializers.PrioritySerializer,
@@ -139,14 +143,14 @@ class RunViewSet(PublishedResults):
         asked = fields_sent(serializers.PrioritySerializer, request)
         run = get_object_or_404(self._known(), pk=pk)
         placed = queue.prioritise(run.pk, by=user_of(request), **asked)
-        return Response(results.status_of(placed))
+        return Response(self._status(placed))
 
     @extend_schema(request=None, responses=serializers.RunStatusSerializer)
     @action(detail=True, methods=["post"], renderer_classes=JSON_ONLY)
     def release(self, request: Request, pk: str = "") -> Response:
         """Release a run whose plan asks for approval, if the disclosure rules allow it now."""
         run = get_object_or_404(self._known(), pk=pk)
-        return Response(results.status_of(releasing.approve(run.pk, by=user_of(request))))
+        return Response(self._status(releasing.approve(run.pk, by=user_of(request))))
 
     @extend_schema(
         parameters=[serializers.WaitQuery],
@@ -159,7 +163,8 @@ class RunViewSet(PublishedResults):
         """
         asked = serializers.WaitQuery(data=request.query_params)
         asked.is_valid(raise_exception=True)
-        known = marked(self._known()).values_list("pk", "mark")
+        known = marked(self._known(), among=Run.objects.visible_to(request.user))
+        known = known.values_list("pk", "mark")
         run_id, mark = get_object_or_404(known, pk=pk)
         if is_working(mark) and self._holds(mark):
             moved = known.filter(pk=pk).first
@@ -209,5 +214,6 @@ class RunViewSet(PublishedResults):
         wide = Run.objects.visible_to(user).select_related("plan", "snapshot").defer(*BIG)
         run = wide.filter(pk=run_id).first() if access.reach(user, "released_result") else None
         if run is not None:
-            return results.facts_for(run, user)
-        return results.status_of(self._known().select_related("plan").get(pk=run_id))
+            told = results.facts_for(run, user)
+            return told | {"standing": progress.standing(run, self._newest())}
+        return self._status(self._known().select_related("plan").get(pk=run_id))

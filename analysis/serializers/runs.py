@@ -60,9 +60,7 @@ class RunStatusSerializer(Fields):
     share_done = serializers.FloatField(help_text="0 to 1.")
     standing = serializers.ChoiceField(
         choices=STANDINGS,
-        required=False,
-        help_text="In lists. "
-        "The state, and of a published run: released, held back, or superseded by a "
+        help_text="The state, and of a published run: released, held back, or superseded by a "
         "newer run of the plan that you may see.",
     )
     expected_end = serializers.DateTimeField(

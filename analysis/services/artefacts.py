@@ -4,7 +4,11 @@ from __future__ import annotations
 
 import logging
 import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
 
+from boto3.exceptions import Boto3Error
+from botocore.exceptions import BotoCoreError, ClientError
 from django.core.files.base import ContentFile
 from django.core.files.storage import storages
 
@@ -16,25 +20,46 @@ logger = logging.getLogger(__name__)
 STORAGE = "artefacts"
 
 
+class StorageAway(Exception):
+    """The storage that all workers share does not answer, or refuses."""
+
+
+@contextmanager
+def _reached() -> Iterator[None]:
+    """A folder and a bucket fail in words of their own."""
+    try:
+        yield
+    except FileNotFoundError:
+        raise
+    except (OSError, Boto3Error, BotoCoreError, ClientError) as error:
+        raise StorageAway(f"{type(error).__name__}: {error}") from error
+
+
 def folder_of(run_id: uuid.UUID, token: uuid.UUID) -> str:
     return f"{run_id}/{token}"
 
 
 def save(folder: str, digest: str, leaf: Tree) -> str:
-    """Store an array or frame under a name made of its digest; the name."""
+    """Store an array or frame under a name made of its digest; the name. Raises StorageAway."""
     name = f"{folder}/{digest_of_bytes(digest.encode())}"
-    storages[STORAGE].save(name, ContentFile(pack_leaf(leaf)))
+    with _reached():
+        storages[STORAGE].save(name, ContentFile(pack_leaf(leaf)))
     return name
 
 
 def load(name: str) -> Tree:
-    """The array or frame of that name. FileNotFoundError where its run has ended."""
-    with storages[STORAGE].open(name) as file:
+    """The array or frame of that name. FileNotFoundError where its run has ended; StorageAway."""
+    with _reached(), storages[STORAGE].open(name) as file:
         return unpack_leaf(file.read())
 
 
 def remove(folder: str) -> None:
-    """Delete a folder and all that is in it; nothing where it is gone already."""
+    """Delete a folder and all that is in it; nothing where it is gone already. StorageAway."""
+    with _reached():
+        _remove(folder)
+
+
+def _remove(folder: str) -> None:
     try:
         folders, names = storages[STORAGE].listdir(folder)
     except FileNotFoundError:
@@ -42,12 +67,17 @@ def remove(folder: str) -> None:
     for name in names:
         storages[STORAGE].delete(f"{folder}/{name}")
     for inner in folders:
-        remove(f"{folder}/{inner}")
+        _remove(f"{folder}/{inner}")
     storages[STORAGE].delete(folder)
 
 
 def remove_left_over() -> int:
-    """Delete what runs left behind that no longer compute; how many folders."""
+    """Delete what runs left behind that no longer compute; how many folders. StorageAway."""
+    with _reached():
+        return _remove_left_over()
+
+
+def _remove_left_over() -> int:
     try:
         runs, _ = storages[STORAGE].listdir("")
     except FileNotFoundError:
@@ -57,7 +87,7 @@ def remove_left_over() -> int:
     at_work = Run.objects.filter(state=Run.State.RUNNING).values_list("pk", "token")
     over = found - {folder_of(run_id, token) for run_id, token in at_work if token}
     for folder in over:
-        remove(folder)
+        _remove(folder)
     owed = Run.objects.filter(state__in=(Run.State.QUEUED, Run.State.RUNNING))
     _remove_empty(set(runs) - {str(run_id) for run_id in owed.values_list("pk", flat=True)})
     return len(over)

@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from functools import partial
 
 from django.conf import settings
-from django.db.models import Q
+from django.db.models import F, Q
 from django.db.models.functions import Now
 
 import analysis.pipeline  # noqa: F401 - it registers the functions of all pieces
@@ -34,6 +34,10 @@ PART_SECONDS = 0.15  # no part takes less: each is asked for, and stored, on its
 QUICK_SECONDS, FEW = 0.5, 8  # of many quick pieces two are timed
 BELLS = 8  # helpers that are called; each that has helped for a while calls the next
 HELP_SECONDS = 1.0
+NOT_FOUND = (
+    "run %s: its inputs are not found from here (%s); HIKI_ARTEFACTS must be the same storage "
+    "for every worker"
+)
 PAUSE_SECONDS = 0.02
 ASKED_EVERY_SECONDS = 0.5  # whether a run may go on: for thousands of people that is no light query
 
@@ -86,14 +90,14 @@ class Shared:
         cut = [pieces[at : at + n_a_part] for at in range(0, len(pieces), n_a_part)]
         folder = artefacts.folder_of(self.run.pk, self.token)
         saved: dict[str, str] = {}
+        try:
+            told = [[self._told(piece, folder, saved) for piece in part] for part in cut]
+        except artefacts.StorageAway as error:
+            logger.warning("run %s: computed by one worker alone (%s)", self.run.pk, error)
+            return self._alone(pieces)
         RunPart.objects.bulk_create(
-            RunPart(
-                run=self.run,
-                token=self.token,
-                ordinal=first + at,
-                inputs=[self._told(piece, folder, saved) for piece in part],
-            )
-            for at, part in enumerate(cut)
+            RunPart(run=self.run, token=self.token, ordinal=first + at, inputs=inputs)
+            for at, inputs in enumerate(told)
         )
         self.n_parts += len(cut)
         for _ in range(min(BELLS, len(cut) - 1)):
@@ -103,6 +107,14 @@ class Shared:
         rows = RunPart.objects.filter(token=self.token, ordinal__gte=first).order_by("ordinal")
         outputs = [bytes(part.output or b"") for part in rows]
         return [pack(result) for output in outputs for result in unpack(output)]
+
+    def _alone(self, pieces: Sequence[Piece]) -> list[bytes]:
+        """What nobody can fetch, nobody can help with: slower, but what is owed gets done."""
+        check, results = Seldom(self.check), []
+        for piece in pieces:
+            check()
+            results.append(packed_result(piece, self.leaves))
+        return results
 
     def _told(self, piece: Piece, folder: str, saved: dict[str, str]) -> Tree:
         """The piece as JSON; its arrays and frames are stored once each, for all parts."""
@@ -149,7 +161,10 @@ class Shared:
         """Nothing of the parts outlives the hold of the run."""
         if self.n_parts:
             RunPart.objects.filter(token=self.token).delete()
-            artefacts.remove(artefacts.folder_of(self.run.pk, self.token))
+            try:
+                artefacts.remove(artefacts.folder_of(self.run.pk, self.token))
+            except artefacts.StorageAway as error:
+                logger.warning("run %s: the sweep removes its inputs (%s)", self.run.pk, error)
 
 
 # --- whoever helps
@@ -163,6 +178,10 @@ class _NotAllowed(Exception):
     """Somebody in the snapshot may no longer be used."""
 
 
+class _NoInputs(Exception):
+    """The inputs are not found from here: the run has ended, or storage is away or another."""
+
+
 def help_with(run_id: uuid.UUID) -> bool:
     """Compute free parts of the run for about `HELP_SECONDS`; whether there was one."""
     until, allowed = time.monotonic() + HELP_SECONDS, None
@@ -174,6 +193,11 @@ def help_with(run_id: uuid.UUID) -> bool:
                 _help_with(part, allowed)
         except _NotAllowed:
             _give_back(part, "")
+            break
+        except _NoInputs as error:
+            # That is no fault of the part: its holder, who has the inputs, tries it as before.
+            if _give_back(part, "", tried=False):
+                logger.warning(NOT_FOUND, run_id, error)
             break
         if time.monotonic() >= until:
             return True
@@ -191,12 +215,10 @@ def _ask(run_id: uuid.UUID) -> None:
 def _help_with(part: RunPart, allowed: Seldom) -> None:
     try:
         _compute(part, allowed)
-    except _NotAllowed:
+    except (_NotAllowed, _NoInputs):
         raise
     except UnusableData as error:
         _give_back(part, str(error), unusable=True)
-    except FileNotFoundError:
-        logger.info("run %s has ended or starts again; its part is dropped", part.run_id)
     except Exception as error:
         _give_back(part, f"{type(error).__name__} in a worker; its log says more")
         raise
@@ -217,7 +239,10 @@ def _leaf(name: str, part: RunPart) -> Tree:
         folder = artefacts.folder_of(part.run_id, part.token)
         for other in [other for other in _read if not other.startswith(folder)]:
             del _read[other]
-        _read[name] = artefacts.load(name)
+        try:
+            _read[name] = artefacts.load(name)
+        except (FileNotFoundError, artefacts.StorageAway) as error:
+            raise _NoInputs(str(error)) from error
     return _read[name]
 
 
@@ -226,8 +251,11 @@ def _store(part: RunPart, results: list[Tree]) -> None:
     RunPart.objects.held_by(part).update(output=pack(results), lease_until=None)
 
 
-def _give_back(part: RunPart, failure: str, *, unusable: bool = False) -> None:
-    RunPart.objects.held_by(part).update(failure=failure, unusable=unusable, lease_until=None)
+def _give_back(part: RunPart, failure: str, *, unusable: bool = False, tried: bool = True) -> bool:
+    """Whether its run still wanted it."""
+    attempts = F("attempts") - (0 if tried else 1)
+    told = {"failure": failure, "unusable": unusable, "attempts": attempts, "lease_until": None}
+    return bool(RunPart.objects.held_by(part).update(**told))
 
 
 def waiting() -> list[uuid.UUID]:
@@ -238,4 +266,8 @@ def waiting() -> list[uuid.UUID]:
 def remove_left_over() -> None:
     """Delete parts and artefacts whose run has ended, or was taken over by another worker."""
     RunPart.objects.exclude(pk__in=RunPart.objects.of_running_runs().values("pk")).delete()
-    artefacts.remove_left_over()
+    try:
+        artefacts.remove_left_over()
+    except artefacts.StorageAway as error:
+        # The sweep has more to do than this, and comes again.
+        logger.warning("what runs left behind is not removed now (%s)", error)

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import uuid
 from collections.abc import Mapping
 from datetime import datetime, timedelta
 from statistics import median
 from typing import TYPE_CHECKING
 
-from django.db.models import QuerySet
+from django.db.models import Max, QuerySet
 from django.utils import timezone
 
 from analysis.models import Run
@@ -57,21 +56,22 @@ def expected_end(run: Run) -> datetime | None:
     return max(end, timezone.now())
 
 
-def newest_of_plans(user: User | AnonymousUser) -> dict[str, uuid.UUID]:
-    """By plan, the newest published run that this person may see: it supersedes the others."""
+def newest_of_plans(user: User | AnonymousUser) -> dict[str, datetime]:
+    """By plan, when the newest run that this person may see was published: it supersedes others."""
     return newest_of_each(Run.objects.visible_to(user).published())
 
 
-def newest_of_each(published: QuerySet[Run]) -> dict[str, uuid.UUID]:
-    """By plan, the newest of these published runs."""
-    newest = published.order_by("plan__name", "-published_at").distinct("plan__name")
-    return dict(newest.values_list("plan__name", "pk"))
+def newest_of_each(published: QuerySet[Run]) -> dict[str, datetime]:
+    """By plan, when the newest of these published runs was published."""
+    newest = published.order_by("plan__name").values("plan__name").annotate(at=Max("published_at"))
+    return dict(newest.values_list("plan__name", "at"))
 
 
-def standing(run: Run, newest: Mapping[str, uuid.UUID]) -> str:
+def standing(run: Run, newest: Mapping[str, datetime]) -> str:
     """The run's state in one word: a published one is superseded, released, or held back."""
-    if run.state != Run.State.PUBLISHED:
+    if run.state != Run.State.PUBLISHED or run.published_at is None:
         return str(run.state)
-    if newest.get(run.plan.name, run.pk) != run.pk:
+    # A run that is held back from the reader may be newer than any that they may see.
+    if run.published_at < newest.get(run.plan.name, run.published_at):
         return "superseded"
     return "held" if run.released_at is None else "released"

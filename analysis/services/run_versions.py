@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from django.conf import settings
-from django.db.models import CharField, F, QuerySet, Subquery
+from django.db.models import CharField, Exists, F, OuterRef, QuerySet, Subquery
 from django.db.models.functions import Cast, Coalesce
 
 from analysis.models import Run
@@ -24,19 +24,26 @@ def release_rules() -> tuple[int, int]:
     return RELEASE_RULES_VERSION, settings.DISCLOSURE_K
 
 
-def marked(runs: QuerySet[Run]) -> QuerySet[Any]:
+def marked(runs: QuerySet[Run], among: QuerySet[Run] | None = None) -> QuerySet[Any]:
     """These runs with ``mark``: their number, state and the transaction that last wrote them.
 
     What is told of a run also counts who was withdrawn or erased since, so the newest such change
-    is a part of it, and so is whether the run is stale; whatever else is told never changes while
-    the run's own row does not.
+    is a part of it, and so is whether the run is stale. Where it is told whether a newer run
+    supersedes this one, ``among`` are those that the reader may see. Whatever else is told never
+    changes while the run's own row does not.
     """
     gone = Change.objects.that_end_a_use().order_by("-pk").values("pk")[:1]
     parts = (RowVersion(), Coalesce(Subquery(gone), 0), F("stale"), F("share_done"), F("step"))
+    superseded = () if among is None else (Exists(_newer(among)),)
     told: QuerySet[Any] = with_staleness(runs).annotate(
-        mark=Joined(":", Cast("pk", CharField()), F("state"), *parts)
+        mark=Joined(":", Cast("pk", CharField()), F("state"), *parts, *superseded)
     )
     return told
+
+
+def _newer(among: QuerySet[Run]) -> QuerySet[Run]:
+    published = among.filter(state=Run.State.PUBLISHED, plan__name=OuterRef("plan__name"))
+    return published.filter(published_at__gt=OuterRef("published_at"))
 
 
 def newest_of_plan(runs: QuerySet[Run], plan_name: str) -> QuerySet[Run]:

@@ -74,8 +74,9 @@ def execute(run_id: uuid.UUID) -> bool:
             "run %s: the database was away or busy (%s); it is tried again", run_id, error
         )
         _give_back(run_id, token)
-    except Exception:
-        _fail(run_id, token, say("Internal error: the operators have been told."))
+    except Exception as error:
+        kind = type(error).__name__  # what it says may name people; the log has it
+        _fail(run_id, token, say("Internal error (%(kind)s): the worker's log has it.", kind=kind))
         raise
     return True
 

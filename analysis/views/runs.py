@@ -77,7 +77,7 @@ def run_list(request: HttpRequest) -> HttpResponse:
     return render(request, "analysis/runs.html", context)
 
 
-def _following(user: User, since: str, newest: Mapping[str, uuid.UUID]) -> dict[str, Any]:
+def _following(user: User, since: str, newest: Mapping[str, datetime]) -> dict[str, Any]:
     """Runs that began after a moment and have ended; nothing where none is asked for."""
     try:
         moment = datetime.fromisoformat(since)
@@ -200,6 +200,7 @@ def run(request: HttpRequest, run_id: uuid.UUID) -> HttpResponse:
         "expected_end": progress.expected_end(one),
         "may_cancel": queue.may_cancel(user, one),
         "may_approve": releasing.may_approve(user, one),
+        "may_start": access.may(user, "run", "S"),
         "follow": FOLLOW_SECONDS,
         "sees_everything": release.sees_everything(user),
     }

@@ -170,6 +170,43 @@ def test_what_a_dead_holder_left_is_removed_by_the_sweep(plan, consortium, monke
     assert storages[artefacts.STORAGE].listdir("") == ([], [])
 
 
+@pytest.fixture
+def storage_away(tmp_path, settings):
+    """A function that takes the shared storage away: a file stands where its folder was."""
+
+    def gone():
+        place = tmp_path / "file"
+        place.write_text("")
+        settings.STORAGES = settings.STORAGES | {"artefacts": storage_of(str(place))}
+
+    return gone
+
+
+def test_without_the_shared_storage_a_run_is_computed_alone(plan, consortium, storage_away):
+    storage_away()
+    run = run_now(plan)
+    assert (run.state, run.failure, run.attempts) == (Run.State.PUBLISHED, "", 1)
+    assert reproduction.reproduce(run).differences == ()
+    parts.remove_left_over()  # what it cannot reach keeps the sweep from nothing
+
+
+def test_a_helper_that_does_not_find_the_inputs_costs_the_part_no_try(
+    plan, consortium, monkeypatch, settings, storage_away, caplog
+):
+    def helped_from_elsewhere(part):
+        RunPart.objects.filter(pk=part.pk).update(lease_until=None, attempts=0)
+        here = settings.STORAGES
+        storage_away()
+        for _ in range(4):
+            assert parts.help_with(part.run_id)
+        settings.STORAGES = here
+        tried = RunPart.objects.filter(run=part.run_id).values_list("attempts", flat=True)
+        assert set(tried) == {0}
+
+    assert claimed_part(plan, monkeypatch, helped_from_elsewhere).state == Run.State.PUBLISHED
+    assert "HIKI_ARTEFACTS must be the same storage for every worker" in caplog.text
+
+
 def test_a_small_study_is_not_shared(plan, consortium, monkeypatch):
     monkeypatch.setattr(parts, "SHARED_FROM_SECONDS", 60.0)
     monkeypatch.setattr(parts.Shared, "_share", None)

@@ -83,7 +83,7 @@ def test_the_statement_of_a_poll_is_planned_once(run, program):
     with connection.cursor() as cursor:
         cursor.execute(
             "SELECT generic_plans, custom_plans FROM pg_prepared_statements"
-            " WHERE statement LIKE '%mark_0%' AND statement NOT LIKE '%mark_1%'"
+            " WHERE statement LIKE '%mark_1%' AND statement LIKE '%published_at\" > %'"
         )
         [(generic, custom)] = cursor.fetchall()
     assert generic >= 8
@@ -174,6 +174,32 @@ def test_a_newer_run_that_an_analyst_may_not_see_yet_moves_nothing_for_her(run, 
         for client, tag in zip((analyst, manager), tags, strict=True)
     ]
     assert polls == [304, 200]
+
+
+def test_a_run_that_is_superseded_says_so_to_those_who_may_see_by_what(run, program):
+    analyst, manager = program("CA"), program("CD")
+    url = f"/api/v1/runs/{run.pk}"
+
+    def told():
+        answers = [client.get(url) for client in (analyst, manager)]
+        tags = [answer["ETag"] for answer in answers]
+        return [answer.json()["standing"] for answer in answers], tags
+
+    def polls(tags):
+        asked = zip((analyst, manager), tags, strict=True)
+        return [client.get(url, HTTP_IF_NONE_MATCH=tag).status_code for client, tag in asked]
+
+    before, tags = told()
+    newer = Run.objects.create(
+        plan=run.plan, state="published", key="2", published_at=timezone.now()
+    )
+    assert (before, polls(tags)) == (["released", "released"], [304, 200])
+    held, tags = told()
+    # Who follows the newer one is told what it is, though none of its results.
+    assert analyst.get(f"/api/v1/runs/{newer.pk}").json()["standing"] == "held"
+    Run.objects.filter(pk=newer.pk).update(released_at=timezone.now())
+    assert (held, polls(tags)) == (["released", "superseded"], [200, 304])
+    assert told()[0] == ["superseded", "superseded"]
 
 
 @pytest.mark.parametrize(("end", "status"), [("token", 401), ("membership", 403), ("user", 401)])

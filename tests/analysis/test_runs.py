@@ -176,7 +176,7 @@ def test_an_internal_error_is_told_and_leaves_no_half_result(plan, consortium, m
     run.refresh_from_db()
     assert (run.state, run.failure) == (
         Run.State.FAILED,
-        "Internal error: the operators have been told.",
+        "Internal error (RuntimeError): the worker's log has it.",
     )
     assert not Verdict.objects.exists()
 

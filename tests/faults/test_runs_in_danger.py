@@ -173,7 +173,7 @@ def test_a_run_that_fills_the_memory_fails_visibly_and_its_worker_lives(
     run.refresh_from_db()
     assert (run.state, run.failure) == (
         Run.State.FAILED,
-        "Internal error: the operators have been told.",
+        "Internal error (MemoryError): the worker's log has it.",
     )
 
 

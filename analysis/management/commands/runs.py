@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import json
-import uuid
 from collections.abc import Mapping
+from datetime import datetime
 from typing import Any
 
 from django.core.management.base import CommandParser
@@ -44,7 +44,7 @@ def _staleness(run: Any) -> dict[str, Any]:
     return {"stale": run.stale, "stale_because": in_full(run) if run.stale else ""}
 
 
-def _said(run: Any, newest: Mapping[str, uuid.UUID]) -> str:
+def _said(run: Any, newest: Mapping[str, datetime]) -> str:
     """The run's state, how far it is or why it ended so, and whether it still holds."""
     state = progress.standing(run, newest)
     if run.state == Run.State.RUNNING:
