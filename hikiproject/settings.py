@@ -331,7 +331,9 @@ CELERY_TASK_ROUTES = {
 SETTLE_SECONDS = number("HIKI_SETTLE_SECONDS", 2.0)
 # ... but not longer than this after the first change it has not seen.
 SETTLE_AT_MOST_SECONDS = number("HIKI_SETTLE_AT_MOST_SECONDS", 30.0)
-RUN_LEASE_SECONDS = number("HIKI_RUN_LEASE_SECONDS", 120.0, least=0.1)
+# With the sweep that finds it, a dead worker's run is computing again within a minute. A living one
+# renews its lease three times meanwhile.
+RUN_LEASE_SECONDS = number("HIKI_RUN_LEASE_SECONDS", 30.0, least=0.1)
 RUN_ATTEMPTS = 3
 # A part of a run that another worker computes, and whose worker dies, is taken over.
 PART_LEASE_SECONDS = number("HIKI_PART_LEASE_SECONDS", 20.0, least=0.1)

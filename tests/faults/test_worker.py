@@ -45,6 +45,12 @@ def change(plan, site):
     Change.objects.record(study=plan.study, site=site, kind="assays", counts={}, cause="test")
 
 
+def test_as_the_platform_comes_a_dead_workers_run_is_at_work_again_within_a_minute(settings):
+    # The other tests have shorter leases. At worst a lease runs out just after a sweep has looked.
+    found_after = settings.RUN_LEASE_SECONDS + settings.SWEEP_SECONDS
+    assert max(found_after, settings.PART_LEASE_SECONDS + settings.SWEEP_SECONDS) <= 50
+
+
 def test_a_change_becomes_a_published_run_without_anybody_asking(platform, plan, consortium):
     freshness.nudge()
     run = wait_for(published)
