@@ -87,10 +87,20 @@ def what_follows(run: Run, user: User | AnonymousUser, standing: str) -> str:
     followed = Plan.objects.current().filter(study=run.plan.study_id, name=run.plan.name)
     if not followed.exists():
         return say("Its plan is not followed: it runs again when somebody asks for it.")
+    if _ended_without_result(run.plan.name):
+        return say(
+            "The last run of the plan ended without a result; the next one starts when something "
+            "changes, or when somebody asks."
+        )
     if release.sees_everything(user):
         return say("A new run is owed and starts by itself.")
     # Also where the new one is there and held back, which says how few people have changed.
     return say("A new run starts by itself, and is shown once the rules of release allow it.")
+
+
+def _ended_without_result(plan_name: str) -> bool:
+    last = Run.objects.filter(plan__name=plan_name).order_by("-queued_at").first()
+    return last is not None and last.state in (Run.State.FAILED, Run.State.CANCELLED)
 
 
 def told(run: Run, user: User | AnonymousUser) -> dict[str, Any]:

@@ -118,6 +118,9 @@ def test_the_page_says_whether_to_wait_for_another_run_to_look_or_to_ask(client,
     assert follows("CD").endswith("20 rows. A new run is owed and starts by itself.")
     # The new one may be there and held back: an analyst is not told how few people have changed.
     assert follows("CA").endswith("is shown once the rules of release allow it.")
+    failed = Run.objects.create(plan=run.plan, state="failed", failure="The worker died.")
+    assert "ended without a result; the next one starts when something changes" in follows("CD")
+    failed.delete()
     Plan.objects.update(followed=False)
     assert follows("CD").endswith("is not followed: it runs again when somebody asks for it.")
     newer = books.concluded(books.run_of(run.plan))
