@@ -54,10 +54,7 @@ def replay(now: datetime | None = None) -> tuple[int, int]:
                 ledger.lay_again(stone)
                 stones += 1
                 continue
-            removed = erasure.again(found, stone, at=at)
-            for each in (removed, *removed.merged):
-                _forget_rows(each)
-                _mask_runs(each)
+            _forget(erasure.again(found, stone, at=at))
             people += 1
     redactions.remove_replaced()
     personal_files.remove()
@@ -82,11 +79,16 @@ def _execute(erasure_id: int, at: datetime) -> bool:
         removed = erasure.execute(erasure_id, at=at)
         if removed is None:
             return False
-        for each in (removed, *removed.merged):
-            _forget_rows(each)
-            StepResult.objects.that_saw(each.participant_id).delete()
-            _mask_runs(each)
+        _forget(removed)
     return True
+
+
+def _forget(removed: Removed) -> None:
+    """Of the person, and of records that were merged into theirs: rows, kept steps and words."""
+    for each in (removed, *removed.merged):
+        _forget_rows(each)
+        StepResult.objects.that_saw(each.participant_id).delete()
+        _mask_runs(each)
 
 
 def _forget_rows(removed: Removed) -> None:
