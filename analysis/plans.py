@@ -10,6 +10,7 @@ from typing import Any
 
 from django.core.exceptions import ValidationError
 
+from analysis.plan_shapes import shape_faults
 from analysis.stats import harmonise, impute, qc
 from analysis.stats.sensitivity import CHANGES
 from cohorts.language.told import told_lazily
@@ -105,7 +106,8 @@ def parse(data: Mapping[str, Any]) -> AnalysisPlan:
 
     Raises ValidationError that names every key that is unknown or cannot mean what it says.
     """
-    faults = list(_faults(data))
+    # What has the wrong form is not asked what it means.
+    faults = shape_faults(data) or _faults(data)
     if faults:
         raise ValidationError([told_lazily(fault) for fault in faults])
     return AnalysisPlan(**{key: _frozen(value) for key, value in data.items()})

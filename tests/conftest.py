@@ -11,6 +11,7 @@ from django.test import Client
 from django.utils import translation
 from rest_framework.test import APIClient
 
+from cohorts.services import counting
 from tests import sessions
 from tests.fixtures_worker import worker  # noqa: F401 - a fixture
 
@@ -20,6 +21,12 @@ def _no_language_left_over():
     """A request leaves its language active in its thread; on a server the next chooses its own."""
     yield
     translation.deactivate()
+
+
+@pytest.fixture(autouse=True)
+def _valkey_is_asked_again(monkeypatch):
+    """A test that met a silent one leaves nobody uncounted in the next."""
+    monkeypatch.setattr(counting, "_silent_until", 0.0)
 
 
 @pytest.fixture

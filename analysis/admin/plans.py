@@ -7,7 +7,7 @@ from typing import Any, ClassVar
 
 from django import forms
 from django.contrib import admin, messages
-from django.core.exceptions import PermissionDenied
+from django.core.exceptions import PermissionDenied, ValidationError
 from django.db.models import JSONField, Max
 from django.forms.fields import InvalidJSONInput
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
@@ -29,9 +29,28 @@ class Written(forms.JSONField):
 
     widget = forms.Textarea(attrs={"rows": 30, "cols": 90, "spellcheck": "false", "class": "json"})
 
+    def to_python(self, value: Any) -> Any:
+        try:
+            return super().to_python(value)
+        except ValidationError as refused:
+            raise ValidationError(_where(value)) from refused
+
     def prepare_value(self, value: Any) -> Any:
         unsaid = isinstance(value, InvalidJSONInput | str)
         return value if unsaid else json.dumps(value, indent=2, ensure_ascii=False)
+
+
+def _where(written: str) -> str:
+    """Where the text stops being JSON."""
+    try:
+        json.loads(written)
+    except json.JSONDecodeError as error:
+        words = _(
+            "Line %(line)s, column %(column)s: the text is no JSON from here on. Look for a comma, "
+            "a quote or a bracket that is missing, or one too many, here or just before."
+        )
+        return str(words % {"line": error.lineno, "column": error.colno})
+    return gettext("Enter a valid JSON.")
 
 
 @admin.register(Plan, site=site)

@@ -13,6 +13,8 @@ from django.conf import settings
 from kombu.exceptions import OperationalError
 from redis.exceptions import RedisError
 
+from cohorts.services import counting
+
 logger = logging.getLogger(__name__)
 
 # After a broker that did not answer, uploads do not wait for it again before this has passed.
@@ -30,7 +32,8 @@ def ring(task: str, *args: str, countdown: float = 0, each: bool = False) -> boo
     global _silent_until
     from celery import current_app
 
-    if time.monotonic() < _silent_until:
+    # The cache is the same server: who has waited for that one does not wait here again.
+    if time.monotonic() < _silent_until or counting.silent():
         return False
     try:
         with _broker() as (connection, client):

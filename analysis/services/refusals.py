@@ -15,10 +15,10 @@ from typing import TYPE_CHECKING
 from django.core.cache import cache
 from django.db.models.functions import Now
 from django.utils import timezone
-from redis.exceptions import RedisError
 
 from analysis.services.release import sees_everything
 from cohorts.models import User
+from cohorts.services.counting import ValkeyAway, asked
 
 if TYPE_CHECKING:
     from django.contrib.auth.models import AnonymousUser
@@ -35,11 +35,12 @@ def note(user: User | AnonymousUser, question: str) -> None:
     day = _day_of(user)
     digest = hashlib.sha256(question.encode()).hexdigest()[:32]
     try:
-        if not cache.add(f"{day}:{digest}", 1, KEPT_SECONDS):
-            return
-        cache.add(day, 0, KEPT_SECONDS)
-        n = cache.incr(day)
-    except (RedisError, OSError, ValueError) as error:
+        with asked():
+            if not cache.add(f"{day}:{digest}", 1, KEPT_SECONDS):
+                return
+            cache.add(day, 0, KEPT_SECONDS)
+            n = cache.incr(day)
+    except (ValkeyAway, ValueError) as error:
         logger.warning("a refusal could not be counted: %s", error)
         return
     if n == A_DAY and user.is_authenticated:
@@ -54,8 +55,9 @@ def stopped(user: User | AnonymousUser) -> bool:
     if sees_everything(user):
         return False
     try:
-        return int(cache.get(_day_of(user)) or 0) >= A_DAY
-    except (RedisError, OSError) as error:
+        with asked():
+            return int(cache.get(_day_of(user)) or 0) >= A_DAY
+    except ValkeyAway as error:
         logger.warning("refusals cannot be looked up: %s", error)
         return False
 

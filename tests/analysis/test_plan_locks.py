@@ -127,6 +127,8 @@ def test_the_admin_previews_saves_versions_and_locks(client, plan, consortium):
     assert Plan.objects.count() == 1
     wrong = client.post(where, {"data": '{"case": []}', "_preview": "Preview"}).content.decode()
     assert "names no group" in wrong
+    torn = client.post(where, {"data": '{"case":\n["x"', "_preview": "Preview"}).content.decode()
+    assert "Line 2, column 5: the text is no JSON from here on." in torn
     client.post(where, sent)
     newest = Plan.objects.get(name=plan.name, version=2)
     answer = client.post(f"/admin/analysis/plan/{newest.pk}/lock/", follow=True).content.decode()

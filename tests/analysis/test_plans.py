@@ -33,6 +33,13 @@ def test_the_least_plan_has_defaults_for_the_rest():
             {"only_sex": "male"},
             "plan: the stratum women has nobody where only_sex is 'male'; take it off `strata`.",
         ),
+        ({"case": "hikikomori"}, "plan: case is 'hikikomori'; write a list of names, such as"),
+        ({"covariates": [["bmi"]]}, "plan: covariates is [['bmi']]; write a list of names"),
+        ({"strata": ["all", "all"]}, "plan: strata names something twice; name each once."),
+        ({"scopes": ["metabolomic"]}, "plan: scope 'metabolomic' is unknown; choose from store_"),
+        ({"tau2": ["REML"]}, "plan: tau2 is ['REML']; write a text in quotes."),
+        ({"class_scores": ["x"]}, "plan: class_scores is ['x']; write the features of each class"),
+        ({"class_scores": {"x": []}}, "plan: class_scores of 'x' names no features; write a list"),
         ({"one_stage": 1}, "plan: one_stage is 1; write true or false."),
         ({"handling_clean": "no"}, "plan: handling_clean is 'no'; write true or false."),
         (
@@ -54,7 +61,10 @@ def test_the_least_plan_has_defaults_for_the_rest():
             {"nested": True, "partial_auc_from": 1},
             "plan: partial_auc_from is 1; it lies between 0 and 0.99.",
         ),
-        ({"transport_to": [3]}, "plan: transport_to 3 is no site's code; write codes such as FUK."),
+        (
+            {"transport_to": [""]},
+            "plan: transport_to '' is no site's code; write codes such as FUK.",
+        ),
         ({"moderated": "limma"}, "plan: moderated is 'limma'; choose one of plain, trend,"),
         (
             {"language_check": "report"},

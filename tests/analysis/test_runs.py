@@ -92,7 +92,7 @@ def test_a_worker_that_lost_its_lease_publishes_nothing(plan, consortium, monkey
 
 @pytest.mark.parametrize("when", ["preparing values", "pooling", "judging the claims"])
 def test_a_withdrawal_while_a_run_computes_stops_it(plan, consortium, monkeypatch, when):
-    person = Participant.objects.first()
+    person, begun = Participant.objects.first(), []
     compute = runs.compute
 
     def withdrawing(frames, parsed, claims, *, on_step, steps):
@@ -100,12 +100,14 @@ def test_a_withdrawal_while_a_run_computes_stops_it(plan, consortium, monkeypatc
             if name == when and not person.withdrawals.exists():
                 consent.withdraw(person.pk, level=3, by=None)
             on_step(name, share_done)
+            begun.append(name)
 
         return compute(frames, parsed, claims, on_step=step, steps=steps)
 
     monkeypatch.setattr(runs, "compute", withdrawing)
     run = run_now(plan)
     assert run.state == Run.State.QUEUED
+    assert when not in begun  # at that very step, not in the end
     assert not RunTable.objects.exists()
     runs.execute(run.pk)
     run.refresh_from_db()

@@ -23,6 +23,7 @@ from cohorts.services import consent, files, uploads
 from tests.factories import SiteFactory, user_with
 from tests.faults import children
 from tests.faults.test_locks import table
+from tests.faults.test_worker import wait_for
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -100,12 +101,18 @@ def test_with_the_look_switched_off_the_test_above_finds_the_person(
     assert people[0].pk in published().snapshot.participant_ids
 
 
+def somebody_waits():
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT 1 FROM pg_locks WHERE locktype = 'advisory' AND NOT granted")
+        return cursor.fetchone()
+
+
 def test_a_withdrawal_that_meets_a_publication_waits_for_it_and_is_owed_a_run(
     plan,
     consortium,
     monkeypatch,
 ):
-    store, threads = runs._store, []
+    store, threads, waited = runs._store, [], []
 
     def storing(run, results):
         def withdraw():
@@ -114,12 +121,14 @@ def test_a_withdrawal_that_meets_a_publication_waits_for_it_and_is_owed_a_run(
 
         threads.append(threading.Thread(target=withdraw))
         threads[0].start()
-        threads[0].join(0.3)  # it has come to the lock that publication holds
+        wait_for(lambda: somebody_waits() or not threads[0].is_alive())
+        waited.append(threads[0].is_alive())
         store(run, results)
 
     monkeypatch.setattr(runs, "_store", storing)
     runs.execute(runs.request(plan, cause="test").pk)
     threads[0].join(20)
+    assert waited == [True]  # for the lock that publication holds
     assert published() is not None
     assert freshness.why_stale(plan).startswith("withdrawal from ")
 
