@@ -24,6 +24,7 @@ ANSWERING = (
         "cohorts/services/uploads.py",
         "cohorts/services/sent_tables.py",
         "analysis/plans.py",
+        "analysis/plan_shapes.py",
         "analysis/services/plans.py",
     ),
     *("analysis/webhook_http.py", "analysis/services/webhooks.py"),

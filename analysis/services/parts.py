@@ -34,10 +34,6 @@ PART_SECONDS = 0.15  # no part takes less: each is asked for, and stored, on its
 QUICK_SECONDS, FEW = 0.5, 8  # of many quick pieces two are timed
 BELLS = 8  # helpers that are called; each that has helped for a while calls the next
 HELP_SECONDS = 1.0
-NOT_FOUND = (
-    "run %s: its inputs are not found from here (%s); HIKI_ARTEFACTS must be the same storage "
-    "for every worker"
-)
 PAUSE_SECONDS = 0.02
 ASKED_EVERY_SECONDS = 0.5  # whether a run may go on: for thousands of people that is no light query
 
@@ -197,7 +193,12 @@ def help_with(run_id: uuid.UUID) -> bool:
         except _NoInputs as error:
             # That is no fault of the part: its holder, who has the inputs, tries it as before.
             if _give_back(part, "", tried=False):
-                logger.warning(NOT_FOUND, run_id, error)
+                logger.warning(
+                    "run %s: its inputs are not found from here (%s); HIKI_ARTEFACTS must be the "
+                    "same storage for every worker",
+                    run_id,
+                    error,
+                )
             break
         if time.monotonic() >= until:
             return True
