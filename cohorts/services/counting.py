@@ -32,7 +32,7 @@ def asked() -> Iterator[None]:
     """What is asked of Valkey by the cache. Raises ValkeyAway, at once after it was silent."""
     global _silent_until
     if silent():
-        raise ValkeyAway("silent a moment ago")
+        raise ValkeyAway("silent")
     try:
         yield
     except (RedisError, OSError) as error:
