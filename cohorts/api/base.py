@@ -110,7 +110,7 @@ class ScopedViewSet(Repeatable, viewsets.GenericViewSet[Any]):
         if done.status_code == status.HTTP_304_NOT_MODIFIED:
             throttling.take_back(request)
         if request.method in ("GET", "HEAD") and done.status_code == status.HTTP_200_OK:
-            return conditional.with_etag(request, done)
+            done = conditional.with_etag(request, done)
         return done
 
 
