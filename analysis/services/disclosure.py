@@ -1,9 +1,10 @@
 """The disclosure rules on numbers alone: who reads them is asked in `release`.
 
-A number rests on k people or more in each arm and on 10 residual degrees of freedom; a pooled one
-is not the work of one or two sites, and says nothing of the others to somebody who knows one of
-them. What these rules hide cannot be worked out from the rest (`suppression`). Counts are rounded
-to 5 after that; estimates have 3 significant digits, p values 2, an AUC 3 decimals.
+A number rests on k people or more in each arm, on 10 residual degrees of freedom and on three
+people for each parameter that was fitted; a pooled one is not the work of one or two sites, and
+says nothing of the others to somebody who knows one of them. What these rules hide cannot be worked
+out from the rest (`suppression`). Counts are rounded to 5 after that; estimates have 3 significant
+digits, p values 2, an AUC 3 decimals.
 """
 
 from __future__ import annotations
@@ -17,9 +18,10 @@ import pandas as pd
 
 from analysis.services.suppression import Arms
 
-RELEASE_RULES_VERSION = 7
+RELEASE_RULES_VERSION = 8
 ROUND_TO = 5
 LEAST_DF = 10
+LARGEST_SHARE_FITTED = 0.33
 LARGEST_SHARE_OF_TWO = 0.9
 P_RATIO = 0.1
 ARMS = ["n_case", "n_control"]
@@ -64,10 +66,14 @@ def coarsened(frame: pd.DataFrame) -> pd.DataFrame:
 
 
 def few_in_an_arm(frame: pd.DataFrame, k: int) -> Mask:
-    """Rows on fewer than k people in an arm, or on too few degrees of freedom for an effect."""
+    """Rows on fewer than k people in an arm, or on too few people for what a site's model fits."""
     few = np.array((frame[ARMS] < k).any(axis=1), dtype=bool)
     if "df" in frame:
         few |= np.asarray(frame["df"] < LEAST_DF, dtype=bool)
+    if "df" in frame and "site" in frame:
+        people = frame[ARMS].sum(axis=1)
+        n_fitted = people - frame["df"]
+        few |= np.asarray(n_fitted > LARGEST_SHARE_FITTED * people, dtype=bool)
     return few
 
 

@@ -130,3 +130,10 @@ def test_models_are_told_to_three_digits_and_p_to_two():
     told = released_documents.RULES["severity"](data, {}, K, ())
     assert (told["r2"], told["p_q2"], told["vip"]) == (0.413, 0.012, {"a": 1.23})
     assert "by_site" not in told  # D4: a site's own correlation
+
+
+@pytest.mark.parametrize(("df", "told"), [(16.0, False), (17.0, True)])
+def test_a_site_whose_model_has_more_parameters_than_a_third_of_its_people_is_hidden(df, told):
+    """Of 24 people a model with eight parameters is hidden, one with seven is told."""
+    judged = judged_of(12, 12, 12, df=df)
+    assert set(judged.effects_hidden) == {not told}
