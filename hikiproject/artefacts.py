@@ -55,4 +55,4 @@ def storage_of(place: str, endpoint: str = "") -> dict[str, Any]:
         "file_overwrite": True,
         "endpoint_url": endpoint or None,
     }
-    return {"BACKEND": "storages.backends.s3.S3Storage", "OPTIONS": options}
+    return {"BACKEND": "hikiproject.bucket.Bucket", "OPTIONS": options}

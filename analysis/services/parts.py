@@ -63,6 +63,7 @@ class Shared:
     leaves: Leaves
     check: Callable[[], None]
     n_parts: int = field(default=0)
+    alone: bool = False  # the shared storage was away: it is not waited for a second time
 
     def compute(self, pieces: Sequence[Piece]) -> list[bytes]:
         """The packed result of each piece; the first ones are timed, and say whether to share."""
@@ -74,7 +75,7 @@ class Shared:
             took, rest = time.monotonic() - started, pieces[at + 1 :]
             if at == 0 and took < QUICK_SECONDS and len(rest) > FEW:
                 continue  # it also made arrays ready, which the next one finds
-            if len(rest) > 1 and took * len(rest) >= SHARED_FROM_SECONDS:
+            if not self.alone and len(rest) > 1 and took * len(rest) >= SHARED_FROM_SECONDS:
                 n_a_part = math.ceil(PART_SECONDS / took)
                 return results + self._share(rest, n_a_part)
             if took >= PART_SECONDS:
@@ -89,8 +90,10 @@ class Shared:
         try:
             told = [[self._told(piece, folder, saved) for piece in part] for part in cut]
         except artefacts.StorageAway as error:
+            # What nobody can fetch, nobody can help with: slower, but what is owed gets done.
             logger.warning("run %s: computed by one worker alone (%s)", self.run.pk, error)
-            return self._alone(pieces)
+            self.alone = True
+            return self.compute(pieces)
         RunPart.objects.bulk_create(
             RunPart(run=self.run, token=self.token, ordinal=first + at, inputs=inputs)
             for at, inputs in enumerate(told)
@@ -103,14 +106,6 @@ class Shared:
         rows = RunPart.objects.filter(token=self.token, ordinal__gte=first).order_by("ordinal")
         outputs = [bytes(part.output or b"") for part in rows]
         return [pack(result) for output in outputs for result in unpack(output)]
-
-    def _alone(self, pieces: Sequence[Piece]) -> list[bytes]:
-        """What nobody can fetch, nobody can help with: slower, but what is owed gets done."""
-        check, results = Seldom(self.check), []
-        for piece in pieces:
-            check()
-            results.append(packed_result(piece, self.leaves))
-        return results
 
     def _told(self, piece: Piece, folder: str, saved: dict[str, str]) -> Tree:
         """The piece as JSON; its arrays and frames are stored once each, for all parts."""
