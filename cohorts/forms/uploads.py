@@ -45,7 +45,10 @@ class UploadForm(PlainForm):
     file = forms.FileField(
         label=_("File"),
         help_text=_("CSV, TSV, Excel (.xlsx) or ODS; the first row holds the column names."),
-        error_messages={"required": _("Choose a file."), "empty": _("This file is empty: check it.")},
+        error_messages={
+            "required": _("Choose a file."),
+            "empty": _("This file is empty: check it."),
+        },
     )
     dictionary = forms.FileField(
         label=_("Data dictionary of the project"),

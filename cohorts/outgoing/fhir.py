@@ -10,6 +10,14 @@ from cohorts.outgoing.records import OutPerson, OutSample, OutSite
 
 _GENDER: Final = {"female": "female", "male": "male", "intersex": "other", "unknown": "unknown"}
 _CODE_SYSTEM: Final = "urn:hikiproject"
+WITHDRAWN: Final = {
+    "coding": [
+        {
+            "system": "http://terminology.hl7.org/CodeSystem/research-subject-state",
+            "code": "withdrawn",
+        }
+    ]
+}
 
 
 def write(site: OutSite) -> str:
@@ -52,7 +60,7 @@ def _person(person: OutPerson, study: str, site: str) -> list[dict[str, Any]]:
     }
     if person.birth_year is not None:
         patient["birthDate"] = str(person.birth_year)
-    subject = {
+    subject: dict[str, Any] = {
         "resourceType": "ResearchSubject",
         "id": key,
         "status": "active",
@@ -61,6 +69,10 @@ def _person(person: OutPerson, study: str, site: str) -> list[dict[str, Any]]:
         "period": {"start": person.enrolled_on.isoformat()},
         "assignedComparisonGroup": _id(person.group),
     }
+    if person.stopped_on is not None:
+        stopped = person.stopped_on.isoformat()
+        subject["period"] = {"start": person.enrolled_on.isoformat(), "end": stopped}
+        subject["progress"] = [{"subjectState": WITHDRAWN, "startDate": stopped}]
     made = [patient, subject]
     if person.consented_on is not None:
         made.append(_consent(person, key))

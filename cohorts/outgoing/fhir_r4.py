@@ -23,7 +23,7 @@ def write(site: OutSite) -> str:
 def _as_r4(resource: dict[str, Any]) -> dict[str, Any]:
     made = dict(resource)
     if made["resourceType"] == "ResearchSubject":
-        made["status"] = "on-study"
+        made["status"] = "withdrawn" if made.pop("progress", None) else "on-study"
         made["individual"] = made.pop("subject")
         made["assignedArm"] = made.pop("assignedComparisonGroup")
     if made["resourceType"] == "Consent":

@@ -11,7 +11,11 @@ from cohorts.outgoing.assay_records import OutBatch
 
 @dataclass(frozen=True)
 class OutPerson:
-    """``scopes`` and ``consented_on`` are of the consent in force; None where there is none."""
+    """``scopes`` and ``consented_on`` are of the consent in force; None where there is none.
+
+    Whoever wishes no contact has no scope to be contacted; from ``stopped_on`` on nothing new is
+    taken of them.
+    """
 
     code: str
     sex: str
@@ -22,11 +26,15 @@ class OutPerson:
     consented_on: date | None = None
     scopes: tuple[str, ...] = ()
     variables: Mapping[str, float | str] = field(default_factory=dict)
+    stopped_on: date | None = None
 
 
 @dataclass(frozen=True)
 class OutSample:
-    """``is_there``: neither used up nor blocked nor destroyed, so that somebody may ask for it."""
+    """``collected_at`` is by the site's clock.
+
+    ``is_there``: neither used up nor blocked nor destroyed, so that somebody may ask for it.
+    """
 
     code: str
     participant: str

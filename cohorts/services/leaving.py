@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import replace
+from zoneinfo import ZoneInfo
 
 import numpy as np
 from django.db.models import QuerySet
@@ -26,6 +27,10 @@ def records_of(site: Site, *, scopes: Collection[str] = ()) -> OutSite:
         consent.participant_id: consent
         for consent in Consent.objects.filter(participant__in=people).in_force(today)
     }
+    clock = ZoneInfo(site.time_zone)
+    wishes: dict[int, list[Withdrawal]] = {}
+    for wish in Withdrawal.objects.filter(participant__in=people).effective(today):
+        wishes.setdefault(wish.participant_id, []).append(wish)
     samples = Sample.objects.filter(participant__in=people).order_by("code")
     return OutSite(
         study=site.study.code,
@@ -33,8 +38,12 @@ def records_of(site: Site, *, scopes: Collection[str] = ()) -> OutSite:
         site=site.code,
         name=site.name,
         country=site.country,
-        people=tuple(_person(person, consents.get(person.pk)) for person in people),
-        samples=tuple(_sample(each) for each in samples.select_related("participant", "parent")),
+        people=tuple(
+            _person(person, consents.get(person.pk), wishes.get(person.pk, [])) for person in people
+        ),
+        samples=tuple(
+            _sample(each, clock) for each in samples.select_related("participant", "parent")
+        ),
         written_on=today,
     )
 
@@ -157,19 +166,23 @@ def _assayed(rows: Sequence[AssayRow], people: dict[str, OutPerson]) -> Iterator
         yield OutAssayed(name, kind=row.sample_type, injection_order=row.injection_order)
 
 
-def _sample(sample: Sample) -> OutSample:
+def _sample(sample: Sample, clock: ZoneInfo) -> OutSample:
     return OutSample(
         sample.code,
         sample.participant.code,
         sample.material,
         sample.tube,
-        sample.collected_at,
+        sample.collected_at.astimezone(clock) if sample.collected_at else None,
         sample.parent.code if sample.parent else "",
         is_there=sample.status in _THERE,
     )
 
 
-def _person(person: Participant, consent: Consent | None) -> OutPerson:
+def _person(
+    person: Participant, consent: Consent | None, wishes: Sequence[Withdrawal]
+) -> OutPerson:
+    scopes = consent.scopes if consent else ()
+    stops = [wish.effective_on for wish in wishes if wish.level >= Withdrawal.Level.NO_FURTHER_DATA]
     return OutPerson(
         code=person.code,
         sex=person.sex,
@@ -178,6 +191,7 @@ def _person(person: Participant, consent: Consent | None) -> OutPerson:
         birth_year=person.birth_year,
         age_years=person.age_at_enrolment,
         consented_on=consent.signed_on if consent else None,
-        scopes=tuple(consent.scopes) if consent else (),
+        scopes=tuple(scope for scope in scopes if not (wishes and scope == "recontact")),
         variables=person.variables,
+        stopped_on=min(stops, default=None),
     )

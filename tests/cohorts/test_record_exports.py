@@ -34,6 +34,29 @@ from tests.factories import (
 pytestmark = pytest.mark.django_db
 
 
+@pytest.mark.parametrize(("level", "state"), [(1, "on-study"), (2, "withdrawn")])
+def test_a_wish_for_no_contact_or_no_new_data_leaves_with_the_records(site, level, state):
+    person = site.participants.get(code="F001")
+    person.consents.update(scopes=[*SCOPES, "recontact"])
+    assert "recontact" in exported(site, "redcap")
+    assert "2024-04-01 09:30" in exported(site, "redcap")  # as the clock stood in Fukuoka
+    consent.withdraw(person.pk, level=level, by=None)
+    for form in ("redcap", "fhir", "fhir-r4"):
+        assert "recontact" not in exported(site, form)
+    read = BundleOfR4.model_validate_json(exported(site, "fhir-r4"))
+    (subject,) = [
+        entry.resource
+        for entry in read.entry
+        if entry.resource.get_resource_type() == "ResearchSubject"
+        and entry.resource.id.endswith("F001")
+    ]
+    assert subject.status == state
+    assert (subject.period.end is None) == (level == 1)
+    later = Bundle.model_validate_json(exported(site, "fhir"))
+    told = [entry.resource for entry in later.entry if entry.resource.id == subject.id]
+    assert any(getattr(each, "progress", None) for each in told) == (level == 2)
+
+
 @pytest.fixture
 def site():
     here = SiteFactory(code="FUK", name="Fukuoka")
