@@ -11,8 +11,9 @@ from cohorts.ingest.decimals import with_decimal_points
 from cohorts.ingest.encodings import recoded
 from cohorts.ingest.facts import SiteFacts
 from cohorts.ingest.formats.dispatch import read_assay_file
-from cohorts.ingest.reading import AsNumbers, Table, read_table
+from cohorts.ingest.reading import SEMICOLONS, AsNumbers, Table, read_table
 from cohorts.ingest.remarks import without_remarks
+from cohorts.ingest.report import Fault
 
 Checked = (
     participants.CheckedParticipants
@@ -81,6 +82,9 @@ def check_table(kind: str, table: Table, facts: SiteFacts, options: Options) -> 
         return checked
     mapping = options.columns if isinstance(options, assays.AssayOptions) else options
     report = mistaken.with_hint(cited(checked.report, table, mapping), table.columns)
+    if table.note and table.note != SEMICOLONS:
+        told = Fault(None, None, "read_as", table.note)
+        report = replace(report, warnings=(told, *report.warnings))
     return replace(checked, report=report)
 
 

@@ -7,12 +7,12 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from cohorts.ingest.reading import Table
+from cohorts.language.sentences import say
 
 _COMMA = re.compile(r"<?\s*[+-]?[0-9]+,[0-9]+(?:[eE][+-]?[0-9]+)?")
 _WHOLE = re.compile(r"<?\s*[+-]?[0-9]+|<?\s*[A-Za-z./#]+")
 _POINT = re.compile(r"<?\s*[+-]?[0-9]+\.[0-9]+(?:[eE][+-]?[0-9]+)?")
 _THOUSANDS = re.compile(r"<?\s*[+-]?[1-9][0-9]{0,2},[0-9]{3}")
-NOTE = "Numbers have a decimal comma: 1,5 was read as 1.5."
 
 
 def with_decimal_points(table: Table) -> Table:
@@ -36,7 +36,11 @@ def with_decimal_points(table: Table) -> Table:
     frame = table.frame.copy(deep=False)
     for name in commas:
         frame[name] = frame[name].str.replace(",", ".", regex=False)
-    return replace(table, frame=frame, note=" ".join(filter(None, [table.note, NOTE])))
+    return replace(table, frame=frame, note=_note())
+
+
+def _note() -> str:
+    return say("Numbers have a decimal comma: 1,5 was read as 1.5.")
 
 
 def _has_commas(cells: Sequence[str]) -> bool:

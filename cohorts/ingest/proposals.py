@@ -13,7 +13,15 @@ _CLOSE: Final = 0.8
 OTHER_WORDS: Final[dict[str, tuple[str, ...]]] = {
     "participant": ("participant_id", "subject", "subject_id", "study_id", "record_id", "pid"),
     "sex": ("gender", "sex_at_birth", "性別"),
-    "group": ("diagnosis", "arm", "cohort", "case_control", "群"),
+    "group": (
+        "study_group",
+        "participant_group",
+        "diagnosis",
+        "arm",
+        "cohort",
+        "case_control",
+        "群",
+    ),
     "enrolled_on": ("enrolment_date", "enrollment_date", "date_of_enrolment", "inclusion_date"),
     "birth_year": ("yob", "year_of_birth"),
     "age_years": ("age", "age_at_enrolment", "年齢"),

@@ -25,6 +25,9 @@ MAX_COLUMNS = 20_000
 """Of a table, and of features of a long one: each becomes a feature to be looked at by somebody."""
 _EXCERPT = 200_000  # of the text, in which the separator is looked for
 
+SEMICOLONS = say("Cells are separated by semicolons.")
+"""A note that is no remark: where it is wrong, the columns are."""
+
 _FOREIGN = (
     (b"%PDF", say("a PDF")),
     (b"\xd0\xcf\x11\xe0", say("an old .xls or a password-protected workbook")),
@@ -113,7 +116,7 @@ def _plain_table(content: bytes, as_numbers: AsNumbers | None, name: str) -> Tab
 
 
 def _note(delimiter: str) -> str:
-    return say("Cells are separated by semicolons.") if delimiter == ";" else ""
+    return SEMICOLONS if delimiter == ";" else ""
 
 
 def refuse_size(content: bytes, name: str) -> None:

@@ -31,7 +31,10 @@ def proposal_of(upload: Upload) -> dict[str, str]:
     codes = {fault["code"] for fault in upload.report.get("faults", ())}
     if not codes & {"missing_column", "unknown_column"}:
         return {}
-    return propose(upload.kind, headers_of(upload))
+    kept = ColumnMapping.objects.filter(site=upload.site, kind=upload.kind).first()
+    known = kept.columns if kept else {}
+    proposed = propose(upload.kind, headers_of(upload))
+    return {name: header for name, header in proposed.items() if known.get(name) != header}
 
 
 def confirm(upload_id: UUID | str, columns: Mapping[str, str], *, by: User | None) -> Upload:

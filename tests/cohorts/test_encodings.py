@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from datetime import date
+
 import pytest
 
 from cohorts.errors import UnusableRequest
-from cohorts.ingest.checking import read_file
+from cohorts.ingest.checking import check_file, read_file
 from cohorts.ingest.encodings import UndecidedEncoding
+from cohorts.ingest.facts import SiteFacts
 from cohorts.ingest.reading import UnreadableFile
 from cohorts.models import Participant, Sample, Upload
 from cohorts.services import two_steps
@@ -62,6 +65,18 @@ def test_consistent_decimal_commas_are_read_as_points():
 @pytest.mark.parametrize("rows", ["T1;1,5;2\nT2;1,5;2.5\n", "T1;1,500;2\nT2;12,500;3\n"])
 def test_commas_that_may_mean_something_else_stay(rows):
     assert "," in numbers(f"sample;a;b\n{rows}")[0]
+
+
+def test_how_a_table_was_read_is_told_where_it_may_be_wrong():
+    def told(number):
+        content = f"sample;participant;material;fasting_hours\nT1;P;serum;{number}\n".encode()
+        facts = SiteFacts("FUK", date(2026, 1, 1))
+        return check_file("samples", content, "t.csv", lambda: facts, {}).report.warnings
+
+    assert [w.message for w in told("8,5")] == [
+        "Numbers have a decimal comma: 1,5 was read as 1.5."
+    ]
+    assert told("8") == ()
 
 
 # --- what a person meets

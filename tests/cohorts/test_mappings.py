@@ -21,6 +21,7 @@ def test_names_are_proposed_from_other_words_and_slips():
         "group": "grup",
     }
     assert propose("samples", ["colour", "surname"]) == {}
+    assert propose("participants", ["Study group"]) == {"group": "Study group"}
 
 
 def checked(site):
@@ -41,6 +42,11 @@ def test_a_confirmed_mapping_is_kept_and_the_table_checked_again(reference, brow
     upload.refresh_from_db()
     assert upload.status == Upload.Status.CHECKED
     assert ColumnMapping.objects.get().columns == proposed
+    # What is kept is not asked again, where something else is wrong with a table.
+    lacking = OWN.replace("diagnosis", "colour").replace("F001", "F003")
+    refused = two_steps.check(site, SentTable("participants", lacking.encode(), "r.csv"), by=None)
+    assert refused.status == Upload.Status.REJECTED
+    assert mappings.proposal_of(refused) == {}
     # The next table of the site needs no question.
     again = SentTable("participants", OWN.replace("F001", "F002").encode(), "q.csv")
     assert two_steps.check(site, again, by=None).status == Upload.Status.CHECKED
