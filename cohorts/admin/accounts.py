@@ -36,9 +36,12 @@ class MembershipInline(PlainStack):
 
 
 class PasswordForm(AdminPasswordChangeForm):
-    """A new password; an account that nobody should use is made inactive instead."""
+    """A new password, or none; what that means is said in our words, which have every language."""
 
-    usable_password = None
+    def __init__(self, *args: Any, **options: Any) -> None:
+        super().__init__(*args, **options)
+        if asked := self.fields.get("usable_password"):
+            asked.help_text = _("Without a password the person signs in by a passkey alone.")
 
 
 @admin.register(models.User, site=site)
