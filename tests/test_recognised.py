@@ -67,7 +67,7 @@ def test_a_fault_in_a_laboratorys_file_is_said_with_its_place():
     assert in_japanese(
         "a.txt: line 7, section SUBJECT_SAMPLE_FACTORS: 2 cells after the key; write subject, "
         "sample, factors and additional data with a tab between them."
-    ).startswith("a.txt：7 行目、セクション SUBJECT_SAMPLE_FACTORS：キーの後にセルが 2 個あります。")
+    ).startswith("a.txt：7 行目、セクション SUBJECT_SAMPLE_FACTORS：キーの後にセルが 2 個")
 
 
 @pytest.mark.parametrize(
