@@ -25,7 +25,7 @@ EATEN_DATE = re.compile(
     re.IGNORECASE,
 )
 # Days since 1899-12-30, of the years 1954 to 2119.
-_DAY_NUMBER = re.compile(r"([2-7][0-9]{4})(?:\.0+)?")
+_DAY_NUMBER = re.compile(r"([2-7][0-9]{4})(?:\.[0-9]+)?")
 _DAY_NONE = date(1899, 12, 30)
 _DAY = re.compile(r"([0-9]{4}-[0-9]{2}-[0-9]{2})(?:[T ]00:00(?::00)?)?")
 # How spreadsheets of East Asia write a day: the year first, so that the order is certain.
@@ -176,7 +176,7 @@ def _write_instead(text: str, meant: str) -> str:
 
 def parse_moment(text: str) -> datetime | date:
     """An ISO 8601 day, or day and time; the offset from UTC is kept as sent."""
-    if re.fullmatch("[0-9]{4}-[0-9]{2}-[0-9]{2}", text):
+    if re.fullmatch("[0-9]{4}-[0-9]{2}-[0-9]{2}", text) or _DAY_NUMBER.fullmatch(text):
         return parse_day(text)
     if _MOMENT.fullmatch(text):
         _existing(text, text[:10])

@@ -93,7 +93,11 @@ def check(
         for row in rows_of(table, headers, findings, numeric=numeric)
     ]
     rows = tuple(row for row in kept if row is not None)
-    unconsented = sum(not row.consent_scopes for row in rows)
+    silent = [row.participant for row in rows if not row.consent_scopes]
+    # A correction of somebody's record does not repeat the consent that is on the books.
+    unconsented = sum(
+        code not in facts.participants or not facts.participants[code].scopes for code in silent
+    )
     if unconsented:
         findings.warn(
             None,
@@ -106,7 +110,7 @@ def check(
                 n_rows=table.n_rows,
             ),
         )
-    summary = {"participants": len(rows), "consents": len(rows) - unconsented}
+    summary = {"participants": len(rows), "consents": len(rows) - len(silent)}
     report = findings.report("participants", table.n_rows, summary)
     kept_rows = rows if report.ok else ()
     return CheckedParticipants(kept_rows, report, tuple(headers), names, tuple(headers.values()))

@@ -7,6 +7,7 @@ from datetime import date
 import pytest
 
 from cohorts.errors import UnusableRequest
+from cohorts.ingest.cells import BadCell, parse_moment
 from cohorts.ingest.checking import check_file, read_file
 from cohorts.ingest.encodings import UndecidedEncoding
 from cohorts.ingest.facts import SiteFacts
@@ -77,6 +78,12 @@ def test_how_a_table_was_read_is_told_where_it_may_be_wrong():
         "Numbers have a decimal comma: 1,5 was read as 1.5."
     ]
     assert told("8") == ()
+
+
+@pytest.mark.parametrize("cell", ["45000", "45000.395833"])
+def test_a_time_that_a_spreadsheet_keeps_as_a_number_is_named(cell):
+    with pytest.raises(BadCell, match=r"how a spreadsheet stores a date \(2023-03-15,"):
+        parse_moment(cell)
 
 
 # --- what a person meets

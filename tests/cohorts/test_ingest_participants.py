@@ -4,6 +4,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from cohorts.ingest.facts import ParticipantFacts, SiteFacts
 from cohorts.ingest.participants import ParticipantOptions, check
 from cohorts.ingest.reading import read_table
 from tests.cohorts.ingest_books import as_csv, books, cell_texts, faults, table, warnings
@@ -136,6 +137,13 @@ def test_without_consent_a_participant_is_taken_with_a_warning():
         "1 of 1 participants have no consent in this table: "
         "they are in no analysis until consent is recorded."
     ]
+
+
+def test_a_correction_does_not_repeat_the_consent_that_is_on_the_books():
+    known = ParticipantFacts("N-01", frozenset({"metabolomics"}))
+    facts = SiteFacts("FUK", date(2026, 1, 1), participants={"N-01": known}, corrects=True)
+    row = changed(consent_version="", consent_signed_on="", consent_scopes="")
+    assert warnings(check(table(HEADER, row), facts, ParticipantOptions()).report) == []
 
 
 def test_age_and_birth_year_must_agree():
