@@ -137,3 +137,15 @@ def test_a_site_whose_model_has_more_parameters_than_a_third_of_its_people_is_hi
     """Of 24 people a model with eight parameters is hidden, one with seven is told."""
     judged = judged_of(12, 12, 12, df=df)
     assert set(judged.effects_hidden) == {not told}
+
+
+def test_handling_tells_its_verdicts_and_no_medians_of_single_sites():
+    data = {"FUK": {"verdict": "suspect", "reason": "arg/(arg+orn) is 0.41", "touches": ["orn"]}}
+    told = released_documents.RULES["handling"](data, {}, K, ())
+    assert told == {"FUK": {"verdict": "suspect"}}
+
+
+def test_harmonisation_of_two_own_sites_and_one_other_is_hidden():
+    data = {"n_people": 39, "sites": {"A": 13, "B": 13, "C": 13}}
+    assert released_documents.harmonisation_why(data, K, {"A", "B"}, ()) == Why.INSIDER
+    assert released_documents.harmonisation_why(data, K, {"A"}, ()) == Why.TOLD

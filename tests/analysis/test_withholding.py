@@ -88,7 +88,7 @@ def _solved(cells, known) -> np.ndarray:
     place = {cell: number for number, cell in enumerate(cells)}
     rows = [np.eye(len(cells))[number] for number in np.flatnonzero(known)]
     sums = [{(s, ""): -1, **{c: 1 for c in cells if c[0] == s and c[1]}} for s in STRATA]
-    for site in {site for _, site in cells}:
+    for site in {site for _, site in cells if site}:  # of pools it follows where it is so
         sums.append({("all", site): -1, ("men", site): 1, ("women", site): 1})
     for each in (one for one in sums if one.keys() <= place.keys()):
         row = np.zeros(len(cells))
