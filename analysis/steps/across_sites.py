@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -18,6 +20,7 @@ from analysis.stats.site_folds import standardise_by_site
 from analysis.stats.site_groups import leave_out
 from analysis.steps.blocks import Block, Prepared
 from analysis.steps.component_groups import sites_on_components
+from analysis.steps.guarded_pair import names_of_pair
 from analysis.steps.left_out_sites import forests, left_out_together, read
 from analysis.steps.model_bins import (
     calibration_groups,
@@ -43,19 +46,27 @@ def judge_site(site: str, prepared: Prepared) -> Handling:
         or [pd.Series(dtype=float)]
     )
     for block in blocks:
-        both = "arginine" in block.raw and "ornithine" in block.raw
-        if both and block.matrix == "plasma" and block.scale == "log2" and _in_concentration(block):
-            return judge_handling(
-                block.raw["arginine"].to_numpy(),
-                block.raw["ornithine"].to_numpy(),
-                delay.to_numpy(dtype=float),
-            )
-    return judge_handling(delay_hours=delay.to_numpy(dtype=float))
+        pair = [each for each in _pair_in([block]).values() if each in block.raw]
+        both = len(pair) == 2 and block.matrix == "plasma" and block.scale == "log2"
+        if both and bool((block.sources.loc[pair, "unit"] != "relative").all()):
+            arginine, ornithine = (block.raw[name].to_numpy() for name in pair)
+            judged = judge_handling(arginine, ornithine, delay.to_numpy(dtype=float))
+            return _as_called(judged, blocks)
+    return _as_called(judge_handling(delay_hours=delay.to_numpy(dtype=float)), blocks)
 
 
-def _in_concentration(block: Block) -> bool:
-    units = block.sources.loc[["arginine", "ornithine"], "unit"]
-    return bool((units != "relative").all())
+def _pair_in(blocks: Sequence[Block]) -> dict[str, str]:
+    return names_of_pair(
+        (str(name), str(hmdb))
+        for block in blocks
+        for name, hmdb in block.sources["hmdb"].fillna("").items()
+    )
+
+
+def _as_called(handling: Handling, blocks: Sequence[Block]) -> Handling:
+    """The markers that it touches, by what the dictionary calls them now."""
+    called = _pair_in(blocks)
+    return replace(handling, touches=tuple(called.get(one, one) for one in handling.touches))
 
 
 METHOD_WORDS = {

@@ -17,6 +17,7 @@ from analysis.frames import HANDLING, BatchFrame
 from analysis.stats.handling_records import FAULTY, flag_samples
 from analysis.stats.impute import MEASURED
 from analysis.steps.blocks import Note
+from analysis.steps.guarded_pair import PAIR, names_of_pair
 from cohorts.language.sentences import say
 
 UNRECORDED = say("nothing of its handling is recorded; it stays")
@@ -65,7 +66,8 @@ def records_of(batch: BatchFrame) -> pd.DataFrame:
     for name in HANDLING:
         if name in batch.rows:
             records[name] = batch.rows[name].to_numpy(dtype=float)
-    pair = {name: _concentration(batch, name) for name in ("arginine", "ornithine")}
+    called = names_of_pair(zip(batch.columns["feature"], batch.columns["hmdb"], strict=True))
+    pair = {marker: _concentration(batch, called.get(marker, "")) for marker in PAIR}
     if batch.matrix == "plasma" and all(values is not None for values in pair.values()):
         records = records.assign(**pair)
     return records
