@@ -50,6 +50,10 @@ BROKEN = {
         "Ends before it begins: check both dates.",
     ),
     "participant_sex_known_word": ({"sex": "m"}, "Sex is female, male, intersex or unknown."),
+    "participant_washout_when_drug_free": (
+        {"drug_free": False, "washout_on": date(2026, 5, 1)},
+        "A washout date belongs to somebody who is drug-free: correct one of the two.",
+    ),
     "sample_place_whole": (
         {"box_id": 1, "box_row": 0, "box_column": 1},
         "A place is a box, a row and a column, from 1.",
