@@ -220,3 +220,12 @@ def test_a_consent_whose_day_is_corrected_to_before_a_withdrawal_no_longer_takes
     assert not used(person)
     sample.refresh_from_db()
     assert sample.status == "blocked"
+
+
+def test_nobody_is_used_outside_of_the_days_of_the_form_that_they_signed():
+    site = SiteFactory()
+    days = {"valid_from": date(2024, 1, 1), "valid_until": date(2024, 12, 31)}
+    form = ConsentForm.objects.create(site=site, version="1", language="ja", **days)
+    person = ConsentFactory(participant__site=site, form=form, basis="").participant
+    assert used(person, date(2024, 12, 31))
+    assert not used(person, date(2025, 1, 1))
