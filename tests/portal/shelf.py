@@ -69,7 +69,9 @@ def filled() -> Shelf:
         text="Was this tube spun within two hours? The form says 09:10 and the centrifuge 12:40.",
     )
     counts = {"measured": 1480, "below_lod": 41, "missing": 12}
-    upload = UploadFactory(site=here, filename="plasma-2026-04.csv", report={"rows": 20, "summary": counts})
+    upload = UploadFactory(
+        site=here, filename="plasma-2026-04.csv", report={"rows": 20, "summary": counts}
+    )
     batch = AssayBatchFactory(site=here, upload=upload, platform="LC-MS amino acids")
     _measured(batch, tubes)
     _proposed()
