@@ -11,6 +11,7 @@ from django.views.decorators.cache import never_cache
 
 from analysis.models import Claim
 from analysis.services import histories
+from analysis.verdicts import RULES_VERSION
 from analysis.views import claim_page, claim_readings
 from cohorts.requests import user_of
 
@@ -33,5 +34,6 @@ def claim(request: HttpRequest, code: str) -> HttpResponse:
             for plan, where, readings in claim_readings.histories_of(rows)
         ],
         "at_most": histories.AT_MOST,
+        "rules_version": RULES_VERSION,
     }
     return render(request, "analysis/claim.html", context)

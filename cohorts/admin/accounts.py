@@ -35,7 +35,7 @@ class MembershipInline(PlainStack):
         return False  # a role ends by its date, so that it stays known who held it
 
 
-class PasswordForm(AdminPasswordChangeForm):
+class PasswordForm(AdminPasswordChangeForm):  # type: ignore[type-arg]  # it takes none
     """A new password, or none; what that means is said in our words, which have every language."""
 
     def __init__(self, *args: Any, **options: Any) -> None:
