@@ -13,6 +13,6 @@ class Migration(migrations.Migration):
         migrations.AddField(
             model_name='run',
             name='checked_k',
-            field=models.PositiveSmallIntegerField(default=0, editable=False, help_text='Fewest people behind a number when its release was last checked.'),
+            field=models.PositiveSmallIntegerField(db_default=0, default=0, editable=False, help_text='Fewest people behind a number when its release was last checked.'),
         ),
     ]

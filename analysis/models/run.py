@@ -157,6 +157,7 @@ class Run(models.Model):
     )
     checked_k = models.PositiveSmallIntegerField(
         default=0,
+        db_default=0,
         editable=False,
         help_text=_("Fewest people behind a number when its release was last checked."),
     )

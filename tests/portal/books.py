@@ -46,7 +46,7 @@ def effects(n_case: int = 22) -> pd.DataFrame:
             "site": site,
             "estimate": g,
             "se": 0.2,
-            "df": 40.0,
+            "df": n + 18.0,
             "p": 0.02,
             "n_case": n,
             "n_control": 24,

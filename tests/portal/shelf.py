@@ -185,7 +185,8 @@ def _run() -> Run:
         for site in SITES:
             drawn = g + rng.normal(0, 0.15)
             said = {"feature": marker, "site": site, "hedges_g": drawn, "estimate": drawn}
-            rows.append({**one, **said, "source_name": marker, "n_case": 45, "n_control": 44})
+            people = {"n_case": 45, "n_control": 44, "df": 83.0}
+            rows.append({**one, **said, **people, "source_name": marker})
     effects = pd.DataFrame(rows)
     together = effects.groupby("feature", sort=False)["hedges_g"].mean()
     pooled = pd.concat([books.pooled()] * len(MARKERS), ignore_index=True).assign(
