@@ -12,11 +12,11 @@ from dataclasses import dataclass
 
 from django.core.cache import cache
 from django.db.models import Count, F, Model, OuterRef, Subquery
-from redis.exceptions import RedisError
 
 from cohorts import clock
 from cohorts.consent_state import ConsentState, state_of
 from cohorts.models import EVENTS, AssayBatch, Change, Participant, Sample, Site
+from cohorts.services.counting import ValkeyAway, asked
 
 logger = logging.getLogger(__name__)
 KEPT_SECONDS = 24 * 3600
@@ -78,8 +78,9 @@ def _newest(model: type[Model], key: str, name: str) -> Subquery:
 
 def _kept(keys: Iterable[str]) -> Mapping[str, Counted]:
     try:
-        found: Mapping[str, Counted] = cache.get_many(list(keys))
-    except (RedisError, OSError) as error:
+        with asked():
+            found: Mapping[str, Counted] = cache.get_many(list(keys))
+    except ValkeyAway as error:
         logger.warning("Valkey does not answer (%s): every site is counted anew", error)
         return {}
     return found
@@ -95,7 +96,8 @@ def _count(site_id: int, key: str) -> Counted:
         n_batches=AssayBatch.objects.filter(site=site).accepted().count(),
     )
     try:
-        cache.set(key, found, KEPT_SECONDS)
-    except (RedisError, OSError) as error:
+        with asked():
+            cache.set(key, found, KEPT_SECONDS)
+    except ValkeyAway as error:
         logger.warning("Valkey does not answer (%s): numbers of a site are not kept", error)
     return found

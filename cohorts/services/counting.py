@@ -62,10 +62,11 @@ class Counter:
     def take_one_back(self) -> None:
         """As if one had not been added."""
         try:
-            cache.decr(self.name)
+            with asked():
+                cache.decr(self.name)
         except ValueError:  # it has ended
             return
-        except (RedisError, OSError) as error:
+        except ValkeyAway as error:
             logger.warning("Valkey does not answer (%s): %s stays counted", error, self.name)
 
     def end(self) -> None:
