@@ -39,27 +39,24 @@ def folder_of(run_id: uuid.UUID, token: uuid.UUID) -> str:
     return f"{run_id}/{token}"
 
 
+@_reached()
 def save(folder: str, digest: str, leaf: Tree) -> str:
     """Store an array or frame under a name made of its digest; the name. Raises StorageAway."""
     name = f"{folder}/{digest_of_bytes(digest.encode())}"
-    with _reached():
-        storages[STORAGE].save(name, ContentFile(pack_leaf(leaf)))
+    storages[STORAGE].save(name, ContentFile(pack_leaf(leaf)))
     return name
 
 
+@_reached()
 def load(name: str) -> Tree:
     """The array or frame of that name. FileNotFoundError where its run has ended; StorageAway."""
-    with _reached(), storages[STORAGE].open(name) as file:
+    with storages[STORAGE].open(name) as file:
         return unpack_leaf(file.read())
 
 
+@_reached()
 def remove(folder: str) -> None:
     """Delete a folder and all that is in it; nothing where it is gone already. StorageAway."""
-    with _reached():
-        _remove(folder)
-
-
-def _remove(folder: str) -> None:
     try:
         folders, names = storages[STORAGE].listdir(folder)
     except FileNotFoundError:
@@ -67,17 +64,13 @@ def _remove(folder: str) -> None:
     for name in names:
         storages[STORAGE].delete(f"{folder}/{name}")
     for inner in folders:
-        _remove(f"{folder}/{inner}")
+        remove(f"{folder}/{inner}")
     storages[STORAGE].delete(folder)
 
 
+@_reached()
 def remove_left_over() -> int:
     """Delete what runs left behind that no longer compute; how many folders. StorageAway."""
-    with _reached():
-        return _remove_left_over()
-
-
-def _remove_left_over() -> int:
     try:
         runs, _ = storages[STORAGE].listdir("")
     except FileNotFoundError:
@@ -87,7 +80,7 @@ def _remove_left_over() -> int:
     at_work = Run.objects.filter(state=Run.State.RUNNING).values_list("pk", "token")
     over = found - {folder_of(run_id, token) for run_id, token in at_work if token}
     for folder in over:
-        _remove(folder)
+        remove(folder)
     owed = Run.objects.filter(state__in=(Run.State.QUEUED, Run.State.RUNNING))
     _remove_empty(set(runs) - {str(run_id) for run_id in owed.values_list("pk", flat=True)})
     return len(over)
