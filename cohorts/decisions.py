@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
 from django.db.models import Count, Q, QuerySet
 from django.urls import reverse
-from django.utils.translation import ngettext
+from django.utils.translation import ngettext, ngettext_lazy
 
 from cohorts import access
 from cohorts.models import (
@@ -33,44 +33,81 @@ class Waiting:
     address: str
 
 
+@dataclass(frozen=True)
+class _Kind:
+    """Decisions at sites: who takes them by the permission table, and on which page."""
+
+    site: str  # the path from a row to the site that decides
+    right: tuple[str, str]
+    rows: Callable[[User], QuerySet[Any]]
+    words: Any  # a lazy plural of ``n``
+    page: str
+
+
+_AT_SITES = (
+    _Kind(
+        "site",
+        ("erasure", "A"),
+        lambda user: Erasure.objects.open().filter(approved_at=None).exclude(requested_by=user),
+        ngettext_lazy("%(n)s erasure to approve", "%(n)s erasures to approve", "n"),
+        "erasures",
+    ),
+    _Kind(
+        "site",
+        ("destruction", "A"),
+        lambda user: (
+            Destruction.objects.to_do().exclude(recorded_at=None).exclude(recorded_by=user)
+        ),
+        ngettext_lazy("%(n)s destroyed tube to approve", "%(n)s destroyed tubes to approve", "n"),
+        "destructions",
+    ),
+    _Kind(
+        "site",
+        ("destruction", "C"),
+        lambda _: Destruction.objects.to_do().filter(recorded_at=None),
+        ngettext_lazy("%(n)s tube to destroy", "%(n)s tubes to destroy", "n"),
+        "destructions",
+    ),
+    _Kind(
+        "site",
+        ("record_export", "A"),
+        lambda user: ExportRequest.objects.waiting().exclude(asked_by=user),
+        ngettext_lazy("%(n)s export to approve", "%(n)s exports to approve", "n"),
+        "exports",
+    ),
+    _Kind(
+        "batch__site",
+        ("assay_correction", "A"),
+        lambda user: BatchVoid.objects.open().exclude(asked_by=user),
+        ngettext_lazy("%(n)s batch to void", "%(n)s batches to void", "n"),
+        "batches",
+    ),
+    _Kind(
+        "to_site",
+        ("transfer", "C"),
+        lambda _: Transfer.objects.open(),
+        ngettext_lazy("%(n)s participant moves here", "%(n)s participants move here", "n"),
+        "people",
+    ),
+    _Kind(
+        "to_site",
+        ("shipment", "C"),
+        lambda _: Shipment.objects.filter(receipt=None),
+        ngettext_lazy("%(n)s shipment to receive", "%(n)s shipments to receive", "n"),
+        "shipments",
+    ),
+)
+
+
 def waiting_for(user: User) -> list[Waiting]:
     """Decisions that wait, by site; what somebody has asked for themselves waits for others."""
     return [*_of_sites(user), *_of_the_study(user)]
 
 
 def _of_sites(user: User) -> Iterator[Waiting]:
-    erasures = Erasure.objects.open().filter(approved_at=None).exclude(requested_by=user)
-    for site, n in _by_site(erasures, "site", user, "erasure", "A"):
-        words = ngettext("%(n)s erasure to approve", "%(n)s erasures to approve", n) % {"n": n}
-        yield Waiting(site, words, reverse("erasures", args=[site]))
-    done = Destruction.objects.to_do().exclude(recorded_at=None).exclude(recorded_by=user)
-    for site, n in _by_site(done, "site", user, "destruction", "A"):
-        words = ngettext(
-            "%(n)s destroyed tube to approve", "%(n)s destroyed tubes to approve", n
-        ) % {"n": n}
-        yield Waiting(site, words, reverse("destructions", args=[site]))
-    ordered = Destruction.objects.to_do().filter(recorded_at=None)
-    for site, n in _by_site(ordered, "site", user, "destruction", "C"):
-        words = ngettext("%(n)s tube to destroy", "%(n)s tubes to destroy", n) % {"n": n}
-        yield Waiting(site, words, reverse("destructions", args=[site]))
-    exports = ExportRequest.objects.waiting().exclude(asked_by=user)
-    for site, n in _by_site(exports, "site", user, "record_export", "A"):
-        words = ngettext("%(n)s export to approve", "%(n)s exports to approve", n) % {"n": n}
-        yield Waiting(site, words, reverse("exports", args=[site]))
-    voids = BatchVoid.objects.open().exclude(asked_by=user)
-    for site, n in _by_site(voids, "batch__site", user, "assay_correction", "A"):
-        words = ngettext("%(n)s batch to void", "%(n)s batches to void", n) % {"n": n}
-        yield Waiting(site, words, reverse("batches", args=[site]))
-    coming = Transfer.objects.open()
-    for site, n in _by_site(coming, "to_site", user, "transfer", "C"):
-        words = ngettext("%(n)s participant moves here", "%(n)s participants move here", n) % {
-            "n": n
-        }
-        yield Waiting(site, words, reverse("people", args=[site]))
-    under_way = Shipment.objects.filter(receipt=None)
-    for site, n in _by_site(under_way, "to_site", user, "shipment", "C"):
-        words = ngettext("%(n)s shipment to receive", "%(n)s shipments to receive", n) % {"n": n}
-        yield Waiting(site, words, reverse("shipments", args=[site]))
+    for kind in _AT_SITES:
+        for site, n in _by_site(kind.rows(user), kind.site, user, *kind.right):
+            yield Waiting(site, kind.words % {"n": n}, reverse(kind.page, args=[site]))
 
 
 def _of_the_study(user: User) -> Iterator[Waiting]:
