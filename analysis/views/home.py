@@ -52,7 +52,8 @@ def _runs_to_release(user: User) -> list[Waiting]:
     """The newest run of each plan that waits for this person's approval."""
     if not access.may(user, "unreleased_result", "A"):
         return []
-    newest = [Run.objects.newest_of(plan.name) for plan in Plan.objects.newest_versions()]
+    published = Run.objects.published().select_related("plan")
+    newest = published.order_by("plan__name", "-published_at").distinct("plan__name")
     return [
         Waiting(
             "",
@@ -60,7 +61,7 @@ def _runs_to_release(user: User) -> list[Waiting]:
             reverse("run", args=[run.pk]),
         )
         for run in newest
-        if run is not None and releasing.may_approve(user, run)
+        if releasing.may_approve(user, run)
     ]
 
 
