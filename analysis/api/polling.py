@@ -174,8 +174,7 @@ def _of_result() -> Prepared:
 def _of_run() -> Prepared:
     """What is told of a run beside its results: also whether a newer one supersedes it."""
     run, every = Run.objects.filter(pk=RUN), Run.objects.all()
-    released = every.filter(released_at__isnull=False)
-    return _prepared(*(marked(run, among).order_by() for among in (released, every)))
+    return _prepared(*(marked(run, among).order_by() for among in (every.released(), every)))
 
 
 @cache

@@ -84,6 +84,10 @@ class RunQuerySet(ScopedQuerySet["Run"]):
     def published(self) -> Self:
         return self.filter(state=Run.State.PUBLISHED)
 
+    def released(self) -> Self:
+        """Those that analysts see."""
+        return self.filter(released_at__isnull=False)
+
     def under_way(self) -> Self:
         """Waiting or computing."""
         return self.filter(state__in=[Run.State.QUEUED, Run.State.RUNNING])
@@ -94,7 +98,7 @@ class RunQuerySet(ScopedQuerySet["Run"]):
             return self.none()
         if access.reach(user, "unreleased_result"):
             return self
-        return self.filter(released_at__isnull=False)
+        return self.released()
 
     def newest_of(self, plan_name: str) -> Run | None:
         """The newest published run of a plan among these."""

@@ -37,9 +37,9 @@ def reason(run: Run) -> str:
 
 def earlier_releases(run: Run) -> QuerySet[Run]:
     """Other released runs of the study; of a released one, those before it."""
-    released: QuerySet[Run] = Run.objects.published().filter(plan__study=run.plan.study_id)
+    released: QuerySet[Run] = Run.objects.published().released()
     before = {"released_at__lt": run.released_at} if run.released_at else {}
-    return released.filter(released_at__isnull=False, **before).exclude(pk=run.pk)
+    return released.filter(plan__study=run.plan.study_id, **before).exclude(pk=run.pk)
 
 
 def _released(run: Run) -> Iterator[Snapshot]:

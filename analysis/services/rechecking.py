@@ -29,7 +29,7 @@ def check_again() -> int:
 
 
 def _owed() -> QuerySet[Run]:
-    released: QuerySet[Run] = Run.objects.published().filter(released_at__isnull=False)
+    released: QuerySet[Run] = Run.objects.published().released()
     return released.filter(checked_k__lt=settings.DISCLOSURE_K)
 
 
