@@ -163,6 +163,10 @@ class WithdrawalQuerySet(ScopedQuerySet["Withdrawal"]):
         )
         return self.filter(effective_on__lte=on).exclude(models.Exists(renewed))
 
+    def highest_level(self) -> int:
+        """0 where there is none."""
+        return self.aggregate(level=models.Max("level"))["level"] or 0
+
     def stopping_new_data(self) -> Self:
         return self.filter(level__gte=Withdrawal.Level.NO_FURTHER_DATA)
 

@@ -11,6 +11,7 @@ from cohorts import clock
 from cohorts.errors import AlreadyWithdrawn, UnusableRequest
 from cohorts.language.sentences import say
 from cohorts.models import Change, Consent, ConsentForm, Participant, User, Withdrawal
+from cohorts.models.consent import WithdrawalQuerySet
 from cohorts.retrying import retried
 from cohorts.services import destruction
 from cohorts.services.identity import refuse_merged
@@ -54,15 +55,17 @@ def record_consent(
 
 def in_force(participant: Participant) -> Withdrawal | None:
     """The highest of the withdrawals that stand today."""
-    found = Withdrawal.objects.filter(participant=participant).effective(clock.today())
-    highest: Withdrawal | None = found.order_by("-level", "-pk").first()
+    highest: Withdrawal | None = _standing(participant).order_by("-level", "-pk").first()
     return highest
 
 
 def use_is_stopped(participant: Participant) -> bool:
     """Whether a withdrawal keeps the participant's data and tubes out of use today."""
-    found = in_force(participant)
-    return found is not None and found.level >= Withdrawal.Level.NO_FURTHER_USE
+    return _standing(participant).stopping_use().exists()
+
+
+def _standing(participant: Participant) -> WithdrawalQuerySet:
+    return Withdrawal.objects.filter(participant=participant).effective(clock.today())
 
 
 @retried
@@ -84,9 +87,8 @@ def withdraw(
     """
     participant = Participant.objects.locked(participant_id)
     refuse_merged(participant)
-    today = clock.today()
-    standing = Withdrawal.objects.filter(participant=participant).effective(today)
-    highest = max(standing.values_list("level", flat=True), default=0)
+    standing = _standing(participant)
+    highest = standing.highest_level()
     if level == highest and destroy_samples and _destroy_later(participant, by):
         return standing.filter(level=level).latest("pk")
     if level <= highest:
@@ -100,7 +102,11 @@ def withdraw(
             )
         )
     withdrawal = Withdrawal(
-        participant=participant, level=level, effective_on=today, recorded_by=by, note=note
+        participant=participant,
+        level=level,
+        effective_on=clock.today(),
+        recorded_by=by,
+        note=note,
     )
     withdrawal.full_clean()
     withdrawal.save()

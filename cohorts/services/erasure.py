@@ -9,7 +9,7 @@ from typing import Any
 
 from django.conf import settings
 from django.db import transaction
-from django.db.models import F, Max
+from django.db.models import F
 from django.utils import timezone
 
 from cohorts import access
@@ -215,7 +215,7 @@ def _stop(erasure: Erasure, *, by: User | None, reason: str, at: datetime) -> Er
 
 def _standing_level(person: Participant) -> int:
     standing = Withdrawal.objects.filter(participant=person).effective(timezone.localdate())
-    return standing.aggregate(level=Max("level"))["level"] or 0
+    return standing.highest_level()
 
 
 def _removed(person: Participant, site: Site) -> Removed:

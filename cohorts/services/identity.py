@@ -5,7 +5,6 @@ from __future__ import annotations
 import uuid
 
 from django.db import transaction
-from django.db.models import Max
 
 from cohorts import access, clock, history
 from cohorts.errors import NotAllowed, UnusableRequest
@@ -168,7 +167,7 @@ def _pair(one_id: int, other_id: int, reason: str) -> tuple[Participant, Partici
 
 def _level(person: Participant) -> int:
     standing = Withdrawal.objects.filter(participant=person).effective(clock.today())
-    return standing.aggregate(level=Max("level"))["level"] or 0
+    return standing.highest_level()
 
 
 def _new_version(person: Participant, *fields: str) -> None:
