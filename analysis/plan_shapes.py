@@ -8,8 +8,10 @@ from typing import Any
 from cohorts.models.consent import SCOPES
 
 LISTS = ("case", "control", "strata", "covariates", "scopes", "sensitivity", "transport_to")
-TEXTS = ("outcome", "below_lod", "harmonisation", "tau2", "test", "multiplicity", "only_sex")
-MORE_TEXTS = ("moderated", "qc_correction", "language_check", "release")
+TEXTS = (
+    *("outcome", "below_lod", "harmonisation", "tau2", "test", "multiplicity", "only_sex"),
+    *("moderated", "qc_correction", "language_check", "release"),
+)
 
 
 def shape_faults(data: Any) -> list[str]:
@@ -32,7 +34,7 @@ def _lists(data: Mapping[str, Any]) -> Iterator[str]:
 
 
 def _texts(data: Mapping[str, Any]) -> Iterator[str]:
-    for key in (*TEXTS, *MORE_TEXTS):
+    for key in TEXTS:
         if key in data and not isinstance(data[key], str):
             yield f"plan: {key} is {data[key]!r}; write a text in quotes."
 
