@@ -24,6 +24,8 @@ class Advisory(IntEnum):
     FEATURE_NAMES = 0x48494B4E
     # Seals follow one another; who erases or checks keeps others from sealing.
     AUDIT_CHAIN = 0x48494B43
+    # Of two who migrate, the second waits and finds nothing left to do. Held by a session.
+    MIGRATIONS = 0x48494B4D
 
 
 def hold(lock: Advisory, *, shared: bool = False) -> None:

@@ -1,17 +1,21 @@
 """``migrate``, for which nobody waits: it gets a lock at once, or lets go and comes back."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from django.core.management.base import CommandError, CommandParser
 from django.core.management.commands import migrate
 from django.db import OperationalError, connections
 
+from cohorts.advisory import Advisory
+
 # Whoever asks for a table that a migration waits for waits behind it, as long as it does.
 LOCK_SECONDS = 1
 TRIES = 20
 PAUSE_SECONDS = 2.0
+ASK_AGAIN_SECONDS = 0.2
 LOCK_NOT_AVAILABLE = "55P03"
 
 
@@ -30,6 +34,13 @@ class Command(migrate.Command):
 
     def handle(self, *args: Any, **options: Any) -> None:
         """Migrate beside a service that goes on, or say what is in the way."""
+        if options["plan"] or options["check_unapplied"]:
+            super().handle(*args, **options)  # changes nothing, so it waits for nobody
+            return
+        with _one_at_a_time(options["database"], self.stderr.write):
+            self._migrate(*args, **options)
+
+    def _migrate(self, *args: Any, **options: Any) -> None:
         database, tries = options["database"], options["lock_tries"]
         for attempt in range(1, tries + 1):
             try:
@@ -43,6 +54,30 @@ class Command(migrate.Command):
                 time.sleep(PAUSE_SECONDS)
             else:
                 return
+
+
+@contextmanager
+def _one_at_a_time(database: str, tell: Callable[[str], object]) -> Iterator[None]:
+    """Wait for another `migrate` to end, with the session or without.
+
+    It is asked again and again: one statement that waited would hold a snapshot, for which an
+    index that the other builds beside the service would wait in turn.
+    """
+    told, lock = False, [int(Advisory.MIGRATIONS)]
+    with connections[database].cursor() as cursor:
+        while True:
+            cursor.execute("SELECT pg_try_advisory_lock(%s)", lock)
+            if cursor.fetchone() == (True,):
+                break
+            if not told:
+                tell("Another migrate is at work on this database: waiting for it to end.")
+            told = True
+            time.sleep(ASK_AGAIN_SECONDS)
+    try:
+        yield
+    finally:
+        with connections[database].cursor() as cursor:
+            cursor.execute("SELECT pg_advisory_unlock(%s)", lock)
 
 
 def _in_the_way(tries: int) -> str:
