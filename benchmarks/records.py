@@ -35,13 +35,13 @@ def measure() -> dict[str, list[float]]:
     found: dict[str, list[float]] = {}
     _as_served()
     for number in range(ROUNDS + 1):
-        # Another batch of the same samples, or it would be the file that is there already, be it
-        # from an earlier run.
-        name = f"metabolite x{number}-{secrets.token_hex(4)} "
-        content = table.replace(b"metabolite 0 ", name.encode(), 1)
+        # Another file and another platform, or it would be what is there already, be it from an
+        # earlier run.
+        name = f"x{number}-{secrets.token_hex(4)}"
+        content = table.replace(b"metabolite 0 ", f"metabolite {name} ".encode(), 1)
         turns: dict[str, Callable[[], object]] = {
             "pandas.read_csv": lambda content=content: pd.read_csv(io.BytesIO(content)),
-            "upload to accepted rows": lambda content=content: _upload(site, content),
+            "upload to accepted rows": lambda sent=(content, name): _upload(site, *sent),
             # The first reading of new rows also marks them as committed, which is written.
             "the matrix read back, the first time": lambda: _matrix(site),
             "the matrix read back": lambda: _matrix(site),
@@ -56,11 +56,11 @@ def measure() -> dict[str, list[float]]:
     }
 
 
-def _upload(site: object, content: bytes) -> None:
+def _upload(site: object, content: bytes, platform: str) -> None:
     from cohorts.services import uploads
     from cohorts.services.sent_tables import SentTable
 
-    options = {"platform": "LC-MS", "matrix": "plasma"}
+    options = {"platform": platform, "matrix": "plasma"}
     sent = SentTable("assays", content, "t.csv", options)
     accepted = uploads.submit(site, sent, by=None)  # type: ignore[arg-type]
     assert accepted.status == "accepted", accepted.report

@@ -93,13 +93,13 @@ def _fit(old: CheckedBatch, sent: CheckedBatch, *, joins: bool) -> _Fit:
     place = {key: i for i, key in enumerate(_keys(old.rows))}
     found = [(place.get(key), i) for i, key in enumerate(_keys(sent.rows))]
     columns = list(old.features)
-    named = {_name(column): j for j, column in enumerate(columns)}
+    named = {name_of(column): j for j, column in enumerate(columns)}
     places = []
     for column in sent.features:
-        if _name(column) not in named:
-            named[_name(column)] = len(columns)
+        if name_of(column) not in named:
+            named[name_of(column)] = len(columns)
             columns.append(column)
-        places.append(named[_name(column)])
+        places.append(named[name_of(column)])
     return _Fit(
         tuple((i, k) for i, k in found if i is not None),
         tuple(k for i, k in found if i is None) if joins else (),
@@ -120,7 +120,8 @@ def _keys(heads: Sequence[AssayRowHead]) -> Iterator[HeadKey]:
         yield *key, seen[key]
 
 
-def _name(column: AssayColumn) -> str:
+def name_of(column: AssayColumn) -> str:
+    """The feature that a column is stored under; of a name that is new, that name."""
     return column.feature.name if column.feature else column.source_name
 
 

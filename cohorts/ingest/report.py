@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from cohorts.language.sentences import Sentence, say, stored
 
@@ -67,6 +67,10 @@ class Report:
     @property
     def ok(self) -> bool:
         return not self.faults
+
+    def refused_for(self, faults: Iterable[Fault]) -> Report:
+        """The report of a sound table in which something else was found; in the file's order."""
+        return replace(self, faults=tuple(sorted(faults, key=lambda fault: fault.row or 0)))
 
     def as_dict(self) -> dict[str, object]:
         """The report as plain data, ready for JSON."""

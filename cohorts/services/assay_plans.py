@@ -10,15 +10,16 @@ from numpy.typing import NDArray
 
 from cohorts.ingest.assay_batches import CheckedBatch
 from cohorts.ingest.assay_heads import TYPES
-from cohorts.ingest.assay_merge import Tally, merge
+from cohorts.ingest.assay_merge import Tally, merge, name_of
 from cohorts.ingest.assay_options import AssayOptions
 from cohorts.ingest.assays import AssayColumn, CheckedAssays
 from cohorts.ingest.assays import AssayRowHead as Head
+from cohorts.ingest.cells import quoted
 from cohorts.ingest.comparison import Preview
 from cohorts.ingest.facts import FeatureFacts
-from cohorts.ingest.report import Fault
+from cohorts.ingest.report import Fault, Report
 from cohorts.language.sentences import say
-from cohorts.models import AssayBatch, AssayRow, Site
+from cohorts.models import AssayBatch, AssayRow, BatchFeature, Site
 
 
 @dataclass(frozen=True)
@@ -37,6 +38,15 @@ class AssayPlan:
     revisions: tuple[Revision, ...]
     preview: Preview
     faults: tuple[Fault, ...] = ()
+
+    @property
+    def adds(self) -> bool:
+        return bool(self.added or self.revisions)
+
+    @property
+    def is_all_new(self) -> bool:
+        """Whether the books have none of these values, and nothing stands in the way."""
+        return not (self.faults or self.revisions or self.preview.unchanged)
 
 
 def plan(site: Site, checked: CheckedAssays, options: AssayOptions) -> AssayPlan:
@@ -57,18 +67,55 @@ def plan(site: Site, checked: CheckedAssays, options: AssayOptions) -> AssayPlan
             revisions += [Revision(stored, merged.batch)] if merged.differs else []
         tally.new += len(rest)
         if rest:
-            added.append(_part(batch, sorted(rest)))
+            added.append(batch if not known else _part(batch, sorted(rest)))
     return AssayPlan(tuple(added), tuple(revisions), tally.preview(), tuple(tally.faults))
 
 
+def in_one_step(
+    site: Site, checked: CheckedAssays, options: AssayOptions
+) -> tuple[Report, AssayPlan]:
+    """As `plan`, of a table that nobody looks at before it is accepted: it corrects no value."""
+    made = plan(site, checked, options)
+    faults = made.faults or _corrections(made.preview)
+    return (checked.report.refused_for(faults) if faults else checked.report), made
+
+
+def _corrections(preview: Preview) -> tuple[Fault, ...]:
+    return tuple(
+        Fault(
+            cell.row,
+            cell.column,
+            "other_value",
+            say(
+                "%(record)s has %(earlier)s on the books, and here %(new)s; a correction needs a "
+                "reason and a second person: send the table to be checked, then have it accepted. "
+                'Of another measurement, name the run in the column "batch".',
+                record=cell.record,
+                earlier=quoted(cell.earlier) if cell.earlier else say("no value"),
+                new=quoted(cell.new) if cell.new else say("no value"),
+            ),
+        )
+        for cell in preview.cells
+    )
+
+
 def _holders(site: Site, batch: CheckedBatch, options: AssayOptions) -> list[AssayBatch]:
-    """Accepted batches of that platform, matrix and label which hold samples of this one."""
+    """Accepted batches of that platform, matrix and label with samples and features of this one.
+
+    Of the same samples another panel is another batch: it says nothing of what is on the books.
+    """
+    of_the_run = AssayBatch.objects.accepted().filter(
+        site=site, platform=options.platform, matrix=options.matrix, label=batch.label
+    )
+    if not of_the_run.exists():  # then samples and features need not be looked up
+        return []
     codes = [head.sample for head in batch.rows if head.sample]
     rows = AssayRow.objects.filter(sample__site=site, sample__code__in=codes)
+    names = [name_of(column) for column in batch.features]
+    columns = BatchFeature.objects.filter(feature__name__in=names)
     return list(
-        AssayBatch.objects.accepted()
-        .filter(site=site, platform=options.platform, matrix=options.matrix, label=batch.label)
-        .filter(pk__in=rows.values("batch"))
+        of_the_run.filter(pk__in=rows.values("batch"))
+        .filter(pk__in=columns.values("batch"))
         .order_by("pk")
     )
 

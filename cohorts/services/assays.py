@@ -2,13 +2,33 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from cohorts.ingest.assay_batches import CheckedBatch
+from cohorts.ingest.assay_merge import name_of
 from cohorts.ingest.assay_options import AssayOptions
-from cohorts.ingest.assays import AssayColumn
 from cohorts.models import AssayBatch, Sample, Site, Upload
 from cohorts.models.assay import pack_flags, pack_values
 from cohorts.services import assay_rows, batch_rules, new_names, voiding
-from cohorts.services.assay_plans import Revision
+from cohorts.services.assay_plans import AssayPlan, Revision
+
+
+def store(
+    site: Site,
+    upload: Upload,
+    plan: AssayPlan,
+    options: AssayOptions,
+    *,
+    rows_of: Mapping[str, int] | None = None,
+) -> None:
+    """Store what a table adds and corrects, inside the upload's transaction.
+
+    ``rows_of`` are the ids of batches, by label, whose rows are stored already (`rows_ahead`).
+    """
+    for batch in plan.added:
+        store_batch(site, upload, batch, options, ahead=(rows_of or {}).get(batch.label))
+    for revision in plan.revisions:
+        revise(site, upload, revision, options)
 
 
 def revise(site: Site, upload: Upload, revision: Revision, options: AssayOptions) -> AssayBatch:
@@ -55,9 +75,9 @@ def store_batch(
         replaces=replaces,
         version=replaces.version + 1 if replaces else 1,
     )
-    features = new_names.features_of({_name(column) for column in batch.features})
+    features = new_names.features_of({name_of(column) for column in batch.features})
     assay_rows.copy_columns(
-        stored.pk, ((column, features[_name(column)]) for column in batch.features)
+        stored.pk, ((column, features[name_of(column)]) for column in batch.features)
     )
     if ahead is None:
         _copy_rows(site, stored, batch)
@@ -79,7 +99,3 @@ def _copy_rows(site: Site, stored: AssayBatch, batch: CheckedBatch) -> None:
             for head, values, flags in zip(batch.rows, batch.values, batch.flags, strict=True)
         ),
     )
-
-
-def _name(column: AssayColumn) -> str:
-    return column.feature.name if column.feature else column.source_name

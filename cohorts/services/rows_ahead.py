@@ -93,9 +93,13 @@ class RowsAhead:
         """What was told is what the check has found."""
         self._is_held = True
 
+    def end(self) -> None:
+        """No further row comes: other statements may run again."""
+        self._copying.close()
+
     def settle(self, checked: Checked) -> None:
         """Keep the rows that are stored, where they are those of the checked batches."""
-        self._copying.close()
+        self.end()
         is_whole = bool(self._savepoint) and self._is_held and not self._is_over
         if not is_whole or not isinstance(checked, CheckedAssays):
             return

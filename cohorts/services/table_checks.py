@@ -7,6 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 from cohorts.ingest import checking
+from cohorts.ingest.assays import CheckedAssays
 from cohorts.ingest.checking import Checked, Options
 from cohorts.ingest.child import client as child
 from cohorts.ingest.child.ahead import Taker
@@ -15,7 +16,7 @@ from cohorts.ingest.facts import SiteFacts
 from cohorts.ingest.reading import Table, UnreadableFile
 from cohorts.ingest.report import Fault, Report
 from cohorts.models import Site
-from cohorts.services import books, redcap_projects
+from cohorts.services import assay_plans, books, redcap_projects
 from cohorts.services.sent_tables import (
     SentTable,
     assay_options,
@@ -31,11 +32,12 @@ def dry_run(site: Site, sent: SentTable) -> Report:
     check_kind(sent.kind)
     sent = at_the_door(site, sent)
     try:
-        return check(
-            sent, lambda: books.facts_of(site, sent.kind), mapping_of(site, sent.kind)
-        ).report
+        checked = check(sent, lambda: books.facts_of(site, sent.kind), mapping_of(site, sent.kind))
     except UnreadableFile as error:
         return unreadable(sent.kind, error)
+    if isinstance(checked, CheckedAssays):
+        return assay_plans.in_one_step(site, checked, assay_options(sent.options))[0]
+    return checked.report
 
 
 def check(

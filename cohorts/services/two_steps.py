@@ -18,7 +18,7 @@ from cohorts.ingest.comparison import Preview
 from cohorts.ingest.encodings import CODECS
 from cohorts.ingest.facts import SiteFacts
 from cohorts.ingest.reading import UnreadableFile
-from cohorts.ingest.report import Fault, Report
+from cohorts.ingest.report import Report
 from cohorts.language.sentences import say
 from cohorts.models import Change, Site, Upload, User
 from cohorts.services import (
@@ -177,12 +177,8 @@ def _look(site: Site, upload: Upload) -> _Outcome:
     else:
         plan = corrections.plan(site, sent_tables.records_of(upload.kind), checked)
     if plan.faults:
-        return _Outcome(_with_faults(checked.report, plan.faults))
+        return _Outcome(checked.report.refused_for(plan.faults))
     return _Outcome(checked.report, checked, plan)
-
-
-def _with_faults(report: Report, faults: tuple[Fault, ...]) -> Report:
-    return replace(report, faults=tuple(sorted(faults, key=lambda fault: fault.row or 0)))
 
 
 def _tell(upload: Upload, seen: _Outcome) -> None:
@@ -239,11 +235,7 @@ def _store(site: Site, upload: Upload, seen: _Outcome) -> None:
     checked, plan, preview = seen.checked, seen.plan, seen.preview
     assert checked is not None and preview is not None  # noqa: S101, PT018 - looked at before
     if isinstance(plan, AssayPlan):
-        options = sent_tables.assay_options(upload.options)
-        for batch in plan.added:
-            assay_store.store_batch(site, upload, batch, options)
-        for revision in plan.revisions:
-            assay_store.revise(site, upload, revision, options)
+        assay_store.store(site, upload, plan, sent_tables.assay_options(upload.options))
         uploads.mark_accepted(upload, checked.report, preview)
     elif isinstance(plan, RecordPlan) and not isinstance(checked, CheckedAssays):
         corrections.apply(site, upload, checked, plan)

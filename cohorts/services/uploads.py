@@ -8,8 +8,8 @@ from dataclasses import dataclass, replace
 from django.db import transaction
 from django.utils import timezone
 
-from cohorts.ingest import assessments, participants, samples
-from cohorts.ingest.checking import Checked
+from cohorts.ingest import participants, samples
+from cohorts.ingest.assays import CheckedAssays
 from cohorts.ingest.child import client as child
 from cohorts.ingest.comparison import Preview
 from cohorts.ingest.facts import SiteFacts
@@ -18,8 +18,8 @@ from cohorts.ingest.report import Report
 from cohorts.language.sentences import say
 from cohorts.models import Change, Site, Upload, User
 from cohorts.retrying import retried
-from cohorts.services import assays as assay_store
 from cohorts.services import (
+    assay_plans,
     biobank,
     books,
     enrolment,
@@ -27,6 +27,9 @@ from cohorts.services import (
     personal_files,
     phenotyping,
 )
+from cohorts.services import assays as assay_store
+from cohorts.services.assay_plans import AssayPlan
+from cohorts.services.corrections import CheckedRecords
 from cohorts.services.rows_ahead import RowsAhead
 from cohorts.services.sent_tables import (
     SentTable,
@@ -141,15 +144,22 @@ def _decide(
 ) -> Upload:
     """Accept the upload or refuse it; in the caller's transaction, which holds site and upload."""
     try:
-        checked, batch_ids = _checked_for_storing(site, look)
-        report = checked.report
+        found = _checked_for_storing(site, look)
+        report = found.report
     except UnreadableFile as error:
-        checked, report = None, unreadable(upload.kind, error)
+        found, report = None, unreadable(upload.kind, error)
     if storing is not None:
         storing.finish()  # before the log of changes is held
-    if checked is None or not report.ok:
+    if found is None or not report.ok:
         return mark_refused(upload, report)
-    store(site, upload, checked, rows_of=batch_ids)
+    if isinstance(found, _Values):
+        options = assay_options(upload.options)
+        assay_store.store(site, upload, found.plan, options, rows_of=found.rows_of)
+        mark_accepted(upload, report, found.plan.preview)
+        if not found.plan.adds:
+            return upload
+    else:
+        store(site, upload, found)
     Change.objects.record(
         study=site.study,
         site=site,
@@ -160,40 +170,39 @@ def _decide(
     return upload
 
 
-def _checked_for_storing(site: Site, look: _Look) -> tuple[Checked, dict[str, int]]:
-    """A checked table, and the ids of its batches where their rows were stored meanwhile."""
-    kind = look.sent.kind
+@dataclass(frozen=True)
+class _Values:
+    """A checked assay table beside the books; ``rows_of`` are batches whose rows are stored."""
+
+    report: Report
+    plan: AssayPlan
+    rows_of: Mapping[str, int]
+
+
+def _checked_for_storing(site: Site, look: _Look) -> CheckedRecords | _Values:
+    sent, mapping = look.sent, mapping_of(site, look.sent.kind)
     with RowsAhead(site, look.known) as ahead:
-        taker = ahead if kind == "assays" and not moves_zeros(look.sent) else None
-        mapping = mapping_of(site, kind)
-        checked = check(look.sent, lambda: look.known, mapping, look.begun, taker)
-        ahead.settle(checked)
-    return checked, ahead.batch_ids
+        taker = ahead if sent.kind == "assays" and not moves_zeros(sent) else None
+        checked = check(sent, lambda: look.known, mapping, look.begun, taker)
+        if not isinstance(checked, CheckedAssays):
+            return checked
+        ahead.end()
+        report, plan = assay_plans.in_one_step(site, checked, assay_options(sent.options))
+        if plan.is_all_new:
+            ahead.settle(checked)
+    return _Values(report, plan, ahead.batch_ids)
 
 
 def store(
-    site: Site,
-    upload: Upload,
-    checked: Checked,
-    preview: Preview | None = None,
-    *,
-    rows_of: Mapping[str, int] | None = None,
+    site: Site, upload: Upload, checked: CheckedRecords, preview: Preview | None = None
 ) -> None:
-    """Write checked rows and mark the upload accepted; the caller owns transaction and change.
-
-    ``rows_of`` are the ids of batches, by label, whose rows are stored already.
-    """
+    """Write checked rows and mark the upload accepted; the caller owns transaction and change."""
     if isinstance(checked, participants.CheckedParticipants):
         enrolment.enrol(site, checked.rows, by=upload.sent_by)
     elif isinstance(checked, samples.CheckedSamples):
         biobank.register_samples(site, checked.rows)
-    elif isinstance(checked, assessments.CheckedAssessments):
-        phenotyping.record_assessments(site, checked.rows)
     else:
-        for batch in checked.batches:
-            options = assay_options(upload.options)
-            ahead = (rows_of or {}).get(batch.label)
-            assay_store.store_batch(site, upload, batch, options, ahead=ahead)
+        phenotyping.record_assessments(site, checked.rows)
     mark_accepted(upload, checked.report, preview)
 
 

@@ -230,8 +230,9 @@ def test_a_correction_says_on_which_scale_and_in_which_batch(site):
         "row 2, column sample: T1 has values of LC-MS in plasma that were sent as raw, and this "
         "table is sent as log2; choose the same."
     ]
-    send(site, "assays", "sample,citrulline [umol/L]\nT1,30\n", **PLASMA)
-    twice = checked(site, "assays", ASSAYS.replace("82.5", "82"), **PLASMA)
+    send(site, "assays", "sample,proline [umol/L]\nT1,30\n", **PLASMA)
+    both = "sample,arginine [umol/L],proline [umol/L]\nT1,82,30\n"
+    twice = checked(site, "assays", both, **PLASMA)
     assert told(twice) == [
         "row 2, column sample: T1 has values in two batches of LC-MS in plasma; have one of them "
         "voided first."

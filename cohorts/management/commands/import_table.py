@@ -73,6 +73,8 @@ class Command(StudyCommand):
             self.stdout.write(
                 f"{report['kind']}: {report['rows']} rows ({counts or 'none'}): {status}"
             )
+            if preview := report.get("preview"):
+                self.stdout.write(f"{preview['new']} new, {preview['unchanged']} unchanged")
         if report["faults"]:
             n = len(report["faults"])
             lines = [fault["text"] for fault in report["faults"]]
