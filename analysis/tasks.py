@@ -9,6 +9,7 @@ from celery import shared_task
 from analysis.services import (
     bell,
     erasures,
+    failure_mails,
     freshness,
     operations,
     parts,
@@ -31,7 +32,7 @@ def sweep() -> None:
         freshness.ring("analysis.execute", str(run_id))
     if webhook_sending.owed():
         freshness.ring("analysis.webhooks")
-    if mails.owed():
+    if mails.owed() or failure_mails.owed():
         freshness.ring("analysis.mails")
     for run_id in parts.waiting():
         freshness.ring("analysis.part", str(run_id), each=True)
@@ -59,6 +60,7 @@ def webhooks() -> None:
 def send_mails() -> None:
     bell.heard("analysis.mails")
     mails.send_due()
+    failure_mails.send_due()
 
 
 @shared_task(name="analysis.execute")

@@ -80,7 +80,8 @@ TABLE: Final[dict[str, dict[str, str]]] = {
     "claim": {"SC": "R", "SD": "R", "LT": "R", "CA": "R", "CD": "CRU", "AU": "R"},
     # One's own addresses, as tokens are one's own; an auditor's account writes nothing.
     "webhook": {"SC": "CRUW", "SD": "CRUW", "CA": "CRUW", "CD": "CRUW", "AD": "RW"},
-    "operations": {"CD": "R", "AU": "R", "AD": "R"},
+    # Who has S is told what failed, and sees to it.
+    "operations": {"CD": "RS", "AU": "R", "AD": "RS"},
     # A site's data manager gives the roles of its coordinators and technicians only (`GRANTS`).
     "account": {"SC": "R", "SD": "CRU", "CD": "R", "AU": "R", "AD": "CRU"},
 }

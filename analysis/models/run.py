@@ -112,7 +112,7 @@ class Run(models.Model):
         PUBLISHED = "published"
         FAILED = "failed"
         MERGED = "merged"  # an earlier run has the same key, so it has this one's results
-        CANCELLED = "cancelled"  # by a person; it publishes nothing
+        CANCELLED = "cancelled"  # by a person, or for one that waits; it publishes nothing
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     plan = models.ForeignKey(Plan, on_delete=models.PROTECT, related_name="runs")

@@ -9,6 +9,7 @@ from django.contrib.postgres.fields import ArrayField
 from django.db import models
 from django.db.models import Q
 from django.db.models.functions import Now
+from django.utils.translation import gettext_lazy as _
 
 from analysis.models.run import Run
 from cohorts import access
@@ -16,6 +17,8 @@ from cohorts.models import User
 from cohorts.models.scoping import ScopedQuerySet
 
 if TYPE_CHECKING:
+    from datetime import datetime
+
     from django.contrib.auth.models import AnonymousUser
 
 # What may be told, and what each stands for.
@@ -90,6 +93,10 @@ class WebhookEndpoint(models.Model):
 class WebhookEventQuerySet(OwnQuerySet):
     user_path = "messages__endpoint__user"
 
+    def failures_untold(self, since: datetime) -> Self:
+        """Runs that failed since then, and nobody was written to."""
+        return self.filter(kind="run.failed", mailed_at=None, at__gt=since).order_by("pk")
+
 
 class WebhookEvent(models.Model):
     """The outbox: what happened, in the transaction in which it did (a trigger of the run)."""
@@ -99,6 +106,9 @@ class WebhookEvent(models.Model):
     change_id = models.BigIntegerField(null=True, unique=True)
     at = models.DateTimeField(db_default=Now())
     passed_on_at = models.DateTimeField(null=True)
+    mailed_at = models.DateTimeField(
+        null=True, editable=False, help_text=_("When those who see to a failed run were told.")
+    )
 
     objects: ClassVar = WebhookEventQuerySet.as_manager()
 

@@ -281,14 +281,14 @@ def _give_back(run_id: uuid.UUID, token: uuid.UUID) -> None:
 
 
 def _requeue(run_id: uuid.UUID, token: uuid.UUID) -> None:
-    """Back into the queue, unless another run of the plan waits there already."""
+    """Back into the queue, unless another run of the plan waits there: that one is enough."""
     held = Run.objects.held_by(run_id, token)
     try:
         with transaction.atomic():
             held.update(state=Run.State.QUEUED, snapshot=None, key="", attempts=0, lease_until=None)
     except IntegrityError:
         held.update(
-            state=Run.State.FAILED,
+            state=Run.State.CANCELLED,
             failure=say("Consent changed while it computed; a newer run takes its place."),
             lease_until=None,
         )

@@ -48,6 +48,12 @@ class User(AbstractUser):
         db_default=True,
         help_text=_("At most one a day, on queries at the sites of the person."),
     )
+    failure_mails = models.BooleanField(
+        _("mails on failed runs"),
+        default=True,
+        db_default=True,
+        help_text=_("One a failure, to those who see to the platform's work."),
+    )
     queries_told_at = models.DateTimeField(null=True, blank=True, editable=False)
     stopped_at = models.DateTimeField(
         _("results closed for a day at"),

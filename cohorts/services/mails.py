@@ -87,8 +87,9 @@ def _tell_of_queries(user: User, now: datetime) -> int:
     sites = _asked_of(user, since=before or user.date_joined)
     if not sites:
         return 0
+    words = {"sites": sites, "account": address_of(reverse("tokens"))}
     try:
-        _send("queries", user, {"sites": sites, "account": address_of(reverse("tokens"))})
+        send("cohorts/mail/queries", user, words)
     except (SMTPException, OSError):
         User.objects.filter(pk=user.pk).update(queries_told_at=before)
         raise
@@ -136,7 +137,7 @@ def _send_receipt(erasure: Erasure, now: datetime) -> int:
     words |= {"n_rows": sum(erasure.receipt["rows"].values())}
     try:
         for each in told:
-            _send("erasure", each, words)
+            send("cohorts/mail/erasure", each, words)
     except (SMTPException, OSError):
         # Sent again to both: twice is better than never.
         Erasure.objects.filter(pk=erasure.pk).update(receipt_mailed_at=None)
@@ -157,10 +158,11 @@ def _tell_of_stop(analyst: User, now: datetime) -> int:
     if not User.objects.filter(pk=analyst.pk, stop_told_at=before).update(stop_told_at=now):
         return 0
     page = address_of(reverse("admin:cohorts_user_change", args=[analyst.pk]))
-    told = [each for each in _who_release() if each.pk != analyst.pk]
+    # They know what the disclosure rules hide.
+    told = [each for each in who_may("unreleased_result", "A") if each.pk != analyst.pk]
     try:
         for each in told:
-            _send("stopped", each, {"analyst": analyst, "page": page})
+            send("cohorts/mail/stopped", each, {"analyst": analyst, "page": page})
     except (SMTPException, OSError):
         # Sent again to all: twice is better than never.
         User.objects.filter(pk=analyst.pk).update(stop_told_at=before)
@@ -168,16 +170,20 @@ def _tell_of_stop(analyst: User, now: datetime) -> int:
     return len(told)
 
 
-def _who_release() -> QuerySet[User]:
-    """The consortium's data managers, who know what the disclosure rules hide."""
-    roles = access.roles_with("unreleased_result", "A")
+# --- to whom, and how
+
+
+def who_may(resource: str, verb: str) -> QuerySet[User]:
+    """Those of the consortium who may do that today and have an address."""
+    roles = access.roles_with(resource, verb)
     held = Membership.objects.in_force(timezone.localdate()).filter(role__in=roles, site=None)
     those = User.objects.filter(pk__in=held.values("user"), is_active=True)
     return those.exclude(email="").order_by("pk")
 
 
-def _send(name: str, user: User, words: Mapping[str, Any]) -> None:
+def send(name: str, user: User, words: Mapping[str, Any]) -> None:
+    """A mail of these templates, in the language of its reader."""
     with languages.of_person(user):
-        subject = render_to_string(f"cohorts/mail/{name}_subject.txt", dict(words)).strip()
-        body = render_to_string(f"cohorts/mail/{name}.txt", dict(words))
+        subject = render_to_string(f"{name}_subject.txt", dict(words)).strip()
+        body = render_to_string(f"{name}.txt", dict(words))
         send_mail(subject, body.strip() + "\n", None, [user.email])

@@ -13,6 +13,7 @@ from django.utils.translation import gettext as _
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_POST
 
+from cohorts import access
 from cohorts.forms.tokens import TokenForm
 from cohorts.models import ApiToken
 from cohorts.requests import user_of
@@ -35,6 +36,7 @@ def tokens(request: HttpRequest) -> HttpResponse:
         "key": key,
         "tokens": ApiToken.objects.visible_to(user).prefetch_related("sites"),
         "now": timezone.now(),
+        "sees_to_failures": access.may(user, "operations", "S"),
     }
     return render(request, "cohorts/tokens.html", context, status=422 if form.errors else 200)
 
@@ -42,10 +44,13 @@ def tokens(request: HttpRequest) -> HttpResponse:
 @login_required
 @require_POST
 def choose_mails(request: HttpRequest) -> HttpResponse:
-    """Whether new data queries are told by mail."""
-    user = user_of(request)
-    user.query_mails = "query_mails" in request.POST
-    user.save(update_fields=["query_mails"])
+    """Whether new data queries, and to whom that concerns failed runs, are told by mail."""
+    user, asked = user_of(request), ["query_mails"]
+    if access.may(user, "operations", "S"):
+        asked.append("failure_mails")
+    for name in asked:
+        setattr(user, name, name in request.POST)
+    user.save(update_fields=asked)
     messages.success(request, _("Kept."))
     return redirect("tokens")
 
