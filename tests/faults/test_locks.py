@@ -9,8 +9,8 @@ from django.test import Client
 
 from cohorts import retrying
 from cohorts.errors import AlreadyWithdrawn, ChangedMeanwhile
-from cohorts.models import Change, Participant, Upload, Withdrawal
-from cohorts.services import consent, enrolment, uploads
+from cohorts.models import Change, Participant, SentRequest, Upload, Withdrawal
+from cohorts.services import consent, enrolment, repeats, uploads
 from cohorts.services.sent_tables import SentTable
 from tests.factories import ParticipantFactory, SiteFactory, user_with
 
@@ -99,6 +99,15 @@ def test_of_two_corrections_of_one_record_one_wins_and_the_others_look_again(num
     (done,) = [each for each in got if isinstance(each, Participant)]
     person.refresh_from_db()
     assert (person.version, person.birth_year) == (2, done.birth_year)
+
+
+@pytest.mark.parametrize("number", range(ROUNDS))
+def test_of_requests_under_one_key_one_is_carried_out_and_the_others_wait(number):
+    user = user_with("SC", SiteFactory())
+    asked = {"key": "one", "route": "/", "digest": "0" * 64}
+    got = at_once(lambda _: repeats.begin(user, **asked))
+    assert sum(isinstance(each, SentRequest) for each in got) == 1
+    assert sum(isinstance(each, repeats.StillAtWork) for each in got) == AT_ONCE - 1
 
 
 def test_without_the_row_lock_the_test_of_withdrawals_would_find_two(monkeypatch):

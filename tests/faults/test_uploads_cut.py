@@ -6,6 +6,7 @@ import os
 import signal
 import socket
 import struct
+import time
 from datetime import timedelta
 from urllib.parse import urlsplit
 
@@ -19,6 +20,7 @@ from django.test.client import BOUNDARY, MULTIPART_CONTENT, encode_multipart
 from rest_framework.test import APIClient
 
 from cohorts.models import ApiToken, Change, Participant, SentRequest, Upload
+from cohorts.services import files
 from tests.factories import SiteFactory, user_with
 from tests.faults import children
 from tests.faults.test_locks import table
@@ -26,7 +28,8 @@ from tests.faults.test_worker import wait_for
 
 pytestmark = pytest.mark.django_db(transaction=True)
 # `python3 manage.py faults` kills at more points: each starts a reader of files anew.
-POINTS = 20 if "HIKI_FAULT_KILLS" in os.environ else 5
+POINTS = 20 if "HIKI_FAULT_KILLS" in os.environ else 3
+SLOW_DISK_SECONDS = 0.3
 CUTS = 4
 URL = "/api/v1/uploads"
 
@@ -62,18 +65,29 @@ def send(user, number):
 
 
 def wholly_or_not(number):
-    """How many of the table's people are there: both, with an accepted upload, or nobody."""
+    """How many of the table's people are there: both, with their upload and its file, or nobody."""
     n = Participant.objects.filter(code__in=people(number)).count()
     assert n in (0, 2)
     tables = Participant.objects.count() // 2
-    assert Upload.objects.filter(status=Upload.Status.ACCEPTED).count() == tables
+    assert list(Upload.objects.values_list("status", flat=True)) == ["accepted"] * tables
+    assert all(files.path_of(digest).exists() for digest in _digests())
     assert Change.objects.count() == tables
     return n
 
 
+def _digests():
+    return Upload.objects.values_list("sha256", flat=True)
+
+
 def send_dying(user, number, at):
-    """Send, and be killed before the statement of that number."""
-    done = 0
+    """Send, on a slow disk, and be killed before the statement of that number."""
+    done, store = 0, files.store
+
+    def slowly(*asked):
+        time.sleep(SLOW_DISK_SECONDS)
+        return store(*asked)
+
+    files.store = slowly  # in a child of its own
 
     def dying(execute, *asked):
         nonlocal done
@@ -86,17 +100,30 @@ def send_dying(user, number, at):
         send(user, number)
 
 
-def test_a_web_process_killed_at_any_statement_leaves_an_upload_whole_or_none(coordinator):
-    statements = []
+def points_of_a_request(user, monkeypatch):
+    """Numbers of statements spread over an upload, and of the first one after each commit."""
+    statements, after_commits, commit = [], set(), connection._commit
 
     def counting(execute, *asked):
         statements.append(asked[0])
         return execute(*asked)
 
-    with connection.execute_wrapper(counting):
-        assert send(coordinator, 0).status_code == 201
-    found = set()
-    for number, at in enumerate(np.linspace(1, len(statements), POINTS).astype(int), 1):
+    def committing():
+        after_commits.add(len(statements) + 1)
+        commit()
+
+    with connection.execute_wrapper(counting), monkeypatch.context() as patch:
+        patch.setattr(connection, "_commit", committing)
+        assert send(user, 0).status_code == 201
+    spread = np.linspace(1, len(statements), POINTS).astype(int)
+    return sorted({int(at) for at in spread} | (after_commits & set(range(len(statements) + 1))))
+
+
+def test_a_web_process_killed_at_any_statement_leaves_an_upload_whole_or_none(
+    coordinator, monkeypatch
+):
+    points, found = points_of_a_request(coordinator, monkeypatch), set()
+    for number, at in enumerate(points, 1):
         ended = children.run(lambda n=number, at=at: send_dying(coordinator, n, at))
         assert ended == -signal.SIGKILL
         found.add(wholly_or_not(number))
@@ -105,7 +132,7 @@ def test_a_web_process_killed_at_any_statement_leaves_an_upload_whole_or_none(co
         assert send(coordinator, number).status_code in (200, 201)
         assert wholly_or_not(number) == 2
     assert found == {0, 2}
-    assert Upload.objects.count() == POINTS + 1
+    assert Upload.objects.count() == len(points) + 1
 
 
 def cut(server, key, number, share):
