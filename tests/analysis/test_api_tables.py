@@ -41,6 +41,15 @@ def test_csv_and_parquet_say_what_json_says(study, client_of, role, table):
         assert read.tolist() == (as_json[name].astype(object).fillna("").astype(str).tolist())
 
 
+@pytest.mark.parametrize("accept", ["application/json", "text/csv"])
+def test_the_form_in_the_address_goes_before_the_one_that_the_client_accepts(
+    study, client_of, accept
+):
+    answer = client_of("CA").get(at(study, "pooled"), {"format": "parquet"}, HTTP_ACCEPT=accept)
+    assert answer.status_code == 200
+    assert answer.getvalue()[:4] == b"PAR1"
+
+
 def test_no_text_cell_of_a_csv_is_a_formula_and_numbers_stay_numbers(study, client_of):
     text = client_of("CD").get(at(study, "effects"), {"format": "csv"}).getvalue().decode()
     assert ",'=cmd|" in text
