@@ -293,6 +293,15 @@ def test_the_first_run_of_a_plan_is_not_held_back():
     assert release.reason_to_hold(a_run(plan, range(100), released=False)) == ""
 
 
+@pytest.mark.parametrize(("erased_from_both", "held"), [(True, False), (False, True)])
+def test_who_was_erased_from_both_is_no_difference_between_them(erased_from_both, held):
+    plan = plan_of("p")
+    before, now = a_run(plan, range(100), released=True), a_run(plan, range(110), released=False)
+    Snapshot.objects.filter(pk=before.snapshot_id).update(later_erased=1)
+    now.snapshot.later_erased = int(erased_from_both)
+    assert bool(release.reason_to_hold(now)) is held
+
+
 def plan_of(name: str, **more: object) -> Plan:
     data = {"case": ["a"], "control": ["b"], **more}
     return Plan.objects.create(study=StudyFactory(), name=name, data=data)
