@@ -15,7 +15,7 @@ from rest_framework.response import Response
 from analysis.api.result_query import STRATUM, VERDICT, refuse_unknown, text_parameter
 from analysis.models import Claim, Plan, Run
 from analysis.serializers import claims as serializers
-from analysis.services import histories, plan_locks, results
+from analysis.services import histories, plan_locks, told_verdicts
 from analysis.services.run_versions import marked, release_rules
 from cohorts.api import conditional
 from cohorts.api.base import RecordViewSet, ScopedViewSet
@@ -69,22 +69,22 @@ class ClaimViewSet(ScopedViewSet):
     )
     def list(self, request: Request) -> Response | HttpResponse:
         """A row a claim and stratum."""
-        standing = results.standing_runs(request.user, self._plan())
+        standing = told_verdicts.standing_runs(request.user, self._plan())
         etag = self._version(standing)
         if conditional.not_modified(request, etag):
             return conditional.unchanged(etag)
-        rows = results.standing_for(self.get_queryset(), standing, request.user)
+        rows = told_verdicts.standing_for(self.get_queryset(), standing, request.user)
         return Response(self._chosen(rows), headers={"ETag": etag})
 
     @extend_schema(responses=serializers.ClaimWithVerdicts)
     def retrieve(self, request: Request, code: str) -> Response | HttpResponse:
         """One claim, its source, and its standing verdict in each stratum."""
         claim = self.get_object()
-        standing = results.standing_runs(request.user, self._plan())
+        standing = told_verdicts.standing_runs(request.user, self._plan())
         etag = self._version(standing)
         if conditional.not_modified(request, etag):
             return conditional.unchanged(etag)
-        verdicts = results.standing_for([claim], standing, request.user)
+        verdicts = told_verdicts.standing_for([claim], standing, request.user)
         told = self.get_serializer(claim).data | {"verdicts": verdicts}
         return Response(told, headers={"ETag": etag})
 
@@ -100,7 +100,7 @@ class ClaimViewSet(ScopedViewSet):
         etag = self._version({run.pk: run for run in seen})
         if conditional.not_modified(request, etag):
             return conditional.unchanged(etag)
-        rows = histories.history_for(claim, request.user, plan)
+        rows = histories.history_for(claim, seen, request.user)
         return Response(self._chosen(rows), headers={"ETag": etag})
 
     def _chosen(self, rows: Rows) -> Rows:

@@ -30,7 +30,7 @@ from analysis.serializers import further as serializers_further
 from analysis.serializers import results as result_rows
 from analysis.serializers import runs as serializers
 from analysis.serializers.claims import VerdictRow
-from analysis.services import changes, crates, results
+from analysis.services import changes, crates, results, told_verdicts
 from cohorts.api.renderers import records_of
 
 # What each table may be asked by; anything else is refused, not left out of account.
@@ -104,7 +104,7 @@ class PublishedResults(ResultAnswers):
         query = ResultQuery.of(request.query_params, columns, CLAIMS)
 
         def made(run: Run) -> Any:
-            rows = results.verdicts_for(run, request.user)
+            rows = told_verdicts.verdicts_for(run, request.user)
             # A run that judged no claim still has the columns that may be asked for.
             told = pd.DataFrame(rows, columns=None if rows else columns, dtype=object)
             return records_of(query.columns(query.rows(told)))

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from analysis.models import Run, RunDocument, RunTable
-from analysis.services import plan_locks, results
+from analysis.services import plan_locks, results, told_verdicts
 from analysis.services.exports import write_csv, write_json
 
 if TYPE_CHECKING:
@@ -55,5 +55,6 @@ def _documents(run: Run, user: User | AnonymousUser | None) -> Iterator[tuple[st
     for document in RunDocument.objects.filter(run=run):
         told = document.data if user is None else results.document_for(run, document.name, user)
         yield document.name, told
-    yield "claims", results.verdict_rows(run) if user is None else results.verdicts_for(run, user)
+    rows = results.verdict_rows(run) if user is None else told_verdicts.verdicts_for(run, user)
+    yield "claims", rows
     yield "run", facts_of(run, user)

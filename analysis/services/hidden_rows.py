@@ -127,9 +127,10 @@ def sizes_of(*frames: pd.DataFrame) -> dict[Cell, int]:
     """People of each stratum and site, alike for every feature so that all hide the same site."""
     sizes: dict[Cell, int] = {}
     for frame in frames:
-        sites = frame["site"] if "site" in frame else [POOL] * len(frame)
-        n = frame["n_case"].fillna(0) + frame["n_control"].fillna(0)
-        for stratum, site, people in zip(frame["stratum"], sites, n, strict=True):
+        sites = frame["site"].astype(str) if "site" in frame else np.full(len(frame), POOL)
+        n = frame[ARMS].fillna(0).sum(axis=1).astype(int)
+        largest = n.groupby([frame["stratum"].astype(str).to_numpy(), np.asarray(sites)]).max()
+        for (stratum, site), people in zip(largest.index, largest, strict=True):
             cell = (str(stratum), str(site))
             sizes[cell] = max(sizes.get(cell, 0), int(people))
     return sizes

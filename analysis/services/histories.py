@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from django.db.models import QuerySet
 from scipy import special
 
 from analysis.models import Claim, Run
-from analysis.services import results
+from analysis.services import told_verdicts
 from analysis.stats.power import power_of_pooled
 from cohorts import access
 
@@ -32,17 +33,17 @@ def runs_for(claim: Claim, user: User | AnonymousUser, plan_name: str = "") -> l
 
 
 def history_for(
-    claim: Claim, user: User | AnonymousUser, plan_name: str = ""
+    claim: Claim, runs: Sequence[Run], user: User | AnonymousUser
 ) -> list[dict[str, Any]]:
-    """A row a run and stratum, the newest first; numbers past the disclosure rules.
+    """A row a run (`runs_for`) and stratum, the newest first; numbers past the disclosure rules.
 
     ``changed`` marks a verdict that is another than the plan's run before gave in that stratum.
     """
     rows: list[dict[str, Any]] = []
     before: dict[tuple[str, str], str] = {}
-    for run in reversed(runs_for(claim, user, plan_name)):
-        told = [row for row in results.verdicts_for(run, user) if row["claim"] == claim.code]
-        for row in told:
+    told = told_verdicts.verdicts_on(claim, runs, user)
+    for run in reversed(runs):
+        for row in told[run.pk]:
             key = (run.plan.name, row["stratum"])
             rows.append(
                 {

@@ -182,13 +182,15 @@ def further_for(
 class Evidence:
     """What verdicts rest on: the judged tables, the documents as stored, and people by site.
 
-    ``materials`` names by claim the material that it is about; "" is any.
+    ``materials`` names by claim the material that it is about; "" is any. ``own`` are the reader's
+    sites.
     """
 
     judged: Judged
     documents: Mapping[str, Mapping[str, Any]]
     sites: Mapping[str, tuple[int, int]]
     materials: Mapping[str, str]
+    own: frozenset[str] = frozenset()
 
     def speaking(self, row: Mapping[str, Any]) -> list[str]:
         """The sites that a marker's verdict is pooled over: material and handling fit."""
@@ -220,7 +222,7 @@ def verdict_for(
         shown["reason"] = released_documents.without_counts(str(row["reason"]))
     else:
         if not why and evidence is not None:
-            why = _why_of(row, user, evidence)
+            why = _why_of(row, evidence)
         if why:
             shown |= dict.fromkeys(VERDICT_NUMBERS) | {"reason": WORDS[why]}
     told = _verdict_totals(row, counts, evidence)
@@ -230,8 +232,8 @@ def verdict_for(
     return shown
 
 
-def _why_of(row: Mapping[str, Any], user: User | AnonymousUser, evidence: Evidence) -> Why:
-    k, own = settings.DISCLOSURE_K, sites_of(user)
+def _why_of(row: Mapping[str, Any], evidence: Evidence) -> Why:
+    k, own = settings.DISCLOSURE_K, evidence.own
     if row["measure"] == "AUC":
         return released_documents.classifier_why(evidence.documents.get("classifier", {}), k, own)
     if row["measure"] == "Q2":

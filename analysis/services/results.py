@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import textwrap
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
-from analysis.models import Claim, Run, RunDocument, RunTable, Verdict
+from analysis.models import Run, RunDocument, RunTable, Verdict
 from analysis.services import erasures, plan_locks, progress, release, staleness
 from analysis.services.document_cells import with_withheld
-from cohorts import access
 
 if TYPE_CHECKING:
     from django.contrib.auth.models import AnonymousUser
@@ -30,22 +29,25 @@ FIELDS = (
 def verdict_rows(run: Run) -> list[dict[str, Any]]:
     """One dict a claim and stratum: claim, marker, stratum, verdict, reason, estimate, counts."""
     found = Verdict.objects.filter(run=run).select_related("claim").order_by("claim__code", "pk")
-    return [
-        {
-            "claim": verdict.claim.code,
-            "marker": verdict.claim.marker,
-            "stratum": verdict.stratum,
-            "verdict": verdict.verdict,
-            "reason": verdict.reason,
-            **{name: getattr(verdict, name) for name in FIELDS},
-            "feature": verdict.feature,
-            "direction": verdict.claim.direction,
-            "measure": MEASURES.get(verdict.claim.kind, "g"),
-            "primary": verdict.stratum == verdict.claim.stratum,
-            "doi": verdict.claim.doi,
-        }
-        for verdict in found
-    ]
+    return [verdict_row(verdict) for verdict in found]
+
+
+def verdict_row(verdict: Verdict) -> dict[str, Any]:
+    """One of them, read with its claim."""
+    claim = verdict.claim
+    return {
+        "claim": claim.code,
+        "marker": claim.marker,
+        "stratum": verdict.stratum,
+        "verdict": verdict.verdict,
+        "reason": verdict.reason,
+        **{name: getattr(verdict, name) for name in FIELDS},
+        "feature": verdict.feature,
+        "direction": claim.direction,
+        "measure": MEASURES.get(claim.kind, "g"),
+        "primary": verdict.stratum == claim.stratum,
+        "doi": claim.doi,
+    }
 
 
 def run_facts(run: Run) -> dict[str, Any]:
@@ -165,31 +167,6 @@ def pieces_for(run: Run, name: str, user: User | AnonymousUser) -> Iterator[pd.D
     return release.pieces_for(name, run, user)
 
 
-def verdicts_for(run: Run, user: User | AnonymousUser) -> list[dict[str, Any]]:
-    """`verdict_rows` past the disclosure rules."""
-    rows = verdict_rows(run)
-    if release.sees_everything(user):
-        return rows
-    evidence = _evidence(run, user)
-    return [release.verdict_for(row, user, evidence) for row in rows]
-
-
-def _evidence(run: Run, user: User | AnonymousUser) -> release.Evidence:
-    stored = {table.name: table for table in RunTable.objects.filter(run=run, name__in=BESIDE)}
-    effects, pooled = (
-        stored[name].frame if name in stored else release.NO_ROWS for name in ("effects", "pooled")
-    )
-    return release.Evidence(
-        judged=release.judged_for(effects, pooled, user, _withheld(stored)),
-        documents={
-            each.name: with_withheld(each.name, each.data, each.withheld)
-            for each in RunDocument.objects.filter(run=run)
-        },
-        sites=release.arms_by_site(run.summary.get("sites", [])),
-        materials=dict(Claim.objects.filter(verdicts__run=run).values_list("code", "matrix")),
-    )
-
-
 def document_for(run: Run, name: str, user: User | AnonymousUser) -> dict[str, Any]:
     """A document (classifier, severity, harmonisation, handling) past the disclosure rules."""
     stored = RunDocument.objects.get(run=run, name=name)
@@ -223,61 +200,4 @@ def status_of(run: Run) -> dict[str, Any]:
         "published_at": _iso(run.published_at),
         "released_at": _iso(run.released_at),
         "held_because": run.held_because,
-    }
-
-
-def standing_runs(user: User | AnonymousUser, plan_name: str = "") -> dict[int, Run]:
-    """By study, the newest published run that this person may see, of the named plan or of any."""
-    if not access.reach(user, "released_result"):
-        return {}
-    runs = Run.objects.visible_to(user).published().select_related("plan").defer("left_out")
-    # A plan that was asked for once by hand does not speak for the study.
-    runs = runs.filter(**{"plan__name": plan_name} if plan_name else {"plan__followed": True})
-    newest = runs.order_by("plan__study_id", "-published_at").distinct("plan__study_id")
-    return {run.plan.study_id: run for run in newest}
-
-
-def standing_for(
-    claims: Iterable[Claim], runs: Mapping[int, Run], user: User | AnonymousUser
-) -> list[dict[str, Any]]:
-    """The registry with the standing verdicts: a row a claim and stratum, as `verdict_rows`.
-
-    A claim on which none of ``runs`` (by study) has a word has one row, without a verdict.
-    """
-    found = {
-        study: _by_claim(verdicts_for(run, user), str(run.pk), staleness.told(run, user))
-        for study, run in runs.items()
-    }
-    return [
-        row
-        for claim in claims
-        for row in found.get(claim.study_id, {}).get(claim.code) or [_unjudged(claim)]
-    ]
-
-
-def _by_claim(
-    rows: list[dict[str, Any]], run_id: str, stale: dict[str, Any]
-) -> dict[str, list[dict[str, Any]]]:
-    grouped: dict[str, list[dict[str, Any]]] = {}
-    for row in rows:
-        grouped.setdefault(row["claim"], []).append({**row, "run": run_id, **stale})
-    return grouped
-
-
-def _unjudged(claim: Claim) -> dict[str, Any]:
-    return {
-        "claim": claim.code,
-        "marker": claim.marker,
-        "stratum": claim.stratum,
-        "verdict": None,
-        "reason": "No run that you can see has judged it.",
-        **dict.fromkeys(FIELDS),
-        "feature": "",
-        "direction": claim.direction,
-        "measure": MEASURES.get(claim.kind, "g"),
-        "primary": True,
-        "doi": claim.doi,
-        "run": None,
-        "stale": False,
-        "stale_because": "",
     }

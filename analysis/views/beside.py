@@ -11,7 +11,7 @@ from django.utils.translation import gettext
 from analysis.figures import ForestRow
 from analysis.models import Run
 from analysis.plots.beside import Line
-from analysis.services import results
+from analysis.services import told_verdicts
 from analysis.views.claim_readings import STRATUM_WORDS, figures_of
 from analysis.views.forests import forest_of
 from analysis.views.run_page import table_of
@@ -40,7 +40,7 @@ def pairs_of(run: Run, user: User, site: str) -> list[Pair]:
     if effects is None or pooled is None:
         return []
     found = []
-    for row in results.verdicts_for(run, user):
+    for row in told_verdicts.verdicts_for(run, user):
         if not row["primary"] or row["measure"] != "g" or not row["feature"]:
             continue
         forest = forest_of(effects, pooled, row["feature"], row["stratum"], drawn=False)

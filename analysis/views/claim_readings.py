@@ -13,7 +13,7 @@ from django.utils.translation import gettext_lazy as _
 
 from analysis.figures import Scale, covering, interval_bar, signed, span
 from analysis.models import Claim, Run, Verdict
-from analysis.services import results
+from analysis.services import told_verdicts
 from cohorts.language.local_figures import in_locale
 from cohorts.language.told import told
 from cohorts.models import User
@@ -51,7 +51,7 @@ class ClaimReadings:
 
 def claims_of(run: Run, user: User) -> list[ClaimReadings]:
     """The verdicts by claim, each drawn on one scale for all effects."""
-    rows = results.verdicts_for(run, user)
+    rows = told_verdicts.verdicts_for(run, user)
     effects = [row for row in rows if row["measure"] == "g"]
     ends = [row[name] for row in effects for name in ("estimate", "ci_low", "ci_high")]
     scale = covering((end for end in ends if end is not None), *BAR)

@@ -22,7 +22,7 @@ def claim(request: HttpRequest, code: str) -> HttpResponse:
     """One claim with its verdict history, past the disclosure rules."""
     user = user_of(request)
     one = get_object_or_404(Claim.objects.visible_to(user), code=code)
-    rows = histories.history_for(one, user)
+    rows = histories.history_for(one, histories.runs_for(one, user), user)
     context: dict[str, Any] = {
         "claim": one,
         "statement": claim_readings.statement_of(one),

@@ -37,7 +37,9 @@ def runs():
 
 def standing(user):
     claim = Claim.objects.get(code="K22-2")
-    (found,) = claim_page.standings_of(claim, histories.history_for(claim, user), user)
+    (found,) = claim_page.standings_of(
+        claim, histories.history_for(claim, histories.runs_for(claim, user), user), user
+    )
     return found
 
 
@@ -60,7 +62,9 @@ def test_a_followed_plan_speaks_before_one_that_was_asked_for_later(runs):
     asked = Plan.objects.create(study=plan.study, name="asked", data=plan.data, followed=False)
     books.concluded(books.run_of(asked))
     claim, user = Claim.objects.get(code="K22-2"), user_with("CD")
-    found = claim_page.standings_of(claim, histories.history_for(claim, user), user)
+    found = claim_page.standings_of(
+        claim, histories.history_for(claim, histories.runs_for(claim, user), user), user
+    )
     assert [one.plan for one in found] == [plan.name, "asked"]
 
 

@@ -6,6 +6,8 @@ from datetime import timedelta
 
 import pytest
 from django.core.exceptions import ValidationError
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 from rest_framework.test import APIClient
 
@@ -76,6 +78,26 @@ def test_a_poll_of_the_history_costs_nothing_until_a_run_is_added(three_runs):
     assert client.get("/api/v1/claims/K22-2/history", **again).status_code == 304
     Run.objects.filter(pk=three_runs[2].pk).update(released_at=timezone.now())
     assert client.get("/api/v1/claims/K22-2/history", **again).status_code == 200
+
+
+def n_questions(client, address):
+    with CaptureQueriesContext(connection) as asked:
+        assert client.get(address).status_code == 200
+    return len(asked)
+
+
+@pytest.mark.parametrize("role", ["CD", "CA"])
+def test_a_history_asks_the_database_as_often_of_three_runs_as_of_two(three_runs, role, browse):
+    user = user_with(role)
+    api = APIClient()
+    api.force_authenticate(user)
+    faces = ((api, "/api/v1/claims/K22-2/history"), (browse(user), "/claims/K22-2/"))
+    Run.objects.update(released_at=timezone.now())
+    for client, address in faces:
+        client.get(address)  # what is looked up once for all
+    three = [n_questions(*face) for face in faces]
+    Run.objects.filter(pk=three_runs[0].pk).update(state="failed")
+    assert [n_questions(*face) for face in faces] == three
 
 
 def test_a_laboratory_knows_the_claim_and_no_verdict(three_runs):

@@ -9,7 +9,7 @@ from rest_framework.test import APIClient
 
 from analysis import plans
 from analysis.models import Plan, Run, RunTable
-from analysis.services import reference, release, results, runs
+from analysis.services import reference, release, results, runs, told_verdicts
 from analysis.services.hidden_rows import judge
 from analysis.services.released_tables import one_stage_shown
 from analysis.services.whys import HIDDEN, WORDS, Why
@@ -146,7 +146,7 @@ def test_a_plan_that_is_not_followed_speaks_for_nobody_but_can_be_asked_for(plan
     run = published(plan.study, "one-stage-mixed", shipped("one-stage-mixed", **QUICK))
     manager = user_with("CD")
     assert release.sees_everything(manager)
-    assert results.standing_runs(manager) == {}
-    assert results.standing_runs(manager, "one-stage-mixed") == {plan.study_id: run}
+    assert told_verdicts.standing_runs(manager) == {}
+    assert told_verdicts.standing_runs(manager, "one-stage-mixed") == {plan.study_id: run}
     assert set(Plan.objects.newest_versions()) == {plan, run.plan}
     assert set(Plan.objects.current()) == {plan}

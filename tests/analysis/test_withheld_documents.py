@@ -12,8 +12,8 @@ import numpy as np
 import pytest
 from django.utils import timezone
 
-from analysis.models import Plan, Run, RunDocument
-from analysis.services import results, withheld_documents
+from analysis.models import Claim, Plan, Run, RunDocument, Verdict
+from analysis.services import results, told_verdicts, withheld_documents
 from analysis.services.document_cells import READ, cells_of
 from analysis.services.suppression import POOL, by_a_few
 from analysis.services.whys import WORDS, Why
@@ -107,12 +107,12 @@ def test_the_verdict_on_an_area_goes_with_it():
     released("classifier", areas(people), people)
     run = released("classifier", areas({**people, "FUK": (43, 40)}), people)
     withheld_documents.withhold(run)
-    user = user_with("CA")
-    evidence = results._evidence(run, user)
-    row = {"claim": "K22-5", "stratum": "all", "feature": "", "measure": "AUC", "reason": "it is"}
-    row |= {"n_case": 163, "n_control": 160, "estimate": 0.7, "ci_low": 0.6, "ci_high": 0.8}
-    row |= {"always_low": None, "always_high": None}
-    said = results.release.verdict_for(row, user, evidence)
+    claim = Claim.objects.create(
+        code="K22-8", study=run.plan.study, kind="classifier", stratum="all", direction="none"
+    )
+    numbers = {"n_case": 163, "n_control": 160, "estimate": 0.7, "ci_low": 0.6, "ci_high": 0.8}
+    Verdict.objects.create(run=run, claim=claim, stratum="all", verdict="replicated", **numbers)
+    (said,) = told_verdicts.verdicts_for(run, user_with("CA"))
     assert (said["estimate"], said["reason"]) == (None, WORDS[Why.EARLIER])
 
 
