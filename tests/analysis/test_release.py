@@ -293,6 +293,14 @@ def test_the_first_run_of_a_plan_is_not_held_back():
     assert release.reason_to_hold(a_run(plan, range(100), released=False)) == ""
 
 
+def test_a_run_that_was_held_back_holds_no_other_back():
+    plan = plan_of("p")
+    a_run(plan, range(100), released=True)
+    held = a_run(plan, range(105), released=False)
+    Run.objects.filter(pk=held.pk).update(state="published", published_at=timezone.now())
+    assert release.reason_to_hold(a_run(plan, range(110), released=False)) == ""
+
+
 @pytest.mark.parametrize(("erased_from_both", "held"), [(True, False), (False, True)])
 def test_who_was_erased_from_both_is_no_difference_between_them(erased_from_both, held):
     plan = plan_of("p")
