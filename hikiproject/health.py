@@ -46,12 +46,13 @@ def readyz(request: HttpRequest) -> HttpResponse:
     A sweep passes the scheduler, the broker and a worker: that one came to its end says that all
     three work, which a living process does not.
     """
-    wrong = _what_is_wrong()
+    wrong = what_is_wrong()
     told = {"ready": not wrong, **({"because": wrong} if wrong else {})}
     return JsonResponse(told, status=503 if wrong else 200)
 
 
-def _what_is_wrong() -> str:
+def what_is_wrong() -> str:
+    """Why the platform does not work, or nothing."""
     try:
         with _at_most(DATABASE_SECONDS):
             age = Heartbeat.objects.age(operations.SWEEP)

@@ -12,6 +12,7 @@ from datetime import timedelta
 
 import pytest
 from django.conf import settings
+from django.core.management import CommandError, call_command
 from django.db import DatabaseError, connection
 from django.utils import timezone
 from rest_framework.test import APIClient
@@ -41,6 +42,13 @@ def test_ready_needs_a_sweep_that_came_to_its_end(client, monkeypatch):
     assert before.json()["because"].startswith("No sweep has finished yet")
     tasks.sweep()
     assert client.get("/readyz").json() == {"ready": True}
+
+
+def test_a_supervisor_asks_by_a_command_what_readyz_says():
+    with pytest.raises(CommandError, match="No sweep has finished yet"):
+        call_command("ready")
+    Heartbeat.objects.create(name=operations.SWEEP, finished_at=timezone.now())
+    call_command("ready")
 
 
 def test_a_sweep_of_long_ago_is_not_enough(client):
