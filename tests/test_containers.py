@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 import yaml
 
+from hikiproject import catalogues
 from hikiproject.state import BASE
 
 SETTINGS = (BASE / "hikiproject" / "settings.py").read_text()
@@ -25,7 +26,7 @@ def compose() -> dict[str, Any]:
 
 
 def own(compose: dict[str, Any]) -> dict[str, Any]:
-    return {name: s for name, s in compose["services"].items() if "build" in s}
+    return {n: s for n, s in compose["services"].items() if s["image"] == "hikiproject:local"}
 
 
 @pytest.mark.parametrize(
@@ -59,6 +60,28 @@ def test_every_container_is_locked_down(compose):
         assert {"pids_limit", "mem_limit", "cpus", "tmpfs", "logging"} <= service.keys(), name
 
 
+def test_what_a_container_needs_to_start_does_not_ask_for_a_root_that_can_be_written(compose):
+    """Compose copies `configs` with `content` into the container, and refuses where it cannot."""
+    for name, service in compose["services"].items():
+        assert "configs" not in service, name
+    script = compose["services"]["postgres"]["command"][-1]
+    written = re.findall(r"> (/\S+)/", script)
+    assert written == ["/docker-entrypoint-initdb.d"]
+    for folder in written:
+        assert any(t.startswith(f"{folder}:") for t in compose["services"]["postgres"]["tmpfs"])
+
+
+def test_a_failed_statement_does_not_put_values_into_the_database_s_log(compose):
+    script = compose["services"]["postgres"]["command"][-1]
+    for option in ("log_min_error_statement=panic", "log_error_verbosity=terse"):
+        assert f"-c {option}" in script
+
+
+def test_one_service_builds_the_image_and_nobody_looks_for_it_elsewhere(compose):
+    assert [name for name, service in own(compose).items() if "build" in service] == ["migrate"]
+    assert {service["pull_policy"] for service in own(compose).values()} == {"never"}
+
+
 def test_secrets_are_files_and_never_in_the_environment_or_a_command(compose):
     for name, service in compose["services"].items():
         for variable, value in service.get("environment", {}).items():
@@ -88,7 +111,8 @@ def test_only_the_web_service_is_published_and_only_on_the_loopback(compose):
     assert published == {"web": ["127.0.0.1:8000:8000"]}
     assert compose["networks"]["stores"]["internal"] is True
     outside = {n for n, s in compose["services"].items() if set(s["networks"]) != {"stores"}}
-    assert outside == {"web"}
+    # The sweeper sends mails and calls webhooks.
+    assert outside == {"web", "sweeper"}
 
 
 def test_everything_waits_for_healthy_stores_and_finished_migrations(compose):
@@ -110,3 +134,12 @@ def test_the_image_runs_as_the_user_of_the_compose_file_and_holds_what_runs(comp
     assert {"manage.py", "requirements.txt", "hikiproject", "cohorts", "analysis"} <= set(included)
     for name in included:
         assert (BASE / name).exists(), name
+    # Without its catalogues the platform starts, and is English.
+    assert catalogues.KEPT.relative_to(BASE).parts[0] in included
+
+
+def test_the_image_can_be_read_though_the_checkout_was_private():
+    """With a umask of 077 git gives the files to their owner alone, and COPY keeps that."""
+    _, first, last = (BASE / "Dockerfile").read_text().split("\nFROM ")
+    assert re.search(r"COPY \. /app\n(#.*\n)*RUN .*chmod -R a\+rX /app", first)
+    assert "COPY --from=packages /app /app" in last
