@@ -6,7 +6,6 @@ import sys
 from typing import Any, NoReturn
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
-from django.db import OperationalError
 
 from cohorts import history
 from cohorts.errors import DomainError
@@ -22,10 +21,7 @@ class StudyCommand(BaseCommand):
     requires_system_checks: list[str] = []
 
     def handle(self, *args: Any, **options: Any) -> None:
-        try:
-            readiness.ensure_ready()
-        except OperationalError as error:
-            self.refuse(f"The database does not answer; check DATABASE_URL. It says: {error}")
+        readiness.ensure_ready()
         try:
             with history.acting(f"command {self.__module__.rpartition('.')[2]}"):
                 self.work(**options)

@@ -4,10 +4,29 @@ from __future__ import annotations
 
 import math
 from typing import NoReturn
+from urllib.parse import urlsplit
 
 import environ
+from environ.fileaware_mapping import FileAwareMapping
 
-env = environ.FileAwareEnv()  # NAME_FILE, where set, names a file that holds NAME (a secret)
+
+class _Files(FileAwareMapping):  # type: ignore[misc]  # environ has no types
+    """NAME_FILE, where set, names a file that holds NAME (a secret)."""
+
+    def __getitem__(self, key: str) -> str:
+        try:
+            value: str = super().__getitem__(key)
+        except (OSError, UnicodeDecodeError) as error:
+            refuse_to_start(f"{key}_FILE names a file that cannot be read: {error}.")
+        # Editors and `echo` end a file with a line break, which is no part of the secret.
+        return value.rstrip("\r\n")
+
+
+class _Environment(environ.FileAwareEnv):  # type: ignore[misc]  # as above
+    ENVIRON = _Files()
+
+
+env = _Environment()
 
 
 def refuse_to_start(sentence: str) -> NoReturn:
@@ -33,6 +52,26 @@ def whole(name: str, otherwise: int, *, least: int = 0) -> int:
     if not value.is_integer():
         refuse_to_start(f"{name} is '{value:g}'; write a whole number.")
     return int(value)
+
+
+def address(name: str, schemes: tuple[str, ...], pattern: str) -> str:
+    """The URL of a server, of one of the schemes; nothing where none is set."""
+    text: str = env.str(name, default="")
+    if not text:
+        return ""
+    scheme = text.split(":", 1)[0]
+    if scheme not in schemes:
+        refuse_to_start(f"{name} names {scheme!r}; set {pattern}, or leave it unset.")
+    try:
+        complete = bool(urlsplit(text).hostname) and urlsplit(text).port != 0
+    except ValueError:  # its words would show a part of the password
+        complete = False
+    if not complete:
+        refuse_to_start(
+            f"{name} cannot be taken apart; write {pattern}, and / : @ # ? % of the password as "
+            "%2F %3A %40 %23 %3F %25."
+        )
+    return text
 
 
 def yes_no(name: str, otherwise: bool) -> bool:

@@ -8,6 +8,7 @@ One thread starts, watches and ends the children, so that the kernel's tie betwe
 thread that started it (`hikiproject.tether`) holds exactly as long as the supervision does.
 """
 
+import argparse
 import os
 import selectors
 import shlex
@@ -148,6 +149,13 @@ class Child:
 
 class PortTakenError(Exception):
     """Another program listens where the web server is to; the message says what to do."""
+
+
+def port_number(text: str) -> int:
+    """A port, as an argument of a command."""
+    if not text.isdecimal() or not 0 < int(text) < 65536:
+        raise argparse.ArgumentTypeError(f"{text!r} is no port: write a number of 1 to 65535.")
+    return int(text)
 
 
 def refuse_taken(port: int) -> None:

@@ -10,21 +10,16 @@ from csp.constants import NONE, SELF
 
 from hikiproject import catalogues, logs
 from hikiproject.artefacts import storage_of
-from hikiproject.environment import env, number, refuse_to_start, whole, yes_no
+from hikiproject.environment import address, env, number, refuse_to_start, whole, yes_no
 from hikiproject.state import default_state
 
 BASE_DIR = Path(__file__).resolve().parent.parent
-DATABASE_URL = env.str("DATABASE_URL", default="")
-REDIS_URL = env.str("REDIS_URL", default="")
+# Only PostgreSQL (15 or newer) keeps this study's rules.
+DATABASE_URL = address(
+    "DATABASE_URL", ("postgres", "postgresql"), "postgres://USER:PASSWORD@HOST:PORT/NAME"
+)
+REDIS_URL = address("REDIS_URL", ("redis", "rediss"), "redis://:PASSWORD@HOST:PORT/0")
 SECRET_KEY = env.str("HIKI_SECRET_KEY", default="")
-
-
-if DATABASE_URL and not DATABASE_URL.startswith(("postgres://", "postgresql://")):
-    refuse_to_start(
-        f"DATABASE_URL names {DATABASE_URL.split(':', 1)[0]!r}; only PostgreSQL (15 or newer) "
-        "keeps this study's rules. Set postgres://USER:PASSWORD@HOST:PORT/NAME, or leave it unset "
-        "to use the embedded server."
-    )
 # Without URLs this is one machine that runs everything itself; with them, somebody's deployment.
 EMBEDDED = not (DATABASE_URL and REDIS_URL)
 if EMBEDDED:

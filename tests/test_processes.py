@@ -9,6 +9,7 @@ import subprocess
 import sys
 import time
 import uuid
+from argparse import ArgumentTypeError
 from collections.abc import Callable
 
 import psutil
@@ -17,7 +18,7 @@ from django.urls import reverse
 
 from hikiproject import processes
 from hikiproject.credentials import free_port
-from hikiproject.processes import PortTakenError, Processes, Program, refuse_taken
+from hikiproject.processes import PortTakenError, Processes, Program, port_number, refuse_taken
 from hikiproject.state import BASE
 from tests.fixtures_worker import worker_environment
 
@@ -41,6 +42,12 @@ def test_a_port_where_somebody_listens_is_refused_even_if_it_could_be_shared(sha
         with pytest.raises(PortTakenError, match=f"listens at 127.0.0.1:{port} already; stop it"):
             refuse_taken(port)
     refuse_taken(port)
+
+
+@pytest.mark.parametrize("text", ["0", "65536", "http"])
+def test_what_is_no_port_is_refused_before_anything_starts(text):
+    with pytest.raises(ArgumentTypeError, match=f"'{text}' is no port: write a number"):
+        port_number(text)
 
 
 def alive(mark: str) -> list[psutil.Process]:

@@ -6,18 +6,23 @@ import sys
 from pathlib import Path
 
 import pytest
+from django.core.management import CommandError, call_command
+from django.db import OperationalError, connection
+
+from hikiproject import environment
+from hikiproject.credentials import free_port
 
 ROOT = Path(__file__).resolve().parent.parent
 ELSEWHERE = {"DATABASE_URL": "postgres://u:p@127.0.0.1:1/x", "REDIS_URL": "redis://127.0.0.1:1/0"}
 KEYED = ELSEWHERE | {"HIKI_SECRET_KEY": "s" * 50}
 
 
-def start(**environment):
+def start(**given):
     kept = {name: os.environ[name] for name in ("PATH", "HOME") if name in os.environ}
     return subprocess.run(
         [sys.executable, "manage.py", "runs"],
         cwd=ROOT,
-        env=kept | environment,
+        env=kept | given,
         capture_output=True,
         text=True,
         timeout=60,
@@ -25,11 +30,23 @@ def start(**environment):
 
 
 @pytest.mark.parametrize(
-    ("environment", "sentence"),
+    ("given", "sentence"),
     [
         (
             ELSEWHERE | {"DATABASE_URL": "sqlite:///study.db"},
-            "DATABASE_URL names 'sqlite'; only PostgreSQL (15 or newer) keeps this study's rules.",
+            "DATABASE_URL names 'sqlite'; set postgres://USER:PASSWORD@HOST:PORT/NAME",
+        ),
+        (
+            KEYED | {"REDIS_URL": "amqp://127.0.0.1:1/0"},
+            "REDIS_URL names 'amqp'; set redis://:PASSWORD@HOST:PORT/0",
+        ),
+        (
+            KEYED | {"DATABASE_URL": "postgres://u:p/w@127.0.0.1:1/x"},
+            "DATABASE_URL cannot be taken apart; write postgres://USER:PASSWORD@HOST:PORT/NAME",
+        ),
+        (
+            KEYED | {"REDIS_URL_FILE": "/nonexistent/redis"},
+            "REDIS_URL_FILE names a file that cannot be read: [Errno 2] No such file",
         ),
         (ELSEWHERE, "Set HIKI_SECRET_KEY; see 'Configuration' in README.md."),
         (
@@ -58,15 +75,25 @@ def start(**environment):
         ),
     ],
 )
-def test_a_wrong_setting_is_told_in_a_sentence_and_not_in_a_traceback(environment, sentence):
-    ended = start(**environment)
+def test_a_wrong_setting_is_told_in_a_sentence_and_not_in_a_traceback(given, sentence):
+    ended = start(**given)
     assert ended.returncode == 1
     assert sentence in ended.stderr
     assert "Traceback" not in ended.stderr
 
 
-def test_a_secret_may_come_from_a_file(tmp_path):
+def test_a_secret_may_come_from_a_file_that_ends_with_a_line_break(tmp_path, monkeypatch):
     secret = tmp_path / "secret"
-    secret.write_text("s" * 50)
-    ended = start(**ELSEWHERE, HIKI_SECRET_KEY_FILE=str(secret))
-    assert "The database does not answer" in ended.stderr
+    secret.write_text("s3cret\n")
+    monkeypatch.setenv("HIKI_TRIAL_FILE", str(secret))
+    assert environment.env.str("HIKI_TRIAL") == "s3cret"
+
+
+@pytest.mark.parametrize("command", [("serve", "--port", str(free_port())), ("migrate",)])
+def test_a_command_that_finds_no_database_says_so_in_a_sentence(command, monkeypatch):
+    def away():
+        raise OperationalError("connection refused")
+
+    monkeypatch.setattr(connection, "ensure_connection", away)
+    with pytest.raises(CommandError, match=r"does not answer; check DATABASE_URL\..*refused"):
+        call_command(*command)

@@ -21,7 +21,7 @@ from cohorts.models import Membership, Site, Study, Upload, User
 from cohorts.services import uploads
 from cohorts.services.sent_tables import SentTable
 from hikiproject.commands import StudyCommand
-from hikiproject.processes import PortTakenError, Processes, refuse_taken
+from hikiproject.processes import PortTakenError, Processes, port_number, refuse_taken
 from hikiproject.simulation import simulate_consortium, write_tables
 from hikiproject.simulation.sites import SITES
 
@@ -59,7 +59,7 @@ class Command(StudyCommand):
         parser.add_argument(
             "--serve", action="store_true", help="keep the site up when the demo is done"
         )
-        parser.add_argument("--port", type=int, default=8000, help="port of the loopback")
+        parser.add_argument("--port", type=port_number, default=8000, help="port of the loopback")
 
     def work(self, **options: Any) -> None:
         began = time.monotonic()

@@ -10,6 +10,7 @@ from django.core.management.commands import migrate
 from django.db import OperationalError, connections
 
 from cohorts.advisory import Advisory
+from hikiproject.readiness import refuse_without_database
 
 # Whoever asks for a table that a migration waits for waits behind it, as long as it does.
 LOCK_SECONDS = 1
@@ -34,6 +35,7 @@ class Command(migrate.Command):
 
     def handle(self, *args: Any, **options: Any) -> None:
         """Migrate beside a service that goes on, or say what is in the way."""
+        refuse_without_database(options["database"])
         if options["plan"] or options["check_unapplied"]:
             super().handle(*args, **options)  # changes nothing, so it waits for nobody
             return

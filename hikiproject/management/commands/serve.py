@@ -7,7 +7,7 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
 
-from hikiproject.processes import NAMES, PortTakenError, Processes, refuse_taken
+from hikiproject.processes import NAMES, PortTakenError, Processes, port_number, refuse_taken
 from hikiproject.readiness import ensure_ready
 
 
@@ -18,7 +18,7 @@ class Command(BaseCommand):
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         """Take the port, and how many analyses may run at once."""
-        parser.add_argument("--port", type=int, default=8000, help="port of the loopback")
+        parser.add_argument("--port", type=port_number, default=8000, help="port of the loopback")
         parser.add_argument("--concurrency", type=int, default=2, help="analyses at once")
 
     def handle(self, *args: Any, **options: Any) -> None:
