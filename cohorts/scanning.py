@@ -79,3 +79,44 @@ def read(text: str, names: Sequence[str], here: Site, user: User) -> str:
             )
         )
     return name
+
+
+def own_codes(tubes: Sequence[ScannedTube]) -> list[str]:
+    """Their codes. Raises RefusedHandling where one is still on its way here."""
+    if coming := next((tube for tube in tubes if tube.shipment is not None), None):
+        raise RefusedHandling(
+            say(
+                "%(tube)s is on its way here: receive it first, or take it out of the list.",
+                tube=coming.name,
+            )
+        )
+    return [tube.code for tube in tubes]
+
+
+def shipment_of(tubes: Sequence[ScannedTube]) -> int:
+    """The one shipment on its way here that all of them came with. Raises RefusedHandling."""
+    if not tubes:
+        raise RefusedHandling(say("No tube is in the list: scan one."))
+    numbers = []
+    for tube in tubes:
+        if tube.shipment is None:
+            raise RefusedHandling(
+                say(
+                    "%(tube)s is on no shipment that is on its way here: take it out of the list.",
+                    tube=tube.name,
+                )
+            )
+        numbers.append(tube.shipment)
+    for tube, number in zip(tubes, numbers, strict=True):
+        if number != numbers[0]:
+            raise RefusedHandling(
+                say(
+                    "%(tube)s came with shipment %(shipment)s, %(first)s with %(first_shipment)s: "
+                    "receive one shipment at a time.",
+                    tube=tube.name,
+                    shipment=number,
+                    first=tubes[0].name,
+                    first_shipment=numbers[0],
+                )
+            )
+    return numbers[0]

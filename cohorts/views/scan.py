@@ -16,9 +16,8 @@ from django.urls import reverse
 from django.utils.translation import gettext as _
 
 from cohorts import access, scanning
-from cohorts.errors import DomainError, RefusedHandling
+from cohorts.errors import DomainError
 from cohorts.labels import MisreadCode
-from cohorts.language.sentences import say
 from cohorts.models import Box, Site, User
 from cohorts.requests import site_of, user_of
 from cohorts.scanning import ScannedTube
@@ -67,7 +66,7 @@ def _done(
     """Carry out, and begin a new list; what needs more words goes on to its own form."""
     if verb == "receive":
         return redirect(_receipt_of(tubes))
-    codes = _own_codes(here, tubes)
+    codes = scanning.own_codes(tubes)
     if verb == "thaw":
         n = bench.thaw_all(here, codes, by=user)
         messages.success(request, _("%(n)s tubes were thawed.") % {"n": n})
@@ -88,39 +87,7 @@ def _with(page: str, here: Site, field: str, values: list[str]) -> str:
     return f"{reverse(page, args=[here.code])}?{urlencode({field: values}, doseq=True)}"
 
 
-def _own_codes(here: Site, tubes: list[ScannedTube]) -> list[str]:
-    if coming := next((tube for tube in tubes if tube.shipment is not None), None):
-        raise RefusedHandling(
-            say(
-                "%(tube)s is on its way here: receive it first, or take it out of the list.",
-                tube=coming.name,
-            )
-        )
-    return [tube.code for tube in tubes]
-
-
 def _receipt_of(tubes: list[ScannedTube]) -> str:
     """The form of the one shipment that all of these tubes came with, filled in."""
-    if not tubes:
-        raise RefusedHandling(say("No tube is in the list: scan one."))
-    if strange := next((tube for tube in tubes if tube.shipment is None), None):
-        raise RefusedHandling(
-            say(
-                "%(tube)s is on no shipment that is on its way here: take it out of the list.",
-                tube=strange.name,
-            )
-        )
-    first = tubes[0]
-    if other := next((tube for tube in tubes if tube.shipment != first.shipment), None):
-        raise RefusedHandling(
-            say(
-                "%(tube)s came with shipment %(shipment)s, %(first)s with %(first_shipment)s: "
-                "receive one shipment at a time.",
-                tube=other.name,
-                shipment=other.shipment,
-                first=first.name,
-                first_shipment=first.shipment,
-            )
-        )
     words = urlencode({"tubes": "\n".join(tube.code for tube in tubes)})
-    return f"{reverse('shipment', args=[first.shipment])}?{words}"
+    return f"{reverse('shipment', args=[scanning.shipment_of(tubes)])}?{words}"
