@@ -100,6 +100,7 @@ _PERSONAL_WORDS = _PERSONAL_ALWAYS | frozenset(
 _PERSONAL_PAIRS = re.compile(
     r"\b(birth (date|day)|date (of )?birth|(e|electronic) mail|(phone|mobile|telephone) (no|number)"
     r"|(full|first|last|family|given|patient|participant|subject|person) name|post(al)? code"
+    r"|(contact|kin|guardian|mother|father|spouse|partner|doctor|physician) name"
     r"|zip code|(home|postal|street|mail|email) address|medical record( number)?)\b"
 )
 _PERSONAL_JAPANESE = re.compile(

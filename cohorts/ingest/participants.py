@@ -76,7 +76,9 @@ def check(
     """Check every row of a participants table; each faulty cell is reported."""
     options = options or ParticipantOptions()
     findings = Findings()
-    declared = context.present(facts.variables, table.columns)
+    # What the site says is a standard column is not the study's variable of that name as well.
+    mapped = set(options.columns.values())
+    declared = context.present(facts.variables, (c for c in table.columns if c not in mapped))
     names = tuple(dict.fromkeys((*options.variables, *(each.name for each in declared))))
     headers = match_columns(
         table.columns,

@@ -70,7 +70,16 @@ def test_items_are_columns_of_assessments_alone():
     "header",
     [
         *("birth_date", "Date of Birth", "DOB", "birthDate", "name", "Full name", "surname"),
-        *("patient_name", "e-mail", "Email", "contact email", "telephone", "phone_number"),
+        *(
+            "next_of_kin_contact_name",
+            "mother_name",
+            "patient_name",
+            "e-mail",
+            "Email",
+            "contact email",
+            "telephone",
+            "phone_number",
+        ),
         *("home address", "Address", "post code", "氏名", "生年月日", "住所", "電話番号", "メール"),
         *("メールアドレス", "患者氏名", "携帯電話", "ｅ－ｍａｉｌ"),
     ],
