@@ -93,7 +93,9 @@ class _PartQuerySet(ScopedQuerySet[_Part]):
 
 
 class ShippedTubeQuerySet(_PartQuerySet["ShippedTube"]):
-    pass
+    def on_the_way(self) -> Self:
+        """Taken in by nobody yet: not received, or missing from what was."""
+        return self.filter(condition__in=("", ShippedTube.Condition.MISSING))
 
 
 class ShippedTube(models.Model):

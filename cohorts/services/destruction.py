@@ -10,7 +10,7 @@ from django.utils import timezone
 from cohorts import access, history
 from cohorts.errors import NotAllowed, RefusedHandling
 from cohorts.language.sentences import say
-from cohorts.models import CustodyEvent, Destruction, Participant, Sample, User
+from cohorts.models import CustodyEvent, Destruction, Participant, Sample, ShippedTube, User
 from cohorts.services import history as events
 from cohorts.services.custody import step
 
@@ -54,8 +54,15 @@ def release(participant: Participant, *, by: User | None = None) -> int:
     blocked = Sample.objects.select_for_update(of=("self",)).filter(
         participant=participant, status=Sample.Status.BLOCKED, destruction=None
     )
+    # Who changes their mind while the courier drives frees a tube that nobody has in a freezer.
+    travelling = set(
+        ShippedTube.objects.on_the_way()
+        .filter(sample__participant=participant)
+        .values_list("sample_id", flat=True)
+    )
     for sample in blocked:
-        sample.status = Sample.Status.STORED
+        there = sample.pk not in travelling
+        sample.status = Sample.Status.STORED if there else Sample.Status.IN_TRANSIT
         step(sample, CustodyEvent.Kind.RELEASED, by=by, note="new consent")
         _keep(sample, "a new consent", by)
     return len(blocked)

@@ -15,6 +15,8 @@ class Tube:
     owner: str
     status: str = "stored"
     order: str = ""
+    travels: bool = False
+    is_away: bool = False  # at the other site, where nothing more is tried with it
 
     def stop(self, *, destroy: bool) -> None:
         """A wish that ends its use; what is gone stays gone."""
@@ -78,7 +80,7 @@ class Books:
         """A new consent frees what nobody ordered destroyed."""
         for tube in self.tubes_of(code):
             if tube.status == "blocked" and not tube.order:
-                tube.status = "stored"
+                tube.status = "in_transit" if tube.travels else "stored"
 
     def may_merge(self, kept: str, other: str) -> bool:
         one, two = self.people[kept], self.people[other]
