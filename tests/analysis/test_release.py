@@ -338,20 +338,37 @@ def test_two_steps_of_ten_do_not_hide_a_step_of_one():
     assert release.reason_to_hold(third) == differencing.PEOPLE
 
 
-def effects_of(run: Run, n_case: int) -> None:
+def effects_of(run: Run, n_case: int, n_control: int = 40) -> None:
     row = {"stratum": "all", "feature": "f", "site": "FUK", "estimate": 0.4}
-    RunTable.of(run, "effects", pd.DataFrame([row | {"n_case": n_case, "n_control": 40}])).save()
+    row |= {"n_case": n_case, "n_control": n_control}
+    RunTable.of(run, "effects", pd.DataFrame([row])).save()
 
 
-@pytest.mark.parametrize(("n_case", "held"), [(40, False), (37, True), (30, False)])
-def test_a_covariate_that_drops_a_few_tells_nothing_about_them(n_case, held):
+def same_people(name: str, of: Run, **more: object) -> Run:
+    return Run.objects.create(plan=plan_of(name, **more), snapshot=of.snapshot, key=name)
+
+
+@pytest.mark.parametrize(
+    ("arms", "held"),
+    [((40, 40), False), ((37, 40), True), ((40, 37), True), ((30, 40), False)],
+)
+def test_a_covariate_that_drops_a_few_tells_nothing_about_them(arms, held):
     released = a_run(plan_of("p"), range(100), released=True)
     effects_of(released, 40)
-    run = Run.objects.create(
-        plan=plan_of("q", covariates=["age_years"]), snapshot=released.snapshot, key="q"
-    )
-    effects_of(run, n_case)
+    run = same_people("q", released, covariates=["age_years"])
+    effects_of(run, *arms)
     assert release.reason_to_hold(run) == (differencing.NUMBERS if held else "")
+
+
+def test_the_releases_of_every_other_plan_are_looked_at():
+    first = a_run(plan_of("a"), range(100), released=True)
+    other = same_people("b", first)
+    now = timezone.now()
+    Run.objects.filter(pk=other.pk).update(state="published", published_at=now, released_at=now)
+    run = same_people("c", first)
+    for each, n_case in ((first, 80), (other, 40), (run, 37)):
+        effects_of(each, n_case)
+    assert release.reason_to_hold(run) == differencing.NUMBERS
 
 
 @pytest.mark.parametrize(

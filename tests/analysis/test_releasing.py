@@ -7,12 +7,14 @@ from django.core.exceptions import ValidationError
 from django.utils import timezone
 
 from analysis import plans
-from analysis.models import Run
+from analysis.models import Plan, Run, RunTable
 from analysis.services import erasures, releasing, runs
 from cohorts.errors import NotAllowed
 from cohorts.models import Participant
 from cohorts.services import consent, erasure
-from tests.factories import user_with
+from tests.analysis.test_rechecking import tables, told
+from tests.analysis.test_release import a_run
+from tests.factories import StudyFactory, user_with
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -55,18 +57,21 @@ def test_a_run_waits_for_approval_and_is_seen_by_analysts_afterwards(asking, man
     assert f"/runs/{run.pk}/release/" not in page
 
 
-def test_what_is_kept_back_is_as_in_a_release_without_approval(asking, manager, plan):
-    """The tables pass the same comparison with earlier releases."""
-    by_itself = type(plan).objects.create(
-        study=plan.study, name="other", data=plan.data | {"release": "automatic"}
-    )
-    approved = releasing.approve(run_now(asking).pk, by=manager)
-    alone = run_now(by_itself)
-    kept = [
-        {table.name: table.withheld_rows.tolist() for table in run.tables.order_by("name")}
-        for run in (approved, alone)
-    ]
-    assert kept[0] == kept[1]
+def test_an_approved_release_keeps_back_what_beside_an_earlier_one_tells_of_a_few(
+    manager, monkeypatch
+):
+    data = {"case": ["a"], "control": ["b"], "release": "by_approval"}
+    plan = Plan.objects.create(study=StudyFactory(), name="p", data=data)
+    before = a_run(plan, range(100), released=True)
+    run = a_run(plan, range(110), released=False)
+    Run.objects.filter(pk=run.pk).update(state="published", published_at=timezone.now())
+    for each, n_more in ((before, 0), (run, 3)):
+        for name, frame in zip(("effects", "pooled"), tables(n_more), strict=True):
+            RunTable.of(each, name, frame).save()
+    monkeypatch.setattr(releasing.snapshots, "still_lawful", lambda *_: True)
+    approved = releasing.approve(run.pk, by=manager)
+    assert "S0" in told(before)
+    assert "S0" not in told(approved)
 
 
 @pytest.mark.parametrize("role", ["CA", "SD"])
