@@ -218,9 +218,8 @@ PGHISTORY_CONTEXT_ID_FIELD = pghistory.ContextUUIDField()
 PGHISTORY_MIDDLEWARE_METHODS = ("POST", "PUT", "PATCH", "DELETE")
 
 # --- mail: invitations, new passwords. Without a server, messages are files of the state folder.
-_mail = env.email_url(
-    "HIKI_EMAIL_URL", default=f"filemail:///{str(STATE_DIR / 'mail').lstrip('/')}"
-)
+# A path after the third slash would begin where the process was started.
+_mail = env.email_url("HIKI_EMAIL_URL", default=f"filemail:///{STATE_DIR / 'mail'}")
 vars().update(_mail)
 DEFAULT_FROM_EMAIL = SERVER_EMAIL = env.str("HIKI_EMAIL_FROM", default="hikiproject@localhost")
 EMAIL_TIMEOUT = 5

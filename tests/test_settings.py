@@ -82,6 +82,10 @@ def test_a_wrong_setting_is_told_in_a_sentence_and_not_in_a_traceback(given, sen
     assert "Traceback" not in ended.stderr
 
 
+def test_without_a_mail_server_mails_are_files_of_the_state_folder(settings):
+    assert str(settings.STATE_DIR / "mail") == settings.EMAIL_FILE_PATH
+
+
 def test_a_secret_may_come_from_a_file_that_ends_with_a_line_break(tmp_path, monkeypatch):
     secret = tmp_path / "secret"
     secret.write_text("s3cret\n")
