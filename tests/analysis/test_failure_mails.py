@@ -57,7 +57,7 @@ def test_a_failed_run_is_told_once_to_those_who_see_to_it(steward, administrator
     japanese, english = mail.outbox
     assert (japanese.to, english.to) == (["cd@example.org"], ["ad@example.org"])
     assert f"https://hiki.example.org/runs/{run.pk}/" in japanese.body
-    assert "の実行が失敗しました" in japanese.subject
+    assert "の解析が失敗しました" in japanese.subject
     # An administrator reads no runs, and is sent to what is at work.
     assert "https://hiki.example.org/admin/" in english.body
     assert "a run of" in english.subject
