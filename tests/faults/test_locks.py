@@ -2,6 +2,7 @@
 
 import threading
 import time
+from contextlib import contextmanager
 
 import pytest
 from django.db import OperationalError, connection, connections, transaction
@@ -16,6 +17,7 @@ from tests.factories import ParticipantFactory, SiteFactory, user_with
 
 pytestmark = pytest.mark.django_db(transaction=True)
 AT_ONCE = 8
+LONGER_THAN_ANY_TRY = 10.0
 ROUNDS = 3
 HEAD = "participant,sex,group,enrolled_on,birth_year\n"
 
@@ -132,7 +134,7 @@ def test_without_the_row_lock_the_test_of_withdrawals_would_find_two(monkeypatch
 
 
 @pytest.fixture
-def impatient(settings):
+def impatient():
     """New connections wait 0.2 s for a lock, as a test must not wait longer."""
     options = connection.settings_dict["OPTIONS"]
     before = options["options"]
@@ -143,48 +145,102 @@ def impatient(settings):
     connection.close()
 
 
-def held(person, seconds):
-    """Hold the row of a participant for so long; the thread that does."""
-    taken = threading.Event()
+@contextmanager
+def held(person, seconds=LONGER_THAN_ANY_TRY):
+    """Hold the row of a participant for so long, or until the block ends."""
+    taken, enough = threading.Event(), threading.Event()
 
     def hold():
         with transaction.atomic():
             Participant.objects.select_for_update().get(pk=person.pk)
             taken.set()
-            time.sleep(seconds)
+            enough.wait(seconds)
         connections.close_all()
 
     thread = threading.Thread(target=hold)
     thread.start()
     assert taken.wait(10)
-    return thread
+    try:
+        yield
+    finally:
+        enough.set()
+        thread.join()
 
 
 def test_a_lock_that_is_soon_free_is_waited_for_in_a_second_try(impatient, caplog):
     person = ParticipantFactory()
-    holder = held(person, 0.3)
-    consent.withdraw(person.pk, level=3, by=None)
-    holder.join()
+    with held(person, 0.3):
+        consent.withdraw(person.pk, level=3, by=None)
     assert Withdrawal.objects.count() == 1
     assert "withdraw met another transaction, try 1" in caplog.text
+
+
+def test_of_two_in_each_others_way_the_one_that_gave_way_is_tried_again(caplog):
+    people, both_hold = [ParticipantFactory(), ParticipantFactory()], threading.Barrier(2)
+    first_try = {0, 1}
+
+    @retrying.retried
+    @transaction.atomic
+    def crosswise(number):
+        for person in people if number else reversed(people):
+            Participant.objects.select_for_update().get(pk=person.pk)
+            if number in first_try:
+                first_try.remove(number)
+                both_hold.wait(10)
+        return number
+
+    assert at_once(crosswise, n=2) == [0, 1]
+    assert caplog.text.count("crosswise met another transaction, try 1") == 1
 
 
 def test_a_lock_that_stays_is_told_after_three_tries_and_leaves_nothing(impatient, api, caplog):
     person = ParticipantFactory()
     api.force_authenticate(user_with("SC", person.site))
-    holder = held(person, 3)
-    began = time.monotonic()
     body = {"site": person.site.code, "participant": person.code, "level": 3}
-    answer = api.post("/api/v1/withdrawals", body, format="json")
-    seconds = time.monotonic() - began
-    holder.join()
+    with held(person):
+        began = time.monotonic()
+        answer = api.post("/api/v1/withdrawals", body, format="json")
+        seconds = time.monotonic() - began
     assert (answer.status_code, answer["Retry-After"]) == (503, "5")
     assert answer.json()["detail"] == (
         "The database is busy or away; nothing was changed. Try again."
     )
-    assert seconds < 3
+    assert seconds < LONGER_THAN_ANY_TRY
     assert caplog.text.count("met another transaction") == retrying.TRIES - 1
     assert not Withdrawal.objects.exists()
+
+
+def refused_at_first(tries, code):
+    """A service that the database refuses at its first try."""
+
+    @retrying.retried
+    def service():
+        tries.append(1)
+        if len(tries) == 1:
+            with connection.cursor() as cursor:
+                cursor.execute(f"DO $$ BEGIN RAISE 'later' USING ERRCODE = '{code}'; END $$")
+
+    return service
+
+
+@pytest.mark.parametrize("code", ["40001", "40P01", "55P03"])
+def test_what_the_database_refuses_for_the_moment_is_tried_again(code):
+    tries = []
+    refused_at_first(tries, code)()
+    assert len(tries) == 2
+
+
+def test_inside_a_transaction_of_somebody_else_there_is_one_try():
+    tries = []
+    with pytest.raises(OperationalError), transaction.atomic():
+        refused_at_first(tries, "40001")()
+    assert len(tries) == 1
+
+
+def test_no_session_waits_for_a_lock_without_end(settings):
+    with connection.cursor() as cursor:
+        cursor.execute("SHOW lock_timeout")
+        assert cursor.fetchone() == (f"{settings.LOCK_TIMEOUT_SECONDS}s",)
 
 
 def test_what_is_no_passing_trouble_is_not_tried_again():
