@@ -54,10 +54,13 @@ def _of_memory(client: Any) -> str:
     )
 
 
-def refuse_a_wrong_broker(sender: Any = None, **_signal: object) -> None:
-    """End the worker with the reasons; a broker that is away is waited for as ever."""
+def refuse_a_wrong_broker(app: Any) -> None:
+    """End with the reasons; a broker that is away is waited for as ever.
+
+    Asked before Celery is at work, which would end without these words and with code 0.
+    """
     try:
-        found = faults_of(sender.app)
+        found = faults_of(app)
     except (OperationalError, RedisError, OSError) as error:
         logger.warning("the broker does not answer yet (%s); it is not looked at", error)
         return

@@ -5,17 +5,12 @@ import os
 from typing import Any
 
 from celery import Celery
-from celery.signals import celeryd_after_setup, worker_process_init
-
-from hikiproject.broker import refuse_a_wrong_broker
+from celery.signals import worker_process_init
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "hikiproject.settings")
 app = Celery("hikiproject")
 app.config_from_object("django.conf:settings", namespace="CELERY")
 app.autodiscover_tasks()
-celeryd_after_setup.connect(
-    lambda instance=None, **signal: refuse_a_wrong_broker(sender=instance), weak=False
-)
 
 
 @worker_process_init.connect

@@ -1,13 +1,13 @@
 """A worker does not start on a broker that would lose or repeat its work; it says what to do."""
 
-from types import SimpleNamespace
-
 import pytest
 import redis
 from celery import Celery, current_app
 from django.conf import settings
+from django.core.management import call_command
 
 from hikiproject import broker
+from hikiproject.management.commands import worker
 
 
 def app_with(**transport):
@@ -35,13 +35,14 @@ def evicting():
         client.config_set("maxmemory-policy", "noeviction")
 
 
-def test_a_broker_that_throws_tasks_away_stops_the_worker(evicting):
+def test_a_broker_that_throws_tasks_away_stops_the_worker(evicting, monkeypatch):
+    monkeypatch.setattr(worker.app, "worker_main", lambda *_: pytest.fail("Celery was started"))
     with pytest.raises(SystemExit, match=r"maxmemory-policy is allkeys-lru.*Set `maxmemory-policy"):
-        broker.refuse_a_wrong_broker(SimpleNamespace(app=app_with(visibility_timeout=200)))
+        call_command("worker")
 
 
 def test_a_broker_that_is_away_is_waited_for(caplog):
     app = Celery("other", broker="redis://127.0.0.1:1/0", set_as_current=False)
     app.conf.task_time_limit = 1
-    broker.refuse_a_wrong_broker(SimpleNamespace(app=app))
+    broker.refuse_a_wrong_broker(app)
     assert "the broker does not answer yet" in caplog.text

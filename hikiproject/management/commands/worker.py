@@ -8,6 +8,7 @@ from typing import Any
 from django.conf import settings
 from django.core.management.base import BaseCommand
 
+from hikiproject.broker import refuse_a_wrong_broker
 from hikiproject.celery import app
 
 QUEUES = {
@@ -34,6 +35,7 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         """Run Celery's worker in this process."""
+        refuse_a_wrong_broker(app)
         queues = options["queues"]
         arguments = [
             *("worker", "--loglevel", "INFO", "--without-gossip", "--without-mingle"),
