@@ -62,11 +62,12 @@ def test_the_same_values_in_another_file_are_unchanged_at_every_door(site, tmp_p
     assert stored() == before
 
 
-def test_the_same_file_twice_is_one_upload_at_every_door(site, tmp_path):
+def test_the_same_file_twice_is_one_upload_at_every_door(site, tmp_path, capsys):
     [first] = Upload.objects.filter(kind="assays")
     assert by_program(site, ASSAYS) == first
     told = json.loads(typed(ASSAYS, tmp_path, "--json"))
     assert (told["upload"], told["preview"]["new"]) == (str(first.pk), 2)
+    assert "This very file was accepted before" in capsys.readouterr().err
     assert checked(site, "assays", ASSAYS, **PLASMA) == first
 
 

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from django.core.management.base import CommandParser
+from django.utils import timezone
 
 from cohorts import access
 from cohorts.models import Site, Upload
@@ -51,7 +52,10 @@ class Command(StudyCommand):
         if options["dry_run"]:
             report, status, identity = table_checks.dry_run(site, sent).as_dict(), "dry-run", ""
         else:
+            begun = timezone.now()
             upload = uploads.submit(site, sent, by=None)
+            if upload.accepted_at is not None and upload.accepted_at < begun:
+                self.stderr.write("This very file was accepted before; nothing is stored again.")
             report, status, identity = upload.report, upload.status, str(upload.pk)
         self._tell(report, status, identity, as_json=options["json"])
 
