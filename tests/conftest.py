@@ -11,6 +11,7 @@ from django.test import Client
 from django.utils import translation
 from rest_framework.test import APIClient
 
+from analysis.services import judged_tables
 from cohorts.services import counting
 from tests import sessions
 from tests.fixtures_worker import worker  # noqa: F401 - a fixture
@@ -27,6 +28,12 @@ def _no_language_left_over():
 def _valkey_is_asked_again(monkeypatch):
     """A test that met a silent one leaves nobody uncounted in the next."""
     monkeypatch.setattr(counting, "_silent_until", 0.0)
+
+
+@pytest.fixture(autouse=True)
+def _tables_are_judged_again():
+    """A rule that one test takes away is missing from no other test's answers."""
+    judged_tables.forget()
 
 
 @pytest.fixture

@@ -57,7 +57,7 @@ class RunTable(models.Model):
 
     @property
     def frame(self) -> pd.DataFrame:
-        return pd.read_parquet(BytesIO(self.parquet))
+        return frame_of(self.parquet)
 
     def columns(self, names: Collection[str]) -> pd.DataFrame:
         """Those of these columns that it has: a run of earlier code lacks some."""
@@ -76,6 +76,11 @@ class RunTable(models.Model):
         buffer = BytesIO()
         frame.to_parquet(buffer, index=False, compression="zstd", row_group_size=GROUP_ROWS)
         return cls(run=run, name=name, n_rows=len(frame), parquet=buffer.getvalue())
+
+
+def frame_of(parquet: bytes | memoryview) -> pd.DataFrame:
+    """A stored table as it was when it was stored."""
+    return pd.read_parquet(BytesIO(parquet))
 
 
 def rows_of_bits(bits: bytes | memoryview | None, n_rows: int) -> npt.NDArray[np.bool_]:

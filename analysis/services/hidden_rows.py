@@ -26,6 +26,7 @@ from analysis.services.suppression import POOL, Arms, Cell, Table, completed
 from analysis.services.whys import Why, Whys
 
 KEYS = ["stratum", "feature"]
+NO_ROWS = pd.DataFrame(columns=["stratum", "feature", "site", "estimate", "n_case", "n_control"])
 
 
 @dataclass(frozen=True)
@@ -48,8 +49,12 @@ class Judged:
 
     def contributors(self, stratum: str, feature: str) -> pd.DataFrame:
         """The sites' rows that a pooled effect rests on, with the column ``hidden``."""
-        places = self._contributing.get((stratum, feature), [])
-        return self.effects.iloc[places].assign(hidden=self.effects_hidden[places])
+        key = (stratum, feature)
+        if key not in self._parts:
+            places = self.contributing.get(key, [])
+            hidden = self.effects_hidden[places]
+            self._parts[key] = self.effects.iloc[places].assign(hidden=hidden)
+        return self._parts[key]
 
     def shows_pooled(self, stratum: str, feature: str) -> bool:
         return (stratum, feature) in self._pools_shown
@@ -57,7 +62,12 @@ class Judged:
     # Found once: a grid asks for the same features cell by cell.
 
     @cached_property
-    def _contributing(self) -> dict[tuple[str, str], list[int]]:
+    def _parts(self) -> dict[tuple[str, str], pd.DataFrame]:
+        return {}
+
+    @cached_property
+    def contributing(self) -> dict[tuple[str, str], list[int]]:
+        """By stratum and feature, where the rows stand that a pooled effect rests on."""
         places: dict[tuple[str, str], list[int]] = {}
         there = self.effects["estimate"].notna().tolist()
         for at, key in enumerate(_keys(self.effects)):

@@ -30,7 +30,7 @@ from analysis.services.disclosure import (
     significant,
     sites_to_hide,
 )
-from analysis.services.hidden_rows import Judged
+from analysis.services.hidden_rows import NO_ROWS, Judged
 from analysis.services.released_pieces import Pair
 from analysis.services.stored_tables import StoredTable
 from analysis.services.whys import HIDDEN, WORDS, Why, words_of
@@ -47,7 +47,6 @@ __all__ = ["HIDDEN", "RELEASE_RULES_VERSION"]
 PAIR = ("effects", "pooled")
 VERDICT_NUMBERS = ("estimate", "ci_low", "ci_high", "always_low", "always_high")
 Withheld = tuple[Mask, Mask]  # rows of effects and of pooled effects
-NO_ROWS = pd.DataFrame(columns=["stratum", "feature", "site", "estimate", "n_case", "n_control"])
 
 
 def reason_to_hold(run: Run) -> str:
@@ -115,12 +114,16 @@ def table_for(
     if sees_everything(user):
         return frame
     other = NO_ROWS if beside is None else beside
+    effects, pooled = (frame, other) if name == "effects" else (other, frame)
+    return told_of(judged_for(effects, pooled, user, withheld), name)
+
+
+def told_of(judged: Judged, name: str) -> pd.DataFrame:
+    """One of two judged tables as it may be shown."""
     if name == "effects":
-        judged = judged_for(frame, other, user, withheld)
         shown = released_tables.effects_shown(judged, settings.DISCLOSURE_K)
         whys = judged.effects_why
     else:
-        judged = judged_for(other, frame, user, withheld)
         shown, whys = released_tables.pooled_shown(judged), judged.pooled_why
     # A row's own reason names its counts.
     shown["reason"] = np.where(whys > 0, words_of(whys), shown["reason"])

@@ -100,10 +100,11 @@ def _merged(sites: str, hidden: Collection[str]) -> str:
 
 def _totals(judged: Judged) -> dict[tuple[str, str], dict[str, list[int]]]:
     """By stratum and feature, the exact counts of the contributing rows that are shown."""
-    rows = judged.effects[~judged.effects_hidden & judged.effects["estimate"].notna().to_numpy()]
+    counts = {name: judged.effects[name].tolist() for name in ARMS}
+    hidden = judged.effects_hidden.tolist()
     return {
-        (str(stratum), str(feature)): {name: [int(n) for n in part[name]] for name in ARMS}
-        for (stratum, feature), part in rows.groupby(["stratum", "feature"])
+        key: {name: [int(counts[name][at]) for at in places if not hidden[at]] for name in ARMS}
+        for key, places in judged.contributing.items()
     }
 
 

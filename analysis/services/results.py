@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import textwrap
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
 from analysis.models import Run, RunDocument, RunTable, Verdict
-from analysis.services import erasures, plan_locks, progress, release, staleness
+from analysis.services import erasures, judged_tables, plan_locks, progress, release, staleness
 from analysis.services.document_cells import with_withheld
 
 if TYPE_CHECKING:
@@ -142,24 +142,16 @@ def handling_notes(run: Run) -> list[str]:
 
 def table_for(run: Run, name: str, user: User | AnonymousUser) -> pd.DataFrame:
     """A result table (effects, pooled) past the disclosure rules. RunTable.DoesNotExist if none."""
-    frame = RunTable.objects.get(run=run, name=name).frame
+    asked = RunTable.objects.get(run=run, name=name)
     if release.sees_everything(user):
-        return frame
+        return asked.frame
     # What is hidden of one table decides what may be told of the others.
     stored = {each.name: each for each in RunTable.objects.filter(run=run, name__in=BESIDE)}
-    withheld = _withheld(stored)
-    if name not in BESIDE:
-        effects, pooled = stored["effects"].frame, stored["pooled"].frame
-        return release.further_for(name, frame, effects, pooled, user, withheld)
-    beside = stored[BESIDE[name]].frame if BESIDE[name] in stored else None
-    return release.table_for(frame, user, name=name, beside=beside, withheld=withheld)
-
-
-def _withheld(stored: Mapping[str, RunTable]) -> release.Withheld | None:
-    """Rows of effects and pooled that may not be told beside an earlier release."""
-    if not any(table.withheld for table in stored.values()):
-        return None
-    return stored["effects"].withheld_rows, stored["pooled"].withheld_rows
+    if name in BESIDE:
+        return release.told_of(judged_tables.of(stored, release.sites_of(user)), name)
+    effects, pooled = stored["effects"].frame, stored["pooled"].frame
+    withheld = judged_tables.withheld_of(stored)
+    return release.further_for(name, asked.frame, effects, pooled, user, withheld)
 
 
 def pieces_for(run: Run, name: str, user: User | AnonymousUser) -> Iterator[pd.DataFrame]:
