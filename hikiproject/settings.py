@@ -254,6 +254,8 @@ STATIC_ROOT.mkdir(parents=True, exist_ok=True)  # whitenoise asks for it at ever
 # Served from the apps' own folders: no collectstatic step that a newcomer could forget.
 WHITENOISE_USE_FINDERS = True
 WHITENOISE_AUTOREFRESH = False
+# A version of somebody else's file has an address of its own, so browsers need not ask again.
+WHITENOISE_IMMUTABLE_FILE_TEST = r"/vendor/[a-z]+-[0-9.]+/"
 
 # --- API
 REST_FRAMEWORK = {

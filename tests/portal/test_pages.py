@@ -2,14 +2,9 @@
 
 from __future__ import annotations
 
-import base64
-import hashlib
-import json
 from datetime import timedelta
-from pathlib import Path
 
 import pytest
-from django.conf import settings
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
@@ -30,7 +25,6 @@ from tests.factories import (
 from tests.portal import books
 
 pytestmark = pytest.mark.django_db
-VENDOR = Path(settings.BASE_DIR) / "cohorts" / "static" / "portal" / "vendor"
 
 
 def table(content=books.GOOD, name="participants.csv"):
@@ -305,7 +299,7 @@ def test_a_run_is_asked_for_by_those_who_may_start_one(browse, monkeypatch):
     assert run.requested_by == manager
 
 
-# --- drawings and what is vendored
+# --- drawings
 
 
 def test_a_forest_plot_says_in_words_what_it_draws():
@@ -329,13 +323,6 @@ def test_a_long_reason_is_cut_after_its_first_sentence():
     head, rest = claim_readings.cut("First. " + "x" * 300)
     assert head == "First."
     assert rest.startswith("xxx")
-
-
-def test_the_vendored_style_sheet_is_the_published_one():
-    for entry in json.loads((VENDOR / "manifest.json").read_text()):
-        digest = hashlib.sha384((VENDOR / entry["file"]).read_bytes()).digest()
-        assert entry["sha384"] == "sha384-" + base64.b64encode(digest).decode()
-        assert (VENDOR / entry["file"]).parent.joinpath("LICENSE").exists()
 
 
 def test_an_expired_token_is_said_to_be_expired(browse):
