@@ -16,6 +16,7 @@ from analysis.views import claim_readings
 from analysis.views.sites import place_of
 from cohorts import access
 from cohorts.decisions import Waiting, waiting_for
+from cohorts.first_steps import first_steps
 from cohorts.models import Site, User
 from cohorts.overview import counts_of, kinds_for, uploads_of
 from cohorts.requests import user_of, zone_of
@@ -43,6 +44,7 @@ def home(request: HttpRequest) -> HttpResponse:
         "sites": counts_of(list(sites), user) if everywhere else [],
         "newest": _newest_runs(user),
         "roles": access.roles_of(user),
+        "first": first_steps(user, own),
         "waiting": [*waiting_for(user), *_runs_to_release(user)],
     }
     return render(request, "analysis/home.html", context)
