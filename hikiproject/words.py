@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import json
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -64,7 +65,15 @@ def everything_said() -> list[Said]:
             found += said_in_code(code, name)
             if is_written(name):
                 found += [Said(text, "", name) for text in written(code, name)]
-    return found
+    return found + list(_of_claims())
+
+
+def _of_claims() -> Iterator[Said]:
+    """What the published claims that ship with the platform note on their scope."""
+    name = "analysis/reference/claims.json"
+    for claim in json.loads((BASE / name).read_text(encoding="utf-8"))["claims"]:
+        if claim.get("scope_note"):
+            yield Said(claim["scope_note"], "", name)
 
 
 def _name_of(function: ast.expr) -> str:

@@ -39,7 +39,7 @@ def test_the_first_page_says_what_waits_what_failed_and_what_runs(browse, stewar
     page = browse(steward).get("/admin/").content.decode()
     assert '<a href="/admin/analysis/run/?state=failed">Runs that failed</a></th><td>1</td>' in page
     assert page.count("Look at it") == 1
-    for words in ("Runs that wait", "Last sweep came to its end", "Webhooks that fail", "django"):
+    for words in ("Runs that wait", "Last sweep came to its end", "Webhooks that fail", "Django"):
         assert words in page
 
 

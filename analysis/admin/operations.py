@@ -9,7 +9,8 @@ from django.conf import settings
 from django.http import HttpRequest
 from django.urls import reverse
 from django.utils import timezone
-from django.utils.translation import gettext
+from django.utils.timesince import timesince
+from django.utils.translation import gettext, gettext_lazy
 
 from analysis.models import Run, WebhookEndpoint
 from analysis.services import operations
@@ -19,6 +20,7 @@ from cohorts.models import Erasure, Site, Upload, User
 from cohorts.requests import user_of
 
 SHORT = 12
+_PARTS = {"code": gettext_lazy("this platform"), "python": "Python", "django": "Django"}
 
 
 @dataclass(frozen=True)
@@ -40,7 +42,7 @@ def panel(request: HttpRequest) -> Panel | None:
     # Addresses only where the same person may open them.
     reads = {name: access.may(user, name, "R") for name in ("run", *LISTS)}
     lines = [*_queue(now, reads["run"]), *_waiting(now, reads), _sweep(now)]
-    versions = [Line(name, words[:SHORT]) for name, words in now.versions.items()]
+    versions = [Line(_PARTS.get(name, name), words[:SHORT]) for name, words in now.versions.items()]
     return Panel("admin/operations.html", {"lines": lines, "versions": versions})
 
 
@@ -102,7 +104,12 @@ def _since(n: int, age: float | None) -> str:
 
 
 def _age(seconds: float | None) -> str:
-    return gettext("none") if seconds is None else str(timedelta(seconds=round(seconds)))
+    if seconds is None:
+        return gettext("none")
+    if seconds < 60:
+        return gettext("less than a minute")
+    now = timezone.now()
+    return timesince(now - timedelta(seconds=seconds), now, depth=1)
 
 
 def _runs(state: str, reads: bool) -> str:

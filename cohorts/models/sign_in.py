@@ -52,7 +52,8 @@ class SignInAttempt(models.Model):
         indexes = [models.Index(name="sign_ins_of_a_name", fields=["name_digest", "-at"])]
 
     def __str__(self) -> str:
-        return f"{self.user or 'somebody'} from {self.address}"
+        who = self.user or gettext("somebody")
+        return gettext("%(who)s from %(address)s") % {"who": who, "address": self.address}
 
 
 class InvitationQuerySet(ScopedQuerySet["Invitation"]):

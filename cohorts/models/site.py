@@ -216,6 +216,7 @@ class Membership(models.Model):
         ]
 
     def __str__(self) -> str:
-        return f"{self.user}: {self.get_role_display()}" + (
-            f" at {self.site.code}" if self.site else ""
-        )
+        role = self.get_role_display()
+        if self.site:
+            role = gettext("%(role)s at %(site)s") % {"role": role, "site": self.site.code}
+        return f"{self.user}: {role}"
