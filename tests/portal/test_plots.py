@@ -48,7 +48,11 @@ def test_a_plot_is_saved_as_a_picture(open_as, run, kind, begins):
     picture = Path(saved.value.path()).read_bytes()
     assert picture.startswith(begins)
     if kind == "SVG":
-        assert ElementTree.fromstring(picture).tag.endswith("svg")  # noqa: S314 - our own drawing
+        drawing = ElementTree.fromstring(picture)  # noqa: S314 - our own drawing
+        assert drawing.tag.endswith("svg")
+        said = "".join(drawing.itertext())  # what it shows, and of which run
+        assert "Every feature, everybody" in said
+        assert str(run.plan) in said
     assert saved.value.suggested_filename == f"volcano-all.{kind.lower()}"
     assert page.complaints == []
 

@@ -91,7 +91,7 @@ const KINDS = {
       type: "custom", silent: true, data: area.length ? [0] : [],
       renderItem: (_, api) => ({ type: "polygon", shape: { points: area.map((at) => api.coord(at)) }, style: { fill: link, opacity: 0.14 } }),
     };
-    const dashes = ["solid", "dashed", "dotted", [8, 3, 2, 3]];
+    const dashes = ["solid", "dashed", "dotted", [8, 3, 2, 3], [16, 4], [2, 6], [12, 3, 2, 3, 2, 3], [4, 8]];
     const said = (name, [x, y]) => `${name}${name ? "\n" : ""}${t("%(found)s of cases found at %(false)s false alarms", { found: round(y), false: round(x) })}`;
     const between = ({ dataIndex: n }) => (band.length && band[n][1] !== band[n][2] ? `\n${t("%(low)s to %(high)s", { low: round(band[n][1]), high: round(band[n][2]) })}` : "");
     return {
@@ -170,7 +170,12 @@ function options(figure, data) {
 function saved(figure, data, kind) {
   // A chart of its own, of a fixed size and on a white or dark ground, so that a picture stands alone.
   const chart = echarts.init(null, null, { renderer: "svg", ssr: true, width: 900, height: 560 });
-  chart.setOption({ ...options(figure, data), animation: false, backgroundColor: card });
+  const drawn = options(figure, data);
+  const title = {
+    text: figure.dataset.title, subtext: figure.dataset.of, left: 16, top: 10,
+    textStyle: { color: ink, fontSize: 16 }, subtextStyle: { color: soft, fontSize: 12 },
+  };
+  chart.setOption({ ...drawn, title, grid: { ...drawn.grid, top: 76 }, animation: false, backgroundColor: card });
   const svg = new Blob([chart.renderToSVGString()], { type: "image/svg+xml" });
   chart.dispose();
   if (kind === "svg") return Promise.resolve(svg);
