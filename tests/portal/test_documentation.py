@@ -18,7 +18,7 @@ KEPT = Path(settings.BASE_DIR) / "docs" / "screenshots"
 
 @pytest.fixture
 def shown(pictures):
-    """A function: keep what the window shows, from that element on."""
+    """A function: keep what the window shows, with that element at its top."""
     folder = KEPT if os.environ.get("HIKI_DOCS") else pictures
 
     def taken(page, name, begin="h1"):
@@ -46,6 +46,6 @@ def test_every_picture_that_the_documentation_shows_is_made(open_as, shown):
     shown(manager, "forest", "#forest")
     manager.goto(f"/runs/{full.run.pk}/plots/")
     expect(manager.locator("[data-plot] svg path").first).to_be_attached()
-    shown(manager, "plots", "[data-plot=volcano]")
+    shown(manager, "plots", ".sheet:has([data-plot=volcano])")
     named = {path.name for path in KEPT.glob("*.png")}
     assert named <= {f"{name}.png" for name in ("home", "upload-report", "run", "forest", "plots")}
