@@ -36,7 +36,7 @@ def _at(site: Site, user: User) -> Iterator[Waiting]:
         yield Waiting(site.code, words, reverse("staff"))
     forms = ConsentForm.objects.filter(site=site)
     if access.may(user, "consent", "C", site.pk) and not forms.exists():
-        words = _("Write down which consent forms people sign here")
+        words = _("Register the consent form that people sign here")
         yield Waiting(site.code, words, reverse("consent-forms", args=[site.code]))
     if access.may(user, "participant", "C", site.pk):
         words = _("Enrol the first participant")

@@ -33,6 +33,7 @@ from tests.factories import (
     FeatureFactory,
     ParticipantFactory,
     SampleFactory,
+    StudyFactory,
     UploadFactory,
     UserFactory,
     user_with,
@@ -282,3 +283,14 @@ def test_no_one_reads_the_history_of_what_they_may_not_see(client, administrator
     assert answer.status_code in (302, 403)
     assert answer.content == b"" or person.code not in answer.text
     assert not RecordReading.objects.exists()
+
+
+def test_a_new_site_is_of_the_only_study_and_its_form_says_what_to_write(browse):
+    study = StudyFactory()
+    page = browse(user_with("AD")).get("/admin/cohorts/site/add/").content.decode()
+    assert re.search(rf'<option value="{study.pk}" selected>', page)
+    assert "Such as Asia/Tokyo" in page
+    assert "Two capitals, such as JP." in page
+    StudyFactory(code="second")
+    page = browse(user_with("AD")).get("/admin/cohorts/site/add/").content.decode()
+    assert not re.search(rf'<option value="{study.pk}" selected>', page)

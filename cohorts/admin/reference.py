@@ -50,6 +50,14 @@ class StudyAdmin(ScopedAdmin):
             batch_rules.recheck_study(obj)
 
 
+SITE_HELP = {
+    "code": _("2 to 12 capitals or digits, such as FUK."),
+    "country": _("Two capitals, such as JP."),
+    "time_zone": _("Such as Asia/Tokyo; the site's pages show their times in it."),
+    "languages": _("Codes separated by commas, such as ja,en."),
+}
+
+
 class PauseForm(ActionForm):
     because = forms.CharField(label=_("Reason to pause"), required=False, max_length=200)
 
@@ -66,6 +74,17 @@ class SiteAdmin(ScopedAdmin):
     list_select_related = ["study"]
     action_form = PauseForm
     actions = ["pause", "resume"]
+
+    def get_changeform_initial_data(self, request: HttpRequest) -> dict[str, Any]:
+        """The study, where there is but one, unless the address names another."""
+        studies = list(models.Study.objects.values_list("pk", flat=True)[:2])
+        only = {"study": studies[0]} if len(studies) == 1 else {}
+        return only | super().get_changeform_initial_data(request)
+
+    def get_form(
+        self, request: HttpRequest, obj: Any = None, change: bool = False, **given: Any
+    ) -> Any:
+        return super().get_form(request, obj, change, **{"help_texts": SITE_HELP, **given})
 
     def has_pause_permission(self, request: HttpRequest) -> bool:
         return bool(roles_in(request) & access.roles_with("site_pause", "S"))
