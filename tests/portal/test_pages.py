@@ -330,3 +330,16 @@ def test_an_expired_token_is_said_to_be_expired(browse):
     token, _ = ApiToken.objects.issue(person, "old")
     ApiToken.objects.filter(pk=token.pk).update(expires_at=timezone.now() - timedelta(days=1))
     assert b"expired" in browse(person).get("/account/tokens/").content
+
+
+def test_remarks_are_offered_where_there_are_some(browse):
+    found = {"rows": 1200, "summary": {"measured": 10839}, "faults": [], "warnings": []}
+    sent = UploadFactory(report=found)
+    look = browse(user_with("SD", sent.site))
+    page = look.get(f"/uploads/{sent.pk}/").content
+    assert b"10,839" in page
+    assert b"/remarks/" not in page
+    fault = {"row": 2, "column": "unit", "value": "x", "text": "no unit", "message": "no unit"}
+    fault["said"] = None
+    Upload.objects.filter(pk=sent.pk).update(report=found | {"warnings": [fault]})
+    assert b"/remarks/" in look.get(f"/uploads/{sent.pk}/").content
