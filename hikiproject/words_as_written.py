@@ -29,6 +29,7 @@ ANSWERING = (
     ),
     *("analysis/webhook_http.py", "analysis/services/webhooks.py"),
     *("analysis/models/webhook.py", "analysis/services/queue.py", "analysis/services/results.py"),
+    "analysis/services/told_verdicts.py",
     *("analysis/services/plan_locks.py", "hikiproject/exception_handler.py"),
 )
 # Beside sentences these have the words of the files that they read.
