@@ -13,10 +13,10 @@ from analysis.services import (
     released_tables,
     released_verdicts,
 )
-from analysis.services.disclosure import count_or_none
+from analysis.services.disclosure import count_or_none, few_in_an_arm
 from analysis.services.released_curves import curves_for
 from analysis.services.whys import Why
-from tests.analysis.test_disclosure_attack import _pooled, _row, areas
+from tests.analysis.test_disclosure_attack import RULE, _pooled, _row, areas
 
 K = 10
 STEP = {"n_control": 40, "predicted": 0.4}
@@ -113,6 +113,15 @@ def test_what_two_sites_nearly_make_alone_is_hidden():
     judged = judged_of(200, 185, 15)
     spoken = ["S0", "S1", "S2"]
     assert released_verdicts.verdict_why(judged, row, spoken, k=K, own=()) == Why.DOMINATED
+    by_people_alone = judged_of(100, 95, 20)  # the third weighs a fifth of the first
+    row |= {"n_case": 215, "n_control": 215}
+    assert released_verdicts.verdict_why(by_people_alone, row, spoken, k=K, own=()) == Why.DOMINATED
+
+
+def test_the_area_of_a_few_is_hidden_where_that_of_all_sites_is_hidden_too():
+    told = released_documents.shown(RULE, areas(50, 45, 6), {}, K, ())
+    assert told["auc"] is None
+    assert [each["auc"] is None for each in told["by_site"]] == [False, False, True]
 
 
 def test_values_below_detection_are_counted_where_neither_all_nor_nearly_all_are():
@@ -130,6 +139,18 @@ def test_models_are_told_to_three_digits_and_p_to_two():
     told = released_documents.RULES["severity"](data, {}, K, ())
     assert (told["r2"], told["p_q2"], told["vip"]) == (0.413, 0.012, {"a": 1.23})
     assert "by_site" not in told  # D4: a site's own correlation
+
+
+def test_importance_is_told_to_three_digits():
+    told = released_documents.shown(RULE, areas(30, 30, 30), {}, K, ())
+    assert told["importance"] == {"a": 0.123}
+
+
+@pytest.mark.parametrize(("df", "told"), [(9.0, False), (10.0, True)])
+def test_nine_degrees_of_freedom_are_too_few_where_the_model_is_small_enough(df, told):
+    """Of 13 people, which only a smaller k lets through."""
+    row = pd.DataFrame([{"n_case": 7, "n_control": 6, "df": df, "site": "A"}])
+    assert few_in_an_arm(row, 5).tolist() == [not told]
 
 
 @pytest.mark.parametrize(("df", "told"), [(16.0, False), (17.0, True)])
