@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 import pytest
 from django.core import mail
 from django.test import override_settings
@@ -31,6 +33,16 @@ def test_the_account_is_stopped_after_so_many_questions_for_hidden_numbers(study
     assert answer.json()["code"] == "too_many_refusals"
     assert 0 < int(answer["Retry-After"]) <= 24 * 3600 + 1
     assert client_of("CA").get(at(study, "pooled")).status_code == 200
+
+
+def test_the_account_is_open_again_on_the_next_day(study, client_of, monkeypatch):
+    client = client_of("CA")
+    for site in ("FUK", "OSA", "TYO"):
+        client.get(at(study, "effects"), HIDDEN | {"site": site})
+    assert client.get(at(study, "pooled")).status_code == 429
+    tomorrow = timezone.localdate() + timedelta(days=1)
+    monkeypatch.setattr(refusals.timezone, "localdate", lambda *_: tomorrow)
+    assert client.get(at(study, "pooled")).status_code == 200
 
 
 def test_the_data_managers_are_told_once_who_was_stopped(study, client_of, browse):
