@@ -6,6 +6,7 @@ import os
 import signal
 import socket
 import struct
+import threading
 import time
 from datetime import timedelta
 from urllib.parse import urlsplit
@@ -37,6 +38,12 @@ URL = "/api/v1/uploads"
 @pytest.fixture(autouse=True)
 def silent_broker(monkeypatch):
     monkeypatch.setattr("analysis.services.freshness.ring", lambda *_args, **_kwargs: True)
+
+
+@pytest.fixture(autouse=True)
+def nothing_stored_before(settings, tmp_path):
+    """The same tables were sent by earlier tests: their files would stand for ours."""
+    settings.MEDIA_ROOT = tmp_path
 
 
 @pytest.fixture
@@ -80,14 +87,19 @@ def _digests():
 
 
 def send_dying(user, number, at):
-    """Send, on a slow disk, and be killed before the statement of that number."""
-    done, store = 0, files.store
+    """Send, on a disk that keeps others waiting, and be killed before that statement."""
+    done, store, finish, wanted = 0, files.store, files.Storing.finish, threading.Event()
 
     def slowly(*asked):
+        wanted.wait(10)
         time.sleep(SLOW_DISK_SECONDS)
         return store(*asked)
 
-    files.store = slowly  # in a child of its own
+    def finishing(storing):
+        wanted.set()
+        finish(storing)
+
+    files.store, files.Storing.finish = slowly, finishing  # in a child of its own
 
     def dying(execute, *asked):
         nonlocal done
