@@ -15,11 +15,11 @@ from analysis.services import (
     parts,
     pruning,
     queue,
-    rechecking,
     runs,
     webhook_events,
     webhook_sending,
 )
+from analysis.services.disclosure import rechecking
 from cohorts import history, kept_counts
 from cohorts.models import Heartbeat
 from cohorts.services import audit_chain, mails, phenotyping, repeats

@@ -14,7 +14,11 @@ from fnmatch import fnmatch
 # Every text of two words or more is shown to somebody.
 TELLING = (
     *("analysis/stats/*.py", "cohorts/ingest/formats/*.py", "analysis/pipeline.py"),
-    *("analysis/steps/*.py", "analysis/services/differencing.py", "analysis/services/parts.py"),
+    *(
+        "analysis/steps/*.py",
+        "analysis/services/disclosure/differencing.py",
+        "analysis/services/parts.py",
+    ),
 )
 # Only whole sentences are: beside them stand addresses, headers and the schema's English.
 ANSWERING = (

@@ -11,7 +11,7 @@ from django.test import Client
 from django.utils import translation
 from rest_framework.test import APIClient
 
-from analysis.services import judged_tables
+from analysis.services.disclosure import judged_tables
 from cohorts.services import counting
 from tests import sessions
 from tests.fixtures_worker import worker  # noqa: F401 - a fixture

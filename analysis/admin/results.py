@@ -15,7 +15,8 @@ from django.utils.translation import gettext_lazy as _
 
 from analysis import models
 from analysis.figures import signed, span
-from analysis.services import freshness, queue, releasing
+from analysis.services import freshness, queue
+from analysis.services.disclosure import releasing
 from analysis.services.staleness import with_staleness
 from cohorts import access
 from cohorts.admin.reference import ReferenceAdmin

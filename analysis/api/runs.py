@@ -29,7 +29,8 @@ from analysis.api.results import PublishedResults
 from analysis.models import Plan, Run
 from analysis.serializers import runs as serializers
 from analysis.serializers.claims import LatestQuery
-from analysis.services import freshness, progress, queue, releasing, results, runs, waiting
+from analysis.services import freshness, progress, queue, results, runs, waiting
+from analysis.services.disclosure import releasing
 from analysis.services.run_versions import is_working, marked, newest_of_plan
 from cohorts import access
 from cohorts.api import conditional

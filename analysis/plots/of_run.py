@@ -13,7 +13,8 @@ from django.utils.translation import gettext as _
 from analysis.models import Run
 from analysis.plots import components as component_plots
 from analysis.plots.plot import Plot, address
-from analysis.services import release, released_groups
+from analysis.services import release
+from analysis.services.disclosure import released_groups
 from analysis.stats.influence import leave_one_out
 from analysis.views.claim_readings import STRATUM_WORDS
 from analysis.views.run_page import documents_of, records, table_of

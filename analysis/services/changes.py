@@ -9,7 +9,7 @@ from analysis import change_report
 from analysis.change_report import Side
 from analysis.models import Run, RunDocument, RunTable
 from analysis.services import release, results, runs
-from analysis.services.disclosure import significant
+from analysis.services.disclosure.rules import significant
 from analysis.stats.handling import Handling
 from cohorts.language.sentences import say
 from cohorts.models import Participant

@@ -12,7 +12,7 @@ from django.conf import settings
 from django.utils import timezone
 
 from analysis.models import Run
-from analysis.services import (
+from analysis.services.disclosure import (
     differencing,
     first_release,
     hidden_rows,
@@ -23,17 +23,17 @@ from analysis.services import (
     released_tables,
     released_verdicts,
 )
-from analysis.services.disclosure import (
+from analysis.services.disclosure.hidden_rows import NO_ROWS, Judged
+from analysis.services.disclosure.released_pieces import Pair
+from analysis.services.disclosure.rules import (
     RELEASE_RULES_VERSION,
     Mask,
     count_or_none,
     significant,
     sites_to_hide,
 )
-from analysis.services.hidden_rows import NO_ROWS, Judged
-from analysis.services.released_pieces import Pair
+from analysis.services.disclosure.whys import HIDDEN, WORDS, Why, words_of
 from analysis.services.stored_tables import StoredTable
-from analysis.services.whys import HIDDEN, WORDS, Why, words_of
 from cohorts import access
 from cohorts.language.sentences import say
 from cohorts.models import Site

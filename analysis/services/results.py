@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 
 from analysis.models import Run, RunDocument, RunTable, Verdict
-from analysis.services import erasures, judged_tables, plan_locks, progress, release, staleness
-from analysis.services.document_cells import with_withheld
+from analysis.services import erasures, plan_locks, progress, release, staleness
+from analysis.services.disclosure import judged_tables
+from analysis.services.disclosure.document_cells import with_withheld
 
 if TYPE_CHECKING:
     from django.contrib.auth.models import AnonymousUser

@@ -9,7 +9,7 @@ from django.db.models import CharField, Exists, F, OuterRef, QuerySet, Subquery
 from django.db.models.functions import Cast, Coalesce
 
 from analysis.models import Run
-from analysis.services.disclosure import RELEASE_RULES_VERSION
+from analysis.services.disclosure.rules import RELEASE_RULES_VERSION
 from analysis.services.staleness import with_staleness
 from cohorts import access
 from cohorts.api.conditional import RowVersion

@@ -19,15 +19,8 @@ from django.db.models.functions import Now
 from analysis.findings import ClaimFacts, Finding
 from analysis.models import Claim, Plan, Run, RunDocument, RunTable, Snapshot, Verdict
 from analysis.pipeline import Results, compute
-from analysis.services import (
-    lease,
-    parts,
-    progress,
-    release,
-    releasing,
-    snapshots,
-    versions,
-)
+from analysis.services import lease, parts, progress, release, snapshots, versions
+from analysis.services.disclosure import releasing
 from analysis.services.steps import KeptSteps
 from analysis.stats.errors import UnusableData
 from analysis.steps.pieces import Leaves

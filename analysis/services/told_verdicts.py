@@ -13,9 +13,10 @@ from django.conf import settings
 from django.db.models import QuerySet
 
 from analysis.models import Claim, Run, RunDocument, RunTable, Verdict
-from analysis.services import hidden_rows, release, results, staleness
-from analysis.services.document_cells import with_withheld
-from analysis.services.released_pieces import JUDGED_BY
+from analysis.services import release, results, staleness
+from analysis.services.disclosure import hidden_rows
+from analysis.services.disclosure.document_cells import with_withheld
+from analysis.services.disclosure.released_pieces import JUDGED_BY
 from cohorts import access
 
 if TYPE_CHECKING:

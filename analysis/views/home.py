@@ -11,7 +11,8 @@ from django.urls import reverse
 from django.utils.translation import gettext as _
 
 from analysis.models import Plan, Run
-from analysis.services import releasing, staleness
+from analysis.services import staleness
+from analysis.services.disclosure import releasing
 from analysis.views import claim_readings
 from analysis.views.sites import place_of
 from cohorts import access

@@ -21,17 +21,8 @@ from django.views.decorators.http import require_POST
 
 from analysis.models import LARGEST_PRIORITY, Plan, Run
 from analysis.plots import of_run as plots
-from analysis.services import (
-    changes,
-    freshness,
-    progress,
-    queue,
-    release,
-    releasing,
-    results,
-    runs,
-    staleness,
-)
+from analysis.services import changes, freshness, progress, queue, release, results, runs, staleness
+from analysis.services.disclosure import releasing
 from analysis.views import claim_readings, forests, run_page
 from analysis.views.home import _tally
 from cohorts import access

@@ -3,7 +3,7 @@
 import pandas as pd
 from django.template.loader import render_to_string
 
-from analysis.services.whys import WORDS, Why
+from analysis.services.disclosure.whys import WORDS, Why
 from analysis.views import forests
 
 CHOSEN = forests.Forest(

@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 
 from analysis.plots.components import outline
-from analysis.services import released_documents
+from analysis.services.disclosure import released_documents
 from analysis.steps.component_groups import sites_on_components
 
 SITES = ["FUK"] * 30 + ["TYO"] * 30 + ["OSL"] * 12 + ["NGO"] * 6

@@ -15,7 +15,7 @@ from rocrate.rocrate import ROCrate
 from analysis import pipeline
 from analysis.models import Run, RunDocument
 from analysis.services import crates, plan_locks, runs
-from analysis.services.whys import WORDS, Why
+from analysis.services.disclosure.whys import WORDS, Why
 from analysis.steps.pieces import WORK
 from tests.factories import user_with
 

@@ -11,15 +11,15 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from analysis.services import (
+from analysis.services import refusals
+from analysis.services.disclosure import (
     hidden_rows,
-    refusals,
     released_documents,
     released_tables,
     released_verdicts,
     suppression,
 )
-from analysis.services.whys import WORDS, Why
+from analysis.services.disclosure.whys import WORDS, Why
 from tests.analysis.published_study import at
 
 K = 10

@@ -23,8 +23,9 @@ from django.urls import resolve
 from drf_spectacular.generators import SchemaGenerator
 
 from analysis.models import Claim, Plan, Run, RunTable
-from analysis.services import hidden_rows, refusals
-from analysis.services.suppression import by_a_few
+from analysis.services import refusals
+from analysis.services.disclosure import hidden_rows
+from analysis.services.disclosure.suppression import by_a_few
 from tests.analysis.published_study import ARMS, FEATURES, PLAN, a_site, published
 from tests.analysis.test_withholding import _solved
 from tests.factories import StudyFactory, assayed_batch, assayed_site, user_with

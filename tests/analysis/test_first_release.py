@@ -5,7 +5,8 @@ import json
 import pytest
 
 from analysis.models import Plan, Run
-from analysis.services import first_release, releasing, runs
+from analysis.services import runs
+from analysis.services.disclosure import first_release, releasing
 from cohorts.errors import NotAllowed
 from tests.factories import user_with
 

@@ -11,8 +11,8 @@ from analysis import plans
 from analysis.frames import LANGUAGE
 from analysis.models import Run, RunDocument, RunTable, StepResult
 from analysis.services import parts, release, reproduction, results, runs
+from analysis.services.disclosure.whys import WORDS, Why
 from analysis.services.snapshots import look
-from analysis.services.whys import WORDS, Why
 from analysis.stats.effects import fit_effects
 from analysis.stats.logistic import ElasticNet
 from analysis.stats.moderated import fit_moderated_effects

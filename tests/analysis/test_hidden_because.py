@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from analysis.services.disclosure import few_in_an_arm
-from analysis.services.hidden_rows import judge
-from analysis.services.whys import HIDDEN, WORDS, Why, words_of
+from analysis.services.disclosure.hidden_rows import judge
+from analysis.services.disclosure.rules import few_in_an_arm
+from analysis.services.disclosure.whys import HIDDEN, WORDS, Why, words_of
 from tests.analysis.test_disclosure_attack import a_consortium
 
 K = 10

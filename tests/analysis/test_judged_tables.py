@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 
 from analysis.models import RunTable
-from analysis.services import judged_tables, results
+from analysis.services import results
+from analysis.services.disclosure import judged_tables
 from cohorts.models import Site
 from tests.factories import user_with
 from tests.portal import books

@@ -8,7 +8,7 @@ from django.utils import timezone
 from rest_framework.test import APIClient
 
 from analysis.models import Plan, Run, RunTable
-from analysis.services.whys import WORDS, Why
+from analysis.services.disclosure.whys import WORDS, Why
 from cohorts.models import ApiToken, Site
 from tests.factories import SiteFactory, StudyFactory, user_with
 

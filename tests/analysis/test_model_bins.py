@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.metrics import roc_auc_score
 
-from analysis.services import released_groups
+from analysis.services.disclosure import released_groups
 from analysis.steps import model_bins
 from analysis.steps.model_bins import calibration_groups, severity_groups, sites_tested
 

@@ -5,7 +5,8 @@ import pytest
 from django.utils import timezone
 
 from analysis.models import Plan, Run, RunTable
-from analysis.services import differencing, rechecking, releasing, results
+from analysis.services import results
+from analysis.services.disclosure import differencing, rechecking, releasing
 from tests.analysis.test_disclosure_attack import _pooled, _row
 from tests.analysis.test_release import a_run
 from tests.factories import StudyFactory, user_with

@@ -7,14 +7,9 @@ import pytest
 from django.utils import timezone
 
 from analysis.models import Plan, Run, RunTable, Snapshot
-from analysis.services import (
-    differencing,
-    disclosure,
-    hidden_rows,
-    release,
-    released_documents,
-)
-from analysis.services.whys import WORDS, Why
+from analysis.services import release
+from analysis.services.disclosure import differencing, hidden_rows, released_documents, rules
+from analysis.services.disclosure.whys import WORDS, Why
 from tests.factories import SiteFactory, StudyFactory, user_with
 
 pytestmark = pytest.mark.django_db
@@ -376,7 +371,7 @@ def test_the_releases_of_every_other_plan_are_looked_at():
     [([10, 9, 0.9], True), ([10, 9, 1.1], False), ([10, 9], False), ([10, 9, 0.5, 0.6], False)],
 )
 def test_the_second_largest_cannot_work_out_the_largest(weights, hidden):
-    assert disclosure.outweighs(weights) is hidden
+    assert rules.outweighs(weights) is hidden
 
 
 def test_a_pool_that_one_precise_site_makes_is_hidden():

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from analysis.services.released_curves import curves_for
+from analysis.services.disclosure.released_curves import curves_for
 from analysis.steps.model_bins import ROC_STEPS, roc_by_site, sites_tested
 
 K = 10

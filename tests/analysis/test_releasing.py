@@ -8,7 +8,8 @@ from django.utils import timezone
 
 from analysis import plans
 from analysis.models import Plan, Run, RunTable
-from analysis.services import erasures, releasing, runs
+from analysis.services import erasures, runs
+from analysis.services.disclosure import releasing
 from cohorts.errors import NotAllowed
 from cohorts.models import Participant
 from cohorts.services import consent, erasure

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pandas as pd
 import pytest
 
-from analysis.services import (
+from analysis.services.disclosure import (
     hidden_rows,
     released_documents,
     released_further,
@@ -13,9 +13,9 @@ from analysis.services import (
     released_tables,
     released_verdicts,
 )
-from analysis.services.disclosure import count_or_none, few_in_an_arm
-from analysis.services.released_curves import curves_for
-from analysis.services.whys import Why
+from analysis.services.disclosure.released_curves import curves_for
+from analysis.services.disclosure.rules import count_or_none, few_in_an_arm
+from analysis.services.disclosure.whys import Why
 from tests.analysis.test_disclosure_attack import RULE, _pooled, _row, areas
 
 K = 10

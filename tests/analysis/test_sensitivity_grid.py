@@ -7,9 +7,9 @@ from rest_framework.test import APIClient
 
 from analysis.models import Run, RunTable
 from analysis.services import plan_locks, reproduction, results, snapshots
-from analysis.services.hidden_rows import judge
-from analysis.services.released_grid import grid_shown
-from analysis.services.whys import WORDS, Why
+from analysis.services.disclosure.hidden_rows import judge
+from analysis.services.disclosure.released_grid import grid_shown
+from analysis.services.disclosure.whys import WORDS, Why
 from analysis.steps.sensitivity_grid import people_of
 from cohorts.models import Assessment, Instrument, Participant, Sample
 from tests.analysis.test_shipped_plans import QUICK, published, shipped

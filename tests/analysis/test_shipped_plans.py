@@ -10,9 +10,9 @@ from rest_framework.test import APIClient
 from analysis import plans
 from analysis.models import Plan, Run, RunTable
 from analysis.services import reference, release, results, runs, told_verdicts
-from analysis.services.hidden_rows import judge
-from analysis.services.released_tables import one_stage_shown
-from analysis.services.whys import HIDDEN, WORDS, Why
+from analysis.services.disclosure.hidden_rows import judge
+from analysis.services.disclosure.released_tables import one_stage_shown
+from analysis.services.disclosure.whys import HIDDEN, WORDS, Why
 from analysis.steps.one_stage import AT_BOUND, scaled_within_sites
 from cohorts.models import Sample
 from tests.factories import user_with

@@ -16,7 +16,8 @@ from django.utils import timezone
 from analysis.api import result_streams
 from analysis.models import Plan, Run, RunTable
 from analysis.models import results as stored_results
-from analysis.services import release, released_pieces, results, stored_tables
+from analysis.services import release, results, stored_tables
+from analysis.services.disclosure import released_pieces
 from tests.analysis.test_disclosure_attack import a_consortium
 from tests.factories import StudyFactory, user_with
 

@@ -13,10 +13,11 @@ import pytest
 from django.utils import timezone
 
 from analysis.models import Claim, Plan, Run, RunDocument, Verdict
-from analysis.services import results, told_verdicts, withheld_documents
-from analysis.services.document_cells import READ, cells_of
-from analysis.services.suppression import POOL, by_a_few
-from analysis.services.whys import WORDS, Why
+from analysis.services import results, told_verdicts
+from analysis.services.disclosure import withheld_documents
+from analysis.services.disclosure.document_cells import READ, cells_of
+from analysis.services.disclosure.suppression import POOL, by_a_few
+from analysis.services.disclosure.whys import WORDS, Why
 from tests.factories import StudyFactory, user_with
 
 pytestmark = pytest.mark.django_db

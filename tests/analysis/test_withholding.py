@@ -13,9 +13,10 @@ from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from analysis.models import Plan, Run, RunTable
-from analysis.services import release, released_verdicts, results, withholding
-from analysis.services.suppression import by_a_few
-from analysis.services.whys import WORDS, Why
+from analysis.services import release, results
+from analysis.services.disclosure import released_verdicts, withholding
+from analysis.services.disclosure.suppression import by_a_few
+from analysis.services.disclosure.whys import WORDS, Why
 from tests.analysis.test_disclosure_attack import STRATA, _pooled, _site_rows
 from tests.factories import StudyFactory, user_with
 

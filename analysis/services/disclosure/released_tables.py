@@ -8,9 +8,9 @@ from collections.abc import Collection
 import numpy as np
 import pandas as pd
 
-from analysis.services.disclosure import ARMS, Mask, coarsened, rounded
-from analysis.services.hidden_rows import Judged
-from analysis.services.whys import WORDS, Why
+from analysis.services.disclosure.hidden_rows import Judged
+from analysis.services.disclosure.rules import ARMS, Mask, coarsened, rounded
+from analysis.services.disclosure.whys import WORDS, Why
 
 OTHER_SITES = "other sites"
 

@@ -8,17 +8,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from analysis.services.disclosure import (
-    ARMS,
-    coarsened,
-    count_or_none,
-    rounded,
-    significant,
-    sites_to_hide,
-)
-from analysis.services.document_cells import withheld_of
-from analysis.services.hidden_rows import Judged
-from analysis.services.released_documents import (
+from analysis.services.disclosure.document_cells import withheld_of
+from analysis.services.disclosure.hidden_rows import Judged
+from analysis.services.disclosure.released_documents import (
     AUC,
     Document,
     Sites,
@@ -27,8 +19,16 @@ from analysis.services.released_documents import (
     site_area,
     without_counts,
 )
-from analysis.services.suppression import POOL
-from analysis.services.whys import WORDS, Why
+from analysis.services.disclosure.rules import (
+    ARMS,
+    coarsened,
+    count_or_none,
+    rounded,
+    significant,
+    sites_to_hide,
+)
+from analysis.services.disclosure.suppression import POOL
+from analysis.services.disclosure.whys import WORDS, Why
 
 KEYS = ["stratum", "feature", "site"]
 

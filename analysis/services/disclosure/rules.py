@@ -16,7 +16,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from analysis.services.suppression import Arms
+from analysis.services.disclosure.suppression import Arms
 
 RELEASE_RULES_VERSION = 8
 ROUND_TO = 5

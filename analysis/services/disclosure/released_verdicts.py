@@ -4,17 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping
 
-from analysis.services.disclosure import (
+from analysis.services.disclosure.hidden_rows import Judged, arms_of, weights_of
+from analysis.services.disclosure.released_tables import total_of
+from analysis.services.disclosure.rules import (
     ARMS,
     dominated,
     outweighs,
     sum_is_safe,
     tells_an_insider,
 )
-from analysis.services.hidden_rows import Judged, arms_of, weights_of
-from analysis.services.released_tables import total_of
-from analysis.services.suppression import Arms
-from analysis.services.whys import Why
+from analysis.services.disclosure.suppression import Arms
+from analysis.services.disclosure.whys import Why
 
 
 def verdict_why(

@@ -13,7 +13,8 @@ from collections.abc import Collection, Mapping
 import numpy as np
 import pandas as pd
 
-from analysis.services.disclosure import (
+from analysis.services.disclosure.hidden_rows import Judged
+from analysis.services.disclosure.rules import (
     ARMS,
     Mask,
     coarsened,
@@ -21,9 +22,8 @@ from analysis.services.disclosure import (
     rounded,
     tells_an_insider,
 )
-from analysis.services.hidden_rows import Judged
-from analysis.services.suppression import EVERYBODY, Arms
-from analysis.services.whys import WORDS, Why
+from analysis.services.disclosure.suppression import EVERYBODY, Arms
+from analysis.services.disclosure.whys import WORDS, Why
 from analysis.steps.sensitivity_grid import people_of
 
 People = Mapping[str, Arms]

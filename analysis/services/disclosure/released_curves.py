@@ -11,7 +11,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from analysis.services.disclosure import rounded
+from analysis.services.disclosure.rules import rounded
 
 
 @dataclass(frozen=True)

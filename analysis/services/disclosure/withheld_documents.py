@@ -12,9 +12,9 @@ import pandas as pd
 from django.conf import settings
 
 from analysis.models import Run, RunDocument
-from analysis.services.document_cells import READ, cells_of
-from analysis.services.suppression import Cell
-from analysis.services.withholding import CELL, Key, beside, closed, released_before
+from analysis.services.disclosure.document_cells import READ, cells_of
+from analysis.services.disclosure.suppression import Cell
+from analysis.services.disclosure.withholding import CELL, Key, beside, closed, released_before
 
 ALL = "all"
 

@@ -10,7 +10,7 @@ from django.conf import settings
 from django.db.models import QuerySet
 
 from analysis.models import Run, RunTable, Snapshot
-from analysis.services.disclosure import ARMS
+from analysis.services.disclosure.rules import ARMS
 
 PEOPLE = (
     "It is released when its people differ by nobody or by enough from those of every release "

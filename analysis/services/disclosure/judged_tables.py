@@ -9,8 +9,8 @@ from django.conf import settings
 
 from analysis.models import RunTable
 from analysis.models.results import frame_of, rows_of_bits
-from analysis.services.disclosure import Mask
-from analysis.services.hidden_rows import NO_ROWS, Judged, judge
+from analysis.services.disclosure.hidden_rows import NO_ROWS, Judged, judge
+from analysis.services.disclosure.rules import Mask
 
 PAIR = ("effects", "pooled")
 KEPT, LARGEST_KEPT = 8, 1_000_000  # pairs of tables; bytes of a pair as stored

@@ -16,9 +16,9 @@ from django.db.models import QuerySet
 
 from analysis.models import Run, RunTable
 from analysis.models.results import bits_of_rows
-from analysis.services import differencing, hidden_rows
-from analysis.services.disclosure import ARMS, Mask, few_in_an_arm
-from analysis.services.suppression import POOL, Cell, Table, by_a_few, completed
+from analysis.services.disclosure import differencing, hidden_rows
+from analysis.services.disclosure.rules import ARMS, Mask, few_in_an_arm
+from analysis.services.disclosure.suppression import POOL, Cell, Table, by_a_few, completed
 
 NAMES = ("effects", "pooled")
 CELL = ["feature", "stratum", "site"]

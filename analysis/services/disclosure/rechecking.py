@@ -13,7 +13,8 @@ from django.db import transaction
 from django.db.models import QuerySet
 
 from analysis.models import Run
-from analysis.services import release, releasing
+from analysis.services import release
+from analysis.services.disclosure import releasing
 from cohorts.models.change import hold_order_lock
 from cohorts.retrying import retried
 

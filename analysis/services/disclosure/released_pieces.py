@@ -12,12 +12,12 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from analysis.services import hidden_rows, released_tables
-from analysis.services.disclosure import ARMS
-from analysis.services.hidden_rows import Judged
+from analysis.services.disclosure import hidden_rows, released_tables
+from analysis.services.disclosure.hidden_rows import Judged
+from analysis.services.disclosure.rules import ARMS
+from analysis.services.disclosure.suppression import Cell
+from analysis.services.disclosure.whys import Why, Whys, words_of
 from analysis.services.stored_tables import StoredTable
-from analysis.services.suppression import Cell
-from analysis.services.whys import Why, Whys, words_of
 
 FEATURES_AT_ONCE = 1_000
 # What the rules look at.

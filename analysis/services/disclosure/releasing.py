@@ -9,7 +9,8 @@ from django.db import transaction
 from django.db.models.functions import Now
 
 from analysis.models import Run
-from analysis.services import first_release, release, snapshots, withheld_documents, withholding
+from analysis.services import release, snapshots
+from analysis.services.disclosure import first_release, withheld_documents, withholding
 from cohorts import access
 from cohorts.errors import DomainError, NotAllowed
 from cohorts.language.sentences import say

@@ -6,8 +6,9 @@ import re
 from collections.abc import Callable, Collection, Mapping
 from typing import Any
 
-from analysis.services import released_groups
-from analysis.services.disclosure import (
+from analysis.services.disclosure import released_groups
+from analysis.services.disclosure.document_cells import WITHHELD, one_is_missing, withheld_of
+from analysis.services.disclosure.rules import (
     count_or_none,
     dominated,
     rounded,
@@ -16,9 +17,8 @@ from analysis.services.disclosure import (
     sum_is_safe,
     tells_an_insider,
 )
-from analysis.services.document_cells import WITHHELD, one_is_missing, withheld_of
-from analysis.services.suppression import POOL, Arms
-from analysis.services.whys import WORDS, Why
+from analysis.services.disclosure.suppression import POOL, Arms
+from analysis.services.disclosure.whys import WORDS, Why
 from cohorts.language.sentences import say
 
 Document = Mapping[str, Any]

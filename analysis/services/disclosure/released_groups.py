@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterable, Mapping
 from typing import Any
 
-from analysis.services.disclosure import rounded
-from analysis.services.released_curves import curves_for
+from analysis.services.disclosure.released_curves import curves_for
+from analysis.services.disclosure.rules import rounded
 from analysis.stats.roc_band import share_interval
 
 Group = Mapping[str, Any]

@@ -14,7 +14,7 @@ from itertools import compress
 import numpy as np
 import pandas as pd
 
-from analysis.services.disclosure import (
+from analysis.services.disclosure.rules import (
     ARMS,
     Mask,
     dominated,
@@ -22,8 +22,8 @@ from analysis.services.disclosure import (
     outweighs,
     tells_an_insider,
 )
-from analysis.services.suppression import POOL, Arms, Cell, Table, completed
-from analysis.services.whys import Why, Whys
+from analysis.services.disclosure.suppression import POOL, Arms, Cell, Table, completed
+from analysis.services.disclosure.whys import Why, Whys
 
 KEYS = ["stratum", "feature"]
 NO_ROWS = pd.DataFrame(columns=["stratum", "feature", "site", "estimate", "n_case", "n_control"])

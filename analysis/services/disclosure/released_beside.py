@@ -12,10 +12,10 @@ from collections.abc import Callable, Iterator
 import numpy as np
 import pandas as pd
 
-from analysis.services import released_further, released_grid, released_tables
-from analysis.services.disclosure import Mask
-from analysis.services.hidden_rows import Judged
-from analysis.services.released_pieces import Pair, joined, some_at_a_time
+from analysis.services.disclosure import released_further, released_grid, released_tables
+from analysis.services.disclosure.hidden_rows import Judged
+from analysis.services.disclosure.released_pieces import Pair, joined, some_at_a_time
+from analysis.services.disclosure.rules import Mask
 from analysis.services.stored_tables import StoredTable
 
 # What a cell of the grid is judged by.

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterable, Mapping
 from typing import Any
 
-from analysis.services.suppression import POOL, Arms
+from analysis.services.disclosure.suppression import POOL, Arms
 
 Document = Mapping[str, Any]
 Cells = dict[str, dict[str, Arms]]  # part of the document -> site -> people
