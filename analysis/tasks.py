@@ -22,7 +22,9 @@ from analysis.services import (
 from analysis.services.disclosure import rechecking
 from cohorts import history, kept_counts
 from cohorts.models import Heartbeat
-from cohorts.services import audit_chain, mails, phenotyping, repeats
+from cohorts.services import phenotyping, repeats
+from cohorts.services.accounts import mails
+from cohorts.services.audit import audit_chain
 
 
 @shared_task(name="analysis.sweep")

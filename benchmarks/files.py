@@ -15,7 +15,7 @@ import numpy as np
 import pandas as pd
 
 from cohorts.ingest import checking
-from cohorts.ingest.assay_options import AssayOptions
+from cohorts.ingest.assay_tables.assay_options import AssayOptions
 from cohorts.ingest.child import client
 from cohorts.ingest.facts import SCOPES, ParticipantFacts, SampleFacts, SiteFacts
 

@@ -58,7 +58,7 @@ def measure() -> dict[str, list[float]]:
 
 def _upload(site: object, content: bytes, platform: str) -> None:
     from cohorts.services import uploads
-    from cohorts.services.sent_tables import SentTable
+    from cohorts.services.tables.sent_tables import SentTable
 
     options = {"platform": platform, "matrix": "plasma"}
     sent = SentTable("assays", content, "t.csv", options)
@@ -84,7 +84,7 @@ def _matrix(site: object) -> None:
 def _erasure() -> float:
     """At a site whose one stored file is small: a large one is read and written again besides."""
     from benchmarks.records_books import person_in_batches, site_with_samples
-    from cohorts.services import erasure
+    from cohorts.services.erasing import erasure
 
     due, at = person_in_batches(site_with_samples(N_SAMPLES, "NGO"), N_BATCHES)
     began = time.perf_counter()

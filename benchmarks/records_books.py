@@ -47,7 +47,7 @@ def person_in_batches(site: Site, n_batches: int) -> tuple[Erasure, datetime]:
     from django.utils import timezone
 
     from cohorts.models import AssayBatch, AssayRow, Erasure, Sample, Upload, User, Withdrawal
-    from cohorts.services import files
+    from cohorts.services.tables import files
 
     sample = Sample.objects.filter(site=site).latest("pk")
     upload = Upload.objects.create(

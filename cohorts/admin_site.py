@@ -24,7 +24,7 @@ from cohorts.admin_values import readable
 from cohorts.language.sentences import Sentence
 from cohorts.models import EVENTS, RecordReading, Site, User
 from cohorts.pages import CountedSoFar
-from cohorts.services.history import Past, past_of
+from cohorts.services.audit.history import Past, past_of
 
 STAFF = frozenset({"CD", "AD"})
 # What a sensitive record's reader looked at.

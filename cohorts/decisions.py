@@ -21,7 +21,7 @@ from cohorts.models import (
     Transfer,
     User,
 )
-from cohorts.services import name_review
+from cohorts.services.features import name_review
 
 
 @dataclass(frozen=True)

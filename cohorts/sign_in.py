@@ -21,7 +21,7 @@ from django.utils.translation import ngettext
 
 from cohorts import access, known_browsers
 from cohorts.models import User
-from cohorts.services import languages, sign_in
+from cohorts.services.accounts import languages, sign_in
 
 logger = logging.getLogger(__name__)
 # Pages of somebody who still has to set up a second factor: that one, and the way out.

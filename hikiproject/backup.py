@@ -16,7 +16,7 @@ from django.conf import settings
 from django.db import connection, transaction
 from django.utils import timezone
 
-from cohorts.services import files
+from cohorts.services.tables import files
 
 DUMP, LIST, FILES = "database.dump", "manifest.json", "files"
 FORMAT = 1

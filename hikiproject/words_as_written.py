@@ -26,7 +26,7 @@ ANSWERING = (
     *("cohorts/serializers/*.py", "analysis/serializers/*.py", "cohorts/services/repeats.py"),
     *(
         "cohorts/services/uploads.py",
-        "cohorts/services/sent_tables.py",
+        "cohorts/services/tables/sent_tables.py",
         "analysis/plans.py",
         "analysis/plan_shapes.py",
         "analysis/services/plans.py",

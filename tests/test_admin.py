@@ -27,7 +27,7 @@ from cohorts.models import (
 )
 from cohorts.models.heartbeat import Heartbeat
 from cohorts.models.repeat import SentRequest
-from cohorts.services import dictionary_edits
+from cohorts.services.features import dictionary_edits
 from tests.factories import (
     AssayBatchFactory,
     FeatureFactory,

@@ -11,7 +11,7 @@ from cohorts.errors import NotAllowed
 from cohorts.models import Assessment, Heartbeat, Instrument, RecordReading, Upload
 from cohorts.services import pausing, uploads
 from cohorts.services.pausing import SitePaused
-from cohorts.services.sent_tables import SentTable
+from cohorts.services.tables.sent_tables import SentTable
 from tests.factories import ParticipantFactory, SiteFactory, StudyFactory, user_with
 
 pytestmark = pytest.mark.django_db

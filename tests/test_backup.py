@@ -10,7 +10,8 @@ from django.core.management import CommandError, call_command
 from django.db import connection, connections
 
 from cohorts.models import Participant, Upload
-from cohorts.services import audit_chain, audit_check, files
+from cohorts.services.audit import audit_chain, audit_check
+from cohorts.services.tables import files
 from hikiproject import backup
 from tests import sessions
 from tests.factories import ParticipantFactory, UploadFactory

@@ -27,8 +27,12 @@ ENGLISH = ("templates/api/",)
 # (docs/decisions/0035-sentences-in-every-language.md).
 ENGLISH_CODE = (
     *("cohorts/serializers*.py", "analysis/serializers*.py", "cohorts/outgoing/*.py"),
-    *("cohorts/ingest/study*.py", "cohorts/services/stud*.py", "cohorts/services/staffing.py"),
-    *("cohorts/services/ledger.py", "analysis/services/exports.py"),
+    *(
+        "cohorts/ingest/study/*.py",
+        "cohorts/services/studies/*.py",
+        "cohorts/services/accounts/staffing.py",
+    ),
+    *("cohorts/services/erasing/ledger.py", "analysis/services/exports.py"),
     *("analysis/services/reproduction.py", "*/management/*", "*/migrations/*", "hikiproject/*"),
 )
 # Faults inside an archive, told as "not a readable workbook"; and two with values that never vary.

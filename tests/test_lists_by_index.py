@@ -24,7 +24,7 @@ from cohorts.models import (
     Visit,
 )
 from cohorts.pages import KeyedPaginator
-from cohorts.services.audit_trail import Asked, Trail
+from cohorts.services.audit.audit_trail import Asked, Trail
 from cohorts.site_home import tubes_of
 from tests.factories import (
     ParticipantFactory,

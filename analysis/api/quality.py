@@ -14,7 +14,7 @@ from rest_framework.response import Response
 from cohorts.api.base import ScopedViewSet
 from cohorts.models import AssayBatch
 from cohorts.requests import user_of
-from cohorts.services import quality
+from cohorts.services.batches import quality
 
 
 class FeatureQualitySerializer(serializers.Serializer[Any]):

@@ -15,8 +15,8 @@ from analysis.models import Run, RunDocument, Snapshot, StepResult
 from cohorts.ingest.redaction import masked, masking
 from cohorts.models import Participant
 from cohorts.models.consent import Withdrawal
-from cohorts.services import erasure, ledger, personal_files, redactions
-from cohorts.services.erasure import Removed
+from cohorts.services.erasing import erasure, ledger, personal_files, redactions
+from cohorts.services.erasing.erasure import Removed
 
 logger = logging.getLogger(__name__)
 ROUND_UP_TO = 5

@@ -19,7 +19,7 @@ from analysis.models import Run, WebhookEvent
 from analysis.models.webhook import WebhookEventQuerySet
 from cohorts import access
 from cohorts.models import User
-from cohorts.services import mails
+from cohorts.services.accounts import mails
 
 logger = logging.getLogger(__name__)
 # What could not be sent for so long is found on the pages alone.

@@ -13,10 +13,10 @@ from analysis import plans
 from analysis.models import Plan
 from analysis.services import freshness
 from cohorts.ingest.report import Fault
-from cohorts.ingest.study import STUDY_FILE, StudyDescription, StudyFault
+from cohorts.ingest.study.description import STUDY_FILE, StudyDescription, StudyFault
 from cohorts.models import Instrument, Study
-from cohorts.services import studies
-from cohorts.services.studies import RefusedStudy, StudyOutcome
+from cohorts.services.studies import importing
+from cohorts.services.studies.importing import RefusedStudy, StudyOutcome
 
 PEOPLE = frozenset({"age_years", "sex", "drug_free"})
 """Covariates that every participant may have."""
@@ -45,7 +45,7 @@ def import_study(
     faults = _plan_faults(description)
     try:
         with transaction.atomic():
-            outcome = studies.import_study(description, contents)
+            outcome = importing.import_study(description, contents)
             faults += [] if faults else _unknown_columns(description, outcome)
             if faults:
                 raise RefusedStudy(faults)

@@ -15,7 +15,7 @@ from analysis.models import Run, RunTable, Verdict
 from analysis.services import steps
 from cohorts.errors import DomainError
 from cohorts.language.sentences import say
-from cohorts.services import sign_in
+from cohorts.services.accounts import sign_in
 
 
 class TablesPruned(DomainError):

@@ -27,7 +27,7 @@ from analysis.steps.pieces import Leaves
 from cohorts.language.sentences import say, stored
 from cohorts.models import User
 from cohorts.models.change import hold_order_lock
-from cohorts.services import lineage
+from cohorts.services.features import lineage
 
 logger = logging.getLogger(__name__)
 

@@ -24,7 +24,7 @@ from analysis.services.webhook_http_errors import words_of
 from cohorts.errors import DomainError
 from cohorts.language.sentences import say
 from cohorts.language.told import told
-from cohorts.services import languages
+from cohorts.services.accounts import languages
 
 logger = logging.getLogger(__name__)
 # After the first try, the second, ...: about three days in all.

@@ -17,7 +17,7 @@ from cohorts.errors import DomainError
 from cohorts.forms.features import ReasonForm
 from cohorts.models import AssayBatch, AssayRow, BatchVoid, User
 from cohorts.requests import site_of, user_of, zone_of
-from cohorts.services import quality, voiding
+from cohorts.services.batches import quality, voiding
 from cohorts.views.base import PAGE
 
 

@@ -17,7 +17,7 @@ from cohorts import access, models
 from cohorts.admin_site import ReadOnlyInline, ScopedAdmin, roles_in, site
 from cohorts.errors import DomainError
 from cohorts.requests import user_of
-from cohorts.services import embargo
+from cohorts.services.batches import embargo
 
 
 class BatchFeatureInline(ReadOnlyInline):

@@ -16,7 +16,7 @@ from cohorts import models
 from cohorts.admin_site import ReadOnlyInline, ScopedAdmin, site
 from cohorts.errors import DomainError
 from cohorts.requests import user_of
-from cohorts.services import dictionary_edits
+from cohorts.services.features import dictionary_edits
 
 
 class ProposalForm(forms.ModelForm):  # type: ignore[type-arg]  # it takes none

@@ -19,7 +19,7 @@ from cohorts import models
 from cohorts.admin_site import FoundByCode, ScopedAdmin, site
 from cohorts.errors import DomainError
 from cohorts.requests import user_of
-from cohorts.services import erasure as service
+from cohorts.services.erasing import erasure as service
 
 
 @admin.register(models.Participant, site=site)

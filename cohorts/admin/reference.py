@@ -17,7 +17,8 @@ from cohorts import access, models
 from cohorts.admin_site import ScopedAdmin, roles_in, site
 from cohorts.errors import DomainError
 from cohorts.requests import user_of
-from cohorts.services import batch_rules, pausing, phenotyping
+from cohorts.services import pausing, phenotyping
+from cohorts.services.batches import batch_rules
 
 
 class ReferenceAdmin(ScopedAdmin):

@@ -14,7 +14,7 @@ from cohorts.api.base import PROBLEM, fields_sent
 from cohorts.api.records import AssayBatchViewSet
 from cohorts.requests import user_of
 from cohorts.serializers import records as serializers
-from cohorts.services import voiding
+from cohorts.services.batches import voiding
 
 ANSWERS = {200: serializers.AssayBatchSerializer, 409: PROBLEM}
 

@@ -14,7 +14,7 @@ from cohorts.api.base import PROBLEM, RecordViewSet, fields_sent, location_of
 from cohorts.api.filters import FilterSet
 from cohorts.requests import user_of
 from cohorts.serializers import dictionary_edits as shapes
-from cohorts.services import dictionary_edits
+from cohorts.services.features import dictionary_edits
 
 
 class EditFilter(FilterSet):

@@ -13,7 +13,7 @@ from cohorts.api.base import PROBLEM, RecordViewSet, fields_sent, location_of, p
 from cohorts.api.records import ErasureFilter
 from cohorts.requests import user_of
 from cohorts.serializers import erasures as serializers
-from cohorts.services import erasure
+from cohorts.services.erasing import erasure
 
 
 class ErasureViewSet(RecordViewSet):

@@ -16,7 +16,7 @@ from cohorts.api.filters import BySite
 from cohorts.downloads import as_download
 from cohorts.requests import user_of
 from cohorts.serializers import exports as serializers
-from cohorts.services import export_requests
+from cohorts.services.exporting import export_requests
 
 
 class ExportViewSet(RecordViewSet):

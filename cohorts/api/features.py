@@ -20,7 +20,7 @@ from cohorts.requests import user_of
 from cohorts.serializers import features as shapes
 from cohorts.serializers import records as serializers
 from cohorts.serializers.dictionary_edits import DictionaryEditSerializer
-from cohorts.services import dictionary_edits, lineage, name_review
+from cohorts.services.features import dictionary_edits, lineage, name_review
 
 DECIDED = {200: serializers.FeatureSerializer, 409: PROBLEM}
 PROPOSED = {202: DictionaryEditSerializer, 409: PROBLEM}

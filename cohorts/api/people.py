@@ -18,7 +18,9 @@ from cohorts.requests import user_of
 from cohorts.serializers import people as serializers_people
 from cohorts.serializers import records as serializers
 from cohorts.serializers.values import MeasuredSerializer
-from cohorts.services import enrolment, history, identity, measured, transfers, visits
+from cohorts.services import enrolment, identity, transfers, visits
+from cohorts.services.audit import history
+from cohorts.services.batches import measured
 
 
 class PeopleViewSet(ParticipantViewSet):

@@ -20,7 +20,8 @@ from cohorts.api.base import PROBLEM, RecordViewSet, fields_sent, location_of, p
 from cohorts.api.filters import ByParticipant, BySite, FilterSet
 from cohorts.errors import NotAllowed
 from cohorts.serializers import records as serializers
-from cohorts.services import consent, erasure
+from cohorts.services import consent
+from cohorts.services.erasing import erasure
 
 
 class SiteViewSet(RecordViewSet):

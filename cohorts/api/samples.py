@@ -20,7 +20,7 @@ from cohorts.errors import RefusedHandling
 from cohorts.requests import user_of
 from cohorts.serializers import records as serializers
 from cohorts.serializers import samples as serializers_samples
-from cohorts.services import custody, destruction, handling, shipping
+from cohorts.services.samples import custody, destruction, handling, shipping
 
 ONE_SAMPLE = {200: serializers.SampleSerializer, 409: PROBLEM}
 ONE_SHIPMENT = {200: serializers_samples.ShipmentSerializer, 409: PROBLEM}

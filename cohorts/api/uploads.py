@@ -25,8 +25,9 @@ from cohorts.language.asked import asked_language
 from cohorts.models import Upload
 from cohorts.requests import user_of
 from cohorts.serializers import uploads as serializers
-from cohorts.services import mappings, remarked, sent_tables, two_steps, uploads
-from cohorts.services.sent_tables import SentTable
+from cohorts.services import uploads
+from cohorts.services.tables import mappings, remarked, sent_tables, two_steps
+from cohorts.services.tables.sent_tables import SentTable
 
 # What a multipart request carries beside its file: boundaries and a few short fields.
 MULTIPART_SLACK_BYTES = 64 * 1024

@@ -16,7 +16,7 @@ from cohorts.api.streaming import csv_of_batches
 from cohorts.api.whole_lists import streamed
 from cohorts.models import AssayRow
 from cohorts.requests import user_of
-from cohorts.services import batch_values
+from cohorts.services.batches import batch_values
 
 FORMS = {
     (200, renderer.media_type): OpenApiTypes.BINARY for renderer in (CsvRenderer, ParquetRenderer)

@@ -11,7 +11,7 @@ from django.utils.translation import gettext_lazy as _
 
 from cohorts.forms.base import PlainForm
 from cohorts.forms.people import day_field
-from cohorts.services.audit_trail import Asked
+from cohorts.services.audit.audit_trail import Asked
 
 
 class TrailForm(PlainForm):

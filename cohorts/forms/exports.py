@@ -10,8 +10,8 @@ from django.utils.translation import gettext_lazy as _
 from cohorts.forms.base import PlainForm
 from cohorts.language.vocabulary import WORDS
 from cohorts.models import AssayBatch, Site
-from cohorts.services.export_requests import Wish
-from cohorts.services.record_exports import FORMATS
+from cohorts.services.exporting.export_requests import Wish
+from cohorts.services.exporting.record_exports import FORMATS
 
 
 class ExportForm(PlainForm):

@@ -10,8 +10,8 @@ from django.utils.translation import gettext_lazy as _
 from cohorts.forms.base import PlainForm
 from cohorts.models import Site, User
 from cohorts.overview import kinds_for
-from cohorts.services import sent_tables
-from cohorts.services.sent_tables import SentTable
+from cohorts.services.tables import sent_tables
+from cohorts.services.tables.sent_tables import SentTable
 
 KIND_WORDS = {
     "participants": _("Participants and their consent"),

@@ -8,17 +8,12 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from cohorts.ingest.assay_batches import CheckedBatch, into_batches
-from cohorts.ingest.assay_features import AssayColumn, resolve_columns, split_unit
-from cohorts.ingest.assay_heads import AssayRowHead, read_heads
-from cohorts.ingest.assay_long import read_long
-from cohorts.ingest.assay_options import AssayOptions, Layout, mapping_of
-from cohorts.ingest.columns import ASSAYS_LONG, ASSAYS_WIDE, heading, match_columns, refuse_personal
-from cohorts.ingest.facts import SiteFacts
-from cohorts.ingest.reading import Table
-from cohorts.ingest.remarks import COLUMN as REMARKS
-from cohorts.ingest.report import Findings, Report
-from cohorts.ingest.values import (
+from cohorts.ingest.assay_tables.assay_batches import CheckedBatch, into_batches
+from cohorts.ingest.assay_tables.assay_features import AssayColumn, resolve_columns, split_unit
+from cohorts.ingest.assay_tables.assay_heads import AssayRowHead, read_heads
+from cohorts.ingest.assay_tables.assay_long import read_long
+from cohorts.ingest.assay_tables.assay_options import AssayOptions, Layout, mapping_of
+from cohorts.ingest.assay_tables.values import (
     BELOW_LOD,
     MEASURED,
     MISSING,
@@ -27,6 +22,11 @@ from cohorts.ingest.values import (
     parse_series,
     warn_of_words,
 )
+from cohorts.ingest.columns import ASSAYS_LONG, ASSAYS_WIDE, heading, match_columns, refuse_personal
+from cohorts.ingest.facts import SiteFacts
+from cohorts.ingest.reading import Table
+from cohorts.ingest.remarks import COLUMN as REMARKS
+from cohorts.ingest.report import Findings, Report
 from cohorts.language.sentences import say
 
 __all__ = [

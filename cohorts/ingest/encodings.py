@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from cohorts.ingest.workbook import UnreadableFile
+from cohorts.ingest.sheets.workbook import UnreadableFile
 from cohorts.language.sentences import say
 
 CODECS = {

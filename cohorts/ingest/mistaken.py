@@ -6,7 +6,7 @@ import re
 from dataclasses import replace
 
 from cohorts.ingest.report import Fault, Report
-from cohorts.ingest.workbook import UnreadableFile
+from cohorts.ingest.sheets.workbook import UnreadableFile
 from cohorts.language.sentences import say
 
 _HEAD = 20_000

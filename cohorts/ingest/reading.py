@@ -11,11 +11,11 @@ from dataclasses import dataclass
 import pandas as pd
 
 from cohorts.ingest.encodings import decode
-from cohorts.ingest.opendocument import is_opendocument, read_opendocument
 from cohorts.ingest.plain_csv import has_no_controls, read_plain
 from cohorts.ingest.plain_numbers import MAX_CELLS, AsNumbers, PlainNumbers, read_numbers
-from cohorts.ingest.sheet_numbers import numbers_of
-from cohorts.ingest.workbook import UnreadableFile, as_text, read_workbook
+from cohorts.ingest.sheets.opendocument import is_opendocument, read_opendocument
+from cohorts.ingest.sheets.sheet_numbers import numbers_of
+from cohorts.ingest.sheets.workbook import UnreadableFile, as_text, read_workbook
 from cohorts.language.sentences import say
 
 __all__ = ["MAX_CELLS", "AsNumbers", "Table", "UnreadableFile", "read_table", "read_text"]

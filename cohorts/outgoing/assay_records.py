@@ -11,8 +11,8 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
+from cohorts.ingest.assay_tables.values import BELOW_LOD, MEASURED
 from cohorts.ingest.units import RELATIVE
-from cohorts.ingest.values import BELOW_LOD, MEASURED
 from cohorts.language.sentences import Sentence, say
 
 _MASS_SPECTROMETRY: Final = re.compile(

@@ -17,7 +17,7 @@ from typing import Final
 
 import numpy as np
 
-from cohorts.ingest.values import BELOW_LOD, MEASURED, MISSING
+from cohorts.ingest.assay_tables.values import BELOW_LOD, MEASURED, MISSING
 from cohorts.outgoing.archive import zipped
 from cohorts.outgoing.assay_records import OutAssayed, OutBatch, OutFeature, OutPart, parts_of
 from cohorts.outgoing.isa_investigation import TECHNOLOGY, investigation

@@ -9,7 +9,7 @@ from rest_framework import serializers
 
 from cohorts.models import Erasure
 from cohorts.serializers.records import OR_NULL
-from cohorts.services.erasure import due_at
+from cohorts.services.erasing.erasure import due_at
 
 
 class ErasureSerializer(serializers.ModelSerializer[Erasure]):

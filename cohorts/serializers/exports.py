@@ -9,8 +9,8 @@ from django.utils.translation import gettext_lazy as _
 from rest_framework import serializers
 
 from cohorts.models import ExportRequest, RecordExport
-from cohorts.services import export_requests
-from cohorts.services.record_exports import FORMATS
+from cohorts.services.exporting import export_requests
+from cohorts.services.exporting.record_exports import FORMATS
 
 
 class ExportFileSerializer(serializers.ModelSerializer[RecordExport]):

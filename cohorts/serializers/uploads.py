@@ -13,7 +13,7 @@ from cohorts.language.asked import asked_language
 from cohorts.language.told_reports import report_told
 from cohorts.models import Upload
 from cohorts.serializers.records import OR_NULL
-from cohorts.services.sent_tables import SCALES, ZERO_MEANS
+from cohorts.services.tables.sent_tables import SCALES, ZERO_MEANS
 
 
 class UploadSerializer(serializers.ModelSerializer[Upload]):

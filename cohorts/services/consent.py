@@ -13,8 +13,8 @@ from cohorts.language.sentences import say
 from cohorts.models import Change, Consent, ConsentForm, Participant, User, Withdrawal
 from cohorts.models.consent import WithdrawalQuerySet
 from cohorts.retrying import retried
-from cohorts.services import destruction
 from cohorts.services.identity import refuse_merged
+from cohorts.services.samples import destruction
 
 STORE = "store_samples"
 

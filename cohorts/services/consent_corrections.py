@@ -12,11 +12,12 @@ from cohorts import access, clock, history
 from cohorts.errors import NotAllowed, UnusableRequest
 from cohorts.language.sentences import say
 from cohorts.models import Change, Consent, ConsentForm, Participant, User
-from cohorts.services import correctable, destruction
-from cohorts.services import history as events
+from cohorts.services import correctable
+from cohorts.services.audit import history as events
+from cohorts.services.audit.history import Past
 from cohorts.services.consent import hold_to_its_form, use_is_stopped
-from cohorts.services.history import Past
 from cohorts.services.identity import refuse_merged
+from cohorts.services.samples import destruction
 
 CORRECTABLE: Final = ("form_version", "form_language", "signed_on", "scopes", "basis")
 _OF_THE_FORM: Final = ("form_version", "form_language")

@@ -20,7 +20,7 @@ from cohorts.scoring import SCORING_VERSION
 from cohorts.services import entries
 from cohorts.services.biobank import visits_of
 from cohorts.services.phenotyping import score_of
-from cohorts.services.standing import (
+from cohorts.services.tables.standing import (
     OF_A_PERSON,
     OF_CONTEXT,
     RELATED,

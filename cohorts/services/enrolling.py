@@ -17,7 +17,8 @@ from cohorts.ingest.report import Fault
 from cohorts.language.sentences import say
 from cohorts.models import Change, ConsentForm, Participant, Site, User
 from cohorts.retrying import retried
-from cohorts.services import books, consent, enrolment
+from cohorts.services import consent, enrolment
+from cohorts.services.tables import books
 
 ROW = 2  # a table's first row, beneath its header
 

@@ -20,7 +20,7 @@ from cohorts.models import (
     Visit,
     Withdrawal,
 )
-from cohorts.services import destruction
+from cohorts.services.samples import destruction
 
 FACTS = ("sex", "birth_year", "group")
 

@@ -7,8 +7,8 @@ from datetime import datetime
 
 from cohorts.language.sentences import say
 from cohorts.models import EVENTS, Participant
-from cohorts.services import history
-from cohorts.services.history import Past
+from cohorts.services.audit import history
+from cohorts.services.audit.history import Past
 
 _IN_WORDS = ("merged_into_id", "person")
 

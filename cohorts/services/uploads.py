@@ -18,20 +18,15 @@ from cohorts.ingest.report import Report
 from cohorts.language.sentences import say
 from cohorts.models import Change, Site, Upload, User
 from cohorts.retrying import retried
-from cohorts.services import (
-    assay_plans,
-    biobank,
-    books,
-    enrolment,
-    files,
-    personal_files,
-    phenotyping,
-)
-from cohorts.services import assays as assay_store
-from cohorts.services.assay_plans import AssayPlan
+from cohorts.services import biobank, enrolment, phenotyping
+from cohorts.services.batches import assay_plans
+from cohorts.services.batches import assays as assay_store
+from cohorts.services.batches.assay_plans import AssayPlan
 from cohorts.services.corrections import CheckedRecords
-from cohorts.services.rows_ahead import RowsAhead
-from cohorts.services.sent_tables import (
+from cohorts.services.erasing import personal_files
+from cohorts.services.tables import books, files
+from cohorts.services.tables.rows_ahead import RowsAhead
+from cohorts.services.tables.sent_tables import (
     SentTable,
     assay_options,
     at_the_door,
@@ -42,7 +37,7 @@ from cohorts.services.sent_tables import (
     refuse_replaced,
     refuse_unusable,
 )
-from cohorts.services.table_checks import begin, check, unreadable
+from cohorts.services.tables.table_checks import begin, check, unreadable
 
 
 def submit(site: Site, sent: SentTable, *, by: User | None) -> Upload:

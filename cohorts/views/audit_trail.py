@@ -16,7 +16,7 @@ from cohorts.forms.audit_trail import TrailForm
 from cohorts.language.sentences import say
 from cohorts.models import RecordReading, Site, User
 from cohorts.requests import site_of, user_of, zone_of
-from cohorts.services.audit_trail import Entry, Trail, kinds_for, sees_others
+from cohorts.services.audit.audit_trail import Entry, Trail, kinds_for, sees_others
 from cohorts.spreadsheets import text_only
 from cohorts.views.base import PAGE
 

@@ -14,7 +14,8 @@ from cohorts.errors import DomainError
 from cohorts.forms.samples import MoveBoxForm, NewBoxForm
 from cohorts.models import Box, Sample
 from cohorts.requests import site_of, user_of, zone_of
-from cohorts.services import custody, history
+from cohorts.services.audit import history
+from cohorts.services.samples import custody
 
 
 @login_required

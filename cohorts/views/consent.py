@@ -18,8 +18,8 @@ from cohorts.forms.consent import ConsentForm, WithdrawalForm
 from cohorts.models import Participant, Site, User, Withdrawal
 from cohorts.requests import site_of, user_of
 from cohorts.services import consent as service
-from cohorts.services import erasure
 from cohorts.services import renewals as renewing
+from cohorts.services.erasing import erasure
 from cohorts.views.base import PAGE, carried_out
 
 

@@ -13,7 +13,8 @@ from cohorts import access, clock
 from cohorts.forms.consent_forms import VersionCorrectionForm, VersionForm
 from cohorts.models import ConsentForm
 from cohorts.requests import site_of, user_of, zone_of
-from cohorts.services import consent_forms, history
+from cohorts.services import consent_forms
+from cohorts.services.audit import history
 from cohorts.views.base import carried_out
 
 

@@ -15,7 +15,7 @@ from cohorts import access
 from cohorts.errors import DomainError
 from cohorts.models import DictionaryEdit
 from cohorts.requests import user_of
-from cohorts.services import dictionary_edits
+from cohorts.services.features import dictionary_edits
 from cohorts.views.base import PAGE
 
 

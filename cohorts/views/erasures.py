@@ -17,7 +17,7 @@ from cohorts import access
 from cohorts.errors import DomainError
 from cohorts.models import Erasure
 from cohorts.requests import site_of, user_of, zone_of
-from cohorts.services import erasure
+from cohorts.services.erasing import erasure
 
 
 @login_required

@@ -21,7 +21,7 @@ from cohorts.errors import DomainError
 from cohorts.forms.exports import ExportForm
 from cohorts.models import ExportRequest, Site, User
 from cohorts.requests import site_of, user_of, zone_of
-from cohorts.services import export_requests
+from cohorts.services.exporting import export_requests
 from cohorts.views.base import PAGE
 
 

@@ -19,7 +19,7 @@ from cohorts.forms.base import PlainForm
 from cohorts.forms.features import DecisionForm, MergeForm, RenameForm, SplitForm
 from cohorts.models import DictionaryEdit, Feature, FeatureDecision, ReferenceRange, User
 from cohorts.requests import user_of
-from cohorts.services import dictionary_edits, name_review
+from cohorts.services.features import dictionary_edits, name_review
 from cohorts.services.reference import remarks
 from cohorts.views.base import PAGE, carried_out
 

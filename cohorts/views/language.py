@@ -7,7 +7,7 @@ from django.views.decorators.http import require_POST
 from django.views.i18n import set_language
 
 from cohorts.models import User
-from cohorts.services import languages
+from cohorts.services.accounts import languages
 
 
 @require_POST

@@ -34,7 +34,8 @@ from cohorts.models import (
     Withdrawal,
 )
 from cohorts.requests import site_of, user_of, zone_of
-from cohorts.services import enrolling, enrolment, measured, participant_past, visits
+from cohorts.services import enrolling, enrolment, participant_past, visits
+from cohorts.services.batches import measured
 from cohorts.views.base import PAGE
 
 GAP_WORDS = {

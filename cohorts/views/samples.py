@@ -21,7 +21,7 @@ from cohorts.language.told import told
 from cohorts.models import Box, Destruction, Sample, Shipment, Site, User
 from cohorts.pages import KeyedPaginator
 from cohorts.requests import site_of, user_of, zone_of
-from cohorts.services import custody, destruction, handling, shipping
+from cohorts.services.samples import custody, destruction, handling, shipping
 from cohorts.views.base import PAGE, carried_out
 
 MOST_LABELS = 200

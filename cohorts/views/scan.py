@@ -21,7 +21,7 @@ from cohorts.labels import MisreadCode
 from cohorts.models import Box, Site, User
 from cohorts.requests import site_of, user_of
 from cohorts.scanning import ScannedTube
-from cohorts.services import bench
+from cohorts.services.samples import bench
 
 
 @login_required

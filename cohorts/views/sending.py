@@ -19,7 +19,7 @@ from cohorts.ingest.columns import ASSAYS_LONG, SPECS
 from cohorts.models import AssayBatch, Site, Upload, User
 from cohorts.overview import kinds_for
 from cohorts.requests import site_of, user_of
-from cohorts.services import sent_tables, two_steps
+from cohorts.services.tables import sent_tables, two_steps
 
 
 @login_required

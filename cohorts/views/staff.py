@@ -24,7 +24,7 @@ from cohorts.errors import DomainError
 from cohorts.forms.staff import InvitationForm, NewAccountForm
 from cohorts.models import Invitation, Membership
 from cohorts.requests import user_of
-from cohorts.services import invitations
+from cohorts.services.accounts import invitations
 
 
 @never_cache

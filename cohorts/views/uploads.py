@@ -19,7 +19,7 @@ from cohorts.forms.uploads import KIND_WORDS
 from cohorts.models import Upload
 from cohorts.overview import kinds_for
 from cohorts.requests import user_of, zone_of
-from cohorts.services import mappings, remarked, two_steps
+from cohorts.services.tables import mappings, remarked, two_steps
 
 CELLS_SHOWN = 200
 

@@ -11,7 +11,7 @@ from django.shortcuts import get_object_or_404, render
 from cohorts import access
 from cohorts.models import AssayBatch, AssayRow, BatchFeature
 from cohorts.requests import user_of, zone_of
-from cohorts.services import measured
+from cohorts.services.batches import measured
 from cohorts.views.people import person_of
 
 PAGE = 50

@@ -18,9 +18,11 @@ from cohorts.models import (
     Query,
 )
 from cohorts.models.assay import pack_flags, pack_values
-from cohorts.services import batch_rules, dictionary_edits, uploads, voiding
-from cohorts.services.quality import report_of
-from cohorts.services.sent_tables import SentTable
+from cohorts.services import uploads
+from cohorts.services.batches import batch_rules, voiding
+from cohorts.services.batches.quality import report_of
+from cohorts.services.features import dictionary_edits
+from cohorts.services.tables.sent_tables import SentTable
 from tests.factories import ConsentFactory, SampleFactory, SiteFactory, assayed_batch, user_with
 
 pytestmark = pytest.mark.django_db

@@ -11,7 +11,8 @@ from cohorts import clock
 from cohorts.errors import UnusableRequest
 from cohorts.models import AssayBatch, Change, Consent, ConsentForm, Membership, Site, Withdrawal
 from cohorts.models.consent import ConsentQuerySet
-from cohorts.services import dated, embargo
+from cohorts.services import dated
+from cohorts.services.batches import embargo
 from tests.factories import StudyFactory, user_with
 
 pytestmark = pytest.mark.django_db(transaction=True)

@@ -10,7 +10,8 @@ from django.utils import timezone
 from analysis.models import Run, RunTable, Snapshot, Verdict
 from analysis.services import changes, erasures, release, reproduction, results, runs
 from cohorts.models import AssayRow, Participant
-from cohorts.services import consent, erasure
+from cohorts.services import consent
+from cohorts.services.erasing import erasure
 from tests.factories import user_with
 
 

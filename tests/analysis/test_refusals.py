@@ -12,7 +12,7 @@ from redis.exceptions import ConnectionError as CacheAway
 from rest_framework.test import APIClient
 
 from analysis.services import refusals, release
-from cohorts.services import mails
+from cohorts.services.accounts import mails
 from tests.analysis.published_study import at
 from tests.factories import user_with
 

@@ -12,7 +12,8 @@ from analysis.services import erasures, runs
 from analysis.services.disclosure import releasing
 from cohorts.errors import NotAllowed
 from cohorts.models import Participant
-from cohorts.services import consent, erasure
+from cohorts.services import consent
+from cohorts.services.erasing import erasure
 from tests.analysis.test_rechecking import tables, told
 from tests.analysis.test_release import a_run
 from tests.factories import StudyFactory, user_with

@@ -6,7 +6,7 @@ import pytest
 from django.conf import settings
 from django.utils import translation
 
-from cohorts.services import languages
+from cohorts.services.accounts import languages
 from tests.factories import SiteFactory, user_with
 
 pytestmark = pytest.mark.django_db

@@ -13,8 +13,8 @@ from analysis import tasks
 from cohorts import history
 from cohorts.advisory import Advisory
 from cohorts.models import EVENTS, AuditLink, AuditSeal, Change, Participant, RecordReading, Sample
-from cohorts.services import audit_chain, audit_check
-from cohorts.services.audit_check import Noted
+from cohorts.services.audit import audit_chain, audit_check
+from cohorts.services.audit.audit_check import Noted
 from tests.factories import ParticipantFactory, SampleFactory, SiteFactory, user_with
 
 pytestmark = pytest.mark.django_db

@@ -15,7 +15,7 @@ from django.utils import timezone
 from cohorts import history
 from cohorts.models import EVENTS, Participant, RecordReading
 from cohorts.services import enrolment
-from cohorts.services.audit_trail import Asked, Trail, kinds_for
+from cohorts.services.audit.audit_trail import Asked, Trail, kinds_for
 from tests.factories import (
     ConsentFactory,
     ParticipantFactory,

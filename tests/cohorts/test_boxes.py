@@ -6,7 +6,7 @@ import pytest
 
 from cohorts.errors import NotAllowed
 from cohorts.models import Box
-from cohorts.services import custody
+from cohorts.services.samples import custody
 from tests.factories import SiteFactory, user_with
 
 pytestmark = pytest.mark.django_db

@@ -22,7 +22,7 @@ from cohorts.ingest.child.memory import Shared
 from cohorts.ingest.facts import SampleFacts, SiteFacts
 from cohorts.ingest.reading import UnreadableFile
 from cohorts.ingest.remarks import as_xlsx
-from cohorts.services import ledger
+from cohorts.services.erasing import ledger
 from tests.factories import SiteFactory
 
 TABLE = b"participant,sex\nF001,female\n"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from cohorts.ingest import checking
-from cohorts.ingest.assay_options import AssayOptions
+from cohorts.ingest.assay_tables.assay_options import AssayOptions
 from tests.cohorts.ingest_books import books
 
 PLASMA = AssayOptions("LC-MS/MS", "plasma")

@@ -7,8 +7,9 @@ from django.utils import timezone
 
 from cohorts.errors import AlreadyWithdrawn, UnusableRequest
 from cohorts.models import Change, ConsentForm, Participant
-from cohorts.services import books, consent, consent_corrections, renewals, table_checks
-from cohorts.services.sent_tables import SentTable
+from cohorts.services import consent, consent_corrections, renewals
+from cohorts.services.tables import books, table_checks
+from cohorts.services.tables.sent_tables import SentTable
 from tests.factories import (
     SCOPES,
     ConsentFactory,

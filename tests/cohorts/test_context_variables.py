@@ -9,7 +9,8 @@ from cohorts.ingest.branching import is_asked, is_understood
 from cohorts.ingest.formats.redcap_dictionary import read_dictionary
 from cohorts.models import Assessment, Participant
 from cohorts.outgoing import data_dictionary
-from cohorts.services import dictionaries, record_exports
+from cohorts.services import dictionaries
+from cohorts.services.exporting import record_exports
 from tests.cohorts.test_two_steps import cells, checked, corrected, told
 from tests.factories import SiteFactory, StudyFactory, user_with
 

@@ -9,7 +9,8 @@ from django.utils import timezone
 
 from cohorts.errors import ChangedMeanwhile, NotAllowed, UnusableRequest
 from cohorts.models import Change, Withdrawal
-from cohorts.services import enrolment, history
+from cohorts.services import enrolment
+from cohorts.services.audit import history
 from tests.factories import ParticipantFactory, SiteFactory, user_with
 
 pytestmark = pytest.mark.django_db

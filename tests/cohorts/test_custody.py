@@ -16,7 +16,8 @@ from cohorts.errors import NotAllowed, RefusedHandling, UnusableRequest
 from cohorts.models import EVENTS, AssayRow, BatchFeature, Box, Sample
 from cohorts.models.assay import pack_flags, pack_values
 from cohorts.preanalytics import MOST_FREEZE_THAWS
-from cohorts.services import consent, custody, handling
+from cohorts.services import consent
+from cohorts.services.samples import custody, handling
 from tests.factories import (
     AssayBatchFactory,
     FeatureFactory,

@@ -8,7 +8,7 @@ from django.utils import timezone
 
 from cohorts.decisions import waiting_for
 from cohorts.models import Destruction, DictionaryEdit, Shipment
-from cohorts.services import erasure
+from cohorts.services.erasing import erasure
 from tests.factories import ParticipantFactory, SampleFactory, SiteFactory, user_with
 
 pytestmark = pytest.mark.django_db

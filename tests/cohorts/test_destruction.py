@@ -13,7 +13,9 @@ from django.utils import timezone
 
 from cohorts.errors import AlreadyWithdrawn, NotAllowed, RefusedHandling, UnusableRequest
 from cohorts.models import Destruction, Sample
-from cohorts.services import consent, destruction, erasure
+from cohorts.services import consent
+from cohorts.services.erasing import erasure
+from cohorts.services.samples import destruction
 from tests.factories import SampleFactory, SiteFactory, user_with
 
 pytestmark = pytest.mark.django_db

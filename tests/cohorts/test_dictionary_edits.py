@@ -8,8 +8,10 @@ from django.core.exceptions import ValidationError
 from cohorts.errors import ChangedMeanwhile, NotAllowed, RefusedDecision, UnusableRequest
 from cohorts.models import BatchFeature, Change, DictionaryEdit, Feature, FeatureAlias, Query
 from cohorts.models import ReferenceRange as Range
-from cohorts.services import dictionary_edits, suspicions, uploads
-from cohorts.services.sent_tables import SentTable
+from cohorts.services import uploads
+from cohorts.services.batches import suspicions
+from cohorts.services.features import dictionary_edits
+from cohorts.services.tables.sent_tables import SentTable
 from tests.factories import ConsentFactory, SampleFactory, SiteFactory, user_with
 
 

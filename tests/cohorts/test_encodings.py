@@ -13,8 +13,8 @@ from cohorts.ingest.encodings import UndecidedEncoding
 from cohorts.ingest.facts import SiteFacts
 from cohorts.ingest.reading import UnreadableFile
 from cohorts.models import Participant, Sample, Upload
-from cohorts.services import two_steps
-from cohorts.services.sent_tables import SentTable
+from cohorts.services.tables import two_steps
+from cohorts.services.tables.sent_tables import SentTable
 from tests.cohorts.test_uploads import PLASMA, SAMPLES, enrolled, send
 from tests.factories import SiteFactory, user_with
 

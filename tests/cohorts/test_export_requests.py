@@ -14,8 +14,10 @@ from rest_framework.test import APIClient
 
 from cohorts.errors import NoSuchSite, NotAllowed, RefusedExport, UnusableRequest
 from cohorts.models import ExportRequest, Membership, RecordExport
-from cohorts.services import consent, erasure, export_requests
-from cohorts.services.export_requests import Wish
+from cohorts.services import consent
+from cohorts.services.erasing import erasure
+from cohorts.services.exporting import export_requests
+from cohorts.services.exporting.export_requests import Wish
 from tests.factories import SCOPES, ConsentFactory, SiteFactory, user_with
 
 pytestmark = pytest.mark.django_db

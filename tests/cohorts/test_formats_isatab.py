@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from cohorts.ingest import assays
-from cohorts.ingest.assay_options import AssayOptions
+from cohorts.ingest.assay_tables.assay_options import AssayOptions
 from cohorts.ingest.formats import isa_tab
 from cohorts.ingest.formats.dispatch import read_assay_file
 from cohorts.ingest.reading import UnreadableFile, read_table

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 
 from cohorts.ingest import assays
-from cohorts.ingest.assay_options import AssayOptions
+from cohorts.ingest.assay_tables.assay_options import AssayOptions
 from cohorts.ingest.formats import mwtab
 from cohorts.ingest.formats.dispatch import read_assay_file
 from cohorts.ingest.reading import UnreadableFile

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given, settings
 
 from cohorts.ingest import assays
-from cohorts.ingest.assay_options import AssayOptions
+from cohorts.ingest.assay_tables.assay_options import AssayOptions
 from cohorts.ingest.formats import mztab_m
 from cohorts.ingest.formats.dispatch import read_assay_file
 from cohorts.ingest.reading import UnreadableFile

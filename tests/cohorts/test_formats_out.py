@@ -16,10 +16,10 @@ import pytest
 from pyteomics.mztab import MzTab
 
 from cohorts.ingest import assays
-from cohorts.ingest.assay_options import AssayOptions
+from cohorts.ingest.assay_tables.assay_options import AssayOptions
+from cohorts.ingest.assay_tables.values import BELOW_LOD, EXCLUDED, MEASURED, MISSING
 from cohorts.ingest.formats.dispatch import read_assay_file
 from cohorts.ingest.formats.isa_tab import read as read_isa
-from cohorts.ingest.values import BELOW_LOD, EXCLUDED, MEASURED, MISSING
 from cohorts.outgoing import isa_tab, mztab_m
 from cohorts.outgoing import mwtab as mwtab_out
 from cohorts.outgoing.assay_records import OutAssayed, OutBatch, OutFeature, Unwritable

@@ -22,8 +22,8 @@ from cohorts.models import (
     Site,
     Visit,
 )
-from cohorts.services import custody, destruction, shipping
-from cohorts.services import history as events_of
+from cohorts.services.audit import history as events_of
+from cohorts.services.samples import custody, destruction, shipping
 from tests.factories import ParticipantFactory, SampleFactory, SiteFactory, user_with
 
 pytestmark = pytest.mark.django_db

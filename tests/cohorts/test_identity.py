@@ -11,16 +11,11 @@ from django.utils import timezone
 from analysis.steps.prepare import declared_once
 from cohorts.errors import NotAllowed, UnusableRequest
 from cohorts.models import Participant, Sample, Transfer, Visit
-from cohorts.services import (
-    books,
-    consent,
-    erasure,
-    history,
-    identity,
-    table_checks,
-    transfers,
-)
-from cohorts.services.sent_tables import SentTable
+from cohorts.services import consent, identity, transfers
+from cohorts.services.audit import history
+from cohorts.services.erasing import erasure
+from cohorts.services.tables import books, table_checks
+from cohorts.services.tables.sent_tables import SentTable
 from tests.factories import (
     SCOPES,
     ConsentFactory,

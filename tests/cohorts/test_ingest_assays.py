@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from cohorts.ingest.assay_options import AssayOptions
+from cohorts.ingest.assay_tables.assay_options import AssayOptions
 from cohorts.ingest.assays import check, detect_layout
 from cohorts.ingest.facts import FeatureIndex, ParticipantFacts, SampleFacts, SiteFacts
 from cohorts.ingest.reading import read_table

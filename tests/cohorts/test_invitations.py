@@ -11,7 +11,7 @@ from django.utils import timezone
 from cohorts import access
 from cohorts.errors import NotAllowed, UnusableRequest
 from cohorts.models import Invitation, Membership, User
-from cohorts.services import invitations
+from cohorts.services.accounts import invitations
 from tests.factories import PASSWORD, SiteFactory, user_with
 
 pytestmark = pytest.mark.django_db

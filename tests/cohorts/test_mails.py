@@ -10,7 +10,9 @@ from django.test import override_settings
 from django.utils import timezone
 
 from cohorts.models import Erasure, Query, SignInAttempt, User
-from cohorts.services import erasure, mails, queries
+from cohorts.services import queries
+from cohorts.services.accounts import mails
+from cohorts.services.erasing import erasure
 from tests.factories import PASSWORD, ParticipantFactory, SiteFactory, user_with
 
 pytestmark = pytest.mark.django_db

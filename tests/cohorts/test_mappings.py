@@ -7,8 +7,8 @@ import pytest
 from cohorts.errors import NotAllowed, UnusableRequest
 from cohorts.ingest.proposals import propose
 from cohorts.models import ColumnMapping, Upload
-from cohorts.services import mappings, two_steps
-from cohorts.services.sent_tables import SentTable
+from cohorts.services.tables import mappings, two_steps
+from cohorts.services.tables.sent_tables import SentTable
 from tests.factories import SiteFactory, user_with
 
 OWN = "subject_id,Gender,diagnosis,Enrolment date\nF001,f,hikikomori,2024-04-01\n"

@@ -15,7 +15,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from cohorts.ingest import checking
-from cohorts.ingest.assay_options import AssayOptions
+from cohorts.ingest.assay_tables.assay_options import AssayOptions
 from cohorts.ingest.assays import CheckedAssays
 from cohorts.ingest.cells import NUMBER
 from cohorts.ingest.facts import SCOPES, ParticipantFacts, SampleFacts, SiteFacts

@@ -15,8 +15,9 @@ from cohorts.models import (
     FeatureAlias,
     FeatureDecision,
 )
-from cohorts.services import dictionary, dictionary_edits, name_review, reference, uploads
-from cohorts.services.sent_tables import SentTable
+from cohorts.services import reference, uploads
+from cohorts.services.features import dictionary, dictionary_edits, name_review
+from cohorts.services.tables.sent_tables import SentTable
 from tests.factories import ConsentFactory, SampleFactory, SiteFactory, user_with
 
 PLASMA = {"platform": "LC-MS", "matrix": "plasma"}

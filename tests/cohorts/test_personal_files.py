@@ -9,8 +9,10 @@ from django.db import connections
 
 from cohorts.errors import UnusableRequest
 from cohorts.models import Upload
-from cohorts.services import files, personal_files, remarked, two_steps, uploads
-from cohorts.services.sent_tables import SentTable
+from cohorts.services import uploads
+from cohorts.services.erasing import personal_files
+from cohorts.services.tables import files, remarked, two_steps
+from cohorts.services.tables.sent_tables import SentTable
 from tests.factories import SiteFactory, user_with
 
 NAMED = "participant,sex,group,enrolled_on,family_name\nF001,f,hikikomori,2024-04-01,Sato\n"

@@ -8,7 +8,8 @@ from django.db import IntegrityError, transaction
 
 from cohorts.errors import NotAllowed, RefusedQuery, UnusableRequest
 from cohorts.models import Query
-from cohorts.services import erased_words, queries
+from cohorts.services import queries
+from cohorts.services.erasing import erased_words
 from cohorts.services.queries import Finding
 from tests.factories import (
     AssayBatchFactory,

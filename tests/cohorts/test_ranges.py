@@ -12,7 +12,7 @@ from cohorts import ranges
 from cohorts.models import AssayRow, BatchFeature, Feature, RecordReading, ReferenceRange, ValueFlag
 from cohorts.models.assay import pack_flags, pack_values
 from cohorts.ranges import Bounds
-from cohorts.services import measured
+from cohorts.services.batches import measured
 from tests.factories import AssayBatchFactory, ParticipantFactory, SampleFactory, user_with
 
 MEN = Bounds(low=220, high=464, source="JCCLS", sex="male")

@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from cohorts.ingest import workbook
 from cohorts.ingest.reading import AsNumbers, UnreadableFile, read_table
+from cohorts.ingest.sheets import workbook
 from tests.cohorts.ingest_books import as_csv
 
 

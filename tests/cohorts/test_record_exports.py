@@ -19,8 +19,9 @@ from pydantic import ValidationError
 from cohorts.errors import UnusableRequest
 from cohorts.models import AssayBatch, AssayRow, BatchFeature, ExportRequest, RecordExport, Sample
 from cohorts.models.assay import pack_flags, pack_values
-from cohorts.services import consent, export_requests, record_exports
-from cohorts.services.export_requests import Wish
+from cohorts.services import consent
+from cohorts.services.exporting import export_requests, record_exports
+from cohorts.services.exporting.export_requests import Wish
 from tests.factories import (
     SCOPES,
     AssayBatchFactory,

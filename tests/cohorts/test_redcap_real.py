@@ -9,8 +9,9 @@ import io
 import pytest
 
 from cohorts.models import Participant
-from cohorts.services import dictionaries, files, two_steps
-from cohorts.services.sent_tables import SentTable
+from cohorts.services import dictionaries
+from cohorts.services.tables import files, two_steps
+from cohorts.services.tables.sent_tables import SentTable
 from tests.factories import ParticipantFactory, SiteFactory, StudyFactory, user_with
 
 pytestmark = pytest.mark.django_db

@@ -4,8 +4,9 @@ import pytest
 
 from cohorts.errors import UnusableRequest
 from cohorts.models import Participant, Upload
-from cohorts.services import dictionaries, files, mappings, two_steps, uploads
-from cohorts.services.sent_tables import SentTable
+from cohorts.services import dictionaries, uploads
+from cohorts.services.tables import files, mappings, two_steps
+from cohorts.services.tables.sent_tables import SentTable
 from tests.cohorts.test_context_variables import FIELDS, HEADER
 from tests.cohorts.test_two_steps import cells, counts, told
 from tests.factories import SiteFactory, StudyFactory, user_with

@@ -9,7 +9,8 @@ from django.core.management import call_command
 
 from cohorts.models import Assessment, Change, Instrument
 from cohorts.scoring import SCORING_VERSION
-from cohorts.services import history, phenotyping
+from cohorts.services import phenotyping
+from cohorts.services.audit import history
 from tests.factories import ParticipantFactory, user_with
 
 pytestmark = pytest.mark.django_db

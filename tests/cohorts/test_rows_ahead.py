@@ -14,14 +14,16 @@ import pytest
 from django.db import transaction
 
 from cohorts.ingest import checking
-from cohorts.ingest.assay_options import AssayOptions
+from cohorts.ingest.assay_tables.assay_options import AssayOptions
 from cohorts.ingest.child import client, wire
 from cohorts.ingest.child.ahead import Asked, Teller
 from cohorts.ingest.child.memory import Shared
 from cohorts.ingest.facts import ParticipantFacts, SampleFacts, SiteFacts
 from cohorts.ingest.reading import UnreadableFile
 from cohorts.models import AssayBatch, AssayRow, Upload, Withdrawal
-from cohorts.services import assay_rows, books, rows_ahead, uploads
+from cohorts.services import uploads
+from cohorts.services.batches import assay_rows
+from cohorts.services.tables import books, rows_ahead
 from tests.cohorts.test_uploads import PLASMA, enrolled, faults, send
 from tests.factories import SiteFactory
 

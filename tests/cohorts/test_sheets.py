@@ -10,10 +10,10 @@ import numpy as np
 import openpyxl
 import pytest
 
-from cohorts.ingest import opendocument_extent, sheet_extent, sheet_formulas, workbook
 from cohorts.ingest.plain_numbers import AsNumbers
 from cohorts.ingest.reading import UnreadableFile, read_table
 from cohorts.ingest.remarks import as_xlsx
+from cohorts.ingest.sheets import opendocument_extent, sheet_extent, sheet_formulas, workbook
 
 SHEET = '<worksheet xmlns="http://x"><sheetData>{}</sheetData></worksheet>'
 AS_NUMBERS = AsNumbers(lambda name: name if name in ("sample", "batch") else "")

@@ -10,7 +10,8 @@ from django.utils import timezone
 
 from cohorts.errors import NotAllowed, RefusedHandling
 from cohorts.models import Query, Sample, Shipment, TemperatureReading
-from cohorts.services import consent, shipping
+from cohorts.services import consent
+from cohorts.services.samples import shipping
 from tests.factories import ParticipantFactory, SampleFactory, SiteFactory, user_with
 
 pytestmark = pytest.mark.django_db

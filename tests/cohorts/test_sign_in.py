@@ -16,7 +16,7 @@ from django.test import override_settings
 from django.utils import timezone
 
 from cohorts.models import SignInAttempt
-from cohorts.services import sign_in
+from cohorts.services.accounts import sign_in
 from tests.factories import PASSWORD, SiteFactory, user_with
 
 pytestmark = pytest.mark.django_db

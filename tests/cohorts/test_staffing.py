@@ -4,7 +4,7 @@ import pytest
 
 from cohorts import access
 from cohorts.errors import UnusableRequest
-from cohorts.services import staffing
+from cohorts.services.accounts import staffing
 from tests.factories import SiteFactory
 
 pytestmark = pytest.mark.django_db

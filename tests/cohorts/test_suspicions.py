@@ -7,8 +7,9 @@ import pytest
 from django.core.exceptions import ValidationError
 
 from cohorts.models import AssayBatch, AssayRow, Feature, Query, ReferenceRange
-from cohorts.services import suspicions, uploads
-from cohorts.services.sent_tables import SentTable
+from cohorts.services import uploads
+from cohorts.services.batches import suspicions
+from cohorts.services.tables.sent_tables import SentTable
 from cohorts.suspicion import other_unit
 from tests.factories import ConsentFactory, SampleFactory, SiteFactory, user_with
 

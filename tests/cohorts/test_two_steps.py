@@ -14,8 +14,8 @@ from cohorts.models import (
     Sample,
     Upload,
 )
-from cohorts.services import two_steps
-from cohorts.services.sent_tables import SentTable
+from cohorts.services.tables import two_steps
+from cohorts.services.tables.sent_tables import SentTable
 from tests.cohorts.test_uploads import ASSAYS, PEOPLE, PLASMA, SAMPLES, enrolled, send
 from tests.factories import SiteFactory, user_with
 

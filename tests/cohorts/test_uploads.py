@@ -18,9 +18,10 @@ from cohorts.models import (
     Sample,
     Upload,
 )
-from cohorts.services import books, files, sent_tables, table_checks, uploads
 from cohorts.services import consent as consents
-from cohorts.services.sent_tables import SentTable
+from cohorts.services import uploads
+from cohorts.services.tables import books, files, sent_tables, table_checks
+from cohorts.services.tables.sent_tables import SentTable
 from tests.factories import SiteFactory, user_with
 
 pytestmark = pytest.mark.django_db

@@ -14,8 +14,8 @@ from rest_framework.test import APIClient
 from cohorts.api import whole_lists
 from cohorts.models import ApiToken, AssayRow, RecordReading, ValueFlag
 from cohorts.models.assay import pack_flags, pack_values
-from cohorts.services import batch_values
-from cohorts.services.batch_values import BatchValues
+from cohorts.services.batches import batch_values
+from cohorts.services.batches.batch_values import BatchValues
 from tests.factories import (
     AssayBatchFactory,
     FeatureFactory,

@@ -33,19 +33,10 @@ from cohorts.models import (
     Transfer,
     Upload,
 )
-from cohorts.services import (
-    consent,
-    destruction,
-    enrolment,
-    entries,
-    erasure,
-    identity,
-    ledger,
-    shipping,
-    transfers,
-    uploads,
-)
-from cohorts.services.sent_tables import SentTable
+from cohorts.services import consent, enrolment, entries, identity, transfers, uploads
+from cohorts.services.erasing import erasure, ledger
+from cohorts.services.samples import destruction, shipping
+from cohorts.services.tables.sent_tables import SentTable
 from tests.factories import SCOPES, SampleFactory, SiteFactory, user_with
 from tests.faults.people_in_order import CODES, ITEMS, Books, Tube
 

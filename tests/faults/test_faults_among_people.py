@@ -10,7 +10,8 @@ import pytest
 
 from cohorts.models import Sample
 from cohorts.models.shipment import ShippedTubeQuerySet
-from cohorts.services import consent, entries, identity, shipping, uploads
+from cohorts.services import consent, entries, identity, uploads
+from cohorts.services.samples import shipping
 from tests.faults.test_any_order_of_people import PeopleInAnyOrder
 
 pytestmark = pytest.mark.django_db

@@ -12,7 +12,7 @@ from cohorts import retrying
 from cohorts.errors import AlreadyWithdrawn, ChangedMeanwhile
 from cohorts.models import Change, Participant, SentRequest, Upload, Withdrawal
 from cohorts.services import consent, enrolment, repeats, uploads
-from cohorts.services.sent_tables import SentTable
+from cohorts.services.tables.sent_tables import SentTable
 from tests.factories import ParticipantFactory, SiteFactory, user_with
 
 pytestmark = pytest.mark.django_db(transaction=True)

@@ -20,7 +20,8 @@ from django.utils import timezone
 from analysis.models import Plan, Run, RunTable
 from analysis.services import freshness, lease, runs, snapshots
 from cohorts.models import Change, Participant, Upload
-from cohorts.services import consent, files, uploads
+from cohorts.services import consent, uploads
+from cohorts.services.tables import files
 from tests.factories import SiteFactory, user_with
 from tests.faults import children
 from tests.faults.test_locks import table

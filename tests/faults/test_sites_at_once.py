@@ -11,7 +11,10 @@ from django.db import connections
 from django.utils import timezone
 
 from cohorts.models import Erasure, Feature, Site, Upload, Withdrawal
-from cohorts.services import enrolling, erasure, files, new_names, redactions, uploads
+from cohorts.services import enrolling, uploads
+from cohorts.services.erasing import erasure, redactions
+from cohorts.services.features import new_names
+from cohorts.services.tables import files
 from tests.cohorts.test_uploads import PEOPLE, PLASMA, SAMPLES, send
 from tests.factories import SiteFactory, UserFactory, user_with
 

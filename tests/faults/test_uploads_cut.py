@@ -21,7 +21,7 @@ from django.test.client import BOUNDARY, MULTIPART_CONTENT, encode_multipart
 from rest_framework.test import APIClient
 
 from cohorts.models import ApiToken, Change, Participant, SentRequest, Upload
-from cohorts.services import files
+from cohorts.services.tables import files
 from tests.factories import SiteFactory, user_with
 from tests.faults import children
 from tests.faults.test_locks import table

@@ -12,7 +12,7 @@ from django.utils import timezone
 from analysis.models import Run, RunTable
 from cohorts import models
 from cohorts.models.assay import pack_flags, pack_values
-from cohorts.services import custody, shipping
+from cohorts.services.samples import custody, shipping
 from tests.factories import (
     SCOPES,
     AssayBatchFactory,

@@ -9,7 +9,7 @@ from django.utils import timezone
 
 from cohorts.labels import label_text
 from cohorts.models import Box, Sample
-from cohorts.services import shipping
+from cohorts.services.samples import shipping
 from tests.factories import ParticipantFactory, SampleFactory, user_with
 from tests.portal import books
 

@@ -10,8 +10,8 @@ from django.core.management.base import CommandParser
 
 from analysis.services import plans
 from analysis.services.plans import ImportedStudy
-from cohorts.ingest.study import STUDY_FILE
-from cohorts.services.studies import RefusedStudy, read_folder
+from cohorts.ingest.study.description import STUDY_FILE
+from cohorts.services.studies.importing import RefusedStudy, read_folder
 from hikiproject.commands import StudyCommand
 
 

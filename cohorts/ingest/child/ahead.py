@@ -16,7 +16,7 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from cohorts.ingest.assay_heads import HEAD_COLUMNS
+from cohorts.ingest.assay_tables.assay_heads import HEAD_COLUMNS
 from cohorts.ingest.assays import CheckedAssays
 from cohorts.ingest.child import wire
 from cohorts.ingest.child.memory import Shared

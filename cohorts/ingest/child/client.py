@@ -23,7 +23,7 @@ from cohorts.ingest.encodings import UndecidedEncoding
 from cohorts.ingest.facts import ContextVariable, SiteFacts
 from cohorts.ingest.reading import Table
 from cohorts.ingest.redcap_projects import AtTheDoor
-from cohorts.ingest.workbook import UnreadableFile
+from cohorts.ingest.sheets.workbook import UnreadableFile
 from cohorts.language.sentences import say
 
 LIMITS = Limits()

@@ -25,7 +25,7 @@ from cohorts.ingest.child.memory import Shared
 from cohorts.ingest.encodings import UndecidedEncoding
 from cohorts.ingest.facts import ContextVariable
 from cohorts.ingest.reading import Table
-from cohorts.ingest.workbook import UnreadableFile
+from cohorts.ingest.sheets.workbook import UnreadableFile
 
 _TAKEN, _NO_MORE = b"t", b"n"
 _REST_SECONDS = 0.2

@@ -24,7 +24,7 @@ from cohorts.ingest.formats.assay_file import (
 from cohorts.ingest.formats.isa_maf import Maf, read_maf
 from cohorts.ingest.formats.isa_sheets import Investigation, Sheet, read_investigation, read_sheet
 from cohorts.ingest.reading import Table, UnreadableFile, refuse_size
-from cohorts.ingest.workbook import DAMAGE, open_archive, refuse_bombs
+from cohorts.ingest.sheets.workbook import DAMAGE, open_archive, refuse_bombs
 
 _MAF_COLUMNS = ("Metabolite Assignment File", "Derived Spectral Data File")
 _SAMPLE_KEYS = ("Raw Spectral Data File", "MS Assay Name", "NMR Assay Name", "Sample Name")

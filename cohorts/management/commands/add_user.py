@@ -7,7 +7,7 @@ from typing import Any
 from django.core.management.base import CommandParser
 
 from cohorts import access
-from cohorts.services import staffing
+from cohorts.services.accounts import staffing
 from hikiproject.commands import StudyCommand
 
 

@@ -8,7 +8,7 @@ from django.core.management.base import CommandParser
 
 from cohorts.errors import UnusableRequest
 from cohorts.models import Erasure, Participant, User
-from cohorts.services import erasure
+from cohorts.services.erasing import erasure
 from hikiproject.commands import StudyCommand
 
 

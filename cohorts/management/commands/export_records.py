@@ -8,7 +8,7 @@ from typing import Any
 from django.core.management.base import CommandParser
 
 from cohorts.models import Site
-from cohorts.services import record_exports
+from cohorts.services.exporting import record_exports
 from hikiproject.commands import StudyCommand
 
 

@@ -11,8 +11,9 @@ from django.utils import timezone
 
 from cohorts import access
 from cohorts.models import Site, Upload
-from cohorts.services import sent_tables, table_checks, uploads
-from cohorts.services.sent_tables import SentTable
+from cohorts.services import uploads
+from cohorts.services.tables import sent_tables, table_checks
+from cohorts.services.tables.sent_tables import SentTable
 from hikiproject.commands import StudyCommand
 
 

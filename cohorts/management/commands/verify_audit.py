@@ -10,8 +10,8 @@ from typing import Any
 
 from django.core.management.base import CommandParser
 
-from cohorts.services import audit_check
-from cohorts.services.audit_check import Checked, Noted
+from cohorts.services.audit import audit_check
+from cohorts.services.audit.audit_check import Checked, Noted
 from hikiproject.commands import StudyCommand
 
 TOLD_AT_MOST = 20

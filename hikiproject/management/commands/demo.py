@@ -19,7 +19,7 @@ from analysis.services import freshness
 from analysis.services.results import claims_table, handling_notes, verdict_rows
 from cohorts.models import Membership, Site, Study, Upload, User
 from cohorts.services import uploads
-from cohorts.services.sent_tables import SentTable
+from cohorts.services.tables.sent_tables import SentTable
 from hikiproject.commands import StudyCommand
 from hikiproject.processes import PortTakenError, Processes, port_number, refuse_taken
 from hikiproject.simulation import simulate_consortium, write_tables

@@ -11,8 +11,9 @@ from django.db import connection
 from django.utils import timezone
 
 from analysis.services import erasures
-from cohorts.services import erasure, uploads
-from cohorts.services.sent_tables import SentTable
+from cohorts.services import uploads
+from cohorts.services.erasing import erasure
+from cohorts.services.tables.sent_tables import SentTable
 
 CANARY = f"K{secrets.randbelow(10**9):09}"
 PLASMA = {"platform": "LC-MS", "matrix": "plasma"}

@@ -13,7 +13,7 @@ from cohorts.models import (
     Erasure,
     Withdrawal,
 )
-from cohorts.services import erasure
+from cohorts.services.erasing import erasure
 from tests.cohorts.erasing.canaries import (
     CANARY,
 )

@@ -16,7 +16,7 @@ from cohorts.models import (
     Participant,
     Upload,
 )
-from cohorts.services import files
+from cohorts.services.tables import files
 from tests.cohorts.erasing.canaries import (
     erased,
 )

@@ -13,7 +13,7 @@ from cohorts.models import (
     Participant,
     Tombstone,
 )
-from cohorts.services import ledger
+from cohorts.services.erasing import ledger
 from tests.cohorts.erasing.canaries import (
     CANARY,
     PEOPLE,

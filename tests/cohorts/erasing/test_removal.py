@@ -22,7 +22,10 @@ from cohorts.models import (
     Tombstone,
     Upload,
 )
-from cohorts.services import audit_chain, audit_check, erasure, files, identity, redactions
+from cohorts.services import identity
+from cohorts.services.audit import audit_chain, audit_check
+from cohorts.services.erasing import erasure, redactions
+from cohorts.services.tables import files
 from tests.cohorts.erasing.canaries import (
     ASSAYS,
     CANARY,

@@ -17,7 +17,8 @@ from cohorts.models import (
     Participant,
     Withdrawal,
 )
-from cohorts.services import consent, erasure
+from cohorts.services import consent
+from cohorts.services.erasing import erasure
 from tests.cohorts.erasing.canaries import (
     CANARY,
     erased,

@@ -30,8 +30,9 @@ from cohorts.models import (
     Transfer,
     Withdrawal,
 )
-from cohorts.services import audit_chain, audit_check, erased_words
-from cohorts.services.erased_words import WRITTEN, Codes
+from cohorts.services.audit import audit_chain, audit_check
+from cohorts.services.erasing import erased_words
+from cohorts.services.erasing.erased_words import WRITTEN, Codes
 from tests.cohorts.erasing.canaries import CANARY, erased, traces
 from tests.factories import AssayBatchFactory, FeatureFactory, SiteFactory
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from cohorts.ingest.study import UnusableStudy, parse_study
+from cohorts.ingest.study.description import UnusableStudy, parse_study
 from tests.cohorts.importing.study_folder import TOML, edit, refused
 
 SITES = TOML[TOML.index("[[site]]") : TOML.index("[participants]")]

@@ -9,7 +9,8 @@ from django.utils import timezone
 
 from cohorts import scoring
 from cohorts.scoring import ScoringRule
-from cohorts.services import entries, erasure
+from cohorts.services import entries
+from cohorts.services.erasing import erasure
 from tests.cohorts.refusals.world import is_told
 
 pytestmark = pytest.mark.django_db

@@ -8,7 +8,7 @@ from datetime import date
 import pytest
 
 from cohorts.ingest import assays, assessments, samples
-from cohorts.ingest.assay_options import AssayOptions
+from cohorts.ingest.assay_tables.assay_options import AssayOptions
 from cohorts.ingest.cells import BadCell, parse_code
 from cohorts.ingest.encodings import decode
 from cohorts.ingest.reading import UnreadableFile

@@ -5,7 +5,9 @@ from __future__ import annotations
 import pytest
 
 from cohorts.models import BatchFeature, Feature
-from cohorts.services import dictionaries, dictionary, dictionary_edits, name_review, voiding
+from cohorts.services import dictionaries
+from cohorts.services.batches import voiding
+from cohorts.services.features import dictionary, dictionary_edits, name_review
 from tests.cohorts.refusals.world import is_told
 from tests.factories import AssayBatchFactory, FeatureFactory
 

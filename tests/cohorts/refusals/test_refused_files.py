@@ -7,9 +7,10 @@ import zipfile
 
 import pytest
 
-from cohorts.ingest import opendocument, reading, workbook
+from cohorts.ingest import reading
 from cohorts.ingest.encodings import recoded
 from cohorts.ingest.reading import UnreadableFile, read_table
+from cohorts.ingest.sheets import opendocument, workbook
 from tests.cohorts.test_opendocument import NUMBER, OPEN, WORD, open_document
 from tests.cohorts.test_reading import repacked, saved
 

@@ -9,7 +9,7 @@ import pytest
 from django.utils import timezone
 
 from cohorts import scanning
-from cohorts.services import bench, custody, destruction, shipping
+from cohorts.services.samples import bench, custody, destruction, shipping
 from tests.cohorts.refusals.world import World, is_told
 from tests.factories import ParticipantFactory, SampleFactory, user_with
 

@@ -9,17 +9,11 @@ from django.utils import timezone
 
 from cohorts.errors import DomainError
 from cohorts.models import ExportRequest, Membership
-from cohorts.services import (
-    export_requests,
-    invitations,
-    leaving,
-    mappings,
-    pausing,
-    remarked,
-    sent_tables,
-    two_steps,
-)
-from cohorts.services.sent_tables import SentTable
+from cohorts.services import pausing
+from cohorts.services.accounts import invitations
+from cohorts.services.exporting import export_requests, leaving
+from cohorts.services.tables import mappings, remarked, sent_tables, two_steps
+from cohorts.services.tables.sent_tables import SentTable
 from tests.cohorts.refusals.world import World, is_told
 from tests.factories import UploadFactory
 

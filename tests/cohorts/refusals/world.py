@@ -11,7 +11,9 @@ from django.utils import timezone
 
 from cohorts.errors import DomainError
 from cohorts.models import Assessment, Box, Destruction, Instrument
-from cohorts.services import consent, erasure, shipping
+from cohorts.services import consent
+from cohorts.services.erasing import erasure
+from cohorts.services.samples import shipping
 from tests.factories import ParticipantFactory, SampleFactory, SiteFactory, user_with
 
 

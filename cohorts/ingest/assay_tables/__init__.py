@@ -1,0 +1,1 @@
+"""What an assay table says: its batches, columns, rows and values; `assays` reads it."""

@@ -1,0 +1,1 @@
+"""Spreadsheets -> rows of text, under limits of size."""

@@ -1,0 +1,1 @@
+"""study.toml, and a cohort's own tables brought into the study's shape."""

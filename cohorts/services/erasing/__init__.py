@@ -1,0 +1,1 @@
+"""A participant erased: from files, words and books; the ledger alone remembers."""

@@ -1,0 +1,1 @@
+"""Records that leave the platform: which may, by whose leave, and on record."""

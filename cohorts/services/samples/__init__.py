@@ -1,0 +1,1 @@
+"""Tubes in the laboratory: divided, moved, sent, destroyed; `biobank` registers them."""

@@ -1,0 +1,1 @@
+"""A whole existing cohort, from its folder to the records."""

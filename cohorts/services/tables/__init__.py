@@ -1,0 +1,1 @@
+"""A sent table on its way in: kept, mapped, checked, compared; `uploads` is the door."""
