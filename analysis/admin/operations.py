@@ -42,7 +42,9 @@ def panel(request: HttpRequest) -> Panel | None:
     # Addresses only where the same person may open them.
     reads = {name: access.may(user, name, "R") for name in ("run", *LISTS)}
     lines = [*_queue(now, reads["run"]), *_waiting(now, reads), _sweep(now)]
-    versions = [Line(_PARTS.get(name, name), words[:SHORT]) for name, words in now.versions.items()]
+    versions = [
+        Line(str(_PARTS.get(name, name)), words[:SHORT]) for name, words in now.versions.items()
+    ]
     return Panel("admin/operations.html", {"lines": lines, "versions": versions})
 
 

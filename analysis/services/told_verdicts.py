@@ -89,7 +89,7 @@ def _judged(
     sizes = hidden_rows.sizes_of(*frames.values())
     parts, withheld = [], []
     for name in PAIR:
-        frame = frames.get(name, release.NO_ROWS)
+        frame = frames.get(name, hidden_rows.NO_ROWS)
         ours = frame["feature"].isin(features).to_numpy(dtype=bool)
         parts.append(frame[ours].reset_index(drop=True))
         withheld.append(stored[name].withheld_rows[ours] if name in stored else ours)
