@@ -244,7 +244,7 @@ def test_the_history_of_a_record_says_who_changed_what_and_why(client, steward):
         Participant.objects.filter(pk=person.pk).update(birth_year=1996)
     client.force_login(steward)
     page = client.get(f"/admin/cohorts/participant/{person.pk}/history/").text
-    row = re.search(r"<tr><th.*?typing error in the form.*?</tr>", page, re.DOTALL)[0]
+    row = re.search(r"<tr>\s*<th.*?typing error in the form.*?</tr>", page, re.DOTALL)[0]
     assert "<del>1995</del> → <ins>1996</ins>" in row
     assert "changed" in row
     assert "first written" in page

@@ -44,3 +44,25 @@ def test_a_silenced_line_says_why():
         and "migrations" not in path.parts
     ]
     assert not unexplained
+
+
+BLOCKS = re.compile(
+    r"<(?:div|section|header|p|ul|ol|li|dl|dt|dd|table|thead|tbody|tr|th|td|h[1-6]|form|fieldset|figure|details)\b"
+)
+
+
+def crowded(template: str) -> list[str]:
+    """Lines that nobody reads: long ones that hold several parts of the page."""
+    return [
+        line for line in template.splitlines() if len(line) > 130 and len(BLOCKS.findall(line)) > 1
+    ]
+
+
+def test_templates_are_laid_out_to_be_read():
+    pages = {path: crowded(path.read_text("utf-8")) for path in ROOT.glob("templates/**/*.html")}
+    assert {path.name: lines for path, lines in pages.items() if lines} == {}
+
+
+def test_a_page_on_one_line_would_be_found():
+    cells = "<tr>" + "<td>{{ value|default_if_none:'' }}</td>" * 4 + "</tr>"
+    assert crowded(cells) == [cells]

@@ -15,6 +15,7 @@ from analysis.services import refusals, release
 from cohorts.services.accounts import mails
 from tests.analysis.published_study import at
 from tests.factories import user_with
+from tests.page_source import flat
 
 HIDDEN = {"stratum": "men", "feature": "ornithine"}
 
@@ -61,7 +62,7 @@ def test_the_data_managers_are_told_once_who_was_stopped(study, client_of, brows
     assert f"/admin/cohorts/user/{curious.pk}/change/" in sent.body
     assert (mails.owed(), mails.send_due()) == (False, 0)
     page = browse(steward).get("/admin/").content.decode()
-    assert "Accounts whose results are closed for today</a></th><td>curious</td>" in page
+    assert "Accounts whose results are closed for today</a></th><td>curious</td>" in flat(page)
 
 
 def test_a_mail_on_a_stopped_account_waits_for_a_mail_server_that_is_away(db):
