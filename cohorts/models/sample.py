@@ -53,9 +53,9 @@ class Box(models.Model):
 class SampleQuerySet(ScopedQuerySet["Sample"]):
     resource = "sample"
 
-    def at_hand(self) -> Self:
-        """Stored: may be divided, moved, thawed and sent."""
-        return self.filter(status=Sample.Status.STORED)
+    def lying_at(self, site: Site) -> Self:
+        """Its own that never left or came back, and those of other sites that it received."""
+        return self.filter(Q(held_at=site) | Q(held_at=None, site=site))
 
 
 class Sample(models.Model):

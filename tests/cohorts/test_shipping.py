@@ -105,6 +105,24 @@ def test_a_tube_that_is_away_or_blocked_is_not_sent(ends, people, tubes):
     assert Sample.objects.get(code="T1").status == "blocked"
 
 
+def test_a_tube_is_sent_by_the_site_at_which_it_lies(ends, people, tubes):
+    received(sent(ends, people, ["T1"]), people, {"T1": "good"})
+    with pytest.raises(RefusedHandling, match="T1 lies at OSA, which alone can send it"):
+        sent(ends, people, ["T1"])
+    back = sent(ends[::-1], people[::-1], ["T1"], sent_at=SENT + timedelta(days=1, hours=1))
+    received(back, people[::-1], {"T1": "good"}, received_at=SENT + timedelta(days=2))
+    assert Sample.objects.lying_at(ends[0]).filter(code="T1", status="stored").exists()
+    assert [step.kind for step in tubes[0].custody.all()] == ["sent", "received"] * 2
+    sent(ends, people, ["T1"], sent_at=SENT + timedelta(days=2, minutes=1))
+
+
+def test_two_tubes_of_one_code_at_one_site_are_not_guessed_between(ends, people, tubes):
+    SampleFactory(participant=ParticipantFactory(site=ends[1]), code="T1")
+    received(sent(ends, people, ["T1"]), people, {"T1": "good"})
+    with pytest.raises(RefusedHandling, match="OSA holds two tubes with the code T1"):
+        sent(ends[::-1], people[::-1], ["T1"], sent_at=SENT + timedelta(days=1, hours=1))
+
+
 def test_each_end_records_its_own_part(ends, people, tubes):
     with pytest.raises(NotAllowed, match="Your role at FUK does not send samples"):
         sent(ends, people, by=people[1])

@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 
-from django.db import transaction
-
 from cohorts import access, history
 from cohorts.errors import NotAllowed, RefusedHandling
 from cohorts.language.sentences import say
@@ -20,6 +18,7 @@ from cohorts.models import (
     TemperatureReading,
     User,
 )
+from cohorts.retrying import transacted
 from cohorts.services import queries
 from cohorts.services.queries import Finding
 from cohorts.services.samples.custody import step, usable
@@ -28,7 +27,7 @@ RULE = "shipment"
 Condition = ShippedTube.Condition
 
 
-@transaction.atomic
+@transacted
 def send(
     from_site: Site,
     to_site: Site,
@@ -70,7 +69,7 @@ def send(
     return shipment
 
 
-@transaction.atomic
+@transacted
 def receive(
     shipment_id: int,
     conditions: Mapping[str, str],
@@ -89,7 +88,7 @@ def receive(
     return receipt
 
 
-@transaction.atomic
+@transacted
 def complete(
     shipment_id: int,
     conditions: Mapping[str, str],
@@ -241,18 +240,36 @@ def _refuse_conditions(conditions: Mapping[str, str]) -> None:
 
 
 def _tubes(site: Site, codes: Sequence[str]) -> list[Sample]:
-    rows = Sample.objects.select_for_update(of=("self",)).filter(site=site, code__in=codes)
-    found = {sample.code: sample for sample in rows.select_related("site", "box").order_by("pk")}
-    unknown = [code for code in codes if code not in found]
-    if unknown:
-        raise RefusedHandling(
-            say(
-                "%(site)s has no sample %(unknown)s: check its code.",
-                site=site.code,
-                unknown=repr(unknown[0]),
+    """The tubes of these codes that lie at the site, locked."""
+    rows = Sample.objects.select_for_update(of=("self",)).lying_at(site).filter(code__in=codes)
+    found: dict[str, Sample] = {}
+    for sample in rows.select_related("site", "box").order_by("pk"):
+        if sample.code in found:
+            raise RefusedHandling(
+                say(
+                    "%(site)s holds two tubes with the code %(code)s, of different sites: label "
+                    "one anew before it is sent.",
+                    site=site.code,
+                    code=sample.code,
+                )
             )
-        )
+        found[sample.code] = sample
+    if unknown := next((code for code in codes if code not in found), None):
+        raise RefusedHandling(_why_not_here(site, unknown))
     return list(found.values())
+
+
+def _why_not_here(site: Site, code: str) -> str:
+    away = Sample.objects.filter(site=site, code=code).select_related("held_at").first()
+    if away is not None and away.held_at is not None:
+        return say(
+            "%(code)s lies at %(held_at)s, which alone can send it.",
+            code=code,
+            held_at=away.held_at.code,
+        )
+    return say(
+        "%(site)s has no sample %(unknown)s: check its code.", site=site.code, unknown=repr(code)
+    )
 
 
 def _take_in(tube: ShippedTube, condition: str, at: datetime, by: User) -> None:
