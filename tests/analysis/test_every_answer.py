@@ -24,7 +24,7 @@ from drf_spectacular.generators import SchemaGenerator
 
 from analysis.models import Claim, Plan, Run, RunTable
 from analysis.services import refusals
-from analysis.services.disclosure import hidden_rows
+from analysis.services.disclosure import hidden_rows, judged_tables
 from analysis.services.disclosure.suppression import by_a_few
 from tests.analysis.published_study import ARMS, FEATURES, PLAN, a_site, published
 from tests.analysis.test_withholding import _solved
@@ -263,6 +263,7 @@ def test_nothing_of_a_few_can_be_worked_out_of_two_versions(
         RunTable, "withheld_rows", property(lambda row: np.zeros(len(row.frame), bool))
     )
     monkeypatch.setattr(hidden_rows, "completed", lambda table, hidden, *_, **__: frozenset(hidden))
+    judged_tables.forget()
     assert worked_out(versions, client_of("CA"))
 
 

@@ -22,6 +22,7 @@ from tests.factories import (
     UploadFactory,
     user_with,
 )
+from tests.page_source import flat
 from tests.portal import books
 
 pytestmark = pytest.mark.django_db
@@ -152,7 +153,7 @@ def test_a_table_comes_back_with_its_remarks_and_may_be_sent_again(browse):
     )
     again = {"kind": "participants", "file": table(answer.content.decode("utf-8"), "again.csv")}
     page = client.post("/sites/FUK/upload/", again, follow=True).content.decode()
-    assert "2 faults in 2 rows" in page
+    assert "2 faults in 2 rows" in flat(page)
     assert browse(user_with("SC", site)).get(address + "remarks/").status_code == 403
 
 
