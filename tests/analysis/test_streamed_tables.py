@@ -228,6 +228,7 @@ def test_a_table_beside_them_ten_times_as_large_takes_hardly_more_memory(monkeyp
         small, large = (peak_of_sending(run, user, name) for run in runs)
         return large / small
 
-    assert growth(100, 100) < 2
+    # What a request needs without any table is a third of a megabyte of both.
+    assert growth(100, 100) < 2.5
     if name == "one_stage":
         assert growth(10_000, 1_000) > 3  # the test notices a table that is read whole
