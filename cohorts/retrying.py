@@ -7,7 +7,7 @@ import logging
 from collections.abc import Callable
 from typing import ParamSpec, TypeVar
 
-from django.db import OperationalError, connection
+from django.db import OperationalError, connection, transaction
 
 logger = logging.getLogger(__name__)
 Asked = ParamSpec("Asked")
@@ -37,6 +37,11 @@ def retried(service: Callable[Asked, Answer]) -> Callable[Asked, Answer]:
         return service(*args, **kwargs)
 
     return trying
+
+
+def transacted(service: Callable[Asked, Answer]) -> Callable[Asked, Answer]:
+    """A service that owns its transaction: all of it or nothing, and `retried`."""
+    return retried(transaction.atomic(service))
 
 
 def is_passing(error: OperationalError) -> bool:

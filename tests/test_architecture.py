@@ -173,3 +173,24 @@ def test_no_file_holds_two_subjects():
         if (n := len(path.read_text(encoding="utf-8").splitlines())) > 400
     }
     assert not long
+
+
+def tried_once(source: str) -> list[str]:
+    """Services that people call, whose transaction nobody would try again."""
+    return [
+        node.name
+        for node in ast.walk(ast.parse(source))
+        if isinstance(node, ast.FunctionDef)
+        and not node.name.startswith("_")
+        and any(ast.unparse(each) == "transaction.atomic" for each in node.decorator_list)
+    ]
+
+
+def test_a_service_that_meets_another_transaction_is_tried_again():
+    once = {path.name: tried_once(path.read_text("utf-8")) for path in _services()}
+    assert {name: found for name, found in once.items() if found} == {}
+    assert tried_once("@transaction.atomic\ndef merge(): ...") == ["merge"]
+
+
+def _services() -> list[Path]:
+    return [path for app in APPS for path in sources(f"{app}/services")]

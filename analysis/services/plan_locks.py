@@ -6,7 +6,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from django.db import transaction
 from django.db.models.functions import Now
 from django.utils.translation import gettext_noop
 
@@ -22,6 +21,7 @@ from cohorts import access
 from cohorts.errors import DomainError
 from cohorts.language.sentences import Sentence, say
 from cohorts.models import AssayBatch, Study, User
+from cohorts.retrying import transacted
 
 
 class NotLockable(DomainError):
@@ -101,7 +101,7 @@ def _stratum(name: str, prepared: Prepared, plan: AnalysisPlan) -> dict[str, Any
     }
 
 
-@transaction.atomic
+@transacted
 def lock(plan_id: int, *, by: User) -> Plan:
     """Fix this version for ever, with the day and digest; it says how many tables had come before.
 

@@ -4,15 +4,13 @@ from __future__ import annotations
 
 import uuid
 
-from django.db import transaction
-
 from analysis.models import Plan, Run
 from analysis.services import runs, versions
 from cohorts import access
 from cohorts.errors import DomainError, NotAllowed
 from cohorts.language.sentences import say
 from cohorts.models import Change, User
-from cohorts.retrying import retried
+from cohorts.retrying import transacted
 
 
 class NotWaiting(DomainError):
@@ -21,8 +19,7 @@ class NotWaiting(DomainError):
     code = "run_not_waiting"
 
 
-@retried
-@transaction.atomic
+@transacted
 def cancel(run_id: uuid.UUID, *, by: User) -> Run:
     """End a run that waits or computes: it stops at its next step and publishes nothing.
 
@@ -80,8 +77,7 @@ def retry(run_id: uuid.UUID, *, by: User) -> Run:
     )
 
 
-@retried
-@transaction.atomic
+@transacted
 def prioritise(run_id: uuid.UUID, *, priority: int, by: User) -> Run:
     """Put a waiting run before or behind the others.
 

@@ -6,10 +6,9 @@ import json
 from pathlib import Path
 from typing import Any
 
-from django.db import transaction
-
 from analysis.models import Claim, Plan
 from cohorts.models import Study
+from cohorts.retrying import transacted
 
 FOLDER = Path(__file__).resolve().parent.parent / "reference"
 # Only the first is followed: each other is asked for by hand, or followed by saving it so.
@@ -25,7 +24,7 @@ PLANS = (
 )
 
 
-@transaction.atomic
+@transacted
 def seed() -> dict[str, int]:
     """Add claims and plans that are not there; how many of each were added."""
     known = set(Claim.objects.values_list("code", flat=True))

@@ -7,7 +7,6 @@ from collections.abc import Sequence
 from datetime import datetime
 
 from django.conf import settings
-from django.db import transaction
 from django.db.models.functions import Now
 from django.utils import timezone
 
@@ -16,6 +15,7 @@ from analysis.models import WebhookEndpoint, WebhookMessage
 from cohorts import access
 from cohorts.errors import DomainError
 from cohorts.models import User
+from cohorts.retrying import transacted
 
 AT_MOST = 10
 
@@ -26,7 +26,7 @@ class RefusedWebhook(DomainError):
     code = "webhook_refused"
 
 
-@transaction.atomic
+@transacted
 def register(user: User, url: str, events: Sequence[str]) -> WebhookEndpoint:
     """A new endpoint. RefusedAddress, RefusedWebhook, ValidationError in words."""
     if access.limits_of(user):
@@ -43,7 +43,7 @@ def register(user: User, url: str, events: Sequence[str]) -> WebhookEndpoint:
     return endpoint
 
 
-@transaction.atomic
+@transacted
 def end(endpoint_id: uuid.UUID) -> WebhookEndpoint:
     """Nothing more is sent; its log stays."""
     endpoint = _locked(endpoint_id)
@@ -52,7 +52,7 @@ def end(endpoint_id: uuid.UUID) -> WebhookEndpoint:
     return endpoint
 
 
-@transaction.atomic
+@transacted
 def take_up(endpoint_id: uuid.UUID) -> WebhookEndpoint:
     """Send again to one that was disabled. RefusedWebhook for one that was ended."""
     endpoint = _locked(endpoint_id)
@@ -64,7 +64,7 @@ def take_up(endpoint_id: uuid.UUID) -> WebhookEndpoint:
     return endpoint
 
 
-@transaction.atomic
+@transacted
 def rotate(endpoint_id: uuid.UUID) -> WebhookEndpoint:
     """A new secret; for a day messages carry a signature by the old one too."""
     endpoint = _locked(endpoint_id)

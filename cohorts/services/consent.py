@@ -5,22 +5,19 @@ from __future__ import annotations
 from collections.abc import Collection
 from datetime import date
 
-from django.db import transaction
-
 from cohorts import clock
 from cohorts.errors import AlreadyWithdrawn, UnusableRequest
 from cohorts.language.sentences import say
 from cohorts.models import Change, Consent, ConsentForm, Participant, User, Withdrawal
 from cohorts.models.consent import WithdrawalQuerySet
-from cohorts.retrying import retried
+from cohorts.retrying import transacted
 from cohorts.services.identity import refuse_merged
 from cohorts.services.samples import destruction
 
 STORE = "store_samples"
 
 
-@retried
-@transaction.atomic
+@transacted
 def record_consent(
     participant_id: int,
     *,
@@ -68,8 +65,7 @@ def _standing(participant: Participant) -> WithdrawalQuerySet:
     return Withdrawal.objects.filter(participant=participant).effective(clock.today())
 
 
-@retried
-@transaction.atomic
+@transacted
 def withdraw(
     participant_id: int,
     *,

@@ -6,12 +6,11 @@ from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from typing import Any, Final
 
-from django.db import transaction
-
 from cohorts import access, clock, history
 from cohorts.errors import NotAllowed, UnusableRequest
 from cohorts.language.sentences import say
 from cohorts.models import Change, Consent, ConsentForm, Participant, User
+from cohorts.retrying import transacted
 from cohorts.services import correctable
 from cohorts.services.audit import history as events
 from cohorts.services.audit.history import Past
@@ -24,7 +23,7 @@ _OF_THE_FORM: Final = ("form_version", "form_language")
 _UNTOLD: Final = ("recorded_at", "recorded_by_id")
 
 
-@transaction.atomic
+@transacted
 def correct(
     consent_id: int, changes: Mapping[str, Any], *, reason: str, by: User, version: int
 ) -> Consent:

@@ -6,13 +6,13 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import date
 
-from django.db import transaction
 from django.db.models import Q
 
 from cohorts import access, history
 from cohorts.errors import NotAllowed, UnusableRequest
 from cohorts.language.sentences import say
 from cohorts.models import Change, Consent, ConsentForm, Site, User
+from cohorts.retrying import transacted
 from cohorts.services.rules import hold_to_its_rules
 
 
@@ -28,7 +28,7 @@ class Version:
     document_sha256: str = ""
 
 
-@transaction.atomic
+@transacted
 def register(site: Site, said: Version, *, by: User) -> ConsentForm:
     """A new version; one that a table has named before its document was there is filled in."""
     _refuse_stranger(site, "C", by)
@@ -48,7 +48,7 @@ def register(site: Site, said: Version, *, by: User) -> ConsentForm:
     return _kept(form, said, reason=say("document registered"), by=by)
 
 
-@transaction.atomic
+@transacted
 def correct(form_id: int, said: Version, *, reason: str, by: User) -> ConsentForm:
     """Make a version say what its paper says, or end it; with the reason."""
     form: ConsentForm = (

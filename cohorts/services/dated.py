@@ -9,13 +9,13 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from datetime import date, timedelta
 
-from django.db import transaction
 from django.db.models import F, Q
 
 from cohorts import clock
 from cohorts.language.sentences import say
 from cohorts.models import AssayBatch, Change, ConsentForm, Membership, Site, Study, Withdrawal
 from cohorts.models.change import hold_order_lock
+from cohorts.retrying import transacted
 
 ONE_DAY = timedelta(days=1)
 
@@ -31,7 +31,7 @@ class Event:
     cause: str
 
 
-@transaction.atomic
+@transacted
 def record_due() -> int:
     """Record each dated event whose day has come and that no change tells yet; how many."""
     today = clock.today()

@@ -5,8 +5,6 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from django.db import transaction
-
 from cohorts import access
 from cohorts.errors import ChangedMeanwhile, NotAllowed, UnusableRequest
 from cohorts.ingest.branching import is_understood
@@ -18,6 +16,7 @@ from cohorts.ingest.formats.redcap_dictionary import Variable, read_dictionary
 from cohorts.ingest.reading import UnreadableFile
 from cohorts.language.sentences import say
 from cohorts.models import Study, User, VariableDictionary
+from cohorts.retrying import transacted
 
 _KEPT = tuple(ContextVariable.__dataclass_fields__)
 _STANDARD = frozenset(
@@ -77,7 +76,7 @@ def draft(study: Study, content: bytes, *, filename: str = "dictionary") -> Draf
     )
 
 
-@transaction.atomic
+@transacted
 def add(
     study_id: int, content: bytes, *, by: User, after: int, filename: str = "dictionary"
 ) -> VariableDictionary:

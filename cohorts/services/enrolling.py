@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from datetime import date
 
 import pandas as pd
-from django.db import transaction
 
 from cohorts import access
 from cohorts.errors import DomainError, NotAllowed
@@ -16,7 +15,7 @@ from cohorts.ingest.reading import Table
 from cohorts.ingest.report import Fault
 from cohorts.language.sentences import say
 from cohorts.models import Change, ConsentForm, Participant, Site, User
-from cohorts.retrying import retried
+from cohorts.retrying import transacted
 from cohorts.services import consent, enrolment
 from cohorts.services.tables import books
 
@@ -43,8 +42,7 @@ class RefusedEnrolment(DomainError):
         self.faults = tuple(faults)
 
 
-@retried
-@transaction.atomic
+@transacted
 def enrol_one(
     site_id: int, cells: Mapping[str, str], signed: SignedConsent | None, *, by: User
 ) -> Participant:

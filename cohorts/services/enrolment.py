@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
-from django.db import transaction
 from django.utils import timezone
 
 from cohorts import access, history
@@ -13,6 +12,7 @@ from cohorts.errors import NotAllowed, UnusableRequest
 from cohorts.ingest.participants import ParticipantRow
 from cohorts.language.sentences import say
 from cohorts.models import Change, Consent, ConsentForm, Participant, Site, User
+from cohorts.retrying import transacted
 from cohorts.services import correctable
 from cohorts.services.identity import refuse_merged
 from cohorts.services.rules import hold_to_its_rules
@@ -79,7 +79,7 @@ def _forms(site: Site, rows: Sequence[ParticipantRow]) -> dict[str, ConsentForm]
     return forms
 
 
-@transaction.atomic
+@transacted
 def correct(
     participant_id: int, changes: Mapping[str, Any], *, reason: str, by: User, version: int
 ) -> Participant:

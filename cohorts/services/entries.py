@@ -6,7 +6,6 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 
-from django.db import transaction
 from django.utils import timezone
 
 from cohorts import access, clock, history
@@ -22,6 +21,7 @@ from cohorts.models import (
     User,
     Visit,
 )
+from cohorts.retrying import transacted
 from cohorts.scoring import SCORING_VERSION, Scores, score
 from cohorts.services import queries
 from cohorts.services.identity import refuse_merged
@@ -57,7 +57,7 @@ def progress_of(instrument: Instrument, items: Items) -> Progress:
     return Progress(answered, len(items), score(items, rule_of(instrument)))
 
 
-@transaction.atomic
+@transacted
 def record(
     participant_id: int,
     instrument: Instrument,
@@ -105,7 +105,7 @@ def record(
     return assessment
 
 
-@transaction.atomic
+@transacted
 def enter_again(assessment_id: int, items: Items, *, by: User) -> SecondEntry:
     """Keep a second entry and compare; each difference is asked about, agreement asks nothing.
 
@@ -131,7 +131,7 @@ def enter_again(assessment_id: int, items: Items, *, by: User) -> SecondEntry:
     return second
 
 
-@transaction.atomic
+@transacted
 def settle(
     assessment_id: int, answers: Mapping[int, int | None], *, reason: str, by: User
 ) -> Assessment:

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import uuid
 
-from django.db import transaction
-
 from cohorts import access, clock, history
 from cohorts.errors import NotAllowed, UnusableRequest
 from cohorts.language.sentences import say
@@ -20,6 +18,7 @@ from cohorts.models import (
     Visit,
     Withdrawal,
 )
+from cohorts.retrying import transacted
 from cohorts.services.samples import destruction
 
 FACTS = ("sex", "birth_year", "group")
@@ -37,7 +36,7 @@ def refuse_merged(person: Participant) -> None:
         )
 
 
-@transaction.atomic
+@transacted
 def merge(kept_id: int, other_id: int, *, reason: str, by: User) -> Participant:
     """Two records of a site are one person: all that hangs on ``other`` moves to ``kept``.
 
@@ -86,7 +85,7 @@ def merge(kept_id: int, other_id: int, *, reason: str, by: User) -> Participant:
     return kept
 
 
-@transaction.atomic
+@transacted
 def declare_same(one_id: int, other_id: int, *, reason: str, by: User) -> uuid.UUID:
     """Records of two sites are one person: each stays with its site, analyses count one.
 
@@ -123,7 +122,7 @@ def declare_same(one_id: int, other_id: int, *, reason: str, by: User) -> uuid.U
     return person
 
 
-@transaction.atomic
+@transacted
 def declare_different(participant_id: int, *, reason: str, by: User) -> Participant:
     """Take back that a record is of the same person as others."""
     one = Participant.objects.locked(participant_id)

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from django.db import transaction
-
 from cohorts import access
 from cohorts.errors import DomainError, NotAllowed
 from cohorts.language.sentences import say
 from cohorts.models import Site, User
+from cohorts.retrying import transacted
 
 LONGEST_REASON = 200
 
@@ -44,7 +43,7 @@ def refuse_paused(site: Site) -> None:
         )
 
 
-@transaction.atomic
+@transacted
 def _set(site_id: int, because: str, by: User) -> Site:
     if not access.may(by, "site_pause", "S", site_id):
         raise NotAllowed(say("The consortium's data manager or the administrator pauses a site."))

@@ -5,12 +5,11 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 
-from django.db import transaction
-
 from cohorts import history
 from cohorts.ingest.assessments import AssessmentRow
 from cohorts.language.sentences import say
 from cohorts.models import Assessment, Change, Instrument, Participant, Site
+from cohorts.retrying import transacted
 from cohorts.scoring import SCORING_VERSION, ScoringRule, score
 from cohorts.services.biobank import visits_of
 
@@ -67,7 +66,7 @@ def score_of(
     return total
 
 
-@transaction.atomic
+@transacted
 def rescore(instrument: Instrument | None = None) -> int:
     """Score again what an earlier version of the rules has scored; how many scores moved.
 

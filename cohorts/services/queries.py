@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
-from django.db import models, transaction
+from django.db import models
 from django.utils import timezone
 
 from cohorts import access
@@ -24,6 +24,7 @@ from cohorts.models import (
     Upload,
     User,
 )
+from cohorts.retrying import transacted
 
 Subject = Participant | Sample | Upload | AssayBatch | Assessment | Shipment
 GONE = "The cause is gone; closed by the rule that asked."
@@ -42,7 +43,7 @@ class Finding:
     text: str
 
 
-@transaction.atomic
+@transacted
 def recheck(rule: str, site: Site, found: Iterable[Finding], **scope: Any) -> list[Query]:
     """Ask what the rule found and nobody was asked yet; close what it no longer finds.
 
@@ -65,7 +66,7 @@ def recheck(rule: str, site: Site, found: Iterable[Finding], **scope: Any) -> li
     return [_ask(rule, site, findings[key]) for key in findings if key not in asked]
 
 
-@transaction.atomic
+@transacted
 def ask(about: Subject, *, text: str, by: User) -> Query:
     """A person's question about one record."""
     site = site_of(about)
@@ -77,7 +78,7 @@ def ask(about: Subject, *, text: str, by: User) -> Query:
     return query
 
 
-@transaction.atomic
+@transacted
 def answer(query_id: int, *, text: str, by: User) -> Query:
     """Answer a query; whoever asked, or its rule, closes it or asks again."""
     query = _held(query_id, by)
@@ -87,7 +88,7 @@ def answer(query_id: int, *, text: str, by: User) -> Query:
     return _move(query, Query.State.ANSWERED)
 
 
-@transaction.atomic
+@transacted
 def ask_again(query_id: int, *, text: str, by: User) -> Query:
     """The answer does not settle it: say what is still open."""
     query = _held(query_id, by)
@@ -98,7 +99,7 @@ def ask_again(query_id: int, *, text: str, by: User) -> Query:
     return _move(query, Query.State.OPEN)
 
 
-@transaction.atomic
+@transacted
 def close(query_id: int, *, text: str, by: User) -> Query:
     """Close a query with the reason; not by the person whose answer it is."""
     query = _held(query_id, by)

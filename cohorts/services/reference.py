@@ -11,15 +11,14 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from django.db import transaction
-
 from cohorts.models import Feature, FeatureAlias, Instrument, ReferenceRange, Study
+from cohorts.retrying import transacted
 
 FOLDER = Path(__file__).resolve().parent.parent / "reference"
 STUDY = ("hikikomori", "Blood biomarkers of hikikomori")
 
 
-@transaction.atomic
+@transacted
 def seed() -> dict[str, int]:
     """Add missing reference data; how many of each were added."""
     _, new_study = Study.objects.get_or_create(code=STUDY[0], defaults={"title": STUDY[1]})

@@ -10,7 +10,6 @@ from __future__ import annotations
 import uuid
 from datetime import date
 
-from django.db import transaction
 from django.db.models import Max
 from django.utils import timezone
 
@@ -18,13 +17,14 @@ from cohorts import access, clock, history
 from cohorts.errors import NotAllowed, UnusableRequest
 from cohorts.language.sentences import say
 from cohorts.models import Change, Consent, Participant, Site, Transfer, User, Withdrawal
+from cohorts.retrying import transacted
 from cohorts.services.identity import refuse_merged
 from cohorts.services.rules import hold_to_its_rules
 
 SHARE = "share_consortium"
 
 
-@transaction.atomic
+@transacted
 def offer(participant_id: int, *, to_site: str, reason: str, by: User) -> Transfer:
     """Tell another site of the study that a participant moves there.
 
@@ -57,7 +57,7 @@ def offer(participant_id: int, *, to_site: str, reason: str, by: User) -> Transf
     return transfer
 
 
-@transaction.atomic
+@transacted
 def accept(transfer_id: int, *, code: str, on: date, by: User) -> Participant:
     """Take a participant over under a code of the new site; the old site takes no new data."""
     transfer = _open(transfer_id)
@@ -111,7 +111,7 @@ def accept(transfer_id: int, *, code: str, on: date, by: User) -> Participant:
     return arrived
 
 
-@transaction.atomic
+@transacted
 def call_off(transfer_id: int, *, by: User) -> Transfer:
     """Either end calls an open transfer off."""
     transfer = _open(transfer_id)

@@ -17,7 +17,7 @@ from cohorts.ingest.reading import UnreadableFile
 from cohorts.ingest.report import Report
 from cohorts.language.sentences import say
 from cohorts.models import Change, Site, Upload, User
-from cohorts.retrying import retried
+from cohorts.retrying import transacted
 from cohorts.services import biobank, enrolment, phenotyping
 from cohorts.services.batches import assay_plans
 from cohorts.services.batches import assays as assay_store
@@ -55,8 +55,7 @@ def submit(site: Site, sent: SentTable, *, by: User | None) -> Upload:
             raise
 
 
-@retried
-@transaction.atomic
+@transacted
 def receive(site: Site, sent: SentTable, *, by: User | None) -> Upload:
     """Store the file, then its row: a row without its file cannot exist."""
     refuse_unusable(site, sent)
@@ -92,8 +91,7 @@ def _row_of(site: Site, sent: SentTable, digest: str, *, by: User | None) -> Upl
     return upload
 
 
-@retried
-@transaction.atomic
+@transacted
 def _take(
     site_id: int,
     sent: SentTable,

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from datetime import date, timedelta
 from typing import Any
 
-from django.db import transaction
 from django.utils.translation import gettext_noop
 
 from cohorts import access, clock, history
@@ -24,6 +23,7 @@ from cohorts.models import (
     Withdrawal,
 )
 from cohorts.models.interview import FACTS
+from cohorts.retrying import transacted
 from cohorts.services import queries
 from cohorts.services.identity import refuse_merged
 from cohorts.services.rules import hold_to_its_rules
@@ -53,7 +53,7 @@ def planned_of(person: Participant) -> list[Planned]:
     return [_planned(person, plan, visits.get(plan.label), clock.today()) for plan in protocol]
 
 
-@transaction.atomic
+@transacted
 def record_visit(participant_id: int, *, label: str, on: date, reason: str = "", by: User) -> Visit:
     """Record the day of a visit; one outside its window is taken and asked about.
 
@@ -101,7 +101,7 @@ def record_visit(participant_id: int, *, label: str, on: date, reason: str = "",
     return visit
 
 
-@transaction.atomic
+@transacted
 def record_interview(
     participant_id: int, facts: Mapping[str, Any], *, on: date, reason: str = "", by: User
 ) -> Interview:

@@ -9,14 +9,13 @@ from __future__ import annotations
 from uuid import UUID
 
 from django.conf import settings
-from django.db import transaction
 from django.db.models import QuerySet
 
 from analysis.models import Run
 from analysis.services import release
 from analysis.services.disclosure import releasing
 from cohorts.models.change import hold_order_lock
-from cohorts.retrying import retried
+from cohorts.retrying import transacted
 
 AT_ONCE = 5
 
@@ -34,8 +33,7 @@ def _owed() -> QuerySet[Run]:
     return released.filter(checked_k__lt=settings.DISCLOSURE_K)
 
 
-@retried
-@transaction.atomic
+@transacted
 def _check(run_id: UUID) -> None:
     """Hold it back, or keep back what beside the releases before it would tell of a few."""
     hold_order_lock()

@@ -5,7 +5,6 @@ from __future__ import annotations
 import uuid
 
 from django.conf import settings
-from django.db import transaction
 from django.db.models.functions import Now
 
 from analysis.models import Run
@@ -16,7 +15,7 @@ from cohorts.errors import DomainError, NotAllowed
 from cohorts.language.sentences import say
 from cohorts.models import User
 from cohorts.models.change import hold_order_lock
-from cohorts.retrying import retried
+from cohorts.retrying import transacted
 
 
 class NotReleasable(DomainError):
@@ -51,8 +50,7 @@ def _is_own_first(user: User, run: Run) -> bool:
     return run.plan.written_by_id == user.pk and first_release.is_due(run.plan)
 
 
-@retried
-@transaction.atomic
+@transacted
 def approve(run_id: uuid.UUID, *, by: User) -> Run:
     """Release a run whose plan asks for approval; the rules are checked anew, beside what is told.
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import secrets
 from datetime import timedelta
 
-from django.db import transaction
 from django.utils import timezone
 from django.utils.translation import get_language
 
@@ -14,6 +13,7 @@ from cohorts.errors import NotAllowed, UnusableRequest
 from cohorts.language.sentences import say
 from cohorts.models import Invitation, Membership, Site, User
 from cohorts.models.account import digest_of
+from cohorts.retrying import transacted
 from cohorts.services.rules import hold_to_its_rules
 
 LIFE = timedelta(days=7)
@@ -33,7 +33,7 @@ def may_give(user: User, role: str, site: Site | None) -> bool:
     return role in everywhere or (site is not None and role in grants.get(site.pk, frozenset()))
 
 
-@transaction.atomic
+@transacted
 def invite(email: str, role: str, site: Site | None, *, by: User) -> tuple[Invitation, str]:
     """An invitation and its key, which is kept nowhere. NotAllowed, UnusableRequest."""
     if not may_give(by, role, site):
@@ -60,7 +60,7 @@ def invite(email: str, role: str, site: Site | None, *, by: User) -> tuple[Invit
     return invitation, key
 
 
-@transaction.atomic
+@transacted
 def withdraw(invitation_id: int, *, by: User) -> None:
     """Take an open invitation back. NotAllowed for somebody who could not have sent it."""
     invitation = _open_one(pk=invitation_id)
@@ -84,7 +84,7 @@ def of_key(key: str) -> Invitation:
     return invitation
 
 
-@transaction.atomic
+@transacted
 def accept(key: str, user: User) -> Membership:
     """Take the role with an account: a new one (saved here) or one that exists."""
     invitation = _open_one(digest=digest_of(key))
@@ -104,7 +104,7 @@ def accept(key: str, user: User) -> Membership:
     return membership
 
 
-@transaction.atomic
+@transacted
 def end_role(membership_id: int, *, by: User) -> Membership:
     """End a role today. NotAllowed for a role of one's own or one that one may not give."""
     membership: Membership = Membership.objects.select_for_update(of=("self",)).get(

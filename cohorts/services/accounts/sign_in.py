@@ -9,12 +9,13 @@ import math
 from datetime import timedelta
 
 from django.conf import settings
-from django.db import connection, transaction
+from django.db import connection
 from django.utils import timezone
 
 from cohorts.models import SignInAttempt, User
 from cohorts.models.account import digest_of
 from cohorts.models.sign_in import SignInAttemptQuerySet
+from cohorts.retrying import transacted
 
 FIRST_WAIT, LONGEST_WAIT = timedelta(seconds=5), timedelta(minutes=15)
 # From all addresses together a name may be tried more often: one stranger cannot lock it for long.
@@ -39,7 +40,7 @@ def wait_after(n_wrong: int, free_tries: int) -> timedelta:
     return min(doubled, LONGEST_WAIT)
 
 
-@transaction.atomic
+@transacted
 def begin(name: str, address: str) -> SignInAttempt:
     """Record a try, as wrong until `passed` says otherwise. MustWait while the name is locked."""
     digest = digest_of(name.strip().casefold())

@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import secrets
 
-from django.db import transaction
-
 from cohorts import access
 from cohorts.errors import UnusableRequest
 from cohorts.models import Membership, Site, Study, User
+from cohorts.retrying import transacted
 from cohorts.services.rules import hold_to_its_rules
 
 
-@transaction.atomic
+@transacted
 def add_site(
     code: str, name: str, *, country: str = "", time_zone: str = "UTC", study: str
 ) -> Site:
@@ -27,7 +26,7 @@ def add_site(
     return site
 
 
-@transaction.atomic
+@transacted
 def add_role(username: str, role: str, *, site_code: str = "") -> tuple[Membership, str]:
     """Give somebody a role, from today on; a new account comes with its password, told once.
 

@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from itertools import groupby
 from typing import Any
 
-from django.db import transaction
 from django.db.models import Exists, OuterRef
 
 from cohorts.models import AuditLink, AuditSeal
+from cohorts.retrying import transacted
 from cohorts.services.audit import audit_chain
 from cohorts.services.audit.audit_chain import ERASURE, KINDS, PIECE, Entry
 
@@ -35,7 +35,7 @@ class Checked:
     faults: tuple[str, ...]
 
 
-@transaction.atomic
+@transacted
 def check(noted: Noted | None = None) -> Checked:
     """Compute every hash anew, and hold the chain against a head that was noted before.
 

@@ -4,15 +4,14 @@ from __future__ import annotations
 
 from datetime import date
 
-from django.db import transaction
-
 from cohorts import clock
 from cohorts.errors import UnusableRequest
 from cohorts.language.sentences import say
 from cohorts.models import AssayBatch, Change, User
+from cohorts.retrying import transacted
 
 
-@transaction.atomic
+@transacted
 def set_embargo(batch_id: int, *, until: date | None, by: User | None) -> AssayBatch:
     """Keep a batch out of every run before that day; None lifts the embargo now.
 

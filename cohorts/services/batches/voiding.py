@@ -4,17 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Collection
 
-from django.db import transaction
 from django.utils import timezone
 
 from cohorts import access
 from cohorts.errors import NotAllowed, RefusedHandling
 from cohorts.language.sentences import say
 from cohorts.models import AssayBatch, AssayRow, BatchVoid, Change, Site, User
+from cohorts.retrying import transacted
 from cohorts.services.batches import batch_rules
 
 
-@transaction.atomic
+@transacted
 def ask(batch_id: int, *, reason: str, by: User) -> BatchVoid:
     """Ask that a batch be voided; it stays in use until somebody else agrees."""
     batch = _held(batch_id)
@@ -28,7 +28,7 @@ def ask(batch_id: int, *, reason: str, by: User) -> BatchVoid:
     return asked
 
 
-@transaction.atomic
+@transacted
 def decide(batch_id: int, *, approve: bool, by: User) -> AssayBatch:
     """Agree, and no run reads the batch from now on; or refuse, and it stays in use."""
     batch = _held(batch_id)

@@ -8,7 +8,6 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from django.conf import settings
-from django.db import transaction
 from django.db.models import F
 from django.utils import timezone
 
@@ -28,6 +27,7 @@ from cohorts.models import (
     User,
     Withdrawal,
 )
+from cohorts.retrying import transacted
 from cohorts.services import consent
 from cohorts.services.audit import audit_chain, history
 from cohorts.services.erasing import erased_words, ledger, redactions
@@ -51,7 +51,7 @@ class Removed:
     merged: tuple[Removed, ...] = ()
 
 
-@transaction.atomic
+@transacted
 def request(participant_id: int, *, by: User, note: str = "") -> Erasure:
     """Ask for the removal of a participant; every use of their data stops at once.
 
@@ -76,7 +76,7 @@ def request(participant_id: int, *, by: User, note: str = "") -> Erasure:
     return erasure
 
 
-@transaction.atomic
+@transacted
 def approve(erasure_id: int, *, by: User) -> Erasure:
     """The second pair of eyes; carried out when the wait is over (HIKI_ERASURE_GRACE_HOURS)."""
     erasure = _open(erasure_id)
@@ -99,7 +99,7 @@ def approve(erasure_id: int, *, by: User) -> Erasure:
     return erasure
 
 
-@transaction.atomic
+@transacted
 def stop(erasure_id: int, *, by: User, reason: str) -> Erasure:
     """Stop an erasure before it is carried out; the withdrawal stands until a new consent."""
     erasure = _open(erasure_id)
@@ -124,7 +124,7 @@ def due(at: datetime) -> list[int]:
     return list(ready.order_by("approved_at", "pk").values_list("pk", flat=True))
 
 
-@transaction.atomic
+@transacted
 def execute(erasure_id: int, *, at: datetime) -> Removed | None:
     """Remove the person from the records; None where there is nothing (more) to do.
 
@@ -144,7 +144,7 @@ def execute(erasure_id: int, *, at: datetime) -> Removed | None:
     return _remove(erasure, person, site, at=at)
 
 
-@transaction.atomic
+@transacted
 def again(person_id: int, stone: Stone, *, at: datetime) -> Removed:
     """Remove somebody who came back with a restored backup, as the ledger says; see `execute`."""
     person = Participant.objects.select_for_update().get(pk=person_id)

@@ -12,7 +12,6 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Final
 
-from django.db import transaction
 from django.utils import timezone
 
 from cohorts import access
@@ -20,6 +19,7 @@ from cohorts.errors import NoSuchSite, NotAllowed, RefusedExport, UnusableReques
 from cohorts.language.sentences import Sentence, say
 from cohorts.models import ExportRequest, RecordExport, Site, User, Withdrawal
 from cohorts.outgoing.records import OutSite
+from cohorts.retrying import transacted
 from cohorts.services.exporting import leaving, record_exports
 from cohorts.services.exporting.record_exports import FORMATS, Exported
 
@@ -48,7 +48,7 @@ def site_for(user: User, site_code: str) -> Site:
     return site
 
 
-@transaction.atomic
+@transacted
 def ask(site: Site, wish: Wish, *, by: User) -> ExportRequest:
     """Ask; the own site's data manager need not wait for anybody. Raises UnusableRequest."""
     record_exports.refuse_unusable(wish.format, wish.reason, wish.batches)
@@ -72,7 +72,7 @@ def ask(site: Site, wish: Wish, *, by: User) -> ExportRequest:
     return asked
 
 
-@transaction.atomic
+@transacted
 def decide(request_id: int, *, approve: bool, by: User, note: str = "") -> ExportRequest:
     """Agree to somebody else's request, or refuse it with the reason."""
     asked = ExportRequest.objects.select_for_update(of=("self",)).get(pk=request_id)
@@ -92,7 +92,7 @@ def decide(request_id: int, *, approve: bool, by: User, note: str = "") -> Expor
     return asked
 
 
-@transaction.atomic
+@transacted
 def file_of(request_id: int, *, by: User) -> Exported:
     """The file as the records stand now, for the person who asked. Each one is on record."""
     asked = (

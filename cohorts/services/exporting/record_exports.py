@@ -7,14 +7,13 @@ from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from typing import Final
 
-from django.db import transaction
-
 from cohorts.errors import UnusableRequest
 from cohorts.language.sentences import say
 from cohorts.models import ExportRequest, Participant, RecordExport, Site, User
 from cohorts.outgoing import fhir, fhir_r4, isa_tab, miabis, mwtab, mztab_m, redcap
 from cohorts.outgoing.assay_records import OutBatch, Unwritable
 from cohorts.outgoing.records import OutSite
+from cohorts.retrying import transacted
 from cohorts.services.exporting import leaving
 
 
@@ -53,7 +52,7 @@ class Exported:
     record: RecordExport
 
 
-@transaction.atomic
+@transacted
 def export(
     site: Site, form: str, *, reason: str, by: User | None, batches: Collection[int] = ()
 ) -> Exported:

@@ -4,20 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Collection
 
-from django.db import transaction
-
 from cohorts import access
 from cohorts.errors import NotAllowed, RefusedDecision, UnusableRequest
 from cohorts.ingest.facts import normalise
 from cohorts.language.sentences import say
 from cohorts.models import Feature, FeatureAlias, FeatureDecision, Site, User
+from cohorts.retrying import transacted
 from cohorts.services.features import feature_columns
 from cohorts.services.features.feature_columns import columns_of, hold_sites, keep_names, lead_to
 
 Kind = FeatureDecision.Kind
 
 
-@transaction.atomic
+@transacted
 def rename(feature_id: int, *, name: str, reason: str, by: User) -> Feature:
     """Call a feature anew; the old name goes on leading to it."""
     feature = _held(feature_id, by)
@@ -33,7 +32,7 @@ def rename(feature_id: int, *, name: str, reason: str, by: User) -> Feature:
     return feature
 
 
-@transaction.atomic
+@transacted
 def merge(feature_id: int, *, into: int, reason: str, by: User) -> Feature:
     """Two features are one: the columns and names of the first lead to the second."""
     feature, kept = _held(feature_id, by), _held(into, by)
@@ -56,7 +55,7 @@ def merge_into(feature: Feature, kept: Feature) -> int:
     return n
 
 
-@transaction.atomic
+@transacted
 def split(feature_id: int, *, name: str, sites: Collection[str], reason: str, by: User) -> Feature:
     """What these sites sent under a feature is another one, with a name of its own."""
     feature, name = _held(feature_id, by), name.strip()

@@ -27,6 +27,7 @@ from cohorts.models import (
     User,
 )
 from cohorts.models.dictionary_edit import SUBJECTS
+from cohorts.retrying import transacted
 from cohorts.services.batches import batch_rules
 from cohorts.services.features import dictionary
 from cohorts.services.features.feature_columns import columns_of, hold_sites, lead_to
@@ -49,7 +50,7 @@ FIELDS: Final[dict[str, tuple[str, ...]]] = {
 _OF_CONVERSION: Final = frozenset({"molar_mass", "canonical_unit"})
 
 
-@transaction.atomic
+@transacted
 def propose(
     subject: str, pk: int | None, facts: Mapping[str, Any], *, reason: str, by: User
 ) -> DictionaryEdit:
@@ -88,7 +89,7 @@ def propose(
     )
 
 
-@transaction.atomic
+@transacted
 def propose_verb(
     kind: str, feature_id: int, facts: Mapping[str, Any], *, reason: str, by: User
 ) -> DictionaryEdit:
@@ -116,7 +117,7 @@ def propose_verb(
     )
 
 
-@transaction.atomic
+@transacted
 def approve(edit_id: int, *, by: User) -> DictionaryEdit:
     """Carry out what somebody else proposed; what rests on the entry follows."""
     edit = _waiting(edit_id, by)
@@ -133,7 +134,7 @@ def approve(edit_id: int, *, by: User) -> DictionaryEdit:
     return _decided(edit, approved=True, by=by)
 
 
-@transaction.atomic
+@transacted
 def refuse(edit_id: int, *, note: str, by: User) -> DictionaryEdit:
     """Refuse it with the reason; whoever proposed it may so take it back."""
     edit = _waiting(edit_id, by)

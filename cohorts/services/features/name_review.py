@@ -6,7 +6,6 @@ import difflib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from django.db import transaction
 from django.db.models import Count, Exists, OuterRef, QuerySet
 
 from cohorts import access
@@ -14,6 +13,7 @@ from cohorts.errors import NotAllowed, RefusedDecision
 from cohorts.language.sentences import say
 from cohorts.models import AssayBatch, BatchFeature, Feature, FeatureAlias, FeatureDecision, Site
 from cohorts.models import User as Person
+from cohorts.retrying import transacted
 from cohorts.services.features import feature_columns
 from cohorts.services.features.dictionary import merge_into, note, refuse_taken_name
 from cohorts.services.features.feature_columns import columns_of, hold_sites, keep_names, lead_to
@@ -52,7 +52,7 @@ def described(features: Sequence[Feature], user: Person) -> list[WaitingName]:
     ]
 
 
-@transaction.atomic
+@transacted
 def decide_alias(
     feature_id: int, *, of: int, site: Site | None, reason: str, by: Person
 ) -> Feature:
@@ -80,7 +80,7 @@ def decide_alias(
     return known
 
 
-@transaction.atomic
+@transacted
 def decide_new(
     feature_id: int, *, name: str, facts: Mapping[str, object], reason: str, by: Person
 ) -> Feature:
@@ -104,7 +104,7 @@ def decide_new(
     return feature
 
 
-@transaction.atomic
+@transacted
 def ignore(feature_id: int, *, reason: str, by: Person) -> Feature:
     """No analysis reads what stands under this name; the values stay as they were sent."""
     _refuse_others(by, None)

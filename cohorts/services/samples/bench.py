@@ -4,16 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from django.db import transaction
-
 from cohorts import access
 from cohorts.errors import NotAllowed, RefusedHandling
 from cohorts.language.sentences import say
 from cohorts.models import Box, Sample, Site, User
+from cohorts.retrying import transacted
 from cohorts.services.samples import custody
 
 
-@transaction.atomic
+@transacted
 def thaw_all(site: Site, codes: Sequence[str], *, by: User) -> int:
     """Thaw each of these tubes of a site once; the first that cannot be is named."""
     tubes = _locked(site, codes, by)
@@ -22,7 +21,7 @@ def thaw_all(site: Site, codes: Sequence[str], *, by: User) -> int:
     return len(tubes)
 
 
-@transaction.atomic
+@transacted
 def box_all(site: Site, codes: Sequence[str], *, box_code: str, by: User) -> str:
     """Put tubes into the free places of a box, row by row in the given order; where they lie."""
     tubes = _locked(site, codes, by)

@@ -6,13 +6,13 @@ from collections.abc import Mapping
 from datetime import datetime, timedelta
 from decimal import Decimal
 
-from django.db import transaction
 from django.utils import timezone
 
 from cohorts import access, history
 from cohorts.errors import NotAllowed, RefusedHandling, UnusableRequest
 from cohorts.language.sentences import say
 from cohorts.models import Box, CustodyEvent, Sample, Site, User, Withdrawal
+from cohorts.retrying import transacted
 from cohorts.services.rules import hold_to_its_rules
 from cohorts.sprec import LETTERS_OF
 
@@ -21,7 +21,7 @@ CLOCK_SLACK = timedelta(minutes=10)
 Kind = CustodyEvent.Kind
 
 
-@transaction.atomic
+@transacted
 def divide(
     parent_id: int,
     *,
@@ -80,7 +80,7 @@ def divide(
     return child
 
 
-@transaction.atomic
+@transacted
 def thaw(sample_id: int, *, by: User, at: datetime | None = None) -> Sample:
     """One more freeze-thaw. Of a tube whose earlier thaws nobody recorded the count stays unknown.
 
@@ -94,7 +94,7 @@ def thaw(sample_id: int, *, by: User, at: datetime | None = None) -> Sample:
     return sample
 
 
-@transaction.atomic
+@transacted
 def measure(sample_id: int, *, volume_ul: Decimal, reason: str = "", by: User) -> Sample:
     """Record what a tube holds; a volume that stands already is corrected with the reason."""
     sample = _held(sample_id, by, "U")
@@ -127,7 +127,7 @@ def measure(sample_id: int, *, volume_ul: Decimal, reason: str = "", by: User) -
     return sample
 
 
-@transaction.atomic
+@transacted
 def process(sample_id: int, letters: Mapping[str, str], *, reason: str = "", by: User) -> Sample:
     """Record how a tube was spun and is stored, by the letters of `sprec.LETTERS_OF`.
 
@@ -157,7 +157,7 @@ def process(sample_id: int, letters: Mapping[str, str], *, reason: str = "", by:
     return sample
 
 
-@transaction.atomic
+@transacted
 def move(sample_id: int, *, box_code: str, row: int, column: int, by: User) -> Sample:
     """Put a tube into a place of a box of its site."""
     sample = _held(sample_id, by, "U")
@@ -200,7 +200,7 @@ def move(sample_id: int, *, box_code: str, row: int, column: int, by: User) -> S
     return sample
 
 
-@transaction.atomic
+@transacted
 def add_box(site: Site, *, code: str, place: str, n_rows: int, n_columns: int, by: User) -> Box:
     """A new box in a freezer of the site."""
     if not access.may(by, "sample", "C", site.pk):
@@ -211,7 +211,7 @@ def add_box(site: Site, *, code: str, place: str, n_rows: int, n_columns: int, b
     return box
 
 
-@transaction.atomic
+@transacted
 def move_box(box_id: int, *, place: str, reason: str, by: User) -> Box:
     """The box with all that is in it stands elsewhere; where it stood stays in its events."""
     box = Box.objects.select_for_update(of=("self",)).select_related("site").get(pk=box_id)

@@ -4,18 +4,18 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from django.db import transaction
 from django.utils import timezone
 
 from cohorts import access, history
 from cohorts.errors import NotAllowed, RefusedHandling
 from cohorts.language.sentences import say
 from cohorts.models import CustodyEvent, Destruction, Participant, Sample, ShippedTube, User
+from cohorts.retrying import transacted
 from cohorts.services.audit import history as events
 from cohorts.services.samples.custody import step
 
 
-@transaction.atomic
+@transacted
 def order_destruction(participant: Participant, cause: str, *, by: User | None = None) -> int:
     """Order the destruction of each tube that is left of a participant; how many orders are new.
 
@@ -41,14 +41,14 @@ def _order_for(sample: Sample, cause: str, by: User | None) -> bool:
     return Destruction.objects.get_or_create(sample=sample, defaults=defaults)[1]
 
 
-@transaction.atomic
+@transacted
 def block(participant: Participant, cause: str, *, by: User | None = None) -> int:
     """No more use of a participant's tubes; they stay where they are. How many were blocked."""
     left = Sample.objects.select_for_update().filter(participant=participant)
     return sum(_block(sample, by, cause) for sample in left)
 
 
-@transaction.atomic
+@transacted
 def release(participant: Participant, *, by: User | None = None) -> int:
     """A new consent: blocked tubes whose destruction nobody ordered may be used again."""
     blocked = Sample.objects.select_for_update(of=("self",)).filter(
@@ -68,7 +68,7 @@ def release(participant: Participant, *, by: User | None = None) -> int:
     return len(blocked)
 
 
-@transaction.atomic
+@transacted
 def record(
     destruction_id: int, *, at: datetime, method: str, witness: User, by: User
 ) -> Destruction:
@@ -97,7 +97,7 @@ def record(
     return order
 
 
-@transaction.atomic
+@transacted
 def approve(destruction_id: int, *, by: User) -> Destruction:
     """The data manager's yes; from then on the tube is gone from the books."""
     order = _order(destruction_id)

@@ -8,7 +8,6 @@ from pathlib import Path
 
 from django.core.exceptions import ValidationError
 from django.core.validators import slug_re
-from django.db import transaction
 
 from cohorts.errors import DomainError
 from cohorts.ingest.reading import Table, UnreadableFile, read_table
@@ -23,6 +22,7 @@ from cohorts.ingest.study.description import (
 from cohorts.ingest.study.study_assays import Notebook
 from cohorts.ingest.study.study_tables import LeftOut, SplitStudy, split
 from cohorts.models import Change, Site, Study, User
+from cohorts.retrying import transacted
 from cohorts.services.studies import study_features
 from cohorts.services.studies.study_work import CheckedTable, StudyWork, TableOutcome
 
@@ -77,7 +77,7 @@ def read_folder(folder: Path) -> tuple[StudyDescription, dict[str, bytes]]:
     return description, contents
 
 
-@transaction.atomic
+@transacted
 def import_study(
     description: StudyDescription, contents: Mapping[str, bytes], *, by: User | None = None
 ) -> StudyOutcome:

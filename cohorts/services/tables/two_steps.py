@@ -21,6 +21,7 @@ from cohorts.ingest.reading import UnreadableFile
 from cohorts.ingest.report import Report
 from cohorts.language.sentences import say
 from cohorts.models import Change, Site, Upload, User
+from cohorts.retrying import transacted
 from cohorts.services import corrections, uploads
 from cohorts.services.batches import assay_plans
 from cohorts.services.batches import assays as assay_store
@@ -87,7 +88,7 @@ def choose_encoding(upload_id: UUID | str, encoding: str, *, by: User | None) ->
     return check_again(upload.pk)
 
 
-@transaction.atomic
+@transacted
 def discard(upload_id: UUID | str, *, by: User | None) -> Upload:
     """Put a checked table aside: it stays in the list as refused, and may be sent again."""
     upload: Upload = Upload.objects.select_for_update(of=("self",)).get(pk=upload_id)
@@ -102,7 +103,7 @@ def discard(upload_id: UUID | str, *, by: User | None) -> Upload:
     return upload
 
 
-@transaction.atomic
+@transacted
 def check_again(upload_id: UUID | str) -> Upload:
     """Put the table beside the books as they are now."""
     site, upload = _held(upload_id)
@@ -111,7 +112,7 @@ def check_again(upload_id: UUID | str) -> Upload:
     return upload
 
 
-@transaction.atomic
+@transacted
 def _accept(upload_id: UUID | str, *, by: User | None, reason: str) -> tuple[Upload, str]:
     site, upload = _held(upload_id)
     refuse_outsiders(upload, by)
