@@ -9,6 +9,9 @@ from analysis.stats.errors import UnusableData
 ALPHA = 0.05
 # Below this many standard errors power is alpha to all digits, and noncentral F gives way.
 NO_SHIFT = 1e-5
+# Above this, the squared distance in standard errors from the effect to whatever would be missed,
+# power is 1 to all digits, and noncentral F gives way again.
+SURE = 200
 
 
 def power_of_pooled(
@@ -57,6 +60,8 @@ def power_of_pooled(
     if shift < NO_SHIFT:
         return alpha
     limit = float(special.stdtrit(df, alpha / 2))
+    if shift**2 / (1 + limit**2 / df) > SURE:
+        return 1.0
     return 1 - float(special.ncfdtr(1, df, shift**2, limit**2))
 
 

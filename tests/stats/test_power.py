@@ -67,3 +67,12 @@ def test_levels_and_powers_outside_their_range_are_refused():
         power_of_pooled(0.5, 0.1, df=0)
     with pytest.raises(UnusableData, match="Power 1 is out of reach"):
         smallest_detectable(0.1, 1.0)
+
+
+def test_an_effect_that_cannot_be_missed_has_power_one():
+    """There the noncentral distribution itself has no digits left, at some points not even a 0."""
+    for df in (1, 2, 5, 20, 100, 1e6):
+        power = [power_of_pooled(shift, 1.0, df=df) for shift in np.arange(15, 80, 0.5)]
+        assert np.isfinite(power).all()
+        assert power == sorted(power)
+    assert power_of_pooled(40.0, 1.0, df=20) == 1.0
