@@ -14,6 +14,8 @@ from django.conf import settings
 VENDOR = Path(settings.BASE_DIR) / "cohorts" / "static" / "portal" / "vendor"
 FILES = json.loads((VENDOR / "manifest.json").read_text())
 
+pytestmark = pytest.mark.django_db  # the end of a request looks after the connection
+
 
 @pytest.mark.parametrize("entry", FILES, ids=lambda entry: entry["file"])
 def test_a_vendored_file_is_the_published_one_and_goes_packed(client, entry):
