@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
 from cohorts.models import FeatureDecision
@@ -39,6 +40,7 @@ class WaitingNameSerializer(serializers.Serializer[Any]):
         child=serializers.CharField(), help_text="Names that are spelled alike; no proof."
     )
 
+    @extend_schema_field(SentNameSerializer(many=True))
     def get_sent(self, row: Any) -> list[dict[str, Any]]:
         names = ("site", "name", "unit", "n_batches")
         return [dict(zip(names, each, strict=True)) for each in row.sent]
