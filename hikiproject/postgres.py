@@ -10,6 +10,14 @@ from psycopg import sql
 from hikiproject.credentials import DATABASE, ROLE, Credentials
 from hikiproject.servers import Server, own, private
 
+# Wherever the study's database runs.
+OF_EVERY_DATABASE = (
+    # A failed statement holds values of participants: none of it goes to the log.
+    "log_min_error_statement=panic",
+    "log_error_verbosity=terse",
+    # The log of a large table goes to the disk while its rows come, not all at the commit.
+    "wal_writer_delay=10ms",
+)
 # Safe against a killed server, not against a power cut: for data that only a test run needs.
 FORGETFUL = ("fsync=off", "full_page_writes=off", "synchronous_commit=off")
 
@@ -64,9 +72,7 @@ class Postgres(Server):
             "timezone=UTC",
             "log_timezone=UTC",
             "max_connections=100",
-            # A failed statement holds values of participants: none of it goes to the log.
-            "log_min_error_statement=panic",
-            "log_error_verbosity=terse",
+            *OF_EVERY_DATABASE,
             *(FORGETFUL if not self.durable else ()),
         ]
         return [

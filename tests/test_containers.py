@@ -10,6 +10,7 @@ import pytest
 import yaml
 
 from hikiproject import catalogues
+from hikiproject.postgres import OF_EVERY_DATABASE
 from hikiproject.state import BASE
 
 SETTINGS = (BASE / "hikiproject" / "settings.py").read_text()
@@ -71,10 +72,9 @@ def test_what_a_container_needs_to_start_does_not_ask_for_a_root_that_can_be_wri
         assert any(t.startswith(f"{folder}:") for t in compose["services"]["postgres"]["tmpfs"])
 
 
-def test_a_failed_statement_does_not_put_values_into_the_database_s_log(compose):
+def test_the_database_has_the_options_of_every_database_of_the_study(compose):
     script = compose["services"]["postgres"]["command"][-1]
-    for option in ("log_min_error_statement=panic", "log_error_verbosity=terse"):
-        assert f"-c {option}" in script
+    assert re.findall(r"-c (\S+)", script) == list(OF_EVERY_DATABASE)
 
 
 def test_one_service_builds_the_image_and_nobody_looks_for_it_elsewhere(compose):

@@ -44,7 +44,9 @@ def read_file(
     table = reader(content, filename=filename, as_numbers=as_numbers)
     table = replace(table, encoding=encoding) if encoding else table
     table = without_remarks(table)
-    return with_decimal_points(table) if _may_hold_commas(content) else table
+    if table.numbers is not None or not _may_hold_commas(content):
+        return table  # what was read as numbers at once has no comma in any cell
+    return with_decimal_points(table)
 
 
 def _may_hold_commas(content: bytes) -> bool:

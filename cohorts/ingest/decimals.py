@@ -21,8 +21,6 @@ def with_decimal_points(table: Table) -> Table:
     Certain is: some numbers have a comma, none has a point, and the commas are not all where a
     separator of thousands would stand.
     """
-    if table.numbers is not None:
-        return table  # what was read as numbers at once has no comma in any cell
     if not any(table.frame[name].str.contains(",", regex=False).any() for name in table.columns):
         return table
     columns = {name: table.frame[name].tolist() for name in table.columns}

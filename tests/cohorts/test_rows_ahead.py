@@ -192,11 +192,14 @@ def test_of_somebody_who_has_withdrawn_no_value_is_written_even_to_be_undone(sit
 
 class Listener:
     def __init__(self):
-        self.labels, self.values, self.is_held = [], [], False
+        self.labels, self.values, self.n_at_end, self.is_held = [], [], -1, False
 
     def take(self, cells, values):
         self.labels += cells["sample"]
         self.values += values[:, 0].tolist()
+
+    def end(self):
+        self.n_at_end = len(self.labels)
 
     def hold(self):
         self.is_held = True
@@ -213,6 +216,7 @@ def test_many_rows_and_many_facts_hold_up_neither_end():
         checked = begun.checked(lambda: facts, taker)
     assert checked.report.ok
     assert taker.is_held
+    assert taker.n_at_end == n
     assert taker.labels == list(samples)
     assert taker.values == [i / 7 for i in range(n)]
     assert checked.batches[0].values[:, 0].tolist() == taker.values
@@ -224,6 +228,7 @@ def test_rows_are_not_held_where_a_cell_has_changed_how_the_table_is_read():
     with client.begin_check(b"sample,a\nT1,1.5\nT2,<LOD\n", *HOW) as begun:
         begun.checked(lambda: facts, taker)
     assert not taker.is_held
+    assert taker.n_at_end == -1
 
 
 def test_every_block_is_told_as_soon_as_it_is_read():

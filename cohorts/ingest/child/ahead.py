@@ -45,6 +45,9 @@ class Taker(Protocol):
     def take(self, cells: Cells, values: NDArray[np.float64]) -> None:
         """The next rows, in their order; ``values`` of shape (n rows, n columns)."""
 
+    def end(self) -> None:
+        """All rows of the table were taken."""
+
     def hold(self) -> None:
         """The rows that were taken are those of the answer, and all of them."""
 
@@ -136,3 +139,5 @@ class Told:
             raise EOFError
         self._at += n_rows
         self._taker.take(cells, rows)
+        if self._at == shape[0]:
+            self._taker.end()  # what is left to do with them is done while they are checked
