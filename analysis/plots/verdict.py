@@ -18,6 +18,7 @@ LANE, AT_MOST_DRAWN = 20, 24
 ROOM_BEYOND = 0.3  # of the farthest end
 # Where nothing would be, by measure, and the range of those that have one by nature.
 NOTHING = {"AUC": 0.5}
+NAMED = {"g": "Hedges g", "AUC": "AUC", "Q2": "Q²"}
 WHOLE = {"AUC": (0.0, 1.0), "Q2": (-1.0, 1.0)}
 
 
@@ -141,6 +142,11 @@ def course(rows: Sequence[Mapping[str, Any]], side: Side, words: Iterable[str]) 
     if len(drawn) < 2:
         return SafeString("")
     scale, bottom = scale_of(drawn, side), 30 + LANE * len(drawn)
+    ticks = format_html_join(
+        "",
+        '<text class="soft" x="{}" y="{}" text-anchor="middle">{}</text>',
+        ((scale.x(value), bottom + 18, tick(value)) for value in _few_ticks(scale)),
+    )
     lanes = format_html_join(
         "",
         "{}",
@@ -149,7 +155,9 @@ def course(rows: Sequence[Mapping[str, Any]], side: Side, words: Iterable[str]) 
     zero = scale.x(side.zero)
     return format_html(
         '<svg viewBox="0 0 {} {}" role="img" aria-label="{}">{}'
-        '<line class="zero" x1="{}" x2="{}" y1="24" y2="{}"/>{}</svg>',
-        *(WIDTH, bottom + 4, " ".join(words), _claimed(scale, side, 22, bottom)),
-        *(zero, zero, bottom, lanes),
+        '<line class="zero" x1="{}" x2="{}" y1="24" y2="{}"/>{}{}'
+        '<text class="soft" x="{}" y="{}" text-anchor="middle">{}</text></svg>',
+        *(WIDTH, bottom + 42, " ".join(words), _claimed(scale, side, 22, bottom)),
+        *(zero, zero, bottom, lanes, ticks),
+        *((LEFT + RIGHT) / 2, bottom + 36, NAMED[drawn[0]["measure"]]),
     )

@@ -15,6 +15,8 @@ from tests.factories import user_with
 from tests.portal import books, shelf
 
 pytestmark = pytest.mark.django_db(transaction=True)
+# The ground and the ink of a picture on paper, and those of a dark screen.
+PAPER, SCREEN = {"#fff", "#1c2630"}, {"#1a2028", "#dde4eb"}
 
 
 @pytest.fixture
@@ -32,16 +34,21 @@ def test_each_plot_is_drawn_and_its_numbers_can_be_read(open_as, run, width, sch
     assert kinds == ["volcano", "intervals", "roc", "calibration", "variance", *["components"] * 2]
     for n in range(plots.count()):
         expect(plots.nth(n).locator("svg path").first).to_be_attached()
+    for site in ("FUK", "TYO"):  # which lie upon each other after harmonisation
+        expect(plots.last.get_by_text(site).first).to_be_attached()
     page.get_by_text("The numbers").first.click()
     expect(page.get_by_role("rowheader", name="ornithine")).to_be_visible()
     assert Axe().run(page).response["violations"] == []
     assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+    page.emulate_media(media="print", color_scheme=scheme)
+    expect(plots.first.locator("[fill='#000']").first).to_be_attached()
+    expect(plots.first.locator("[fill='#dde4eb']")).to_have_count(0)
     assert page.complaints == []
 
 
 @pytest.mark.parametrize(("kind", "begins"), [("SVG", b"<svg"), ("PNG", b"\x89PNG")])
-def test_a_plot_is_saved_as_a_picture(open_as, run, kind, begins):
-    page = open_as(user_with("CD"))
+def test_a_plot_is_saved_as_a_picture_for_paper(open_as, run, kind, begins):
+    page = open_as(user_with("CD"), color_scheme="dark")
     page.goto(f"/runs/{run.pk}/plots/")
     with page.expect_download() as saved:
         page.get_by_role("button", name=f"Save Every feature, everybody as {kind}").click()
@@ -53,6 +60,10 @@ def test_a_plot_is_saved_as_a_picture(open_as, run, kind, begins):
         said = "".join(drawing.itertext())  # what it shows, and of which run
         assert "Every feature, everybody" in said
         assert str(run.plan) in said
+        assert "Filled points have a false discovery rate under 5 %." in said
+        colours = {each.get("fill") for each in drawing.iter()}
+        assert colours >= PAPER
+        assert not colours & SCREEN
     assert saved.value.suggested_filename == f"volcano-all.{kind.lower()}"
     assert page.complaints == []
 
@@ -104,7 +115,7 @@ def test_a_site_is_marked_in_the_drawing_too_and_an_analyst_is_not(open_as, run)
 
 @pytest.mark.parametrize(("kind", "begins"), [("SVG", b"<svg"), ("PNG", b"\x89PNG")])
 def test_a_forest_is_saved_with_its_colours(open_as, run, kind, begins):
-    page = open_as(user_with("CD"))
+    page = open_as(user_with("CD"), color_scheme="dark")
     page.goto(f"/runs/{run.pk}/?feature=ornithine&stratum=all")
     with page.expect_download() as saved:
         page.get_by_role("button", name=f"Save the drawing as {kind}").click()
@@ -112,7 +123,10 @@ def test_a_forest_is_saved_with_its_colours(open_as, run, kind, begins):
     assert picture.startswith(begins)
     if kind == "SVG":
         drawn = ElementTree.fromstring(picture)  # noqa: S314 - our own drawing
-        assert {each.get("fill") for each in drawn.iter()} >= {"rgb(24, 90, 138)"}
+        assert {each.get("fill") for each in drawn.iter()} >= {"rgb(24, 90, 138)", *PAPER}
+        said = "".join(drawn.itertext())
+        for words in ("ornithine, everybody: site by site", str(run.plan), "Hedges g", "diamond"):
+            assert words in said
     assert saved.value.suggested_filename == f"forest.{kind.lower()}"
     assert page.complaints == []
 

@@ -4,14 +4,15 @@
 // The words of the page's language; English where it has none.
 const words = JSON.parse(document.getElementById("plot-words").textContent);
 const t = (text, values = {}) => (words[text] ?? text).replace(/%\((\w+)\)s/g, (_, name) => values[name]);
-const css = getComputedStyle(document.documentElement);
-const tone = (name) => css.getPropertyValue(name).trim();
 const still = matchMedia("(prefers-reduced-motion: reduce)").matches;
-const link = `rgb(${tone("--bs-link-color-rgb")})`;
-const ink = tone("--bs-body-color"), soft = tone("--bs-secondary-color");
-const line = tone("--bs-border-color"), card = tone("--card");
+let link, ink, soft, line, card;
+function mixColours() {
+  link = `rgb(${tone("--bs-link-color-rgb")})`;
+  [ink, soft, line, card] = ["--bs-body-color", "--bs-secondary-color", "--bs-border-color", "--card"].map(tone);
+}
+mixColours();
 // In a saved picture the names stand inside an attribute, where double quotes would end it.
-const fonts = getComputedStyle(document.body).fontFamily.replaceAll('"', "'");
+const quoted = fonts().replaceAll('"', "'");
 // Decimal marks of the page's language; the digits are the same in every language.
 const written = (value, how) => new Intl.NumberFormat(`${document.documentElement.lang}-u-nu-latn`, how).format(value).replace("-", "−");
 const round = (value, digits = 2) => (value == null ? "–" : written(value, { minimumFractionDigits: digits, maximumFractionDigits: digits }));
@@ -130,16 +131,19 @@ const KINDS = {
   components({ sites, outlines, explained }) {
     const share = (n) => (explained[n] == null ? "" : ` (${t("%(share)s of variance", { share: `${round(explained[n] * 100, 0)} %` })})`);
     const marks = ["circle", "rect", "triangle", "diamond", "roundRect", "pin"];
+    // Six shapes, filled and then hollow; where sites lie upon each other the legend names them.
+    const look = (n) => (n % 12 < 6 ? { color: link } : { color: card, borderColor: link, borderWidth: 1.5 });
     return {
+      legend: { type: "scroll", top: 0, left: "center", itemWidth: 12, itemHeight: 12, textStyle: { color: ink }, pageTextStyle: { color: ink }, data: sites.map(({ name }) => name) },
       xAxis: axis(`PC 1${share(0)}`, { scale: true }), yAxis: axis(`PC 2${share(1)}`, { scale: true, nameGap: 34 }),
       series: [
         ...outlines.map(({ points }) => ({ type: "line", data: points, symbol: "none", silent: true, lineStyle: { color: link, width: 1.5, opacity: 0.7 } })),
-        {
-          type: "scatter", symbolSize: 10, itemStyle: { color: link }, labelLayout: { hideOverlap: true },
-          data: sites.map(({ name, at }, n) => ({ value: at, name, symbol: marks[n % marks.length], label: { show: true, formatter: name, color: ink, position: "right" } })),
-        },
+        ...sites.map(({ name, at }, n) => ({
+          type: "scatter", name, symbol: marks[n % marks.length], symbolSize: 10, itemStyle: look(n), labelLayout: { hideOverlap: true },
+          data: [at], label: { show: true, formatter: name, color: ink, position: "right" },
+        })),
       ],
-      tooltip: { formatter: ({ name, value }) => `${name}\n${round(value[0])}, ${round(value[1])}` },
+      tooltip: { formatter: ({ seriesName, value }) => `${seriesName}\n${round(value[0])}, ${round(value[1])}` },
     };
   },
 
@@ -158,7 +162,7 @@ const KINDS = {
 function options(figure, data) {
   const drawn = KINDS[figure.dataset.plot](data);
   return {
-    animation: !still, textStyle: { fontFamily: fonts, color: ink },
+    animation: !still, textStyle: { fontFamily: quoted, color: ink },
     grid: { left: 56, right: 24, top: 28, bottom: 48, containLabel: figure.dataset.plot === "intervals" || figure.dataset.plot === "variance" },
     aria: { enabled: true, label: { description: t("%(title)s. The table below has the numbers.", { title: figure.dataset.title }) } },
     ...drawn,
@@ -167,17 +171,34 @@ function options(figure, data) {
   };
 }
 
-function saved(figure, data, kind) {
-  // A chart of its own, of a fixed size and on a white or dark ground, so that a picture stands alone.
+function inPaperColours(draw) {
+  try {
+    return asOnPaper(() => {
+      mixColours();
+      return draw();
+    });
+  } finally {
+    mixColours();
+  }
+}
+
+// A chart of its own, of a fixed size and on a white ground, so that a picture stands alone.
+function drawnApart(figure, data) {
   const chart = echarts.init(null, null, { renderer: "svg", ssr: true, width: 900, height: 560 });
   const drawn = options(figure, data);
   const title = {
-    text: figure.dataset.title, subtext: figure.dataset.of, left: 16, top: 10,
-    textStyle: { color: ink, fontSize: 16 }, subtextStyle: { color: soft, fontSize: 12 },
+    text: figure.dataset.title, subtext: [figure.dataset.of, ...linesOf(captionOf(figure), 860, `12px ${quoted}`)].join("\n"),
+    left: 16, top: 10, textStyle: { color: ink, fontSize: 16 }, subtextStyle: { color: soft, fontSize: 12, lineHeight: 17 },
   };
-  chart.setOption({ ...drawn, title, grid: { ...drawn.grid, top: 76 }, animation: false, backgroundColor: card });
-  const svg = new Blob([chart.renderToSVGString()], { type: "image/svg+xml" });
+  const legend = drawn.legend && { ...drawn.legend, ...(drawn.legend.top === 0 && { top: 106 }) };
+  chart.setOption({ ...drawn, title, legend, grid: { ...drawn.grid, top: 136 }, animation: false, backgroundColor: card });
+  const svg = chart.renderToSVGString();
   chart.dispose();
+  return svg;
+}
+
+function saved(figure, data, kind) {
+  const svg = new Blob([inPaperColours(() => drawnApart(figure, data))], { type: "image/svg+xml" });
   if (kind === "svg") return Promise.resolve(svg);
   return new Promise((resolve, reject) => {
     const picture = new Image();
@@ -204,14 +225,25 @@ function saveButton(figure, data, kind) {
   return button;
 }
 
+const drawn = [];
+function redraw() {
+  mixColours();
+  drawn.forEach(({ chart, figure, data }) => chart.setOption(options(figure, data), true));
+}
+
 document.querySelectorAll("[data-plot]").forEach((figure) => {
   const data = JSON.parse(document.getElementById(`data-${figure.dataset.name}`).textContent);
   figure.hidden = false;
   const chart = echarts.init(figure, null, { renderer: "svg" });
   chart.setOption(options(figure, data));
+  drawn.push({ chart, figure, data });
   figure.setAttribute("role", "img");
   figure.setAttribute("aria-label", figure.dataset.title);
   new ResizeObserver(() => chart.resize()).observe(figure);
   const place = document.querySelector(`[data-saves="${figure.dataset.name}"]`);
   place.append(" · ", saveButton(figure, data, "svg"), " · ", saveButton(figure, data, "png"));
 });
+
+// The reader turns the screen dark or light, or prints.
+matchMedia("(prefers-color-scheme: dark)").addEventListener("change", redraw);
+matchMedia("print").addEventListener("change", redraw);

@@ -47,8 +47,39 @@ document.querySelectorAll("form:has([data-verbs]) select[name=verb]").forEach((c
   show();
 });
 
-// A drawing of the page, saved with the colours that the page gives it.
+// What is saved is drawn as on paper, in the light colours, whatever those of the screen are.
+function asOnPaper(draw) {
+  const { classList } = document.documentElement;
+  classList.add("on-paper");
+  try {
+    return draw();
+  } finally {
+    classList.remove("on-paper");
+  }
+}
+
+// A drawing of the page by itself: with the colours that the page gives it, and its title.
 const LOOKS = ["fill", "stroke", "stroke-width", "stroke-dasharray", "opacity", "font-size", "font-weight", "text-anchor"];
+const SVG = "http://www.w3.org/2000/svg", HEAD = 52; // HEAD: room above the drawing for its title
+const tone = (name) => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
+const fonts = () => getComputedStyle(document.body).fontFamily;
+const headingOf = (drawing) => drawing.closest("section").querySelector("h2, h3").textContent.trim().replace(/\s+/g, " ");
+function dress(element, attributes) {
+  Object.entries(attributes).forEach(([name, value]) => element.setAttribute(name, value));
+  return element;
+}
+const made = (name, attributes, text = "") => Object.assign(dress(document.createElementNS(SVG, name), attributes), { textContent: text });
+// A text in lines that are no wider: broken between words, or letters where a language parts no words.
+function linesOf(text, width, font) {
+  const sheet = document.createElement("canvas").getContext("2d"), lines = [""];
+  sheet.font = font;
+  for (const part of text.trim().split(/(?<=\s)|(?<=[\u3000-\u9fff\uff00-\uffef])/)) {
+    if (lines.at(-1) && sheet.measureText(lines.at(-1) + part).width > width) lines.push("");
+    lines[lines.length - 1] += part.replace(/\s+/g, " ");
+  }
+  return lines;
+}
+const captionOf = (place) => place.parentElement.querySelector(":scope > p, :scope > figcaption")?.textContent ?? "";
 function standalone(drawing) {
   const copy = drawing.cloneNode(true);
   const from = [drawing, ...drawing.querySelectorAll("*")], to = [copy, ...copy.querySelectorAll("*")];
@@ -57,13 +88,16 @@ function standalone(drawing) {
     LOOKS.forEach((name) => to[n].setAttribute(name, look.getPropertyValue(name)));
     to[n].removeAttribute("class");
   });
-  const { width, height } = drawing.viewBox.baseVal;
-  const ground = document.createElementNS("http://www.w3.org/2000/svg", "rect");
-  Object.entries({ width, height, fill: getComputedStyle(document.documentElement).getPropertyValue("--card") })
-    .forEach(([name, value]) => ground.setAttribute(name, value));
-  copy.prepend(ground);
-  Object.entries({ xmlns: "http://www.w3.org/2000/svg", width, height, "font-family": "sans-serif" })
-    .forEach(([name, value]) => copy.setAttribute(name, value));
+  const { width, height: drawn } = drawing.viewBox.baseVal;
+  const caption = linesOf(captionOf(drawing.parentElement), width - 16, `11px ${fonts()}`), foot = 16 * caption.length + 8;
+  const height = HEAD + drawn + foot, written = (y, size, words) =>
+    made("text", { x: 8, y, "font-size": size, fill: tone(size > 11 ? "--bs-body-color" : "--bs-secondary-color") }, words);
+  copy.prepend(made("rect", { y: -HEAD, width, height, fill: tone("--card") }));
+  copy.append(
+    written(20 - HEAD, 14, headingOf(drawing)), written(38 - HEAD, 11, document.title),
+    ...caption.map((words, n) => written(drawn + 14 + 16 * n, 11, words)),
+  );
+  dress(copy, { xmlns: SVG, viewBox: `0 ${-HEAD} ${width} ${height}`, width, height, "font-family": fonts() });
   return { text: new XMLSerializer().serializeToString(copy), width, height };
 }
 function pictured({ text, width, height }) {
@@ -81,7 +115,7 @@ function pictured({ text, width, height }) {
 document.querySelectorAll("[data-save]").forEach((button) => {
   button.addEventListener("click", async () => {
     const { save, name, kind } = button.dataset;
-    const drawn = standalone(document.querySelector(`#${save} svg`));
+    const drawn = asOnPaper(() => standalone(document.querySelector(`#${save} svg`)));
     const file = kind === "svg" ? new Blob([drawn.text], { type: "image/svg+xml" }) : await pictured(drawn);
     const address = URL.createObjectURL(file);
     Object.assign(document.createElement("a"), { href: address, download: `${name}.${kind}` }).click();
