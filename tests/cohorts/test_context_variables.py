@@ -97,7 +97,7 @@ def test_a_table_sent_again_corrects_a_variable_and_keeps_the_others(site, stewa
     ("columns", "row", "said"),
     [
         ("work", "2", 'row 2, column work: "2" is no choice of work: 0 (no), 1 (yes).'),
-        ("work", "", "requires work; fill it in"),
+        ("work", "", "requires work; fill it in, or leave the whole column out."),
         ("work,work_hours", "1,90", '"90" must be between 0 and 80'),
         ("work,work_hours", "1,2.5", '"2.5" is not a whole number'),
         ("work,work_hours", "1,", "requires work_hours"),

@@ -213,6 +213,15 @@ def test_the_api_refuses_what_no_column_holds(keeper, api, becomes):
     assert not DictionaryEdit.objects.exists()
 
 
+def test_the_api_says_which_value_is_none(keeper, api):
+    api.force_authenticate(keeper)
+    body = {"subject": "feature", "subject_id": known("arginine").pk, "reason": "x"}
+    answer = api.post("/api/v1/dictionary-edits", body | {"becomes": {"kind": []}}, format="json")
+    assert "'kind' is not one plain value: give a text, a number, true, false or null." in (
+        answer.text
+    )
+
+
 def test_the_api_says_where_an_entry_is_not_there(keeper, api):
     api.force_authenticate(keeper)
     body = {"subject": "alias", "reason": "x", "becomes": {"name": "x", "feature": 2**62}}

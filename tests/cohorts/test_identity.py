@@ -75,6 +75,8 @@ def test_the_strictest_wish_holds(kept, other, nurse):
     )
     identity.merge(kept.pk, other.pk, reason=WHY, by=nurse)
     assert not Participant.objects.consenting_to(SCOPES, timezone.localdate()).exists()
+    notes = kept.withdrawals.values_list("note", flat=True)
+    assert "It stood for one of two merged records." in notes
 
 
 @pytest.mark.parametrize(

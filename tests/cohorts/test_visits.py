@@ -7,7 +7,7 @@ from datetime import date
 import pytest
 
 from cohorts.errors import NotAllowed, UnusableRequest
-from cohorts.models import Interview, ProtocolVisit, Query
+from cohorts.models import Interview, ProtocolVisit, Query, Visit
 from cohorts.scoring import WithdrawalFacts, withdrawal_grades
 from cohorts.services import consent, visits
 from tests.factories import ParticipantFactory, user_with
@@ -43,6 +43,10 @@ def test_a_visit_that_nobody_came_to_is_told(person):
     first, second = visits.planned_of(person)
     assert (first.state, first.last) == ("missed", date(2024, 1, 11))
     assert second.words == "V2 is planned for 2024-04-03 to 2024-04-20."
+    Visit.objects.create(participant=person, label="V2")
+    assert visits.planned_of(person)[1].words == (
+        "V2 has no date; its window is 2024-04-03 to 2024-04-20."
+    )
 
 
 @pytest.mark.parametrize(

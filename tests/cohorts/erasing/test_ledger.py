@@ -20,7 +20,7 @@ from tests.cohorts.erasing.canaries import (
     erased,
     send,
 )
-from tests.factories import ParticipantFactory
+from tests.factories import ParticipantFactory, user_with
 
 pytestmark = pytest.mark.django_db
 
@@ -45,6 +45,9 @@ def test_a_restored_person_is_erased_again_from_the_ledger(canary, people, store
     Erasure.objects.all().delete()
     back = ParticipantFactory(site=canary.site, code=CANARY)
     ParticipantFactory(site=canary.site, code=f"{CANARY}1")
+    Erasure.objects.create(
+        site=back.site, participant=back, requested_by=user_with("SC", back.site)
+    )
     kept = {"kind": "frozen forest", "payload": b"", "participant_ids": [back.pk]}
     StepResult.objects.create(study=canary.site.study, digest="d", **kept)
     call_command("replay_erasures")
@@ -53,7 +56,8 @@ def test_a_restored_person_is_erased_again_from_the_ledger(canary, people, store
     assert not StepResult.objects.exists()  # a backup brings back the models that saw them
     assert Participant.objects.filter(code=f"{CANARY}1").exists()
     assert Tombstone.objects.get().pk == stone.pk
-    assert Erasure.objects.get().replayed
+    stopped, done = Erasure.objects.order_by("pk")
+    assert (stopped.reason, done.replayed) == ("Carried out again from the ledger.", True)
     call_command("replay_erasures")
     assert "0 of the ledger were in this database" in capsys.readouterr().out
 

@@ -111,6 +111,10 @@ def test_columns_are_joined_by_hmdb_and_never_by_their_names(folder):
     names = {columns["NOR", "Other"].name, columns["SOU", "Other"].name}
     assert names == {"Other (NOR)", "Other (SOU)"}
     assert any("METPA0433" in w["message"] for w in warnings)
+    assert any(
+        " cells are not HMDB identifiers and join nothing: " in w["message"] for w in warnings
+    )
+    assert any(" features are new and go to the review list." in w["message"] for w in warnings)
 
 
 def test_an_identifier_of_two_columns_joins_neither(folder):

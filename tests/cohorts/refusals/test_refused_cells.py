@@ -7,10 +7,12 @@ from datetime import date
 
 import pytest
 
-from cohorts.ingest import assays, assessments, samples
+from cohorts.ingest import assays, assessments, report, samples
+from cohorts.ingest.assay_tables import assay_long
 from cohorts.ingest.assay_tables.assay_options import AssayOptions
 from cohorts.ingest.cells import BadCell, parse_code
 from cohorts.ingest.encodings import decode
+from cohorts.ingest.facts import FeatureIndex
 from cohorts.ingest.reading import UnreadableFile
 from cohorts.scoring import ScoringRule, WithdrawalFacts, withdrawal_grades
 from tests.cohorts.ingest_books import books, faults, table, warnings
@@ -35,6 +37,14 @@ def total_alone():
     scales = dict(books().instruments)
     scales["PHQ-9"] = replace(scales["PHQ-9"], n_items=None)
     return assessed("FUK-001,PHQ-9,2024-05-01,1,5", replace(books(), instruments=scales))
+
+
+def by_name():
+    return books().features.by_name
+
+
+def of_features(features):
+    return replace(books(), features=features)
 
 
 TUBES = "sample,participant,material,collected_at,spun_at"
@@ -67,7 +77,38 @@ FAULTS = {
         books(),
     ),
 }
+FAULTS |= {
+    '"=A1+B1" is a formula that was never computed; send its value.': lambda: assayed(
+        "sample,arginine [umol/L]", "S-001,=A1+B1"
+    ),
+    '"2024-05-01T25:00" is no time of the day; check hours and minutes.': lambda: samples.check(
+        table(TUBES, "T1,FUK-001,plasma,2024-05-01T25:00,"), books()
+    ),
+    '"soon" is not a date; write YYYY-MM-DD or YYYY-MM-DDTHH:MM.': lambda: samples.check(
+        table(TUBES, "T1,FUK-001,plasma,soon,"), books()
+    ),
+    "spun a second time, but centrifugation says not spun (N); check both.": lambda: samples.check(
+        table(
+            "sample,participant,material,centrifugation,second_centrifugation",
+            "T1,FUK-001,plasma,N,B",
+        ),
+        books(),
+    ),
+    '"arginine HMDB0000214" names both ornithine and arginine: correct the identifier or the '
+    "name.": lambda: assays.check(
+        table("sample,arginine HMDB0000214 [umol/L]", "S-001,1"),
+        of_features(FeatureIndex(dict(by_name()), {"HMDB0000214": by_name()["ornithine"]})),
+        AssayOptions("LC-MS", "plasma"),
+    ),
+}
 WARNINGS = {
+    "1 columns are stored and not analysed, as the data managers decided: arginine.": lambda: (
+        assays.check(
+            table("sample,arginine [umol/L]", "S-001,1"),
+            of_features(FeatureIndex({"arginine": replace(by_name()["arginine"], ignored=True)})),
+            AssayOptions("LC-MS", "plasma"),
+        )
+    ),
     'arginine: "bananas" is not a known unit; kept as sent.': lambda: assayed(
         "sample,arginine [bananas]", "S-001,1", scale="standardised"
     ),
@@ -109,6 +150,23 @@ def test_what_is_no_code_is_told_in_its_sentence(text, sentence):
     with pytest.raises(BadCell) as refused:
         parse_code(text)
     assert refused.value.message == sentence
+
+
+def test_a_long_table_of_too_many_features_is_refused(monkeypatch):
+    monkeypatch.setattr(assay_long, "MAX_COLUMNS", 1)
+    rows = ("S-001,arginine,1,umol/L", "S-001,ornithine,1,umol/L")
+    found = faults(assayed("sample,feature,value,unit", *rows).report)
+    assert any("2 features, over 1; send them in several tables." in each for each in found)
+
+
+def test_warnings_over_the_limit_are_counted(monkeypatch):
+    monkeypatch.setattr(report, "MAX_FAULTS", 1)
+    found = report.Findings()
+    for name in ("a", "b", "c"):
+        found.warn(None, name, "odd", f"{name} is odd.")
+    assert warnings(found.report("samples", 1, {}))[-1] == (
+        "and 2 more warnings; correct these first, then check again."
+    )
 
 
 def test_bytes_that_no_encoding_reads_are_refused_with_their_line():

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from datetime import date
+
 import pytest
 
 from cohorts.models import BatchFeature, Feature
 from cohorts.services import dictionaries
-from cohorts.services.batches import voiding
+from cohorts.services.batches import embargo, voiding
 from cohorts.services.features import dictionary, dictionary_edits, name_review
 from tests.cohorts.refusals.world import is_told
 from tests.factories import AssayBatchFactory, FeatureFactory
@@ -80,7 +82,33 @@ def of_a_unit_that_does_not_convert(w):
     name_review.decide_alias(name.pk, of=known.pk, site=None, reason="x", by=w.steward)
 
 
+def sent_again_unchanged(w):
+    content = f"{HEAD}record_id,a,,text,ID,,,,,,,,\nage,a,,text,Age,,,number,,,,,\n".encode()
+    dictionaries.add(w.site.study_id, content, after=0, by=w.steward)
+    dictionaries.add(w.site.study_id, content, after=1, by=w.steward)
+
+
+def changed_meanwhile(w):
+    feature = FeatureFactory(name="a", hmdb="HMDB0000001")
+    said = {"reason": "x", "by": w.steward}
+    edit = dictionary_edits.propose("feature", feature.pk, {"hmdb": "HMDB0000002"}, **said)
+    Feature.objects.filter(pk=feature.pk).update(hmdb="HMDB0000003")
+    dictionary_edits.approve(edit.pk, by=w.second)
+
+
 DICTIONARY = {
+    "This file says what version 1 says; nothing would change.": sent_again_unchanged,
+    "a was changed since this edit was proposed: refuse it, and propose anew.": changed_meanwhile,
+    "The consortium's data managers decide for every site.": lambda w: name_review.decide_alias(
+        FeatureFactory(name="a").pk,
+        of=FeatureFactory(name="b", reviewed=True).pk,
+        site=None,
+        reason="x",
+        by=w.manager,
+    ),
+    " has come already: name a later day, or none to lift the embargo": lambda w: (
+        embargo.set_embargo(AssayBatchFactory(site=w.site).pk, until=date(2024, 5, 1), by=w.steward)
+    ),
     "The rules forbid it by now: ": forbidden_meanwhile,
     " of FUK, column a: ": of_a_unit_that_does_not_convert,
     "A feature cannot be merged into itself: name the other one.": lambda w: dictionary.merge(

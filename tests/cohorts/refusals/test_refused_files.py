@@ -27,6 +27,10 @@ def refusal(read, *args, **more):
     ("content", "sentence"),
     [
         (b"\x1f\x8b\x08\x00x", "t.csv is a gzip archive; export the table as CSV or .xlsx."),
+        (
+            b"<html><table>",
+            "t.csv is a web page, whatever its name says; export the table as CSV or .xlsx.",
+        ),
         (b"PAR1xxxx", "t.csv is a Parquet file; export the table as CSV or .xlsx."),
         (
             b"a,b\n1,x\x07\n",

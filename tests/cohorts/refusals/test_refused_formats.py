@@ -97,6 +97,13 @@ def test_isa_tab_that_names_a_file_or_a_molecule_twice_is_refused():
     )
 
 
+def test_isa_tab_of_two_studies_in_one_archive_is_refused():
+    files = {"one/i_inv.txt": b"", "two/i_inv.txt": b""}
+    assert refusal(isa_tab.read, files) == (
+        "ISA-Tab: two files are named i_inv.txt; send one study a time."
+    )
+
+
 # --- mwTab
 
 
@@ -165,6 +172,14 @@ def test_mztab_is_refused_in_its_sentence(old, new, sentence):
     assert refused.startswith(sentence)
 
 
+def test_mztab_without_a_named_molecule_is_refused():
+    lines = mztab.SMALL.splitlines()
+    text = "\n".join(line for line in lines if not line.startswith("SML"))
+    assert refusal(mztab_m.read, text.encode(), filename="x.mztab").startswith(
+        "x.mztab has no annotated small molecules: 0 SML rows without name or identifier, "
+    )
+
+
 def test_a_file_of_too_many_values_is_refused(monkeypatch):
     monkeypatch.setattr(assay_file, "MAX_CELLS", 3)
     assert refusal(mztab_m.read, mztab.SMALL.encode(), filename="x.mztab") == (
@@ -173,6 +188,29 @@ def test_a_file_of_too_many_values_is_refused(monkeypatch):
 
 
 # --- REDCap
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "sentence"),
+    [
+        (
+            "hq_total",
+            "visit",
+            'data: a variable is called "visit", which says here whose row it is and when: rename '
+            "it in REDCap, or in both files.",
+        ),
+        (
+            "",
+            "",
+            'data: row 1: the dictionary does not have "hq_sum"; export data and dictionary of the '
+            "same project, raw values and raw headers.",
+        ),
+    ],
+)
+def test_a_table_of_redcap_beside_another_dictionary_is_refused(old, new, sentence):
+    data = redcap.DATA.replace("hq_total", new or "hq_sum")
+    dictionary = redcap.DICTIONARY.replace(old, new) if old else redcap.DICTIONARY
+    assert refusal(redcap.read, dictionary, data) == sentence
 
 
 @pytest.mark.parametrize(

@@ -84,7 +84,26 @@ def of_two_shipments(w):
     chosen(w, "receive", ["FUK/T1", "FUK/T2"])
 
 
+def sent_by_one_who_has_it_no_longer(w):
+    shipment = w.sent("T1")
+    shipping.receive(shipment.pk, {"T1": "good"}, received_at=timezone.now(), by=w.there)
+    w.sent("T1")
+
+
+def measured(w, volume_ul, reason=""):
+    custody.measure(w.tube.pk, volume_ul=Decimal(volume_ul), reason=reason, by=w.technician)
+
+
 TUBES = {
+    "T1 holds 500.00 µL; 501 µL cannot be taken out.": lambda w: custody.divide(
+        w.tube.pk, code="T1-1", volume_ul=Decimal(501), by=w.technician
+    ),
+    "T1 holds 500.00 µL by the books; say why that is wrong.": lambda w: measured(w, 400),
+    "T1 holds that by the books already.": lambda w: measured(w, 500, "weighed"),
+    "T1: 'lost' is not a condition; write good, damaged, thawed or missing.": lambda w: (
+        shipping.receive(w.sent("T1").pk, {"T1": "lost"}, received_at=timezone.now(), by=w.there)
+    ),
+    "T1 lies at OSA, which alone can send it.": sent_by_one_who_has_it_no_longer,
     "FUK/T1 is in the list already.": lambda w: scanned(w, "T1", ["FUK/T1"]),
     "200 tubes are in the list: finish with these first.": lambda w: scanned(w, "T1", ["x"] * 200),
     "FUK/T9 is no tube of FUK, and on no shipment that is on its way here: check the label.": (

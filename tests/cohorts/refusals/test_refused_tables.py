@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from django.utils import timezone
 
+from cohorts import access
 from cohorts.errors import DomainError
 from cohorts.models import ExportRequest, Membership
 from cohorts.services import pausing
@@ -15,7 +16,7 @@ from cohorts.services.exporting import export_requests, leaving
 from cohorts.services.tables import mappings, remarked, sent_tables, two_steps
 from cohorts.services.tables.sent_tables import SentTable
 from tests.cohorts.refusals.world import World, is_told
-from tests.factories import UploadFactory
+from tests.factories import ConsentFactory, UploadFactory
 
 pytestmark = pytest.mark.django_db
 
@@ -69,7 +70,14 @@ def discarded_by_another_lab(w):
     two_steps.discard(upload.pk, by=w.there)
 
 
+def batches_of_no_values(w):
+    asked_for(w, (1,))
+
+
 TABLES = {
+    "redcap holds no assay values, so no batch is chosen for it; leave the batches out.": (
+        batches_of_no_values
+    ),
     "You are no longer this site's data manager: ask anew.": taken_by_one_who_left,
     "This export was open until 2024-05-01 00:00 UTC; ask anew.": taken_too_late,
     "This export was refused: no ethics approval": taken_though_refused,
@@ -112,6 +120,19 @@ TABLES = {
 @pytest.mark.parametrize("sentence", TABLES)
 def test_what_is_against_a_rule_on_tables_is_refused_in_its_sentence(sentence):
     assert is_told(TABLES[sentence], sentence)
+
+
+def test_whoever_adds_rows_without_correcting_any_is_told_so(monkeypatch):
+    world = World()
+    sent = "sample,participant,material,tube\nT1,P1,plasma,{}\n"
+    ConsentFactory(participant=world.tube.participant)
+    upload = two_steps.check(
+        world.site, SentTable("samples", sent.format("EDTA").encode()), by=world.technician
+    )
+    monkeypatch.setitem(access.TABLE, "sample", access.TABLE["sample"] | {"LT": "CR"})
+    with pytest.raises(DomainError) as refused:
+        two_steps.accept(upload.pk, by=world.technician, reason="read again")
+    assert refused.value.sentence == "Your role at this site does not correct samples."
 
 
 def test_a_file_over_the_limit_is_refused(settings):

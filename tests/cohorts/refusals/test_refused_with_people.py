@@ -8,7 +8,16 @@ import pytest
 from django.utils import timezone
 
 from cohorts.models import ConsentForm, Study
-from cohorts.services import consent, enrolling, enrolment, identity, transfers, visits
+from cohorts.services import (
+    consent,
+    consent_corrections,
+    consent_forms,
+    enrolling,
+    enrolment,
+    identity,
+    transfers,
+    visits,
+)
 from tests.cohorts.refusals.world import is_told
 from tests.factories import ConsentFactory, ParticipantFactory, SiteFactory, user_with
 
@@ -75,7 +84,39 @@ def signed_beyond_its_form(w):
     consent.record_consent(w.person.pk, form=form, basis="", **said)
 
 
+def version_two(w, language="ja", **facts):
+    facts = {"offered_scopes": ["metabolomics"], "document_sha256": "0" * 64} | facts
+    return ConsentForm.objects.create(site=w.site, version="2", language=language, **facts)
+
+
+def signed_in_one_of_two_languages(w):
+    given = ConsentFactory(participant=w.person)
+    version_two(w), version_two(w, language="en")
+    said = {"reason": "read again", "version": given.version, "by": w.nurse}
+    consent_corrections.correct(given.pk, {"form_version": "2"}, **said)
+
+
+def closed_before_it_was_signed(w):
+    form = version_two(w)
+    ConsentFactory(participant=w.person, form=form, signed_on=date(2024, 5, 2))
+    said = consent_forms.Version("2", "ja", None, date(2024, 5, 1), ["metabolomics"])
+    consent_forms.correct(form.pk, said, reason="lapsed", by=w.nurse)
+
+
+def visited_on_two_days(w):
+    said = {"label": "baseline", "by": w.nurse}
+    visits.record_visit(w.person.pk, on=w.person.enrolled_on, **said)
+    visits.record_visit(w.person.pk, on=TODAY, **said)
+
+
 PEOPLE = {
+    "FUK has the version 2 in several languages: say which was signed (form_language).": (
+        signed_in_one_of_two_languages
+    ),
+    " consents on this form were signed outside of these days: check them": (
+        closed_before_it_was_signed
+    ),
+    "already; one visit has one day: say why that one is wrong": visited_on_two_days,
     "P2 was merged into P1; use that code.": merged_before,
     "Form 2 does not offer commercial; tick what was signed.": signed_beyond_its_form,
     "Both are of FUK: merge them there.": lambda w: identity.declare_same(
