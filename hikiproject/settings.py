@@ -83,7 +83,7 @@ MIDDLEWARE = [
     "hikiproject.logs.identified",
     "django.middleware.security.SecurityMiddleware",
     "analysis.api.polling.unchanged_runs",
-    "whitenoise.middleware.WhiteNoiseMiddleware",
+    "hikiproject.packing.PackingMiddleware",
     "csp.middleware.CSPMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "hikiproject.languages.LanguageMiddleware",
