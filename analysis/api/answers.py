@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from itertools import chain
 from typing import Any
 
 import pandas as pd
 import pyarrow as pa
 from django.http import HttpResponseBase, StreamingHttpResponse
-from drf_spectacular.utils import OpenApiParameter
 from rest_framework import exceptions, status
 from rest_framework.generics import get_object_or_404
 from rest_framework.response import Response
@@ -85,10 +84,8 @@ class ResultAnswers(RecordViewSet):
             return _marked(made, run)
         return _marked(Response(made, headers={"ETag": etag}), run)
 
-    def _table(
-        self, name: str, row: type[Fields], takes: Sequence[OpenApiParameter]
-    ) -> HttpResponseBase:
-        query = ResultQuery.of(self.request.query_params, list(row().fields), takes)
+    def _table(self, name: str, row: type[Fields]) -> HttpResponseBase:
+        query = ResultQuery.of(self.request.query_params, list(row().fields))
         page = Page.of(self.request.query_params)
         following: list[str | None] = []
 

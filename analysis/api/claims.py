@@ -12,7 +12,7 @@ from rest_framework.decorators import action
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from analysis.api.result_query import STRATUM, VERDICT, refuse_unknown, text_parameter
+from analysis.api.result_query import STRATUM, VERDICT, refuse_no_verdict, text_parameter
 from analysis.models import Claim, Plan, Run
 from analysis.serializers import claims as serializers
 from analysis.services import histories, plan_locks, told_verdicts
@@ -105,7 +105,7 @@ class ClaimViewSet(ScopedViewSet):
 
     def _chosen(self, rows: Rows) -> Rows:
         asked = self.request.query_params
-        refuse_unknown(asked, [PLAN_NAME, STRATUM, VERDICT])
+        refuse_no_verdict(asked)
         wanted = {name: asked[name] for name in ("stratum", "verdict") if name in asked}
         return [row for row in rows if all(row[name] == wanted[name] for name in wanted)]
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import pandas as pd
@@ -95,11 +95,9 @@ class ResultQuery:
     fields: tuple[str, ...]
 
     @classmethod
-    def of(
-        cls, asked: Mapping[str, str], columns: Sequence[str], takes: Iterable[OpenApiParameter]
-    ) -> ResultQuery:
-        """Read the query; ValidationError for a limit, a column or a question that cannot be."""
-        refuse_unknown(asked, takes)
+    def of(cls, asked: Mapping[str, str], columns: Sequence[str]) -> ResultQuery:
+        """Read the query; ValidationError for a limit, a column or a word that cannot be."""
+        refuse_no_verdict(asked)
         _refuse_no_class(asked.get("class", ""))
         return cls(
             text={name: asked[name].casefold() for name in BY_TEXT if name in asked},
@@ -139,13 +137,8 @@ class ResultQuery:
         return list(known.values_list("name", flat=True))
 
 
-def refuse_unknown(asked: Mapping[str, str], takes: Iterable[OpenApiParameter]) -> None:
-    """ValidationError for a parameter that would be left out of account, and for no verdict."""
-    known = [parameter.name for parameter in takes]
-    for name in asked:
-        if name not in (*known, "format"):
-            words = f"This is not asked here; choose from {', '.join(known)}."
-            raise exceptions.ValidationError({name: words})
+def refuse_no_verdict(asked: Mapping[str, str]) -> None:
+    """ValidationError for a word that is no verdict."""
     verdict = asked.get("verdict", "").casefold()
     if verdict not in ("", *Verdict.Word.values):
         raise exceptions.ValidationError({"verdict": f"One of {', '.join(Verdict.Word.values)}."})

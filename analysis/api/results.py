@@ -33,7 +33,7 @@ from analysis.serializers.claims import VerdictRow
 from analysis.services import changes, crates, results, told_verdicts
 from cohorts.api.renderers import records_of
 
-# What each table may be asked by; anything else is refused, not left out of account.
+# What each table may be asked by.
 EVERY = (FEATURE, CLASS, STRATUM, P_BELOW, FIELDS, *PAGES)
 EFFECTS, POOLED, ONE_STAGE = (*EVERY, SITE), (*EVERY, Q_BELOW), EVERY
 MODERATED, CLAIMS = (*EVERY, SITE, Q_BELOW), (STRATUM, VERDICT, FIELDS)
@@ -50,7 +50,7 @@ class PublishedResults(ResultAnswers):
     @action(detail=True, filterset_class=None, pagination_class=None)
     def effects(self, request: Request, pk: str = "") -> HttpResponseBase:
         """Effects by stratum, feature and site."""
-        return self._table("effects", result_rows.EffectRow, EFFECTS)
+        return self._table("effects", result_rows.EffectRow)
 
     @extend_schema(
         parameters=[*POOLED],
@@ -60,7 +60,7 @@ class PublishedResults(ResultAnswers):
     @action(detail=True, filterset_class=None, pagination_class=None)
     def pooled(self, request: Request, pk: str = "") -> HttpResponseBase:
         """Effects pooled over the sites."""
-        return self._table("pooled", result_rows.PooledRow, POOLED)
+        return self._table("pooled", result_rows.PooledRow)
 
     @extend_schema(
         parameters=[*ONE_STAGE],
@@ -70,7 +70,7 @@ class PublishedResults(ResultAnswers):
     @action(detail=True, url_path="one-stage", filterset_class=None, pagination_class=None)
     def one_stage(self, request: Request, pk: str = "") -> HttpResponseBase:
         """One mixed model over all sites beside the pooled effects, where the plan asks for it."""
-        return self._table("one_stage", result_rows.OneStageRow, ONE_STAGE)
+        return self._table("one_stage", result_rows.OneStageRow)
 
     @extend_schema(
         parameters=[*ONE_STAGE],
@@ -80,7 +80,7 @@ class PublishedResults(ResultAnswers):
     @action(detail=True, filterset_class=None, pagination_class=None)
     def sensitivity(self, request: Request, pk: str = "") -> HttpResponseBase:
         """Pooled effects under every combination of changes, where the plan asks for them."""
-        return self._table("sensitivity", serializers_further.SensitivityRow, ONE_STAGE)
+        return self._table("sensitivity", serializers_further.SensitivityRow)
 
     @extend_schema(
         parameters=[*MODERATED],
@@ -90,7 +90,7 @@ class PublishedResults(ResultAnswers):
     @action(detail=True, filterset_class=None, pagination_class=None)
     def moderated(self, request: Request, pk: str = "") -> HttpResponseBase:
         """The sites' effects with variances that borrow strength, where the plan asks for them."""
-        return self._table("moderated", serializers_further.ModeratedRow, MODERATED)
+        return self._table("moderated", serializers_further.ModeratedRow)
 
     @extend_schema(
         parameters=[*CLAIMS],
@@ -101,7 +101,7 @@ class PublishedResults(ResultAnswers):
     def claims(self, request: Request, pk: str = "") -> HttpResponseBase:
         """The run's verdict on each claim and stratum."""
         columns = list(VerdictRow().fields)
-        query = ResultQuery.of(request.query_params, columns, CLAIMS)
+        query = ResultQuery.of(request.query_params, columns)
 
         def made(run: Run) -> Any:
             rows = told_verdicts.verdicts_for(run, request.user)

@@ -19,7 +19,7 @@ from rest_framework.serializers import Serializer
 from rest_framework.views import APIView
 
 from cohorts import access
-from cohorts.api import conditional, sparse, throttling, whole_lists
+from cohorts.api import conditional, questions, sparse, throttling, whole_lists
 from cohorts.api.renderers import TABLE_RENDERERS
 from cohorts.api.repeatable import Repeatable
 from cohorts.api.schema import ProblemSchema
@@ -80,6 +80,11 @@ class ScopedViewSet(Repeatable, viewsets.GenericViewSet[Any]):
     prefetched: ClassVar[Sequence[str]] = ()
     # Corrections, which name the state of the record that they correct (preconditions.py).
     conditional_actions: ClassVar[Sequence[str]] = ()
+
+    def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
+        super().initial(request, *args, **kwargs)
+        if self.action is not None:  # else there is no such method here: 405 says so
+            questions.refuse_unknown(request)
 
     def resource_of(self, action: str) -> str:
         """The row of the permission table that rules this action."""

@@ -159,13 +159,13 @@ def test_a_laboratory_reads_nothing_that_would_unblind_it(world):
     )
     client = api_of(Identity("LT", "own"), world)
     for resource in READERS:
-        text = client.get(f"/api/v1/{resource}?page_size=1000").content.decode()
+        text = client.get(f"/api/v1/{resource}").content.decode()
         assert not any(word in text for word in ("intersex", "pre_hikikomori", "birth"))
         # The year by itself, for digits of a time or an identifier may hold it.
         assert not re.search(r"(?<![\w.-])1987(?![\w-])", text)
     (sample,) = client.get("/api/v1/samples").json()["results"]
     assert sample["participant"] == person.code
-    assert client.get("/api/v1/samples?group=hikikomori").json()["results"] == [sample]
+    assert client.get("/api/v1/samples?group=hikikomori").status_code == 400
 
 
 def test_an_analyst_reads_no_code_and_no_small_count(world):

@@ -83,9 +83,13 @@ def test_the_columns_that_are_asked_for_are_sent_in_that_order(study, client_of)
 @pytest.mark.parametrize(
     ("part", "asked", "words"),
     [
-        ("effects", {"q_below": "0.05"}, "This is not asked here; choose from feature, class"),
-        ("pooled", {"site": "FUK"}, "This is not asked here; choose from feature, class"),
-        ("claims", {"page": "2"}, "This is not asked here; choose from stratum, verdict, fields."),
+        (
+            "effects",
+            {"q_below": "0.05"},
+            "This is not asked here; choose from class, cursor",
+        ),
+        ("pooled", {"site": "FUK"}, "This is not asked here; choose from class, cursor"),
+        ("claims", {"page": "2"}, "This is not asked here; choose from fields, format, stratum,"),
         ("claims", {"verdict": "yes"}, "One of replicated, opposite, undecided, not_testable."),
     ],
 )

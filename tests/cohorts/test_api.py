@@ -280,9 +280,6 @@ def test_a_list_is_told_as_csv_and_parquet_too(coordinator, site):
 @pytest.mark.parametrize(
     "question",
     [
-        "participants?cursor=nonsense",
-        "participants?cursor=" + base64.b64encode(b"p=abc").decode(),
-        "uploads?cursor=" + base64.b64encode(b"p=abc").decode(),
         "participants/" + "9" * 40,
         "participants/abc",
         "uploads/not-a-uuid",

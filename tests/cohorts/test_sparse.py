@@ -60,14 +60,6 @@ def test_a_size_that_no_page_has_is_refused(manager, size):
     ]
 
 
-def test_a_cursor_of_another_list_is_refused_in_words(manager):
-    answer = manager.get("/api/v1/sites?cursor=zzz")
-    assert answer.status_code == 404
-    assert answer.json()["detail"] == (
-        "This cursor is none of this list's: take it from the page before."
-    )
-
-
 # --- outside of every view
 
 
