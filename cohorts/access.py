@@ -46,6 +46,9 @@ TABLE: Final[dict[str, dict[str, str]]] = {
     "withdrawal": {"SC": "CR", "SD": "R", "CD": "CR", "AU": "R"},
     "erasure": {"SC": "CR", "SD": "AR", "CD": "AR", "AU": "R"},
     "sample": {"SC": "CRU", "SD": "RU", "LT": "CRU", "CD": "R", "AU": "R"},
+    # A tube of another site that was received: the laboratory where it lies handles it, and is
+    # told nothing of its participant.
+    "held_sample": {"LT": "CRU"},
     "shipment": {"SC": "R", "SD": "R", "LT": "CR", "CD": "R", "AU": "R"},
     "destruction": {"SC": "R", "SD": "AR", "LT": "CR", "CD": "R", "AU": "R"},
     "assessment": {"SC": "CRU", "SD": "RU", "CD": "R", "AU": "R"},

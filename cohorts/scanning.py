@@ -38,17 +38,23 @@ def name_of(text: str, here: Site) -> str:
 
 
 def tubes_of(names: Sequence[str], here: Site, user: User) -> dict[str, ScannedTube]:
-    """The tubes of these names that this person sees: the site's own, and those on their way."""
+    """The tubes of these names that this person sees: of the site, lying there, or on their way."""
     own = [code for site, _, code in (name.partition("/") for name in names) if site == here.code]
     mine = Sample.objects.visible_to(user).filter(site=here, code__in=own).select_related("box")
     found = {f"{here.code}/{tube.code}": _told(here.code, tube, None) for tube in mine}
-    others = {code for site, _, code in (name.partition("/") for name in names)} - set(own)
+    others = {
+        code for site, _, code in (name.partition("/") for name in names) if site != here.code
+    }
     if others:
         coming = ShippedTube.objects.visible_to(user).filter(
             shipment__to_site=here, shipment__receipt=None, sample__code__in=others
         )
         for line in coming.select_related("sample__site", "sample__box"):
             tube = _told(line.sample.site.code, line.sample, line.shipment_id)
+            found[tube.name] = tube
+        lying = Sample.objects.at_hand(user).filter(held_at=here, code__in=others)
+        for sample in lying.exclude(site=here).select_related("site", "box"):
+            tube = _told(sample.site.code, sample, None)
             found[tube.name] = tube
     return {name: found[name] for name in names if name in found}
 
@@ -81,8 +87,8 @@ def read(text: str, names: Sequence[str], here: Site, user: User) -> str:
     return name
 
 
-def own_codes(tubes: Sequence[ScannedTube]) -> list[str]:
-    """Their codes. Raises RefusedHandling where one is still on its way here."""
+def those_here(tubes: Sequence[ScannedTube]) -> Sequence[ScannedTube]:
+    """All of them. Raises RefusedHandling where one is still on its way here."""
     if coming := next((tube for tube in tubes if tube.shipment is not None), None):
         raise RefusedHandling(
             say(
@@ -90,7 +96,7 @@ def own_codes(tubes: Sequence[ScannedTube]) -> list[str]:
                 tube=coming.name,
             )
         )
-    return [tube.code for tube in tubes]
+    return tubes
 
 
 def shipment_of(tubes: Sequence[ScannedTube]) -> int:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import ClassVar
 
+from django.db.models import QuerySet
 from django_filters import rest_framework as filters
 from drf_spectacular.utils import OpenApiExample, extend_schema
 from rest_framework import exceptions, status
@@ -42,6 +43,13 @@ class TubeViewSet(SampleViewSet):
         "process": "U",
         "move": "U",
     }
+
+    def get_queryset(self) -> QuerySet[models.Sample]:
+        """A list is of a site's own; one tube may also be another site's that lies here."""
+        rows: QuerySet[models.Sample] = super().get_queryset()
+        if not self.detail or getattr(self, "swagger_fake_view", False):
+            return rows
+        return models.Sample.objects.at_hand(self.request.user).select_related(*self.related)
 
     @extend_schema(responses=serializers_samples.HandlingSerializer)
     @action(detail=True)

@@ -3,16 +3,22 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import ClassVar, Self
+from typing import TYPE_CHECKING, ClassVar, Self
 
 from django.contrib.postgres.indexes import OpClass
 from django.db import models
 from django.db.models import F, Q
 from django.utils.translation import gettext_lazy as _
 
+from cohorts import access
 from cohorts.models.participant import Participant, Visit
 from cohorts.models.scoping import ScopedQuerySet
 from cohorts.models.site import Site
+
+if TYPE_CHECKING:
+    from django.contrib.auth.models import AnonymousUser
+
+    from cohorts.models.account import User
 
 
 class BoxQuerySet(ScopedQuerySet["Box"]):
@@ -56,6 +62,12 @@ class SampleQuerySet(ScopedQuerySet["Sample"]):
     def lying_at(self, site: Site) -> Self:
         """Its own that never left or came back, and those of other sites that it received."""
         return self.filter(Q(held_at=site) | Q(held_at=None, site=site))
+
+    def at_hand(self, user: User | AnonymousUser) -> Self:
+        """Those that the user reads, and those of other sites that lie in the own laboratory."""
+        there = access.reach(user, "held_sample", "R").site_ids
+        seen = self.visible_to(user)
+        return seen | self.filter(held_at__in=there) if there else seen
 
 
 class Sample(models.Model):
@@ -234,6 +246,25 @@ class Sample(models.Model):
 
     def __str__(self) -> str:
         return self.code
+
+    @property
+    def is_away(self) -> bool:
+        """Whether it lies in the laboratory of another site than its own."""
+        return self.held_at_id not in (None, self.site_id)
+
+    @property
+    def lies_at(self) -> Site:
+        return self.held_at or self.site
+
+    def handled_by(self, user: User | AnonymousUser, verb: str) -> bool:
+        """Whether the user may do that to it where it lies."""
+        if self.is_away:
+            return access.may(user, "held_sample", verb, self.held_at_id)
+        return access.may(user, "sample", verb, self.site_id)
+
+    def known_to(self, user: User | AnonymousUser) -> bool:
+        """Whether the user may be told whose it is."""
+        return access.may(user, "sample", "R", self.site_id)
 
     @property
     def place(self) -> str:

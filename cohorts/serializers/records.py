@@ -154,10 +154,13 @@ class NewWithdrawalSerializer(serializers.Serializer[Any]):
 
 
 class SampleSerializer(serializers.ModelSerializer[Sample]):
-    """Of the participant the code only: who works in a laboratory stays blind."""
+    """Of the participant the code only: who works in a laboratory stays blind.
+
+    Of a tube of another site that lies here not even that.
+    """
 
     site = serializers.CharField(source="site.code", read_only=True)
-    participant = serializers.CharField(source="participant.code", read_only=True)
+    participant = serializers.CharField(source="participant.code", **OR_NULL)
     visit = serializers.CharField(source="visit.label", **OR_NULL)
     parent = serializers.CharField(  # type: ignore[assignment]  # DRF has an attribute so named
         source="parent.code", default=None, read_only=True, allow_null=True
@@ -194,6 +197,12 @@ class SampleSerializer(serializers.ModelSerializer[Sample]):
             "held_at",
             "status",
         ]
+
+    def to_representation(self, sample: Sample) -> dict[str, Any]:
+        told: dict[str, Any] = super().to_representation(sample)
+        if sample.is_away and not sample.known_to(self.context["request"].user):
+            told |= {"participant": None, "visit": None}
+        return told
 
 
 class AssessmentSerializer(OfParticipant, serializers.ModelSerializer[Assessment]):

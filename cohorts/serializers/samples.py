@@ -126,11 +126,12 @@ class TubeSerializer(serializers.ModelSerializer[ShippedTube]):
     """Codes and materials only: nothing of a participant travels with a tube."""
 
     sample = serializers.CharField(source="sample.code", read_only=True)
+    sample_id = serializers.IntegerField(read_only=True, help_text="Of /samples, where it lies.")
     material = serializers.CharField(source="sample.material", read_only=True)
 
     class Meta:
         model = ShippedTube
-        fields = ["sample", "material", "condition"]
+        fields = ["sample", "sample_id", "material", "condition"]
 
 
 class TemperatureSerializer(serializers.ModelSerializer[TemperatureReading]):

@@ -37,14 +37,16 @@ def box(request: HttpRequest, box_id: int) -> HttpResponse:
             return redirect("box", found.pk)
     tubes = {
         (tube.box_row, tube.box_column): tube
-        for tube in Sample.objects.visible_to(user).filter(box=found)
+        for tube in found.samples.select_related("site", "held_at")
     }
+    seen = {tube.pk for tube in Sample.objects.at_hand(user).filter(box=found)}
     columns = range(1, found.n_columns + 1)
     context = {
         "box": found,
         "site": found.site,
         "zone": zone_of(found.site),
         "columns": columns,
+        "seen": seen,
         "rows": [
             (row, [tubes.get((row, column)) for column in columns])
             for row in range(1, found.n_rows + 1)

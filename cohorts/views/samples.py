@@ -9,6 +9,7 @@ import segno
 from django.contrib.auth.decorators import login_required
 from django.core.exceptions import PermissionDenied
 from django.core.paginator import Paginator
+from django.db.models import Q
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.utils.safestring import SafeString, mark_safe
@@ -51,7 +52,7 @@ def samples(request: HttpRequest, code: str) -> HttpResponse:
         except MisreadCode as error:
             fault = told(error.args[0])
         else:
-            known = Sample.objects.visible_to(user).filter(site__code=site_code)
+            known = Sample.objects.at_hand(user).filter(site__code=site_code)
             if found := known.filter(code=sample_code).first():
                 return redirect("sample", found.pk)
             fault = _("There is no sample %(sample_code)s that you can see.") % {
@@ -68,6 +69,10 @@ def samples(request: HttpRequest, code: str) -> HttpResponse:
         "may_handle": access.may(user, "sample", "U", here.pk),
         "may_add": access.may(user, "sample", "C", here.pk),
         "boxes": Box.objects.visible_to(user).filter(site=here)[:MOST_BOXES],
+        "received": Sample.objects.at_hand(user)
+        .filter(held_at=here)
+        .exclude(site=here)
+        .select_related("site", "box")[:MOST_LABELS],
     }
     return render(request, "cohorts/samples.html", context, status=422 if fault else 200)
 
@@ -76,11 +81,13 @@ def samples(request: HttpRequest, code: str) -> HttpResponse:
 def sample(request: HttpRequest, sample_id: int) -> HttpResponse:
     """One tube: how it was handled, where it lies, what was done with it, what can be done."""
     user = user_of(request)
-    rows = Sample.objects.visible_to(user).select_related(
+    rows = Sample.objects.at_hand(user).select_related(
         "site", "participant", "parent", "box", "held_at"
     )
     tube = get_object_or_404(rows, pk=sample_id)
-    may_handle = access.may(user, "sample", "U", tube.site_id)
+    known = tube.known_to(user)
+    may_handle = tube.handled_by(user, "U") or access.may(user, "sample", "U", tube.site_id)
+    here = tube.site if known else tube.lies_at
     form = forms_samples.TubeForm(request.POST or None)
     if request.method == "POST":
         if not may_handle:
@@ -91,8 +98,10 @@ def sample(request: HttpRequest, sample_id: int) -> HttpResponse:
             return redirect("sample", tube.pk)
     context = {
         "sample": tube,
-        "site": tube.site,
-        "zone": zone_of(tube.site),
+        "site": here,
+        "zone": zone_of(here),
+        "known": known,
+        "sees_box": access.may(user, "sample", "R", tube.lies_at.pk),
         "handling": handling.handling_of(tube),
         "sees_ratio": access.may(user, "assay", "R", tube.site_id),
         "steps": tube.custody.select_related("by"),
@@ -143,7 +152,8 @@ def _done(tube: Sample, said: dict[str, Any], user: User) -> str:
 def labels(request: HttpRequest, code: str) -> HttpResponse:
     """A sheet of labels to print: those named in ``?sample=``, else the newest tubes."""
     here, user = _read_at(request, code, "sample")
-    rows = Sample.objects.visible_to(user).filter(site=here).select_related("site")
+    rows = Sample.objects.at_hand(user).filter(Q(site=here) | Q(held_at=here))
+    rows = rows.select_related("site")
     if chosen := request.GET.getlist("sample"):
         rows = rows.filter(code__in=chosen[:MOST_LABELS])
     tubes = list(rows.order_by("-pk")[:MOST_LABELS])

@@ -66,13 +66,14 @@ def _done(
     """Carry out, and begin a new list; what needs more words goes on to its own form."""
     if verb == "receive":
         return redirect(_receipt_of(tubes))
-    codes = scanning.own_codes(tubes)
+    here_now = scanning.those_here(tubes)
+    ids, codes = [tube.sample_id for tube in here_now], [tube.code for tube in here_now]
     if verb == "thaw":
-        n = bench.thaw_all(here, codes, by=user)
+        n = bench.thaw_all(here, ids, by=user)
         messages.success(request, _("%(n)s tubes were thawed.") % {"n": n})
     elif verb == "box":
         box = request.POST.get("box", "").strip()
-        where = bench.box_all(here, codes, box_code=box, by=user)
+        where = bench.box_all(here, ids, box_code=box, by=user)
         messages.success(
             request, _("%(n)s tubes lie in %(where)s.") % {"n": len(codes), "where": where}
         )

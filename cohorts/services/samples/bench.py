@@ -13,58 +13,57 @@ from cohorts.services.samples import custody
 
 
 @transacted
-def thaw_all(site: Site, codes: Sequence[str], *, by: User) -> int:
-    """Thaw each of these tubes of a site once; the first that cannot be is named."""
-    tubes = _locked(site, codes, by)
-    for code in codes:
-        custody.thaw(tubes[code], by=by)
+def thaw_all(site: Site, tubes: Sequence[int], *, by: User) -> int:
+    """Thaw each of these tubes that lie at a site once; the first that cannot be is named."""
+    _lock(site, tubes, by)
+    for tube in tubes:
+        custody.thaw(tube, by=by)
     return len(tubes)
 
 
 @transacted
-def box_all(site: Site, codes: Sequence[str], *, box_code: str, by: User) -> str:
+def box_all(site: Site, tubes: Sequence[int], *, box_code: str, by: User) -> str:
     """Put tubes into the free places of a box, row by row in the given order; where they lie."""
-    tubes = _locked(site, codes, by)
+    _lock(site, tubes, by)
     box = Box.objects.select_for_update().filter(site=site, code=box_code).first()
     if box is None:
         raise RefusedHandling(
             say("%(site)s has no box %(box)s: check its code.", site=site.code, box=box_code)
         )
-    taken = set(box.samples.exclude(code__in=codes).values_list("box_row", "box_column"))
+    taken = set(box.samples.exclude(pk__in=tubes).values_list("box_row", "box_column"))
     every = [(row, col) for row in range(1, box.n_rows + 1) for col in range(1, box.n_columns + 1)]
     free = [place for place in every if place not in taken]
-    if len(free) < len(codes):
+    if len(free) < len(tubes):
         raise RefusedHandling(
             say(
                 "Box %(box)s has %(free)s free places and %(n)s tubes were scanned: take another "
                 "box, or scan fewer.",
                 box=box.code,
                 free=len(free),
-                n=len(codes),
+                n=len(tubes),
             )
         )
     # Tubes that lie in the box already leave their places first, so that none meets another.
-    Sample.objects.filter(pk__in=tubes.values(), box=box).update(
-        box=None, box_row=None, box_column=None
-    )
-    for code, (row, column) in zip(codes, free, strict=False):
-        custody.move(tubes[code], box_code=box.code, row=row, column=column, by=by)
-    first, last = free[0], free[len(codes) - 1]
+    Sample.objects.filter(pk__in=tubes, box=box).update(box=None, box_row=None, box_column=None)
+    for tube, (row, column) in zip(tubes, free, strict=False):
+        custody.move(tube, box_code=box.code, row=row, column=column, by=by)
+    first, last = free[0], free[len(tubes) - 1]
     return f"{box.code} {first[0]}/{first[1]} to {last[0]}/{last[1]}"
 
 
-def _locked(site: Site, codes: Sequence[str], by: User) -> dict[str, int]:
-    """Code -> id, each locked in the order of the ids: two benches do not wait for each other."""
+def _lock(site: Site, tubes: Sequence[int], by: User) -> None:
+    """Each locked in the order of the ids: two benches do not wait for each other."""
     if not access.may(by, "sample", "U", site.pk):
         raise NotAllowed(say("Your role at %(site)s does not handle samples.", site=site.code))
-    if not codes:
+    if not tubes:
         raise RefusedHandling(say("No tube is in the list: scan one."))
-    rows = Sample.objects.select_for_update(of=("self",)).filter(site=site, code__in=codes)
-    found = dict(rows.order_by("pk").values_list("code", "pk"))
-    if unknown := next((code for code in codes if code not in found), None):
+    rows = Sample.objects.select_for_update(of=("self",)).filter(pk__in=tubes).order_by("pk")
+    found = {tube.pk: tube for tube in rows.select_related("site", "held_at")}
+    if away := next((found[pk] for pk in tubes if found[pk].lies_at != site), None):
         raise RefusedHandling(
             say(
-                "%(site)s has no sample %(sample)s: check its code.", site=site.code, sample=unknown
+                "%(sample)s lies at %(site)s, whose laboratory handles it.",
+                sample=away.code,
+                site=away.lies_at.code,
             )
         )
-    return found

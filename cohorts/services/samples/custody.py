@@ -131,9 +131,14 @@ def measure(sample_id: int, *, volume_ul: Decimal, reason: str = "", by: User) -
 def process(sample_id: int, letters: Mapping[str, str], *, reason: str = "", by: User) -> Sample:
     """Record how a tube was spun and is stored, by the letters of `sprec.LETTERS_OF`.
 
+    Wherever it lies: its own site knows that.
+
     An empty letter leaves what stands; one that stands already is corrected with the reason.
     """
-    sample = _held(sample_id, by, "U")
+    sample = held(sample_id)
+    if not access.may(by, "sample", "U", sample.site_id):
+        raise _not_handled(sample.site)
+    usable(sample)
     told = {name: letters.get(name, "") for name in LETTERS_OF}
     changed = {
         name: letter for name, letter in told.items() if letter not in ("", getattr(sample, name))
@@ -159,15 +164,15 @@ def process(sample_id: int, letters: Mapping[str, str], *, reason: str = "", by:
 
 @transacted
 def move(sample_id: int, *, box_code: str, row: int, column: int, by: User) -> Sample:
-    """Put a tube into a place of a box of its site."""
+    """Put a tube into a place of a box of the site at which it lies."""
     sample = _held(sample_id, by, "U")
     # The box's row orders those who fill it.
-    box = Box.objects.select_for_update().filter(site=sample.site_id, code=box_code).first()
+    box = Box.objects.select_for_update().filter(site=sample.lies_at, code=box_code).first()
     if box is None:
         raise RefusedHandling(
             say(
                 "%(site)s has no box %(box_code)s: check its code.",
-                site=sample.site.code,
+                site=sample.lies_at.code,
                 box_code=repr(box_code),
             )
         )
@@ -204,7 +209,7 @@ def move(sample_id: int, *, box_code: str, row: int, column: int, by: User) -> S
 def add_box(site: Site, *, code: str, place: str, n_rows: int, n_columns: int, by: User) -> Box:
     """A new box in a freezer of the site."""
     if not access.may(by, "sample", "C", site.pk):
-        raise NotAllowed(say("Your role at %(site)s does not handle samples.", site=site.code))
+        raise _not_handled(site)
     box = Box(site=site, code=code, place=place, n_rows=n_rows, n_columns=n_columns)
     box.full_clean()
     box.save()
@@ -216,7 +221,7 @@ def move_box(box_id: int, *, place: str, reason: str, by: User) -> Box:
     """The box with all that is in it stands elsewhere; where it stood stays in its events."""
     box = Box.objects.select_for_update(of=("self",)).select_related("site").get(pk=box_id)
     if not access.may(by, "sample", "U", box.site_id):
-        raise NotAllowed(say("Your role at %(site)s does not handle samples.", site=box.site.code))
+        raise _not_handled(box.site)
     if not reason.strip():
         raise UnusableRequest(say("Say why the box is moved."))
     if place.strip() == box.place:
@@ -294,7 +299,7 @@ def held(sample_id: int) -> Sample:
     """The tube, locked: two people with a pipette do not take the same microlitres."""
     found: Sample = (
         Sample.objects.select_for_update(of=("self",))
-        .select_related("site", "box")
+        .select_related("site", "box", "held_at")
         .get(pk=sample_id)
     )
     return found
@@ -302,12 +307,22 @@ def held(sample_id: int) -> Sample:
 
 def _held(sample_id: int, by: User, verb: str) -> Sample:
     sample = held(sample_id)
-    if not access.may(by, "sample", verb, sample.site_id):
-        raise NotAllowed(
-            say("Your role at %(site)s does not handle samples.", site=sample.site.code)
-        )
+    if not sample.handled_by(by, verb):
+        if sample.is_away and access.may(by, "sample", verb, sample.site_id):
+            raise RefusedHandling(
+                say(
+                    "%(sample)s lies at %(site)s, whose laboratory handles it.",
+                    sample=sample.code,
+                    site=sample.lies_at.code,
+                )
+            )
+        raise _not_handled(sample.lies_at)
     usable(sample)
     return sample
+
+
+def _not_handled(site: Site) -> NotAllowed:
+    return NotAllowed(say("Your role at %(site)s does not handle samples.", site=site.code))
 
 
 def _copy(parent: Sample, *, code: str, material: str, volume_ul: Decimal) -> Sample:
@@ -317,6 +332,7 @@ def _copy(parent: Sample, *, code: str, material: str, volume_ul: Decimal) -> Sa
         participant_id=parent.participant_id,
         visit_id=parent.visit_id,
         parent=parent,
+        held_at=parent.held_at,
         code=code,
         material=material,
         volume_ul=volume_ul,

@@ -39,7 +39,7 @@ def approve_twice(w):
 def one_box_too_few(w):
     tubes = SampleFactory.create_batch(7, participant=w.person)
     assert w.box
-    bench.box_all(w.site, [tube.code for tube in tubes], box_code="B1", by=w.technician)
+    bench.box_all(w.site, [tube.pk for tube in tubes], box_code="B1", by=w.technician)
 
 
 def of_no_known_volume(w):
@@ -64,7 +64,7 @@ def scanned(w, text, names=()):
 def chosen(w, verb, names):
     """What the page of scanned tubes does with those in its list."""
     tubes = list(scanning.tubes_of(names, w.other, w.there).values())
-    return scanning.shipment_of(tubes) if verb == "receive" else scanning.own_codes(tubes)
+    return scanning.shipment_of(tubes) if verb == "receive" else scanning.those_here(tubes)
 
 
 def one_that_is_on_its_way(w):
