@@ -8,7 +8,7 @@ from analysis.models import Plan, Run
 from analysis.services import runs
 from analysis.services.disclosure import first_release, releasing
 from cohorts.errors import NotAllowed
-from tests.factories import user_with
+from tests.factories import StudyFactory, user_with
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -71,10 +71,24 @@ def test_an_equal_version_is_approved_with_the_first_and_other_settings_are_not(
         data = written.data | other
         return Plan(study=written.study, name=written.name, version=number, data=data)
 
-    for version, waits in ((next_version(3), False), (next_version(4, n_trees=12), True)):
+    elsewhere, renamed = next_version(5), next_version(6)
+    elsewhere.study, renamed.name = StudyFactory(code="OTHER"), "other"
+    for version, waits in (
+        (next_version(3), False),
+        (next_version(4, n_trees=12), True),
+        (elsewhere, True),
+        (renamed, True),
+    ):
         version.written_by = second
         version.save()
         assert first_release.is_due(version) is waits
+
+
+def test_settings_that_the_operator_set_before_wait_for_nobody(plan, writer):
+    again = Plan(study=plan.study, name=plan.name, version=2, data=plan.data, written_by=writer)
+    assert not first_release.is_due(again)
+    again.data = plan.data | {"n_trees": 12}
+    assert first_release.is_due(again)
 
 
 def test_who_wrote_a_plan_whose_releases_are_all_approved_does_not_approve_the_first(

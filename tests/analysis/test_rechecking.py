@@ -4,8 +4,9 @@ import pandas as pd
 import pytest
 from django.utils import timezone
 
+from analysis import tasks
 from analysis.models import Plan, Run, RunTable
-from analysis.services import results
+from analysis.services import freshness, results
 from analysis.services.disclosure import differencing, rechecking, releasing
 from tests.analysis.test_disclosure_attack import _pooled, _row
 from tests.analysis.test_release import a_run
@@ -68,6 +69,17 @@ def test_a_release_whose_people_differ_by_fewer_than_the_raised_k_is_held_back(p
     )
     assert found[third.pk].released_at is not None
     assert {run.checked_k for run in found.values()} == {15}
+
+
+def test_a_release_that_was_approved_stays_one_and_the_sweep_looks(plan, settings, monkeypatch):
+    monkeypatch.setattr(freshness, "ring", lambda *_, **__: True)
+    run = a_run(plan, range(100), released=True)
+    Plan.objects.filter(pk=plan.pk).update(data=plan.data | {"release": "by_approval"})
+    settings.DISCLOSURE_K = 15
+    tasks.sweep()
+    run.refresh_from_db()
+    assert run.checked_k == 15
+    assert run.released_at is not None
 
 
 def test_so_many_at_once_and_the_oldest_first(plan, settings, monkeypatch):

@@ -101,8 +101,9 @@ def test_while_the_cache_is_away_nobody_is_stopped(study, client_of, monkeypatch
 
 
 @pytest.mark.parametrize("form", ["json", "csv", "parquet"])
-def test_every_table_names_its_run_and_the_rules_it_passed(study, client_of, form):
+def test_every_table_names_its_run_and_the_rules_it_passed(study, client_of, form, settings):
+    settings.DISCLOSURE_K = 11
     answer = client_of("CA").get(at(study, "pooled"), {"format": form})
     assert answer["X-Run"] == str(study.pk)
     assert answer["X-Release-Rules"] == str(release.RELEASE_RULES_VERSION)
-    assert answer["X-Disclosure-K"] == "10"
+    assert answer["X-Disclosure-K"] == "11"

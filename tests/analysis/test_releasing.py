@@ -42,7 +42,10 @@ def run_now(plan):
     return Run.objects.get(pk=run.pk)
 
 
-def test_a_run_waits_for_approval_and_is_seen_by_analysts_afterwards(asking, manager, browse):
+def test_a_run_waits_for_approval_and_is_seen_by_analysts_afterwards(
+    asking, manager, browse, settings
+):
+    settings.DISCLOSURE_K = 11
     analyst = user_with("CA")
     run = run_now(asking)
     assert (run.state, run.released_at, run.held_because) == ("published", None, ASKS)
@@ -54,6 +57,7 @@ def test_a_run_waits_for_approval_and_is_seen_by_analysts_afterwards(asking, man
     assert "The run is released: analysts see it now." in answer.content.decode()
     run.refresh_from_db()
     assert (run.released_by, run.held_because) == (manager, "")
+    assert run.checked_k == settings.DISCLOSURE_K
     assert Run.objects.visible_to(analyst).filter(pk=run.pk).exists()
     page = browse(manager).get(f"/runs/{run.pk}/").content.decode()
     assert f"/runs/{run.pk}/release/" not in page
@@ -76,12 +80,12 @@ def test_an_approved_release_keeps_back_what_beside_an_earlier_one_tells_of_a_fe
     assert "S0" not in told(approved)
 
 
-@pytest.mark.parametrize("role", ["CA", "SD"])
-def test_nobody_else_approves(asking, consortium, role):
+def test_nobody_else_approves(asking, consortium):
     run = run_now(asking)
-    who = user_with(role, consortium[0] if role == "SD" else None)
-    with pytest.raises(NotAllowed, match="The consortium's data manager approves releases"):
-        releasing.approve(run.pk, by=who)
+    here = consortium[0]
+    for who in (user_with("CA"), user_with("SD", here), user_with("AU", here), user_with("AD")):
+        with pytest.raises(NotAllowed, match="The consortium's data manager approves releases"):
+            releasing.approve(run.pk, by=who)
     assert Run.objects.get(pk=run.pk).released_at is None
 
 

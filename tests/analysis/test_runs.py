@@ -197,6 +197,7 @@ def test_rows_are_withheld_when_a_run_is_released_and_only_then(plan, consortium
 def test_a_run_that_differs_by_one_person_is_held_back(plan, consortium):
     released = run_now(plan)
     assert released.released_at is not None
+    assert released.checked_k == 10
     consent.withdraw(Participant.objects.first().pk, level=3, by=None)
     held = run_now(plan)
     assert held.state == Run.State.PUBLISHED
