@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, cast
 
@@ -18,6 +18,7 @@ from django.utils.translation import gettext_lazy as _
 from django.utils.translation import gettext_noop
 
 from cohorts import access
+from cohorts.admin_acts import acts_on, asks_on
 from cohorts.admin_filters import NewestValues, has_any_words
 from cohorts.admin_subjects import by_subject
 from cohorts.admin_values import readable
@@ -143,6 +144,8 @@ class ScopedAdmin(PlainAdmin):
     # Who opens a record of somebody is written down.
     sensitive = False
     resource = ""
+    # The actions that ask for more than the rows they are for, in the fields of action_form.
+    asking_actions: frozenset[str] = frozenset()
     list_per_page = 50
     show_full_result_count = False
     paginator = CountedSoFar
@@ -197,11 +200,20 @@ class ScopedAdmin(PlainAdmin):
         form_url: str = "",
         extra_context: dict[str, Any] | None = None,
     ) -> HttpResponse:
-        told = {"has_history": self._is_followed() or self.editable} | (extra_context or {})
+        acts = acts_on(self, request, self.get_object(request, unquote(object_id)))
+        told = {
+            "has_history": self._is_followed() or self.editable,
+            "acts": acts,
+            "asked": asks_on(self, acts),
+        } | (extra_context or {})
         answer: HttpResponse = super().change_view(request, object_id, form_url, told)
         if request.method == "GET" and answer.status_code == 200:
             self._write_down(request, object_id, OPENED)
         return answer
+
+    def acts_fit(self, row: Any) -> Iterable[Any]:
+        """The actions that mean something for a row as it stands; all, unless a model says."""
+        return self.actions or ()
 
     def history_view(
         self, request: HttpRequest, object_id: str, extra_context: dict[str, Any] | None = None
@@ -220,7 +232,10 @@ class ScopedAdmin(PlainAdmin):
     def _in_words(self, event: Past) -> tuple[Past, str, list[tuple[str, Any, Any]]]:
         """An event, what happened, and each changed field by the name that its form shows."""
         names = {field.attname: field.verbose_name for field in self.opts.concrete_fields}
-        changed = [(str(names.get(name, name)), was, now) for name, was, now in event.changed]
+        changed = [
+            (str(names.get(name, name)), readable(was), readable(now))
+            for name, was, now in event.changed
+        ]
         return event, what_happened(event.what), changed
 
     def _write_down(self, request: HttpRequest, object_id: str, how: str) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Final
 
+from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 # Each resource of the permission table belongs to one subject; subjects in the order of a study.
@@ -38,6 +39,10 @@ def by_subject(models: list[tuple[str, dict[str, Any]]]) -> list[dict[str, Any]]
     for resource, entry in models:
         listed[place[resource]]["models"].append(entry)
     for subject in listed:
+        for entry in subject["models"]:
+            if is_history(entry["model"]):  # Django would say "custody event events"
+                followed = entry["model"].pgh_tracked_model._meta.verbose_name_plural
+                entry["name"] = gettext("History of %(records)s") % {"records": followed}
         # What rows were stands after what they are.
         subject["models"].sort(key=lambda entry: (is_history(entry["model"]), entry["name"]))
     return [subject for subject in listed if subject["models"]]

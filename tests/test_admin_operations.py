@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 from django.utils import timezone
 
@@ -64,6 +66,46 @@ def test_a_failed_run_is_tried_again(browse, steward, failed, monkeypatch):
         queue.retry(again.pk, by=steward)
     with pytest.raises(NotAllowed, match="start runs"):
         queue.retry(failed.pk, by=user_with("AD"))
+
+
+def offered_on(client, address):
+    page = client.get(address).content.decode()
+    return re.findall(r'name="action" value="(\w+)"', page), page
+
+
+def test_a_record_offers_what_can_be_done_with_it_as_it_stands(browse, steward, failed):
+    client, address = browse(steward), f"/admin/analysis/run/{failed.pk}/change/"
+    acts, page = offered_on(client, address)
+    assert acts == ["retry"]
+    # What its form sends is what the list takes.
+    assert f'name="_selected_action" value="{failed.pk}"' in page
+    assert "Failed: no age" in client.get("/admin/analysis/run/").content.decode()
+    Run.objects.filter(pk=failed.pk).update(state="queued", failure="")
+    assert offered_on(client, address)[0] == ["put_first", "put_last", "cancel"]
+
+
+def test_the_page_of_a_site_asks_why_it_is_paused(browse, steward):
+    site = SiteFactory(code="FUK")
+    client, address = browse(steward), f"/admin/cohorts/site/{site.pk}/change/"
+    acts, page = offered_on(client, address)
+    assert acts == ["pause"]
+    assert 'name="because"' in page
+    act(client, "cohorts/site", "pause", site, because="mixed up", index=0)
+    acts, page = offered_on(client, address)
+    assert acts == ["resume"]
+    assert 'name="because"' not in page
+    past = client.get(f"/admin/cohorts/site/{site.pk}/history/").content.decode()
+    assert "<del>–</del> → <ins>mixed up</ins>" in past
+    assert offered_on(browse(user_with("AD")), address)[0] == ["resume"]
+
+
+def test_who_may_not_do_it_is_not_offered_it(browse, steward):
+    instrument = Instrument.objects.create(
+        code="HQ", version="1", title="HQ", n_items=1, item_min=0, item_max=4
+    )
+    address = f"/admin/cohorts/instrument/{instrument.pk}/change/"
+    assert offered_on(browse(steward), address)[0] == ["rescore"]
+    assert offered_on(browse(user_with("AD")), address)[0] == []
 
 
 def test_no_table_of_a_paused_site_is_taken_and_its_sender_is_told_why(browse, steward):

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Iterable
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from django.contrib import admin, messages
+from django.contrib.admin.filters import AllValuesFieldListFilter
 from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.urls import reverse
@@ -37,17 +38,43 @@ class ClaimAdmin(ReferenceAdmin):
     list_select_related = ["study"]
 
 
+class PlanFilter(AllValuesFieldListFilter):
+    """By the plan's name, whatever its version."""
+
+    def __init__(self, *given: Any, **more: Any) -> None:
+        super().__init__(*given, **more)
+        self.title = _("plan")
+
+
+STATES = models.Run.State
+FITTING: dict[str, tuple[str, ...]] = {
+    STATES.QUEUED: ("put_first", "put_last", "cancel"),
+    STATES.RUNNING: ("cancel",),
+    STATES.FAILED: ("retry",),
+    STATES.CANCELLED: ("retry",),
+    STATES.PUBLISHED: ("release",),
+}
+
+
 @admin.register(models.Run, site=site)
 class RunAdmin(ScopedAdmin):
     list_display = [
-        *("short", "plan", "state", "priority", "why_it_ran"),
-        *("queued_at", "published_at", "released_at", "stale"),
+        *("short", "plan", "standing", "why_it_ran", "queued_at"),
+        *("published_at", "released_at", "stale", "priority"),
     ]
     actions = ["cancel", "put_first", "put_last", "retry", "release"]
-    list_filter = ["state", "plan__name"]
+    list_filter: ClassVar[list[Any]] = ["state", ("plan__name", PlanFilter)]
     search_fields = ["id", "key"]
     list_select_related = ["plan"]
     raw_id_fields = ["snapshot", "same_as", "requested_by", "released_by"]
+
+    @admin.display(description=_("state"), ordering="state")
+    def standing(self, run: models.Run) -> str:
+        state = run.get_state_display()
+        return f"{state}: {told(run.failure)}" if run.failure else state
+
+    def acts_fit(self, run: models.Run) -> Iterable[str]:
+        return FITTING.get(run.state, ()) if not run.released_at else ()
 
     @admin.display(description=_("Why it ran"), ordering="cause")
     def why_it_ran(self, run: models.Run) -> str:
@@ -56,7 +83,7 @@ class RunAdmin(ScopedAdmin):
     def has_place_permission(self, request: HttpRequest) -> bool:
         return self._may(request, "U")
 
-    @admin.action(description=_("Cancel the selected runs"), permissions=["place"])
+    @admin.action(description=_("Cancel"), permissions=["place"])
     def cancel(self, request: HttpRequest, queryset: QuerySet[Any]) -> None:
         self._each(
             request,
@@ -65,18 +92,18 @@ class RunAdmin(ScopedAdmin):
             lambda run: queue.cancel(run.pk, by=user_of(request)),
         )
 
-    @admin.action(description=_("Put the selected runs first"), permissions=["place"])
+    @admin.action(description=_("Put first"), permissions=["place"])
     def put_first(self, request: HttpRequest, queryset: QuerySet[Any]) -> None:
         self._place(request, queryset, models.LARGEST_PRIORITY, _("Run %(run)s is put first."))
 
-    @admin.action(description=_("Put the selected runs last"), permissions=["place"])
+    @admin.action(description=_("Put last"), permissions=["place"])
     def put_last(self, request: HttpRequest, queryset: QuerySet[Any]) -> None:
         self._place(request, queryset, -models.LARGEST_PRIORITY, _("Run %(run)s is put last."))
 
     def has_start_permission(self, request: HttpRequest) -> bool:
         return self._may(request, "S")
 
-    @admin.action(description=_("Try the selected runs again"), permissions=["start"])
+    @admin.action(description=_("Try again"), permissions=["start"])
     def retry(self, request: HttpRequest, queryset: QuerySet[Any]) -> None:
         def again(run: models.Run) -> None:
             freshness.ring("analysis.execute", str(queue.retry(run.pk, by=user_of(request)).pk))
@@ -86,7 +113,7 @@ class RunAdmin(ScopedAdmin):
     def has_approve_permission(self, request: HttpRequest) -> bool:
         return bool(access.may(user_of(request), "unreleased_result", "A"))
 
-    @admin.action(description=_("Release the selected runs"), permissions=["approve"])
+    @admin.action(description=_("Release"), permissions=["approve"])
     def release(self, request: HttpRequest, queryset: QuerySet[Any]) -> None:
         self._each(
             request,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from datetime import datetime
 from typing import Any
 
@@ -98,10 +99,14 @@ class ErasureAdmin(ScopedAdmin):
     def due(self, erasure: models.Erasure) -> datetime | None:
         return service.due_at(erasure)
 
+    def acts_fit(self, erasure: models.Erasure) -> Iterable[str]:
+        over = erasure.approved_at or erasure.stopped_at or erasure.executed_at
+        return () if over else ("approve",)
+
     def has_approve_permission(self, request: HttpRequest) -> bool:
         return self._may(request, "A")
 
-    @admin.action(description=_("Approve the selected erasures"), permissions=["approve"])
+    @admin.action(description=_("Approve"), permissions=["approve"])
     def approve(self, request: HttpRequest, queryset: QuerySet[Any]) -> None:
         for erasure in queryset.order_by("pk"):
             try:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 from django import forms
@@ -75,6 +76,7 @@ class SiteAdmin(ScopedAdmin):
     list_select_related = ["study"]
     action_form = PauseForm
     actions = ["pause", "resume"]
+    asking_actions = frozenset({"pause"})
 
     def get_changeform_initial_data(self, request: HttpRequest) -> dict[str, Any]:
         """The study, where there is but one, unless the address names another."""
@@ -90,9 +92,10 @@ class SiteAdmin(ScopedAdmin):
     def has_pause_permission(self, request: HttpRequest) -> bool:
         return bool(roles_in(request) & access.roles_with("site_pause", "S"))
 
-    @admin.action(
-        description=_("Pause: take no tables of the selected sites"), permissions=["pause"]
-    )
+    def acts_fit(self, row: models.Site) -> Iterable[str]:
+        return ("resume",) if row.paused_because else ("pause",)
+
+    @admin.action(description=_("Pause: take no tables"), permissions=["pause"])
     def pause(self, request: HttpRequest, queryset: QuerySet[Any]) -> None:
         because = request.POST.get("because", "")
         for each in queryset:
@@ -103,7 +106,7 @@ class SiteAdmin(ScopedAdmin):
             else:
                 self.message_user(request, gettext("%(code)s is paused.") % {"code": each.code})
 
-    @admin.action(description=_("Resume: take their tables again"), permissions=["pause"])
+    @admin.action(description=_("Resume: take tables again"), permissions=["pause"])
     def resume(self, request: HttpRequest, queryset: QuerySet[Any]) -> None:
         for each in queryset:
             pausing.resume(each.pk, by=user_of(request))
@@ -135,7 +138,7 @@ class InstrumentAdmin(ReferenceAdmin):
     def has_rescore_permission(self, request: HttpRequest) -> bool:
         return self._may(request, "U")
 
-    @admin.action(description=_("Score all their assessments again"), permissions=["rescore"])
+    @admin.action(description=_("Score all assessments again"), permissions=["rescore"])
     def rescore(self, request: HttpRequest, queryset: QuerySet[Any]) -> None:
         for instrument in queryset:
             n = phenotyping.rescore(instrument)
