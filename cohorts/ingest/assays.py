@@ -22,8 +22,10 @@ from cohorts.ingest.assay_tables.values import (
     parse_series,
     warn_of_words,
 )
+from cohorts.ingest.cells import quoted
 from cohorts.ingest.columns import ASSAYS_LONG, ASSAYS_WIDE, heading, match_columns, refuse_personal
 from cohorts.ingest.facts import SiteFacts
+from cohorts.ingest.nearest import nearest
 from cohorts.ingest.reading import Table
 from cohorts.ingest.remarks import COLUMN as REMARKS
 from cohorts.ingest.report import Findings, Report
@@ -55,6 +57,7 @@ def check(table: Table, facts: SiteFacts, options: AssayOptions) -> CheckedAssay
     read = read_long if layout == "long" else _read_wide
     batches = read(table, facts, options, rules)
     warn_of_words(rules)
+    _warn_new_platform(options.platform, facts, findings)
     for odd in table.warnings:
         findings.warn(None, None, "format", odd)
     report = findings.report("assays", table.n_rows, _summary(batches))
@@ -119,6 +122,25 @@ def _cells(
     return (
         np.column_stack([values for values, _ in parsed]),
         np.column_stack([flags for _, flags in parsed]),
+    )
+
+
+def _warn_new_platform(platform: str, facts: SiteFacts, findings: Findings) -> None:
+    """A slip in the name would start a batch of its own, beside the one that was meant."""
+    if not facts.platforms or platform in facts.platforms:
+        return
+    findings.warn(
+        None,
+        None,
+        "new_platform",
+        say(
+            "%(site)s has not measured with %(platform)s before%(near)s, only with %(known)s; "
+            "accept it if that is new, else correct the platform.",
+            site=facts.site,
+            platform=quoted(platform),
+            near=nearest(platform, facts.platforms),
+            known=", ".join(sorted(facts.platforms)[:20]),
+        ),
     )
 
 

@@ -198,7 +198,8 @@ class SiteFacts:
     instrument and day of every assessment on the books. ``corrects`` means that a row of a known
     record is not refused: the caller compares it with the record. ``ethics_until`` is the last day
     of the site's ethics approval; ``erased`` tells whether somebody was erased under that code.
-    ``variables`` are those that the study's dictionary declares.
+    ``variables`` are those that the study's dictionary declares; ``platforms`` those with which
+    the site has measured before.
     """
 
     site: str
@@ -213,3 +214,4 @@ class SiteFacts:
     ethics_until: date | None = None
     erased: ErasedCodes = field(default_factory=ErasedCodes)
     variables: tuple[ContextVariable, ...] = ()
+    platforms: frozenset[str] = frozenset()

@@ -108,3 +108,25 @@ def test_another_panel_of_the_same_samples_is_another_batch(site):
     assert counts(by_program(site, panel)) == (1, 0, 0)
     assert counts(checked(site, "assays", SAME, **PLASMA)) == (0, 0, 2)
     assert AssayBatch.objects.accepted().count() == 2
+
+
+SLIP = (
+    'FUK has not measured with "LC-M" before (did you mean "LC-MS"?), only with LC-MS; '
+    "accept it if that is new, else correct the platform."
+)
+
+
+def test_a_platform_that_the_site_never_used_is_told_at_every_door(site, tmp_path):
+    slip = PLASMA | {"platform": "LC-M"}
+    assert SLIP in typed(ASSAYS + "\n", tmp_path, "--platform=LC-M", "--dry-run")
+    seen = checked(site, "assays", ASSAYS + "\n\n", **slip)
+    assert SLIP in [each["text"] for each in seen.report["warnings"]]
+    client = APIClient()
+    client.force_authenticate(user_with("SD", site))
+    sheet = SimpleUploadedFile("t.csv", ASSAYS.replace("82.5", "83").encode())
+    asked = {"site": site.code, "kind": "assays", "file": sheet, **slip}
+    told = client.post("/api/v1/uploads", asked, format="multipart").json()
+    assert (told["status"], AssayBatch.objects.count()) == ("accepted", 2)
+    assert SLIP in [each["text"] for each in told["report"]["warnings"]]
+    again = checked(site, "assays", ASSAYS.replace("82.5", "84"), **slip)
+    assert SLIP not in [each["text"] for each in again.report["warnings"]]

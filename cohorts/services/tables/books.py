@@ -20,6 +20,7 @@ from cohorts.ingest.facts import (
     normalise,
 )
 from cohorts.models import (
+    AssayBatch,
     Assessment,
     Consent,
     Feature,
@@ -61,7 +62,13 @@ def facts_of(site: Site, kind: str = "") -> SiteFacts:
         ethics_until=site.ethics_expires_on,
         erased=ledger.erased_at(site),
         variables=dictionaries.declared(site.study),
+        platforms=_platforms(site) if asked("assays") else frozenset(),
     )
+
+
+def _platforms(site: Site) -> frozenset[str]:
+    used = AssayBatch.objects.filter(site=site).order_by()
+    return frozenset(used.values_list("platform", flat=True).distinct())
 
 
 def _assessed(site: Site) -> frozenset[tuple[str, str, date]]:
