@@ -17,10 +17,15 @@ from cohorts.ingest.report import Findings, Report
 from cohorts.ingest.rows import Row, rows_of
 from cohorts.language.sentences import say
 
+# What may be said of every row at once, by a ``=`` and the value where others name a column.
+STATED = ("sex", "group", "enrolled_on")
+
 
 @dataclass(frozen=True)
 class ParticipantOptions:
-    """``columns``: standard name -> the site's own; ``variables``: further numeric columns taken.
+    """``columns``: standard name -> the site's own, or ``=value``.
+
+    ``variables`` are further numeric columns that are taken.
 
     ``ignore_unknown`` passes over other columns in silence (for whole existing cohorts), except
     those of personal data, which always refuse the table. ``required`` are fewer where everybody
@@ -74,7 +79,7 @@ def check(
     table: Table, facts: SiteFacts, options: ParticipantOptions | None = None
 ) -> CheckedParticipants:
     """Check every row of a participants table; each faulty cell is reported."""
-    options = options or ParticipantOptions()
+    table, options = _with_stated(table, options or ParticipantOptions())
     findings = Findings()
     # What the site says is a standard column is not the study's variable of that name as well.
     mapped = set(options.columns.values())
@@ -118,6 +123,16 @@ def check(
     return CheckedParticipants(kept_rows, report, tuple(headers), names, tuple(headers.values()))
 
 
+def _with_stated(table: Table, options: ParticipantOptions) -> tuple[Table, ParticipantOptions]:
+    """What is said of every row becomes a column of its own, named so that its faults say where."""
+    said = {name: own for name, own in options.columns.items() if own.startswith("=")}
+    if not said:
+        return table, options
+    frame = table.frame.assign(**{f"{name}{own}": own[1:] for name, own in said.items()})
+    columns = {**options.columns, **{name: f"{name}{own}" for name, own in said.items()}}
+    return replace(table, frame=frame), replace(options, columns=columns)
+
+
 def _others(options: ParticipantOptions) -> tuple[str, ...]:
     return tuple(name for name in PARTICIPANTS.names if name not in options.required)
 
@@ -131,7 +146,7 @@ def _checked(
 ) -> ParticipantRow | None:
     code = row.required("participant", parse_code)
     _refuse_known(row, code, facts, seen)
-    sex = row.required("sex", parse_sex)
+    sex = row.required("sex", parse_sex, say("empty; write unknown where the sex is not recorded."))
     group = row.choice("group", sorted(facts.groups), "group")
     enrolled_on = row.day("enrolled_on", today=facts.today, required=True)
     _refuse_after_ethics(row, code, enrolled_on, facts)

@@ -48,9 +48,11 @@ class Row:
             self.fault(name, bad.code, bad.message)
             return None
 
-    def required(self, name: str, parse: Callable[[str], Parsed]) -> Parsed | None:
+    def required(
+        self, name: str, parse: Callable[[str], Parsed], if_empty: str = ""
+    ) -> Parsed | None:
         if not self.has(name) and name in self.headers:
-            self.fault(name, "empty", say("empty; every row needs a value here."))
+            self.fault(name, "empty", if_empty or say("empty; every row needs a value here."))
         return self.read(name, parse)
 
     def text(self, name: str, *, longest: int = 80) -> str:

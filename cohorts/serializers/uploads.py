@@ -91,7 +91,8 @@ class NewUploadSerializer(serializers.Serializer[Any]):
 class MappingSerializer(serializers.Serializer[Any]):
     columns = serializers.DictField(
         child=serializers.CharField(max_length=200),
-        help_text="Standard name -> the table's own column.",
+        help_text="Standard name -> the table's own column; of participants sex, group and "
+        "enrolled_on may be =value, for every row of this file.",
     )
 
 

@@ -47,7 +47,8 @@ def submit(site: Site, sent: SentTable, *, by: User | None) -> Upload:
     row is stored. Until it is decided nobody sees the upload: whoever is cut off sends it again.
     """
     sent = at_the_door(site, sent)
-    with begin(sent, mapping_of(site, sent.kind)) as begun, files.Storing(sent.content) as storing:
+    mapping = mapping_of(site, sent.kind, sent.options)
+    with begin(sent, mapping) as begun, files.Storing(sent.content) as storing:
         try:
             return _take(site.pk, sent, begun, storing, by=by)
         except child.ParserFailure:
@@ -173,7 +174,7 @@ class _Values:
 
 
 def _checked_for_storing(site: Site, look: _Look) -> CheckedRecords | _Values:
-    sent, mapping = look.sent, mapping_of(site, look.sent.kind)
+    sent, mapping = look.sent, mapping_of(site, look.sent.kind, look.sent.options)
     with RowsAhead(site, look.known) as ahead:
         taker = ahead if sent.kind == "assays" and not moves_zeros(sent) else None
         checked = check(sent, lambda: look.known, mapping, look.begun, taker)

@@ -16,7 +16,7 @@ from cohorts import access
 from cohorts.downloads import as_download
 from cohorts.errors import BooksHaveMoved, DomainError, NotAllowed
 from cohorts.forms.uploads import KIND_WORDS
-from cohorts.models import Upload
+from cohorts.models import Participant, Upload
 from cohorts.overview import kinds_for
 from cohorts.requests import user_of, zone_of
 from cohorts.services.tables import mappings, remarked, two_steps
@@ -72,6 +72,11 @@ def mapping(request: HttpRequest, upload_id: str) -> HttpResponse:
         name.removeprefix("column-"): str(header)
         for name, header in request.POST.items()
         if name.startswith("column-")
+    }
+    columns |= {
+        name.removeprefix("every-"): f"={value}"
+        for name, value in request.POST.items()
+        if name.startswith("every-") and value
     }
     if refused := _refused(
         request, sent, lambda: mappings.confirm(sent.pk, columns, by=user_of(request))
@@ -140,6 +145,8 @@ def _page(request: HttpRequest, sent: Upload, refusal: str = "", reason: str = "
         "may_send": sent.kind in kinds_for(user, sent.site, "CU"),
         "may_decide": may_decide,
         "proposal": mappings.proposal_of(sent) if may_decide else {},
+        "unstated": mappings.unstated(sent) if may_decide else [],
+        "sexes": Participant.Sex.values,
         "may_fetch": remarked.may_fetch(sent, user),
         "may_see_runs": access.may(user, "run", "R"),
         "report": sent.report,

@@ -1,11 +1,15 @@
 """A REDCap project sent like any other table: its data beside its own data dictionary."""
 
+from datetime import date
+
+import pandas as pd
 import pytest
+from django.core.management import call_command
 
 from cohorts.errors import UnusableRequest
 from cohorts.models import Participant, Upload
 from cohorts.services import dictionaries, uploads
-from cohorts.services.tables import files, mappings, two_steps
+from cohorts.services.tables import files, mappings, sent_tables, two_steps
 from cohorts.services.tables.sent_tables import SentTable
 from tests.cohorts.test_context_variables import FIELDS, HEADER
 from tests.cohorts.test_two_steps import cells, counts, told
@@ -224,3 +228,72 @@ def test_a_nurse_sends_it_on_the_page_and_reads_what_is_wrong(site, client):
     page = client.post("/sites/FUK/upload/", body, follow=True)
     assert page.status_code == 200
     assert "Marked as identifiers, so neither read nor kept" in page.content.decode()
+
+
+NAMED = {"group": "=hikikomori", "enrolled_on": "=2018-03-06"}
+
+
+def of_the_survey(real_data, sex):
+    """A real project that says neither group nor day, where everybody has been asked their sex."""
+    folder = real_data / "formats" / "redcap" / "survey"
+    frame = pd.read_csv(folder / "data.csv", dtype=str, keep_default_na=False)
+    return frame.assign(sex=sex).to_csv(index=False), (folder / "dictionary.csv").read_text()
+
+
+def test_a_real_project_without_a_group_enrols_once_it_is_said_for_every_row(site, real_data):
+    seen = checked(site, *of_the_survey(real_data, "1"))
+    assert mappings.unstated(seen) == ["group", "enrolled_on"]
+    n = seen.report["rows"]
+    told = mappings.confirm(seen.pk, NAMED, by=None)
+    assert (told.report["faults"], counts(told)) == ([], (n, 0, 0))
+    two_steps.accept(told.pk, by=None)
+    enrolled = {*Participant.objects.values_list("group", "enrolled_on")}
+    assert enrolled == {("hikikomori", date(2018, 3, 6))}
+    # Said of this file alone.
+    assert "group" not in sent_tables.mapping_of(site, "redcap", {})
+
+
+def test_an_empty_sex_is_refused_by_name_unless_it_is_said_for_every_row(site, real_data):
+    seen = checked(site, *of_the_survey(real_data, ""))
+    told = mappings.confirm(seen.pk, NAMED, by=None)
+    assert {fault["message"] for fault in told.report["faults"]} == {
+        "empty; write unknown where the sex is not recorded."
+    }
+    told = mappings.confirm(seen.pk, {"sex": "=unknown"}, by=None)
+    two_steps.accept(told.pk, by=None)
+    assert {*Participant.objects.values_list("sex", flat=True)} == {"unknown"}
+
+
+@pytest.mark.parametrize(
+    ("said", "sentence"),
+    [
+        ({"drug_free": "=yes"}, "'drug_free' is not said of every row at once; of participants"),
+        ({"group": "=shy"}, 'column group=shy: "shy" is not a known group'),
+    ],
+)
+def test_what_does_not_hold_for_every_row_is_refused(site, said, sentence):
+    seen = checked(site, DATA.replace("arm_of_study", "x"), PROJECT.replace("arm_of_study", "x"))
+    try:
+        told = mappings.confirm(seen.pk, said, by=None).report["faults"][0]["text"]
+    except UnusableRequest as error:
+        told = str(error)
+    assert sentence in told
+
+
+def test_the_page_and_the_command_take_a_group_for_every_row(site, browse, tmp_path):
+    data, project = DATA.replace("arm_of_study", "x"), PROJECT.replace("arm_of_study", "x")
+    site.column_mappings.all().delete()
+    seen = checked(site, data, project)
+    nurse = browse(user_with("SC", site))
+    page = f"/uploads/{seen.pk}/"
+    assert "Does one word hold for every row?" in nurse.get(page).text
+    answer = nurse.post(f"{page}mapping/", {"every-group": "hikikomori"}, follow=True)
+    assert "Accept it?" in answer.text
+    paths = [tmp_path / name for name in ("d.csv", "p.csv")]
+    for path, text in zip(paths, (data + "\n", project), strict=True):
+        path.write_text(text)
+    call_command(
+        "import_table", "redcap", paths[0], "--site=FUK", f"--dictionary={paths[1]}",
+        "--every=group=healthy_control",
+    )  # fmt: skip
+    assert {*Participant.objects.values_list("group", flat=True)} == {"healthy_control"}

@@ -35,6 +35,13 @@ class Command(StudyCommand):
             help="assays: raw if not given",
         )
         parser.add_argument("--zero-means", default="", choices=["", *sent_tables.ZERO_MEANS])
+        parser.add_argument(
+            "--every",
+            action="append",
+            default=[],
+            metavar="NAME=VALUE",
+            help="participants, redcap: sex, group or enrolled_on of every row",
+        )
         parser.add_argument("--dry-run", action="store_true", help="report only, store nothing")
         self.add_json(parser)
 
@@ -48,7 +55,11 @@ class Command(StudyCommand):
             )
         content = self._content(options["file"])
         dictionary = self._content(options["dictionary"]) if options["dictionary"] else b""
-        given = {name: options[name] for name in sent_tables.ASSAY_OPTIONS if options[name]}
+        given: dict[str, Any] = {
+            name: options[name] for name in sent_tables.ASSAY_OPTIONS if options[name]
+        }
+        if every := options["every"]:
+            given["stated"] = dict(self._stated(each) for each in every)
         sent = SentTable(options["kind"], content, options["file"].name, given, dictionary)
         if options["dry_run"]:
             report, status, identity = table_checks.dry_run(site, sent).as_dict(), "dry-run", ""
@@ -59,6 +70,12 @@ class Command(StudyCommand):
                 self.stderr.write("This very file was accepted before; nothing is stored again.")
             report, status, identity = upload.report, upload.status, str(upload.pk)
         self._tell(report, status, identity, as_json=options["json"])
+
+    def _stated(self, said: str) -> tuple[str, str]:
+        name, sign, value = said.partition("=")
+        if not sign or not value:
+            self.wrong_usage(f"--every {said}: write it as NAME=VALUE, such as group=hikikomori.")
+        return name, f"={value}"
 
     def _content(self, path: Path) -> bytes:
         try:

@@ -9,11 +9,12 @@ from django.db import transaction
 
 from cohorts.errors import UnusableRequest
 from cohorts.ingest.child import client as child
+from cohorts.ingest.participants import STATED
 from cohorts.ingest.proposals import propose, standard_names
 from cohorts.ingest.reading import UnreadableFile
 from cohorts.language.sentences import say
 from cohorts.models import ColumnMapping, Upload, User
-from cohorts.services.tables import files, two_steps
+from cohorts.services.tables import files, sent_tables, two_steps
 
 
 def headers_of(upload: Upload) -> Sequence[str]:
@@ -37,11 +38,35 @@ def proposal_of(upload: Upload) -> dict[str, str]:
     return {name: header for name, header in proposed.items() if known.get(name) != header}
 
 
+def unstated(upload: Upload) -> list[str]:
+    """The columns that the table lacks and of which one word may hold for every row."""
+    if sent_tables.records_of(upload.kind) != "participants":
+        return []
+    faults = upload.report.get("faults", ())
+    lacks = {fault["column"] for fault in faults if fault["code"] == "missing_column"}
+    return [name for name in STATED if name in lacks]
+
+
 def confirm(upload_id: UUID | str, columns: Mapping[str, str], *, by: User | None) -> Upload:
-    """Keep for the site what its columns are called, and check the table again with it."""
+    """Keep for the site what its columns are called, and check the table again with it.
+
+    What begins with ``=`` is no column but holds for every row, and of this file alone: kept for
+    the site it would enrol the next file's controls as cases.
+    """
     upload = Upload.objects.select_related("site").get(pk=upload_id)
     two_steps.refuse_outsiders(upload, by)
     chosen = {name: header for name, header in columns.items() if header}
+    stated = {name: own for name, own in chosen.items() if own.startswith("=")}
+    sent_tables.refuse_stated(upload.kind, stated)
+    if not stated or len(stated) < len(chosen):
+        _keep(upload, {name: own for name, own in chosen.items() if name not in stated})
+    if stated:
+        upload.options = upload.options | {"stated": upload.options.get("stated", {}) | stated}
+        upload.save(update_fields=["options"])
+    return two_steps.check_again(upload.pk)
+
+
+def _keep(upload: Upload, chosen: Mapping[str, str]) -> None:
     _refuse_unknown(upload, chosen)
     with transaction.atomic():
         kept, _ = ColumnMapping.objects.select_for_update().get_or_create(
@@ -49,7 +74,6 @@ def confirm(upload_id: UUID | str, columns: Mapping[str, str], *, by: User | Non
         )
         kept.columns = kept.columns | chosen
         kept.save(update_fields=["columns"])
-    return two_steps.check_again(upload.pk)
 
 
 def _refuse_unknown(upload: Upload, chosen: Mapping[str, str]) -> None:

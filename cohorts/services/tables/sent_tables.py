@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -12,6 +12,7 @@ from cohorts import access
 from cohorts.errors import NoSuchSite, NotAllowed, UnusableRequest
 from cohorts.ingest import assays
 from cohorts.ingest.encodings import CODECS
+from cohorts.ingest.participants import STATED
 from cohorts.language.sentences import say
 from cohorts.models import ColumnMapping, Erasure, Site, User
 from cohorts.services import redcap_projects
@@ -86,7 +87,9 @@ def at_the_door(site: Site, sent: SentTable) -> SentTable:
     kept = redcap_projects.kept_of(
         site, sent.content, sent.dictionary, filename=filename_of(sent), encoding=encoding
     )
-    options = redcap_projects.options_of(kept)
+    options: dict[str, Any] = {**redcap_projects.options_of(kept)}
+    if stated := sent.options.get("stated"):
+        options["stated"] = stated
     return replace(sent, content=kept.content, dictionary=b"", options=options)
 
 
@@ -111,6 +114,7 @@ def refuse_unusable(site: Site, sent: SentTable) -> None:
         )
     if sent.kind == "assays":
         assay_options(sent.options)
+    refuse_stated(sent.kind, sent.options.get("stated", ()))
     if sent.options.get("encoding") and sent.options["encoding"] not in CODECS:
         raise UnusableRequest(
             say(
@@ -176,6 +180,20 @@ def assay_options(
     )
 
 
-def mapping_of(site: Site, kind: str) -> Mapping[str, str]:
+def mapping_of(site: Site, kind: str, options: Mapping[str, Any]) -> Mapping[str, str]:
+    """Standard column -> the site's own name, or what was said of every row of this file."""
     saved = ColumnMapping.objects.filter(site=site, kind=kind).first()
-    return saved.columns if saved else {}
+    return {**(saved.columns if saved else {}), **options.get("stated", {})}
+
+
+def refuse_stated(kind: str, names: Iterable[str]) -> None:
+    """Raises UnusableRequest for what is not said of all people of a file at once."""
+    for name in names:
+        if records_of(kind) != "participants" or name not in STATED:
+            raise UnusableRequest(
+                say(
+                    "%(name)s is not said of every row at once; of participants %(stated)s may be.",
+                    name=repr(name),
+                    stated=", ".join(STATED),
+                )
+            )

@@ -33,8 +33,9 @@ def dry_run(site: Site, sent: SentTable) -> Report:
     """The report that sending this table would give; nothing is stored."""
     check_kind(sent.kind)
     sent = at_the_door(site, sent)
+    mapping = mapping_of(site, sent.kind, sent.options)
     try:
-        checked = check(sent, lambda: books.facts_of(site, sent.kind), mapping_of(site, sent.kind))
+        checked = check(sent, lambda: books.facts_of(site, sent.kind), mapping)
     except UnreadableFile as error:
         return unreadable(sent.kind, error)
     if isinstance(checked, CheckedAssays):

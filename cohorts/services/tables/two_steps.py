@@ -161,7 +161,8 @@ def _look(site: Site, upload: Upload) -> _Outcome:
         return replace(books.facts_of(site, upload.kind), corrects=True)
 
     try:
-        checked = table_checks.check(sent, facts, sent_tables.mapping_of(site, upload.kind))
+        mapping = sent_tables.mapping_of(site, upload.kind, upload.options)
+        checked = table_checks.check(sent, facts, mapping)
     except UnreadableFile as error:
         return _Outcome(table_checks.unreadable(upload.kind, error))
     if not checked.report.ok:
