@@ -2,20 +2,13 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from django import forms
 from django.utils.translation import gettext_lazy as _
 
 from cohorts.forms.base import PlainForm
-from cohorts.models.query import SUBJECTS
-
-SUBJECT_WORDS = {
-    "participant": _("Participant (its code)"),
-    "sample": _("Sample (its code)"),
-    "upload": _("Table that was sent (its id)"),
-    "batch": _("Assay batch (its number)"),
-    "assessment": _("Assessment (its number)"),
-    "shipment": _("Shipment (its number)"),
-}
+from cohorts.query_subjects import BY_CODE, Choices
 
 
 class QueryTextForm(PlainForm):
@@ -29,10 +22,13 @@ class QueryTextForm(PlainForm):
 class NewQueryForm(PlainForm):
     """A question about one record."""
 
-    about_kind = forms.ChoiceField(
-        label=_("About"), choices=[(name, SUBJECT_WORDS[name]) for name in SUBJECTS]
+    about_kind = forms.ChoiceField(label=_("About"))
+    about = forms.CharField(
+        label=_("Code of the participant or sample"),
+        max_length=64,
+        required=False,
+        help_text=_("Another record is asked about from its own page, or chosen under About."),
     )
-    about = forms.CharField(label=_("Which one"), max_length=64)
     text = forms.CharField(
         label=_("What do you want to know?"),
         max_length=1000,
@@ -42,3 +38,17 @@ class NewQueryForm(PlainForm):
             "batches: no sex, age, group or diagnosis there."
         ),
     )
+
+    def __init__(self, offered: Choices, *given: Any, **more: Any) -> None:
+        super().__init__(*given, **more)
+        self.fields["about_kind"].choices = offered  # type: ignore[attr-defined]  # it is a choice
+
+    def clean(self) -> dict[str, Any]:
+        """``subject`` is what the question is about, as kind and key."""
+        said: dict[str, Any] = super().clean() or {}
+        kind = said.get("about_kind", "")
+        code = said.get("about", "").strip()
+        if kind in BY_CODE and not code:
+            self.add_error("about", _("Write the code of the participant or sample."))
+        said["subject"] = f"{kind}:{code}" if kind in BY_CODE else kind
+        return said

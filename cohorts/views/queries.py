@@ -11,12 +11,11 @@ from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
 from django.utils.translation import gettext_lazy as _
 
-from cohorts import access
+from cohorts import access, query_subjects
 from cohorts.errors import DomainError
 from cohorts.forms.queries import NewQueryForm, QueryTextForm
 from cohorts.models import Query, Site, User
 from cohorts.models.query import SUBJECTS
-from cohorts.overview import record_of
 from cohorts.requests import site_of, user_of, zone_of
 from cohorts.services import queries as service
 from cohorts.views.base import PAGE
@@ -40,7 +39,9 @@ def queries(request: HttpRequest, code: str) -> HttpResponse:
     if not access.may(user, "query", "R", here.pk):
         raise PermissionDenied
     may_ask = access.may(user, "query", "C", here.pk)
-    form = NewQueryForm(request.POST or None)
+    chosen = request.POST.get("about_kind", request.GET.get("about", ""))
+    offered = query_subjects.choices(user, here, chosen) if may_ask else []
+    form = NewQueryForm(offered, request.POST or None)
     if request.method == "POST":
         if not may_ask:
             raise PermissionDenied
@@ -62,7 +63,7 @@ def queries(request: HttpRequest, code: str) -> HttpResponse:
 
 def _asked(request: HttpRequest, here: Site, user: User, form: NewQueryForm) -> bool:
     said = form.cleaned_data
-    about = record_of(user, here.code, said["about_kind"], said["about"].strip())
+    about = query_subjects.named(user, here, said["subject"])
     if about is None:
         form.add_error("about", _("There is no such record at this site: check the code."))
         return False

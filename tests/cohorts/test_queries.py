@@ -166,6 +166,7 @@ def test_queries_are_worked_on_in_the_portal(browse, site, sample):
     path = f"/sites/{site.code}/queries/"
     sent = {"about_kind": "sample", "about": "T-none", "text": "Which tube?"}
     assert b"no such record at this site" in page.post(path, sent).content
+    assert b"Write the code" in page.post(path, sent | {"about": " "}).content
     page.post(path, sent | {"about": sample.code})
     query = Query.objects.get()
     assert b"Which tube?" in page.get(path).content
@@ -178,6 +179,27 @@ def test_queries_are_worked_on_in_the_portal(browse, site, sample):
     query.refresh_from_db()
     assert query.state == "closed"
     assert b"EDTA" in page.get(f"/queries/{query.pk}/").content
+
+
+def test_nobody_has_to_know_a_number_to_ask(browse, site, sample):
+    batch = AssayBatchFactory(site=site, platform="LC-MS amino acids")
+    upload = UploadFactory(site=site, kind="assays", filename="plasma-2026-04.csv")
+    far = AssayBatchFactory(platform="of another site")
+    page = browse(user_with("SD", site))
+    path = f"/sites/{site.code}/queries/"
+    offered = page.get(path).content.decode()
+    assert f'<option value="batch:{batch.pk}">Batch {batch.pk}: LC-MS amino acids' in offered
+    assert f'<option value="upload:{upload.pk}">plasma-2026-04.csv, ' in offered
+    assert "of another site" not in offered
+    # From the page of the record itself, whatever its age.
+    about = f"?about=batch:{batch.pk}"
+    assert f'href="{path}{about}#ask"' in page.get(f"/batches/{batch.pk}/").content.decode()
+    chosen = page.get(path + about).content.decode()
+    assert chosen.index(f'value="batch:{batch.pk}"') < chosen.index('value="participant"')
+    page.post(path, {"about_kind": f"batch:{batch.pk}", "about": "", "text": "Which kit?"})
+    assert Query.objects.get().subject == batch
+    page.post(path, {"about_kind": f"batch:{far.pk}", "about": "", "text": "And theirs?"})
+    assert Query.objects.count() == 1
 
 
 def test_the_api_tells_a_query_with_what_was_said(api, site, sample):
