@@ -16,7 +16,8 @@ class Tube:
     status: str = "stored"
     order: str = ""
     travels: bool = False
-    is_away: bool = False  # at the other site, where nothing more is tried with it
+    is_away: bool = False  # at the other site, which thaws it from then on
+    thaws: int = 0
 
     def stop(self, *, destroy: bool) -> None:
         """A wish that ends its use; what is gone stays gone."""

@@ -11,7 +11,7 @@ import pytest
 from cohorts.models import Sample
 from cohorts.models.shipment import ShippedTubeQuerySet
 from cohorts.services import consent, entries, identity, uploads
-from cohorts.services.samples import shipping
+from cohorts.services.samples import custody, shipping
 from tests.faults.test_any_order_of_people import PeopleInAnyOrder
 
 pytestmark = pytest.mark.django_db
@@ -89,6 +89,12 @@ FREED_ON_THE_WAY = (
     ("a_consent_is_signed", {}),
     ("a_shipment_arrives", {}),
 )
+THAWED_BY_WHO_SENT_AND_WHO_HOLDS_IT = (
+    *SHIPPED,
+    ("a_shipment_arrives", {}),
+    ("a_tube_is_thawed", {"by_the_other_site": False}),
+    ("a_tube_is_thawed", {"by_the_other_site": True}),
+)
 ENROLLED_AFTER_THE_ERASURE = (
     ("somebody_is_enrolled", {}),
     ("an_erasure_is_asked_for", {}),
@@ -100,6 +106,7 @@ WALKS = [
     *(DESTROYED_ON_THE_WAY, FREED_ON_THE_WAY, ENROLLED_AFTER_THE_ERASURE),
     *(TUBE_OF_ONE_WHO_LEAVES, TABLE_AFTER_A_WITHDRAWAL, TUBE_OF_THE_RECORD_WITHOUT_THE_WISH),
     *(SECOND_RECORD_OF_ONE_WHO_MOVED, ENTRIES_THAT_DIFFER),
+    THAWED_BY_WHO_SENT_AND_WHO_HOLDS_IT,
 ]
 
 
@@ -161,6 +168,22 @@ def test_a_consent_that_takes_a_tube_out_of_the_courier_s_van_is_found(monkeypat
     monkeypatch.setattr(ShippedTubeQuerySet, "on_the_way", ShippedTubeQuerySet.none)
     with pytest.raises(AssertionError, match="in_transit"):
         walk(*FREED_ON_THE_WAY)
+
+
+def test_a_thaw_by_a_laboratory_where_the_tube_does_not_lie_is_found(monkeypatch):
+    of_the_own_site = Sample.known_to
+    monkeypatch.setattr(Sample, "handled_by", lambda tube, by, _verb: of_the_own_site(tube, by))
+    with pytest.raises(AssertionError, match="thawed a tube that is stored"):
+        walk(*THAWED_BY_WHO_SENT_AND_WHO_HOLDS_IT)
+
+
+def test_a_thaw_that_is_a_step_and_no_count_is_found(monkeypatch):
+    def uncounted(sample_id, *, by):
+        custody.step(custody.held(sample_id), custody.Kind.THAWED, by=by)
+
+    monkeypatch.setattr(custody, "thaw", uncounted)
+    with pytest.raises(AssertionError):
+        walk(*THAWED_BY_WHO_SENT_AND_WHO_HOLDS_IT)
 
 
 def test_a_check_that_forgets_who_was_erased_is_found(monkeypatch):
