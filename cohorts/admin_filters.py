@@ -10,6 +10,8 @@ from django.db import models
 from django.http import HttpRequest
 from django.utils.translation import gettext_lazy as _
 
+from cohorts.admin_values import word
+
 NEWEST = 2_000
 
 
@@ -36,9 +38,9 @@ class NewestValues(AllValuesFieldListFilter):
         self.lookup_choices: Any = sorted(seen, key=str)
 
     def choices(self, changelist: Any) -> Iterator[Any]:
-        """As Django's, with a word for rows that have none: an empty link cannot be read."""
+        """As Django's, but said, and with a word for rows that have none: a link can be read."""
         for choice in super().choices(changelist):
-            yield {**choice, "display": choice["display"] or _("None of these")}
+            yield {**choice, "display": word(str(choice["display"])) or _("None of these")}
 
 
 def has_any_words(field: Any) -> bool:

@@ -11,7 +11,7 @@ from django.contrib.admin.utils import unquote
 from django.contrib.auth.models import AnonymousUser
 from django.contrib.auth.views import redirect_to_login
 from django.core.exceptions import PermissionDenied
-from django.db.models import CharField, ForeignKey, JSONField, QuerySet, TextField
+from django.db.models import ForeignKey, QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
 from django.utils.translation import gettext_lazy as _
@@ -21,7 +21,7 @@ from cohorts import access
 from cohorts.admin_acts import acts_on, asks_on
 from cohorts.admin_filters import NewestValues, has_any_words
 from cohorts.admin_subjects import by_subject
-from cohorts.admin_values import readable
+from cohorts.admin_values import is_words, readable, shown_in_words
 from cohorts.language.sentences import Sentence
 from cohorts.models import EVENTS, RecordReading, Site, User
 from cohorts.pages import CountedSoFar
@@ -176,17 +176,14 @@ class ScopedAdmin(PlainAdmin):
     def _as_read(self, request: HttpRequest, name: str) -> Any:
         kept = {field.name: field for field in self.opts.concrete_fields}.get(name)
         closed = isinstance(kept, ForeignKey) and self._is_closed(request, kept.related_model)
-        # Texts may be sentences of ours; links, addresses and choices are shown as Django does.
-        words = type(kept) in (CharField, TextField) and not kept.choices  # type: ignore[union-attr]  # None has another type
-        if kept is None or not (closed or words or isinstance(kept, JSONField)):
-            return name
+        return shown_in_words(kept) if kept and (closed or is_words(kept)) else name
 
-        def shown(row: Any) -> Any:
-            return readable(getattr(row, name))
-
-        # By its name the form finds the field's help.
-        shown.__name__, shown.short_description = name, kept.verbose_name  # type: ignore[attr-defined]  # as Django reads it
-        return shown
+    def get_list_display(self, request: HttpRequest) -> list[Any]:
+        kept = {field.name: field for field in self.opts.concrete_fields if is_words(field)}
+        return [
+            shown_in_words(kept[name]) if name in kept else name
+            for name in super().get_list_display(request)
+        ]
 
     def _is_closed(self, request: HttpRequest, model: Any) -> bool:
         """Whether a link to a record of that model would be answered with 403."""

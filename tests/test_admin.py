@@ -262,7 +262,7 @@ def test_a_row_without_a_kept_history_offers_none(client, steward):
     )
     page = client.get(f"/admin/cohorts/change/{change.pk}/change/").text
     assert "historylink" not in page
-    assert '<th scope="row">rows</th><td>3</td>' in page
+    assert '<th scope="row">Samples, pools and blanks</th><td>3</td>' in page
 
 
 def test_what_a_row_was_is_told_without_the_words_of_the_triggers(client, steward):

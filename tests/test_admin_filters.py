@@ -31,8 +31,8 @@ def shown(client, query=""):
 
 def test_a_filter_offers_what_rows_hold_and_keeps_those_that_hold_it(browse, samples):
     client = browse(user_with("CD"))
-    assert shown(client) == ({"T0", "T1", "T2"}, {"All": True, "CSF": False, "serum": False})
-    assert shown(client, "?material=CSF") == ({"T0"}, {"All": False, "CSF": True, "serum": False})
+    assert shown(client) == ({"T0", "T1", "T2"}, {"All": True, "CSF": False, "Serum": False})
+    assert shown(client, "?material=CSF") == ({"T0"}, {"All": False, "CSF": True, "Serum": False})
 
 
 def test_what_only_old_rows_hold_is_not_offered_but_stays_once_it_is_chosen(

@@ -21,6 +21,7 @@ from cohorts.admin_site import FoundByCode, ScopedAdmin, site
 from cohorts.errors import DomainError
 from cohorts.requests import user_of
 from cohorts.services.erasing import erasure as service
+from cohorts.templatetags.portal import word as state_word
 
 
 @admin.register(models.Participant, site=site)
@@ -90,10 +91,14 @@ class WithdrawalAdmin(FoundByCode):
 class ErasureAdmin(ScopedAdmin):
     """Requests and receipts; whoever may approve one, and did not ask for it, does so here."""
 
-    list_display = ["id", "site", "participant", "state", "requested_by", "approved_by", "due"]
+    list_display = ["id", "site", "participant", "standing", "requested_by", "approved_by", "due"]
     list_filter = ["site"]
     list_select_related = ["site", "participant", "requested_by", "approved_by"]
     actions = ["approve"]
+
+    @admin.display(description=_("state"))
+    def standing(self, erasure: models.Erasure) -> str:
+        return state_word(erasure.state)["text"]
 
     @admin.display(description=_("carried out after"))
     def due(self, erasure: models.Erasure) -> datetime | None:

@@ -102,6 +102,7 @@ WORDS = {
     "plasma": _("Plasma"),
     "serum": _("Serum"),
     "whole_blood": _("Whole blood"),
+    "blood": _("Blood"),
     "buffy_coat": _("Buffy coat"),
     "pbmc": _("PBMC"),
     "dried_blood_spot": _("Dried blood spot"),
