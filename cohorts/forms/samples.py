@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
@@ -45,16 +46,14 @@ class MoveBoxForm(PlainForm):
 class TubeForm(PlainForm):
     """What is done with one tube; the fields that count are those of the verb."""
 
-    verb = forms.ChoiceField(
-        label=_("What is done"),
-        choices=[
-            ("divide", _("Divide: take a volume into a new tube")),
-            ("thaw", _("Thaw once")),
-            ("move", _("Put into a box")),
-            ("measure", _("Record the volume, or correct it")),
-            ("process", _("Record how it was spun and is stored")),
-        ],
-    )
+    VERBS = {
+        "divide": _("Divide: take a volume into a new tube"),
+        "thaw": _("Thaw once"),
+        "move": _("Put into a box"),
+        "measure": _("Record the volume, or correct it"),
+        "process": _("Record how it was spun and is stored"),
+    }
+    verb = forms.ChoiceField(label=_("What is done"))
     code = forms.CharField(
         label=_("New tube"),
         required=False,
@@ -97,10 +96,12 @@ class TubeForm(PlainForm):
         "move": ("box", "row", "column"),
     }
 
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
+    def __init__(self, *args: Any, verbs: Sequence[str], **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        field = self.fields["material"]
+        verb, field = self.fields["verb"], self.fields["material"]
+        assert isinstance(verb, forms.ChoiceField)  # noqa: S101 - declared above
         assert isinstance(field, forms.ChoiceField)  # noqa: S101 - declared above
+        verb.choices = [(name, self.VERBS[name]) for name in verbs]
         field.choices = [("", _("the same")), *((each, in_words(each)) for each in MATERIALS)]
         spins, as_it_is = Sample.Spin, ("", _("as it is recorded"))
         for name, known in (

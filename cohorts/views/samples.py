@@ -86,11 +86,11 @@ def sample(request: HttpRequest, sample_id: int) -> HttpResponse:
     )
     tube = get_object_or_404(rows, pk=sample_id)
     known = tube.known_to(user)
-    may_handle = tube.handled_by(user, "U") or access.may(user, "sample", "U", tube.site_id)
+    verbs = _verbs(tube, user)
     here = tube.site if known else tube.lies_at
-    form = forms_samples.TubeForm(request.POST or None)
+    form = forms_samples.TubeForm(request.POST or None, verbs=verbs)
     if request.method == "POST":
-        if not may_handle:
+        if not verbs:
             raise PermissionDenied
         if form.is_valid() and carried_out(
             request, form, lambda: _done(tube, form.cleaned_data, user)
@@ -106,9 +106,18 @@ def sample(request: HttpRequest, sample_id: int) -> HttpResponse:
         "sees_ratio": access.may(user, "assay", "R", tube.site_id),
         "steps": tube.custody.select_related("by"),
         "label": label_of(tube),
-        "form": form if may_handle else None,
+        # Of one that is blocked or gone every step would be refused.
+        "form": form if verbs and (form.errors or tube.status == Sample.Status.STORED) else None,
     }
     return render(request, "cohorts/sample.html", context, status=422 if form.errors else 200)
+
+
+def _verbs(tube: Sample, user: User) -> list[str]:
+    """What this person may do with it: most of it where it lies, the record at its own site."""
+    at_the_bench = [name for name in ("thaw", "move", "measure") if tube.handled_by(user, "U")]
+    divided = ["divide"] if tube.handled_by(user, "C") else []
+    recorded = ["process"] if access.may(user, "sample", "U", tube.site_id) else []
+    return [*divided, *at_the_bench, *recorded]
 
 
 def _done(tube: Sample, said: dict[str, Any], user: User) -> str:
@@ -248,6 +257,7 @@ def shipment(request: HttpRequest, shipment_id: int) -> HttpResponse:
         "site": here,
         "receipt": arrived,
         "tubes": found.tubes.select_related("sample"),
+        "seen": {tube.pk for tube in Sample.objects.at_hand(user).filter(shipped__shipment=found)},
         "temperatures": found.temperatures.all(),
         "zone": zone_of(here),
         "form": form if may_receive else None,

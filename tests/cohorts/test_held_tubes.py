@@ -81,7 +81,14 @@ def test_whose_it_was_handles_it_no_longer_and_again_once_it_is_back(
         custody.thaw(tube.pk, by=holder)
 
 
-def test_only_the_laboratory_handles_what_was_received(tube, osa, holder):
+def test_only_the_laboratory_handles_what_was_received_and_none_what_is_blocked(
+    tube, osa, holder, browse
+):
+    Sample.objects.filter(pk=tube.pk).update(status="blocked")
+    seen = browse(holder)
+    assert "Record a step" not in seen.get(f"/samples/{tube.pk}/").text
+    refused = seen.post(f"/samples/{tube.pk}/", {"verb": "thaw"})
+    assert "T1 is blocked; nothing more is done with it." in flat(refused.text)
     for role in ("SC", "SD"):
         with pytest.raises(NotAllowed, match=r"Your role at OSA does not handle samples\."):
             custody.thaw(tube.pk, by=user_with(role, osa))
@@ -99,7 +106,10 @@ def test_the_page_of_a_received_tube_names_no_participant(tube, holder, sender, 
     assert seen.post(f"/samples/{tube.pk}/", body).status_code == 302
     box = flat(seen.get(f"/boxes/{Box.objects.get().pk}/").text)
     assert f'/samples/{tube.pk}/">T1</a>' in box
+    assert "Thaw once" in page
     own = flat(browse(sender).get(f"/samples/{tube.pk}/").text)
+    assert "Thaw once" not in own
+    assert "Record how it was spun" in own
     assert "participant FUK-007" in own
     assert "B1 2/2" in own
     assert f"/boxes/{Box.objects.get().pk}/" not in own
