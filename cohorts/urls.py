@@ -8,6 +8,7 @@ from cohorts.views import (
     consent,
     consent_forms,
     consent_record,
+    destructions,
     dictionary_edits,
     entries,
     erasures,
@@ -55,7 +56,7 @@ urlpatterns = [
     path("sites/<str:code>/labels/", samples.labels, name="labels"),
     path("sites/<str:code>/shipments/", samples.shipments, name="shipments"),
     path("shipments/<int:shipment_id>/", samples.shipment, name="shipment"),
-    path("sites/<str:code>/destructions/", samples.destructions, name="destructions"),
+    path("sites/<str:code>/destructions/", destructions.destructions, name="destructions"),
     path("features/edits/", dictionary_edits.edits, name="dictionary-edits"),
     path(
         "features/edits/<int:edit_id>/",

@@ -21,7 +21,7 @@ from cohorts.errors import RefusedHandling
 from cohorts.requests import user_of
 from cohorts.serializers import records as serializers
 from cohorts.serializers import samples as serializers_samples
-from cohorts.services.samples import custody, destruction, handling, shipping
+from cohorts.services.samples import boxes, custody, destruction, handling, shipping
 
 ONE_SAMPLE = {200: serializers.SampleSerializer, 409: PROBLEM}
 ONE_SHIPMENT = {200: serializers_samples.ShipmentSerializer, 409: PROBLEM}
@@ -111,7 +111,7 @@ class TubeViewSet(SampleViewSet):
         """Put the tube into a place of a box."""
         sample = self.get_object()
         said = fields_sent(serializers_samples.MoveSerializer, request)
-        custody.move(
+        boxes.move(
             sample.pk,
             box_code=said["box"],
             row=said["row"],
@@ -263,7 +263,7 @@ class BoxViewSet(RecordViewSet):
         site = models.Site.objects.visible_to(request.user).filter(code=said.pop("site")).first()
         if site is None:
             raise exceptions.NotFound
-        made = custody.add_box(site, by=user_of(request), **said)
+        made = boxes.add_box(site, by=user_of(request), **said)
         headers = location_of(request, made.pk)
         told = self.get_serializer(made).data
         return Response(told, status=status.HTTP_201_CREATED, headers=headers)

@@ -15,7 +15,7 @@ from cohorts.forms.samples import MoveBoxForm, NewBoxForm
 from cohorts.models import Box, Sample
 from cohorts.requests import site_of, user_of, zone_of
 from cohorts.services.audit import history
-from cohorts.services.samples import custody
+from cohorts.services.samples import boxes
 
 
 @login_required
@@ -29,7 +29,7 @@ def box(request: HttpRequest, box_id: int) -> HttpResponse:
     form = MoveBoxForm(request.POST if request.method == "POST" else None)
     if request.method == "POST" and form.is_valid():
         try:
-            custody.move_box(found.pk, **form.cleaned_data, by=user)
+            boxes.move_box(found.pk, **form.cleaned_data, by=user)
         except DomainError as error:
             form.add_error(None, error.message)
         else:
@@ -69,7 +69,7 @@ def new_box(request: HttpRequest, code: str) -> HttpResponse:
     form = NewBoxForm(request.POST if request.method == "POST" else None)
     if request.method == "POST" and form.is_valid():
         try:
-            made = custody.add_box(here, **form.cleaned_data, by=user)
+            made = boxes.add_box(here, **form.cleaned_data, by=user)
         except ValidationError as error:
             form.add_error(None, error.messages)
         else:

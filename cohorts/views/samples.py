@@ -1,4 +1,4 @@
-"""Pages of a laboratory: tubes and their labels, shipments, tubes to destroy."""
+"""Pages of a laboratory: tubes and their labels, shipments."""
 
 from __future__ import annotations
 
@@ -19,17 +19,17 @@ from cohorts import access
 from cohorts.forms import samples as forms_samples
 from cohorts.labels import MisreadCode, label_text, read_label
 from cohorts.language.told import told
-from cohorts.models import Box, Destruction, Sample, Shipment, Site, User
+from cohorts.models import Box, Sample, Shipment, Site, User
 from cohorts.pages import KeyedPaginator
 from cohorts.requests import site_of, user_of, zone_of
-from cohorts.services.samples import custody, destruction, handling, shipping
+from cohorts.services.samples import boxes, custody, handling, shipping
 from cohorts.views.base import PAGE, carried_out
 
 MOST_LABELS = 200
 MOST_BOXES = 100
 
 
-def _read_at(request: HttpRequest, code: str, resource: str) -> tuple[Site, User]:
+def read_at(request: HttpRequest, code: str, resource: str) -> tuple[Site, User]:
     here, user = site_of(request, code), user_of(request)
     if not access.may(user, resource, "R", here.pk):
         raise PermissionDenied
@@ -42,7 +42,7 @@ def _read_at(request: HttpRequest, code: str, resource: str) -> tuple[Site, User
 @login_required
 def samples(request: HttpRequest, code: str) -> HttpResponse:
     """The site's tubes; a scanned label or a typed code leads to its tube."""
-    here, user = _read_at(request, code, "sample")
+    here, user = read_at(request, code, "sample")
     rows = Sample.objects.visible_to(user).filter(site=here)
     asked = request.GET.get("q", "").strip()
     fault = ""
@@ -148,7 +148,7 @@ def _done(tube: Sample, said: dict[str, Any], user: User) -> str:
         custody.thaw(tube.pk, by=user)
         return _("%(tube)s was thawed.") % {"tube": tube.code}
     row, column = said["row"], said["column"]
-    custody.move(tube.pk, box_code=said["box"], row=row, column=column, by=user)
+    boxes.move(tube.pk, box_code=said["box"], row=row, column=column, by=user)
     return _("%(tube)s is in %(box)s %(row)s/%(column)s.") % {
         "tube": tube.code,
         "box": said["box"],
@@ -160,7 +160,7 @@ def _done(tube: Sample, said: dict[str, Any], user: User) -> str:
 @login_required
 def labels(request: HttpRequest, code: str) -> HttpResponse:
     """A sheet of labels to print: those named in ``?sample=``, else the newest tubes."""
-    here, user = _read_at(request, code, "sample")
+    here, user = read_at(request, code, "sample")
     rows = Sample.objects.at_hand(user).filter(Q(site=here) | Q(held_at=here))
     rows = rows.select_related("site")
     if chosen := request.GET.getlist("sample"):
@@ -192,7 +192,7 @@ def qr_svg(text: str) -> SafeString:
 @login_required
 def shipments(request: HttpRequest, code: str) -> HttpResponse:
     """Shipments from and to the site; sending one."""
-    here, user = _read_at(request, code, "shipment")
+    here, user = read_at(request, code, "shipment")
     may_send = access.may(user, "shipment", "C", here.pk)
     filled = {"samples": request.GET.get("samples", "")}
     form = forms_samples.ShipmentForm(
@@ -292,47 +292,3 @@ def _completed(found: Shipment, form: forms_samples.ReceiptForm, user: User) -> 
         by=user,
     )
     return _("Recorded; what this answers is no longer asked.")
-
-
-# --- destruction
-
-
-@login_required
-def destructions(request: HttpRequest, code: str) -> HttpResponse:
-    """Tubes to destroy: recorded by the laboratory, approved by the data manager."""
-    here, user = _read_at(request, code, "destruction")
-    form = forms_samples.DestructionForm(request.POST or None, site=here, zone=zone_of(here))
-    if request.method == "POST":
-        if not any(access.may(user, "destruction", verb, here.pk) for verb in "CA"):
-            raise PermissionDenied
-        if form.is_valid() and carried_out(request, form, lambda: _destroyed(form, user)):
-            return redirect("destructions", here.code)
-    context = {
-        "site": here,
-        "zone": zone_of(here),
-        "orders": Destruction.objects.visible_to(user)
-        .filter(site=here)
-        .select_related("recorded_by", "witness", "approved_by")[:MOST_LABELS],
-        "said": form,
-        "form": form if access.may(user, "destruction", "C", here.pk) else None,
-        "may_approve": access.may(user, "destruction", "A", here.pk),
-    }
-    return render(request, "cohorts/destructions.html", context, status=422 if form.errors else 200)
-
-
-def _destroyed(form: forms_samples.DestructionForm, user: User) -> str:
-    said = form.cleaned_data
-    order = Destruction.objects.get(pk=said["order"])
-    if said["verb"] == "approve":
-        destruction.approve(order.pk, by=user)
-        return _("The destruction is approved.")
-    destruction.record(
-        order.pk,
-        at=said["destroyed_at"],
-        method=said["method"],
-        witness=said["witness"],
-        by=user,
-    )
-    return _("Recorded: %(tube)s is destroyed; the data manager approves it.") % {
-        "tube": order.tube
-    }

@@ -6,7 +6,7 @@ import pytest
 
 from cohorts.errors import NotAllowed
 from cohorts.models import Box
-from cohorts.services.samples import custody
+from cohorts.services.samples import boxes
 from tests.factories import SiteFactory, user_with
 
 pytestmark = pytest.mark.django_db
@@ -76,6 +76,6 @@ def test_who_handles_no_samples_moves_no_box(site, browse):
     sent = {"place": "Freezer 2", "reason": "x"}
     assert browse(auditor).post(f"/boxes/{box.pk}/", sent).status_code == 403
     with pytest.raises(NotAllowed, match="does not handle samples"):
-        custody.move_box(box.pk, place="Freezer 2", reason="x", by=auditor)
+        boxes.move_box(box.pk, place="Freezer 2", reason="x", by=auditor)
     elsewhere = browse(user_with("LT", SiteFactory(code="OSA")))
     assert elsewhere.post(f"/boxes/{box.pk}/", sent).status_code == 404

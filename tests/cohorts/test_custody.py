@@ -17,7 +17,7 @@ from cohorts.models import EVENTS, AssayRow, BatchFeature, Box, Sample
 from cohorts.models.assay import pack_flags, pack_values
 from cohorts.preanalytics import MOST_FREEZE_THAWS
 from cohorts.services import consent
-from cohorts.services.samples import custody, handling
+from cohorts.services.samples import boxes, custody, handling
 from tests.factories import (
     AssayBatchFactory,
     FeatureFactory,
@@ -145,18 +145,18 @@ def test_recorded_thaws_are_told_and_flagged_where_the_count_before_is_unknown(
 
 
 def test_a_place_holds_one_tube(tube, technician):
-    box = custody.add_box(tube.site, code="B1", place="F2", n_rows=9, n_columns=8, by=technician)
-    custody.move(tube.pk, box_code="B1", row=9, column=8, by=technician)
+    box = boxes.add_box(tube.site, code="B1", place="F2", n_rows=9, n_columns=8, by=technician)
+    boxes.move(tube.pk, box_code="B1", row=9, column=8, by=technician)
     tube.refresh_from_db()
     assert tube.place == "B1 9/8"
     other = SampleFactory(participant__site=tube.site, code="T2")
     with pytest.raises(RefusedHandling, match="T1 is in B1 9/8: choose a free place"):
-        custody.move(other.pk, box_code="B1", row=9, column=8, by=technician)
+        boxes.move(other.pk, box_code="B1", row=9, column=8, by=technician)
     for row, column in ((10, 1), (1, 9), (0, 1)):
         with pytest.raises(RefusedHandling, match="Box B1 has 9 rows and 8 columns"):
-            custody.move(other.pk, box_code="B1", row=row, column=column, by=technician)
+            boxes.move(other.pk, box_code="B1", row=row, column=column, by=technician)
     with pytest.raises(RefusedHandling, match="has no box 'B7'"):
-        custody.move(other.pk, box_code="B7", row=1, column=1, by=technician)
+        boxes.move(other.pk, box_code="B7", row=1, column=1, by=technician)
     for place in ({"box": box, "box_row": 9, "box_column": 8}, {"box_row": 1}):
         with pytest.raises(IntegrityError), transaction.atomic():
             Sample.objects.filter(pk=other.pk).update(**place)
@@ -167,7 +167,7 @@ def test_a_box_has_a_size_and_one_code(tube, technician):
         Box(site=tube.site, code="B1", n_rows=51).full_clean()
     Box.objects.create(site=tube.site, code="B1")
     with pytest.raises(ValidationError, match="This site has a box with that code already"):
-        custody.add_box(tube.site, code="B1", place="", n_rows=9, n_columns=9, by=technician)
+        boxes.add_box(tube.site, code="B1", place="", n_rows=9, n_columns=9, by=technician)
 
 
 def test_steps_run_forward_in_time(tube, technician):

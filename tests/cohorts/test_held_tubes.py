@@ -11,7 +11,7 @@ from django.utils import timezone
 from cohorts.errors import NotAllowed, RefusedHandling
 from cohorts.labels import label_text
 from cohorts.models import Box, Sample
-from cohorts.services.samples import bench, custody, shipping
+from cohorts.services.samples import bench, boxes, custody, shipping
 from tests.factories import ParticipantFactory, SampleFactory, SiteFactory, user_with
 from tests.page_source import flat
 
@@ -54,7 +54,7 @@ def tube(fuk, osa, sender, holder):
 def test_who_holds_a_tube_thaws_divides_and_boxes_it(tube, fuk, osa, holder):
     custody.thaw(tube.pk, by=holder)
     child = custody.divide(tube.pk, code="T1-1", volume_ul=Decimal(100), by=holder)
-    custody.move(child.pk, box_code="B1", row=1, column=1, by=holder)
+    boxes.move(child.pk, box_code="B1", row=1, column=1, by=holder)
     child.refresh_from_db()
     assert (child.site, child.participant, child.held_at) == (fuk, tube.participant, osa)
     assert (child.freeze_thaws, child.place) == (1, "B1 1/1")
@@ -67,7 +67,7 @@ def test_whose_it_was_handles_it_no_longer_and_again_once_it_is_back(
     for act in (
         lambda: custody.thaw(tube.pk, by=sender),
         lambda: custody.divide(tube.pk, code="T1-1", volume_ul=Decimal(1), by=sender),
-        lambda: custody.move(tube.pk, box_code="B1", row=1, column=1, by=sender),
+        lambda: boxes.move(tube.pk, box_code="B1", row=1, column=1, by=sender),
         lambda: bench.thaw_all(fuk, [tube.pk], by=sender),
     ):
         with pytest.raises(RefusedHandling, match=r"T1 lies at OSA, whose laboratory handles it\."):

@@ -23,7 +23,7 @@ from cohorts.models import (
     Visit,
 )
 from cohorts.services.audit import history as events_of
-from cohorts.services.samples import custody, destruction, shipping
+from cohorts.services.samples import boxes, destruction, shipping
 from tests.factories import ParticipantFactory, SampleFactory, SiteFactory, user_with
 
 pytestmark = pytest.mark.django_db
@@ -137,7 +137,7 @@ def bench():
 
 def test_boxes_custody_and_shipments_leave_events_with_their_reason(bench):
     tube, technician, there = bench
-    box = custody.add_box(
+    box = boxes.add_box(
         tube.site, code="B1", place="Freezer 1", n_rows=9, n_columns=9, by=technician
     )
     Box.objects.filter(pk=box.pk).update(place="Freezer 2")

@@ -12,7 +12,7 @@ from django.utils import timezone
 from analysis.models import Run, RunTable
 from cohorts import models
 from cohorts.models.assay import pack_flags, pack_values
-from cohorts.services.samples import custody, shipping
+from cohorts.services.samples import boxes, shipping
 from tests.factories import (
     SCOPES,
     AssayBatchFactory,
@@ -157,9 +157,9 @@ def _shipments(
     here: models.Site, there: models.Site, tubes: list[models.Sample]
 ) -> tuple[models.Shipment, models.Shipment]:
     ours, theirs = user_with("LT", here), user_with("LT", there)
-    box = custody.add_box(here, code="EDTA-07", place="Freezer 2", n_rows=5, n_columns=5, by=ours)
+    box = boxes.add_box(here, code="EDTA-07", place="Freezer 2", n_rows=5, n_columns=5, by=ours)
     for n, tube in enumerate(tubes[:10]):
-        custody.move(tube.pk, box_code=box.code, row=n // 5 + 1, column=n % 5 + 1, by=ours)
+        boxes.move(tube.pk, box_code=box.code, row=n // 5 + 1, column=n % 5 + 1, by=ours)
     now = timezone.now()
     codes = [tube.code for tube in tubes[10:13]]
     said = {"courier": "World Courier", "sent_at": now - timedelta(hours=9)}

@@ -9,7 +9,7 @@ from cohorts.errors import NotAllowed, RefusedHandling
 from cohorts.language.sentences import say
 from cohorts.models import Box, Sample, Site, User
 from cohorts.retrying import transacted
-from cohorts.services.samples import custody
+from cohorts.services.samples import boxes, custody
 
 
 @transacted
@@ -46,7 +46,7 @@ def box_all(site: Site, tubes: Sequence[int], *, box_code: str, by: User) -> str
     # Tubes that lie in the box already leave their places first, so that none meets another.
     Sample.objects.filter(pk__in=tubes, box=box).update(box=None, box_row=None, box_column=None)
     for tube, (row, column) in zip(tubes, free, strict=False):
-        custody.move(tube, box_code=box.code, row=row, column=column, by=by)
+        boxes.move(tube, box_code=box.code, row=row, column=column, by=by)
     first, last = free[0], free[len(tubes) - 1]
     return f"{box.code} {first[0]}/{first[1]} to {last[0]}/{last[1]}"
 

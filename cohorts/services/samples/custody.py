@@ -1,4 +1,4 @@
-"""What a laboratory does with a tube: divides, thaws, moves it; each is a custody step."""
+"""What a laboratory does with a tube: divides, thaws, measures it; each is a custody step."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ from decimal import Decimal
 from django.utils import timezone
 
 from cohorts import access, history
-from cohorts.errors import NotAllowed, RefusedHandling, UnusableRequest
+from cohorts.errors import NotAllowed, RefusedHandling
 from cohorts.language.sentences import say
-from cohorts.models import Box, CustodyEvent, Sample, Site, User, Withdrawal
+from cohorts.models import CustodyEvent, Sample, Site, User, Withdrawal
 from cohorts.retrying import transacted
 from cohorts.services.rules import hold_to_its_rules
 from cohorts.sprec import LETTERS_OF
@@ -36,7 +36,7 @@ def divide(
 
     An aliquot holds what was taken. A derivative, of another material, may yield another volume.
     """
-    parent = _held(parent_id, by, "C")
+    parent = held_for(parent_id, by, "C")
     if volume_ul <= 0:
         raise RefusedHandling(
             say(
@@ -86,7 +86,7 @@ def thaw(sample_id: int, *, by: User, at: datetime | None = None) -> Sample:
 
     A count that starts at 1 there would read as good handling.
     """
-    sample = _held(sample_id, by, "U")
+    sample = held_for(sample_id, by, "U")
     step(sample, Kind.THAWED, by=by, at=at)
     if sample.freeze_thaws is not None:
         sample.freeze_thaws += 1
@@ -97,7 +97,7 @@ def thaw(sample_id: int, *, by: User, at: datetime | None = None) -> Sample:
 @transacted
 def measure(sample_id: int, *, volume_ul: Decimal, reason: str = "", by: User) -> Sample:
     """Record what a tube holds; a volume that stands already is corrected with the reason."""
-    sample = _held(sample_id, by, "U")
+    sample = held_for(sample_id, by, "U")
     before, reason = sample.volume_ul, reason.strip()
     if before is not None and not reason:
         raise RefusedHandling(
@@ -137,7 +137,7 @@ def process(sample_id: int, letters: Mapping[str, str], *, reason: str = "", by:
     """
     sample = held(sample_id)
     if not access.may(by, "sample", "U", sample.site_id):
-        raise _not_handled(sample.site)
+        raise not_handled(sample.site)
     usable(sample)
     told = {name: letters.get(name, "") for name in LETTERS_OF}
     changed = {
@@ -160,87 +160,6 @@ def process(sample_id: int, letters: Mapping[str, str], *, reason: str = "", by:
     with history.because(reason.strip() or "recorded", user=by.pk):
         sample.save(update_fields=[*changed])
     return sample
-
-
-@transacted
-def move(sample_id: int, *, box_code: str, row: int, column: int, by: User) -> Sample:
-    """Put a tube into a place of a box of the site at which it lies."""
-    sample = _held(sample_id, by, "U")
-    # The box's row orders those who fill it.
-    box = Box.objects.select_for_update().filter(site=sample.lies_at, code=box_code).first()
-    if box is None:
-        raise RefusedHandling(
-            say(
-                "%(site)s has no box %(box_code)s: check its code.",
-                site=sample.lies_at.code,
-                box_code=repr(box_code),
-            )
-        )
-    if not (1 <= row <= box.n_rows and 1 <= column <= box.n_columns):
-        raise RefusedHandling(
-            say(
-                "Box %(box)s has %(n_rows)s rows and %(n_columns)s columns; there is no "
-                "place %(row)s/%(column)s.",
-                box=box.code,
-                n_rows=box.n_rows,
-                n_columns=box.n_columns,
-                row=row,
-                column=column,
-            )
-        )
-    there = box.samples.filter(box_row=row, box_column=column).exclude(pk=sample.pk).first()
-    if there is not None:
-        raise RefusedHandling(
-            say(
-                "%(there)s is in %(place)s: choose a free place.",
-                there=there.code,
-                place=there.place,
-            )
-        )
-    before = sample.place
-    sample.box, sample.box_row, sample.box_column = box, row, column
-    step(sample, Kind.MOVED, by=by, note=_moved(before, sample.place))
-    sample.full_clean()
-    sample.save(update_fields=["box", "box_row", "box_column"])
-    return sample
-
-
-@transacted
-def add_box(site: Site, *, code: str, place: str, n_rows: int, n_columns: int, by: User) -> Box:
-    """A new box in a freezer of the site."""
-    if not access.may(by, "sample", "C", site.pk):
-        raise _not_handled(site)
-    box = Box(site=site, code=code, place=place, n_rows=n_rows, n_columns=n_columns)
-    box.full_clean()
-    box.save()
-    return box
-
-
-@transacted
-def move_box(box_id: int, *, place: str, reason: str, by: User) -> Box:
-    """The box with all that is in it stands elsewhere; where it stood stays in its events."""
-    box = Box.objects.select_for_update(of=("self",)).select_related("site").get(pk=box_id)
-    if not access.may(by, "sample", "U", box.site_id):
-        raise _not_handled(box.site)
-    if not reason.strip():
-        raise UnusableRequest(say("Say why the box is moved."))
-    if place.strip() == box.place:
-        raise UnusableRequest(say("The box stands there already."))
-    box.place = place.strip()
-    box.full_clean()
-    with history.because(reason.strip()[:300], user=by.pk):
-        box.save(update_fields=["place"])
-    return box
-
-
-def _moved(before: str, after: str) -> str:
-    if not before:
-        return say("put into %(after)s", after=after)
-    return (
-        say("taken out of %(before)s", before=before)
-        if not after
-        else say("out of %(before)s into %(after)s", before=before, after=after)
-    )
 
 
 def step(
@@ -305,7 +224,7 @@ def held(sample_id: int) -> Sample:
     return found
 
 
-def _held(sample_id: int, by: User, verb: str) -> Sample:
+def held_for(sample_id: int, by: User, verb: str) -> Sample:
     sample = held(sample_id)
     if not sample.handled_by(by, verb):
         if sample.is_away and access.may(by, "sample", verb, sample.site_id):
@@ -316,12 +235,12 @@ def _held(sample_id: int, by: User, verb: str) -> Sample:
                     site=sample.lies_at.code,
                 )
             )
-        raise _not_handled(sample.lies_at)
+        raise not_handled(sample.lies_at)
     usable(sample)
     return sample
 
 
-def _not_handled(site: Site) -> NotAllowed:
+def not_handled(site: Site) -> NotAllowed:
     return NotAllowed(say("Your role at %(site)s does not handle samples.", site=site.code))
 
 

@@ -9,7 +9,7 @@ import pytest
 from django.utils import timezone
 
 from cohorts import scanning
-from cohorts.services.samples import bench, custody, destruction, shipping
+from cohorts.services.samples import bench, boxes, custody, destruction, shipping
 from tests.cohorts.refusals.world import World, is_told
 from tests.factories import ParticipantFactory, SampleFactory, user_with
 
@@ -18,14 +18,14 @@ pytestmark = pytest.mark.django_db
 
 def move_outside(w):
     assert w.box
-    custody.move(w.tube.pk, box_code="B1", row=3, column=1, by=w.technician)
+    boxes.move(w.tube.pk, box_code="B1", row=3, column=1, by=w.technician)
 
 
 def move_onto_another(w):
     assert w.box
-    custody.move(w.tube.pk, box_code="B1", row=1, column=1, by=w.technician)
+    boxes.move(w.tube.pk, box_code="B1", row=1, column=1, by=w.technician)
     there = SampleFactory(participant=w.person, code="T2")
-    custody.move(there.pk, box_code="B1", row=1, column=1, by=w.technician)
+    boxes.move(there.pk, box_code="B1", row=1, column=1, by=w.technician)
 
 
 def approve_twice(w):
@@ -119,7 +119,7 @@ TUBES = {
     "Box B1 has 6 free places and 7 tubes were scanned: take another box, or scan fewer.": (
         one_box_too_few
     ),
-    "Your role at FUK does not handle samples.": lambda w: custody.add_box(
+    "Your role at FUK does not handle samples.": lambda w: boxes.add_box(
         w.site, code="B2", place="F", n_rows=1, n_columns=1, by=w.there
     ),
     "The volume of T2 is not recorded: record it, then divide the tube.": of_no_known_volume,
@@ -133,10 +133,10 @@ TUBES = {
     ),
     "Box B1 has 2 rows and 3 columns; there is no place 3/1.": move_outside,
     "T1 is in B1 1/1: choose a free place.": move_onto_another,
-    "Say why the box is moved.": lambda w: custody.move_box(
+    "Say why the box is moved.": lambda w: boxes.move_box(
         w.box.pk, place="G", reason=" ", by=w.technician
     ),
-    "The box stands there already.": lambda w: custody.move_box(
+    "The box stands there already.": lambda w: boxes.move_box(
         w.box.pk, place="F", reason="new rack", by=w.technician
     ),
     "No tube is in the list: scan one.": lambda w: bench.thaw_all(w.site, [], by=w.technician),
