@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from itertools import groupby
 from operator import attrgetter
 from typing import TYPE_CHECKING, Any
@@ -28,6 +28,8 @@ PAIR = ("effects", "pooled")
 # What the rules ask of a verdict beside its own sites' rows, and nothing else of the run.
 DOCUMENTS = ("classifier", "severity", "handling")
 Rows = list[dict[str, Any]]
+# `verdicts_for`, or one that a page keeps to ask no run twice.
+Reads = Callable[[Run, "User | AnonymousUser"], Rows]
 
 
 def verdicts_for(run: Run, user: User | AnonymousUser) -> Rows:

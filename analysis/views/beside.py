@@ -34,13 +34,15 @@ class Pair:
     line: Line
 
 
-def pairs_of(run: Run, user: User, site: str) -> list[Pair]:
+def pairs_of(
+    run: Run, user: User, site: str, reads: told_verdicts.Reads = told_verdicts.verdicts_for
+) -> list[Pair]:
     """Of each claim on a marker, in the people it was published for, past the disclosure rules."""
     effects, pooled = (table_of(run, name, user) for name in ("effects", "pooled"))
     if effects is None or pooled is None:
         return []
     found = []
-    for row in told_verdicts.verdicts_for(run, user):
+    for row in reads(run, user):
         if not row["primary"] or row["measure"] != "g" or not row["feature"]:
             continue
         forest = forest_of(effects, pooled, row["feature"], row["stratum"], drawn=False)

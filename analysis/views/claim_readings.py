@@ -49,9 +49,11 @@ class ClaimReadings:
     readings: tuple[Reading, ...]
 
 
-def claims_of(run: Run, user: User) -> list[ClaimReadings]:
+def claims_of(
+    run: Run, user: User, reads: told_verdicts.Reads = told_verdicts.verdicts_for
+) -> list[ClaimReadings]:
     """The verdicts by claim, each drawn on one scale for all effects."""
-    rows = told_verdicts.verdicts_for(run, user)
+    rows = reads(run, user)
     effects = [row for row in rows if row["measure"] == "g"]
     ends = [row[name] for row in effects for name in ("estimate", "ci_low", "ci_high")]
     scale = covering((end for end in ends if end is not None), *BAR)

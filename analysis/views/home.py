@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cache
 from typing import Any
 
 from django.contrib.auth.decorators import login_required
@@ -13,6 +14,7 @@ from django.utils.translation import gettext as _
 from analysis.models import Plan, Run
 from analysis.services import staleness
 from analysis.services.disclosure import releasing
+from analysis.services.told_verdicts import Reads, verdicts_for
 from analysis.views import claim_readings
 from analysis.views.sites import place_of
 from cohorts import access
@@ -29,7 +31,7 @@ RECENT_UPLOADS = 5
 @login_required
 def home(request: HttpRequest) -> HttpResponse:
     """What this person can do here: their sites and uploads, or the study's newest conclusions."""
-    user = user_of(request)
+    user, reads = user_of(request), cache(verdicts_for)
     sites = Site.objects.visible_to(user).select_related("study")
     own = list(sites.filter(pk__in=access.reach(user, "upload", "R").site_ids))
     everywhere = bool(access.roles_of(user) & access.CONSORTIUM_ROLES)
@@ -37,13 +39,13 @@ def home(request: HttpRequest) -> HttpResponse:
     context = {
         "only": only,
         **(
-            place_of(only, user) | {"uploads": uploads_of(only, user)[:RECENT_UPLOADS]}
+            place_of(only, user, reads) | {"uploads": uploads_of(only, user)[:RECENT_UPLOADS]}
             if only
             else {}
         ),
         "places": [] if only else [_place(site, user) for site in own],
         "sites": counts_of(list(sites), user) if everywhere else [],
-        "newest": _newest_runs(user),
+        "newest": _newest_runs(user, reads),
         "roles": access.roles_of(user),
         "first": first_steps(user, own),
         "waiting": [*waiting_for(user), *_runs_to_release(user)],
@@ -78,12 +80,12 @@ def _place(site: Site, user: User) -> dict[str, Any]:
     }
 
 
-def _newest_runs(user: User) -> list[dict[str, Any]]:
+def _newest_runs(user: User, reads: Reads) -> list[dict[str, Any]]:
     """The newest run of each plan that this person may see, with its verdicts."""
     found = []
     for plan in Plan.objects.visible_to(user).current():
         run = Run.objects.visible_to(user).select_related("plan", "snapshot").newest_of(plan.name)
-        claims = claim_readings.claims_of(run, user) if run else []
+        claims = claim_readings.claims_of(run, user, reads) if run else []
         stale = staleness.reason(run, user) if run else ""
         entry = {"plan": plan, "run": run, "claims": claims, "tally": _tally(claims)}
         found.append(entry | {"stale_because": stale})

@@ -13,6 +13,7 @@ from django.utils.translation import gettext as _
 from analysis.models import Plan, Run
 from analysis.plots import beside as beside_plot
 from analysis.plots.enrolment import enrolment_figure
+from analysis.services.told_verdicts import Reads, verdicts_for
 from analysis.views import beside
 from cohorts import access
 from cohorts.models import Erasure, Site, User
@@ -31,7 +32,7 @@ def site(request: HttpRequest, code: str) -> HttpResponse:
     return render(request, "cohorts/site.html", context)
 
 
-def place_of(here: Site, user: User) -> dict[str, Any]:
+def place_of(here: Site, user: User, reads: Reads = verdicts_for) -> dict[str, Any]:
     """What the pages of a site's home show, but for the tables sent."""
     home = home_of(here, user)
     return {
@@ -40,7 +41,7 @@ def place_of(here: Site, user: User) -> dict[str, Any]:
         "home": home,
         "figure": enrolment_figure(home.enrolment) if home.enrolment else "",
         "months": home.enrolment.by_month() if home.enrolment else [],
-        "beside": _beside(here, user),
+        "beside": _beside(here, user, reads),
         "may_send": bool(kinds_for(user, here, "C")) and access.may(user, "upload", "C", here.pk),
         "may_read_uploads": access.may(user, "upload", "R", here.pk),
         "n_erasures": Erasure.objects.visible_to(user).filter(site=here).open().count(),
@@ -52,14 +53,14 @@ def place_of(here: Site, user: User) -> dict[str, Any]:
     }
 
 
-def _beside(here: Site, user: User) -> list[dict[str, Any]]:
+def _beside(here: Site, user: User, reads: Reads) -> list[dict[str, Any]]:
     """The newest run of each plan that this person may see, with the site's own effects."""
     if not access.may(user, "released_result", "R", here.pk):
         return []
     found = []
     for plan in Plan.objects.visible_to(user).current().filter(study=here.study_id):
         run = Run.objects.visible_to(user).select_related("plan").newest_of(plan.name)
-        pairs = beside.pairs_of(run, user, here.code) if run else []
+        pairs = beside.pairs_of(run, user, here.code, reads) if run else []
         if pairs:
             title = _("%(site)s beside all sites") % {"site": here.code}
             wide, narrow = beside_plot.drawings([pair.line for pair in pairs], here.code, title)

@@ -13,6 +13,7 @@ from django.utils import timezone
 
 from analysis.models import RunTable
 from analysis.plots.enrolment import enrolment_figure
+from analysis.services import told_verdicts
 from cohorts.consent_state import GAPS, in_gap, state_of
 from cohorts.models import (
     ConsentForm,
@@ -213,6 +214,19 @@ def test_a_pooled_effect_that_would_give_the_other_site_away_is_not_shown(browse
     page, pairs = pairs_at_fukuoka(browse, site)
     assert pairs == [("+0.50", "")]
     assert "+0.41" not in page.text
+
+
+def test_the_start_page_judges_the_verdicts_of_a_run_once(browse, monkeypatch):
+    site, _ = books.two_sites()
+    books.concluded(books.run_of(books.followed_plan()))
+    asked, told = [], told_verdicts._told
+    monkeypatch.setattr(
+        told_verdicts, "_told", lambda runs, *more: asked.extend(runs) or told(runs, *more)
+    )
+    page = browse(user_with("SC", site)).get("/")
+    assert page.context["beside"]
+    assert page.context["newest"][0]["claims"]
+    assert len(asked) == 1
 
 
 def test_a_site_home_asks_as_often_for_many_people_as_for_few(browse):
