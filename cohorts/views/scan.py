@@ -14,6 +14,7 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
 
 from cohorts import access, scanning
 from cohorts.errors import DomainError
@@ -74,9 +75,9 @@ def _done(
     elif verb == "box":
         box = request.POST.get("box", "").strip()
         where = bench.box_all(here, ids, box_code=box, by=user)
-        messages.success(
-            request, _("%(n)s tubes lie in %(where)s.") % {"n": len(codes), "where": where}
-        )
+        n = len(codes)
+        said = ngettext("%(n)s tube lies in %(where)s.", "%(n)s tubes lie in %(where)s.", n)
+        messages.success(request, said % {"n": n, "where": where})
     elif verb == "ship":
         return redirect(_with("shipments", here, "samples", ["\n".join(codes)]))
     elif verb == "labels":

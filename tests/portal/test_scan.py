@@ -66,7 +66,7 @@ def test_one_thaw_for_all_of_them_or_for_none(bench):
 def test_tubes_fill_the_free_places_of_a_box_in_the_order_scanned(bench):
     client, _, _ = bench
     boxed = {"tube": ["FUK/T3"], "do": "box", "box": "B1"}
-    assert "1 tubes lie in B1 1/1 to 1/1." in client.post(PAGE, boxed, follow=True).text
+    assert "1 tube lies in B1 1/1 to 1/1." in client.post(PAGE, boxed, follow=True).text
     boxed["tube"] = ["FUK/T2", "FUK/T1"]
     client.post(PAGE, boxed)
     places = dict(Sample.objects.values_list("code", "box_column"))
