@@ -44,10 +44,13 @@ TUBE_OF_ONE_WHO_LEAVES = (
     ("a_tube_is_stored", {}),
     ("somebody_withdraws", {"level": 3, "destroy": False}),
 )
-TABLE_AFTER_A_WITHDRAWAL = (
+TABLE_AND_TUBE_AFTER_A_WITHDRAWAL = (
     ("somebody_is_enrolled", {}),
+    ("a_tube_is_stored", {}),
     ("somebody_withdraws", {"level": 2, "destroy": False}),
     ("a_questionnaire_arrives", {}),
+    ("a_tube_is_thawed", {"by_the_other_site": False}),
+    ("a_tube_is_shipped", {}),
 )
 
 
@@ -70,6 +73,7 @@ ENTRIES_THAT_DIFFER = (
     ("somebody_is_enrolled", {}),
     ("a_questionnaire_is_typed_in", {}),
     ("it_is_typed_in_again", {"alike": False, "by_the_first": False}),
+    ("the_two_entries_are_settled", {"first": False}),
 )
 SHIPPED = (
     ("somebody_is_enrolled", {}),
@@ -104,7 +108,11 @@ ENROLLED_AFTER_THE_ERASURE = (
 )
 WALKS = [
     *(DESTROYED_ON_THE_WAY, FREED_ON_THE_WAY, ENROLLED_AFTER_THE_ERASURE),
-    *(TUBE_OF_ONE_WHO_LEAVES, TABLE_AFTER_A_WITHDRAWAL, TUBE_OF_THE_RECORD_WITHOUT_THE_WISH),
+    *(
+        TUBE_OF_ONE_WHO_LEAVES,
+        TABLE_AND_TUBE_AFTER_A_WITHDRAWAL,
+        TUBE_OF_THE_RECORD_WITHOUT_THE_WISH,
+    ),
     *(SECOND_RECORD_OF_ONE_WHO_MOVED, ENTRIES_THAT_DIFFER),
     THAWED_BY_WHO_SENT_AND_WHO_HOLDS_IT,
 ]
@@ -131,7 +139,7 @@ def test_an_upload_that_does_not_look_at_withdrawals_is_found(monkeypatch):
 
     monkeypatch.setattr(uploads.books, "facts_of", blind)
     with pytest.raises(AssertionError, match="data of P1"):
-        walk(*TABLE_AFTER_A_WITHDRAWAL)
+        walk(*TABLE_AND_TUBE_AFTER_A_WITHDRAWAL)
 
 
 def test_a_merge_that_leaves_the_tubes_of_one_record_in_use_is_found(monkeypatch):
