@@ -167,7 +167,10 @@ class Hiki:
         asked = {name.rstrip("_"): value for name, value in choose.items()}  # class_ is class
         if not isinstance(fields := asked.get("fields", ""), str):
             asked["fields"] = ",".join(fields)
-        frame = pd.DataFrame(self._get(path, **asked).body)
+        rows = self._get(path, **asked).body
+        # Where there is no row, nothing names the columns that were asked for.
+        named = asked["fields"].split(",") if fields and not rows else None
+        frame = pd.DataFrame(rows, columns=named)
         empty = [name for name in frame.columns if frame[name].isna().all()]
         return frame.astype(dict.fromkeys(empty, float))
 

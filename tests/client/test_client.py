@@ -91,6 +91,8 @@ def test_results_come_as_frames(analyst, place):
     assert pooled["estimate"].dtype == float
     assert sorted(analyst.effects(run, feature="ornithine")["site"]) == ["FUK", "OSA", "TYO"]
     assert list(analyst.effects(run, fields=["site", "p"]).columns) == ["site", "p"]
+    nothing = analyst.pooled(run, q_below=0, fields="feature,q")
+    assert (len(nothing), *nothing.columns) == (0, "feature", "q")
     assert analyst.claims(plan="kyushu-2022")["run"].tolist() == [place]
     assert analyst.claims(run)["claim"].tolist() == ["K1"]
 
