@@ -6,7 +6,7 @@ from collections.abc import Iterable
 
 from rest_framework.exceptions import NotAcceptable
 from rest_framework.negotiation import DefaultContentNegotiation
-from rest_framework.renderers import BaseRenderer
+from rest_framework.renderers import BaseRenderer, JSONRenderer
 from rest_framework.request import Request
 
 
@@ -19,6 +19,8 @@ class FormatBeforeAccept(DefaultContentNegotiation):
         renderers: Iterable[BaseRenderer],
         format_suffix: str | None = None,
     ) -> tuple[BaseRenderer, str]:
+        if request.method == "OPTIONS":  # a description is no table and no file
+            return JSONRenderer(), JSONRenderer.media_type
         listed = list(renderers)
         try:
             told: tuple[BaseRenderer, str] = super().select_renderer(request, listed, format_suffix)

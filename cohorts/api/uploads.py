@@ -182,7 +182,10 @@ class UploadViewSet(mixins.CreateModelMixin, RecordViewSet):
 
     @extend_schema(
         parameters=[OpenApiParameter("as", str, enum=list(remarked.FORMATS), default="csv")],
-        responses={(200, "text/csv"): OpenApiTypes.BINARY},
+        responses={
+            (200, kind.partition(";")[0]): OpenApiTypes.BINARY
+            for kind, _ in remarked.FORMATS.values()
+        },
     )
     @action(detail=True, methods=["get"])
     def remarks(self, request: Request, pk: str) -> HttpResponse:

@@ -83,6 +83,8 @@ def test_a_crate_is_read_back_and_meets_the_profile(run, tmp_path, settings):
     settings.DISCLOSURE_K = 11
     crate = crate_of("CD", run, tmp_path)
     assert faults_of(crate) == []
+    asked = api("CD").options(f"/api/v1/runs/{run.pk}/crate")
+    assert (asked.status_code, asked["Content-Type"]) == (200, "application/json")
     rules = f"release rules {RELEASE_RULES_VERSION} with at least {settings.DISCLOSURE_K} people."
     assert crate.description.endswith(rules)
     names = {each.id for each in crate.data_entities}
