@@ -7,12 +7,13 @@ from datetime import timedelta
 import pytest
 from django.core.cache import cache
 from django.core.exceptions import ValidationError
+from django.utils import timezone
 from rest_framework.test import APIClient
 
 from analysis.models import Plan
 from analysis.services import freshness
 from cohorts.api import throttling
-from cohorts.models import ApiToken, Membership, Withdrawal
+from cohorts.models import ApiToken, Membership, User, Withdrawal
 from tests.factories import (
     ConsentFactory,
     ParticipantFactory,
@@ -32,6 +33,23 @@ def program(user, **options) -> APIClient:
 @pytest.fixture(autouse=True)
 def nothing_counted():
     cache.clear()
+
+
+# --- its end
+
+
+def test_a_token_that_is_over_revoked_or_of_nobody_active_opens_nothing():
+    now = timezone.now()
+    for end in (
+        lambda of: of.tokens.update(created_at=now - timedelta(days=2), expires_at=now),
+        lambda of: of.tokens.update(revoked_at=now),
+        lambda of: User.objects.filter(pk=of.pk).update(is_active=False),
+    ):
+        user = user_with("CA")
+        client = program(user)
+        assert client.get("/api/v1/sites").status_code == 200
+        end(user)
+        assert client.get("/api/v1/sites").status_code == 401
 
 
 # --- scopes
