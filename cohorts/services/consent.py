@@ -121,7 +121,7 @@ def _destroy_later(participant: Participant, by: User | None) -> int:
 def hold_to_its_form(consent: Consent) -> None:
     """Raises UnusableRequest where that form was not there to be signed so, on that day."""
     form, signed = consent.form, consent.signed_on
-    if signed > clock.today():
+    if signed > clock.today_at(consent.participant.site):
         raise UnusableRequest(
             say("%(signed)s is still to come: check the day.", signed=format(signed, "%Y-%m-%d"))
         )

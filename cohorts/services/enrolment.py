@@ -7,7 +7,7 @@ from typing import Any, Final
 
 from django.utils import timezone
 
-from cohorts import access, history
+from cohorts import access, clock, history
 from cohorts.errors import NotAllowed, UnusableRequest
 from cohorts.ingest.participants import ParticipantRow
 from cohorts.language.sentences import say
@@ -130,7 +130,7 @@ def _refuse_correction(
 
 
 def _hold_to_its_rules(person: Participant) -> None:
-    today = timezone.localdate()
+    today = clock.today_at(person.site)
     for name, words in (("enrolled_on", say("day of enrolment")), ("washout_on", "washout date")):
         if (day := getattr(person, name)) is not None and day > today:
             raise UnusableRequest(

@@ -70,7 +70,7 @@ def record(
 ) -> Assessment:
     """Record a questionnaire from its paper form; the score follows from the answers."""
     person = willing(participant_id, by)
-    if not person.enrolled_on <= on <= clock.today():
+    if not person.enrolled_on <= on <= clock.today_at(person.site):
         raise UnusableRequest(
             say(
                 "%(on)s is before the enrolment (%(enrolled_on)s) or still to come: check the day.",

@@ -70,7 +70,7 @@ def accept(transfer_id: int, *, code: str, on: date, by: User) -> Participant:
         )
     person = Participant.objects.locked(transfer.participant_id)
     _refuse_unwilling(person)
-    if not person.enrolled_on <= on <= clock.today():
+    if not person.enrolled_on <= on <= clock.today_at(transfer.to_site):
         raise UnusableRequest(
             say(
                 "%(on)s is before the enrolment or still to come; give the day of the move.",

@@ -71,7 +71,7 @@ def record_visit(participant_id: int, *, label: str, on: date, reason: str = "",
                 protocol=", ".join(protocol),
             )
         )
-    if not person.enrolled_on <= on <= clock.today():
+    if not person.enrolled_on <= on <= clock.today_at(person.site):
         raise UnusableRequest(
             say(
                 "%(on)s is before the enrolment (%(enrolled_on)s) or still to come: check the day.",
@@ -110,7 +110,7 @@ def record_interview(
     One of that day is corrected with the reason: what is asked now stands in its place.
     """
     person = willing(participant_id, by)
-    if on > clock.today():
+    if on > clock.today_at(person.site):
         raise UnusableRequest(
             say("%(on)s is still to come: check the day.", on=format(on, "%Y-%m-%d"))
         )

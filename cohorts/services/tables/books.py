@@ -9,6 +9,7 @@ from zoneinfo import ZoneInfo
 
 from django.db.models import Max
 
+from cohorts import clock
 from cohorts.ingest.facts import (
     FeatureFacts,
     FeatureIndex,
@@ -101,7 +102,7 @@ def _participants(site: Site, today: date, only: str = "") -> dict[str, Particip
     )
     levels = dict(
         Withdrawal.objects.filter(participant__in=people)
-        .effective(today)
+        .effective(clock.today())  # by which they are dated: where the site is it may be yesterday
         .order_by()
         .values_list("participant_id")
         .annotate(Max("level"))
