@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any, ClassVar
 
 from django.contrib.postgres.fields import ArrayField
@@ -33,6 +34,15 @@ def refuse_unclear_cut_offs(kept: Any) -> None:
 class InstrumentQuerySet(ScopedQuerySet["Instrument"]):
     resource = "dictionary"
     site_path = ""
+
+    def in_order_of_versions(self) -> list[Instrument]:
+        """The oldest first, version 10 after version 9."""
+
+        def parts(each: Instrument) -> list[tuple[int, str]]:
+            numbers = re.findall(r"[0-9]+|[^0-9]+", each.version)
+            return [(int(part), "") if part.isdecimal() else (-1, part) for part in numbers]
+
+        return sorted(self, key=parts)
 
 
 class Instrument(models.Model):

@@ -89,13 +89,13 @@ def _refuse_what_was_signed_otherwise(form: ConsentForm) -> None:
         outside |= Q(signed_on__gt=form.valid_until)
     if outside and (n := signed.filter(outside).count()):
         raise UnusableRequest(
-            say("%(n)s consents on this form were signed outside of these days: check them.", n=n)
+            say("Outside of these days %(n)s were signed on this form: check these consents.", n=n)
         )
     beyond = signed.exclude(scopes__contained_by=form.offered_scopes).count()
     if beyond:
         raise UnusableRequest(
             say(
-                "%(n)s consents on this form grant a scope that is not ticked: check both.",
+                "A scope that is not ticked is granted on this form, by %(n)s: check both.",
                 n=beyond,
             )
         )

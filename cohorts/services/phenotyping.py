@@ -38,9 +38,9 @@ def record_assessments(site: Site, rows: Sequence[AssessmentRow]) -> None:
 
 def _instruments(rows: Sequence[AssessmentRow]) -> dict[tuple[str, str], Instrument]:
     """By code and version as the table names them; without a version the newest is meant."""
-    known = Instrument.objects.filter(code__in={row.instrument for row in rows}).order_by("version")
+    known = Instrument.objects.filter(code__in={row.instrument for row in rows})
     found: dict[tuple[str, str], Instrument] = {}
-    for instrument in known:
+    for instrument in known.in_order_of_versions():
         found[instrument.code, instrument.version] = found[instrument.code, ""] = instrument
     return found
 

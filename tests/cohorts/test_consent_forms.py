@@ -67,8 +67,16 @@ def test_ending_a_version_takes_its_consents_out_of_force_and_the_next_is_signed
     ("said", "reason", "sentence"),
     [
         (replace(SAID, valid_until=date(2023, 1, 1)), "x", "ends before it begins: check both"),
-        (replace(SAID, valid_from=date(2024, 6, 1)), "x", "1 consents on this form were signed"),
-        (replace(SAID, offered_scopes=SCOPES[:1]), "x", "grant a scope that is not ticked"),
+        (
+            replace(SAID, valid_from=date(2024, 6, 1)),
+            "x",
+            "these days 1 were signed on this form",
+        ),
+        (
+            replace(SAID, offered_scopes=SCOPES[:1]),
+            "x",
+            "A scope that is not ticked is granted on",
+        ),
         (replace(SAID, offered_scopes=[]), "x", "A form offers at least one scope"),
         (SAID, " ", "Say why the record is corrected"),
     ],

@@ -40,7 +40,9 @@ def test_what_was_done_this_morning_is_recorded_this_morning(morning):
         said = {"form": None, "basis": "paper", "scopes": ["metabolomics"], "by": nurse}
         yield lambda: consent.record_consent(person.pk, signed_on=day, **said)
         yield lambda: visits.record_visit(person.pk, label="V1", on=day, by=nurse)
-        yield lambda: visits.record_interview(person.pk, {"isolated_at_home": True}, on=day, by=nurse)
+        yield lambda: visits.record_interview(
+            person.pk, {"isolated_at_home": True}, on=day, by=nurse
+        )
 
     for record in records(here + DAY):
         with pytest.raises(UnusableRequest, match="still to come: check the day"):

@@ -69,3 +69,10 @@ def test_an_instrument_that_is_edited_scores_its_own_again(answered, browse):
     assert browse(user_with("CD")).post(address, form).status_code == 302
     answered.refresh_from_db()
     assert answered.score == 9.0
+
+
+def test_version_10_is_newer_than_version_9(answered):
+    for version in ("10", "9", "9b", "2019-07"):
+        Instrument.objects.create(code="X3", version=version, title="Three items", n_items=3)
+    found = Instrument.objects.filter(code="X3").in_order_of_versions()
+    assert [each.version for each in found] == ["1", "9", "9b", "10", "2019-07"]

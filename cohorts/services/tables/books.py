@@ -127,7 +127,7 @@ def _participants(site: Site, today: date, only: str = "") -> dict[str, Particip
 
 def _instruments() -> dict[str, InstrumentFacts]:
     facts: dict[str, InstrumentFacts] = {}
-    for instrument in Instrument.objects.order_by("version"):
+    for instrument in Instrument.objects.all().in_order_of_versions():
         earlier = facts.get(instrument.code)
         facts[instrument.code] = InstrumentFacts(
             code=instrument.code,

@@ -113,9 +113,7 @@ PEOPLE = {
     "FUK has the version 2 in several languages: say which was signed (form_language).": (
         signed_in_one_of_two_languages
     ),
-    " consents on this form were signed outside of these days: check them": (
-        closed_before_it_was_signed
-    ),
+    " were signed on this form: check these consents": (closed_before_it_was_signed),
     "already; one visit has one day: say why that one is wrong": visited_on_two_days,
     "P2 was merged into P1; use that code.": merged_before,
     "Form 2 does not offer commercial; tick what was signed.": signed_beyond_its_form,
