@@ -52,8 +52,8 @@ def tubes_of(names: Sequence[str], here: Site, user: User) -> dict[str, ScannedT
         for line in coming.select_related("sample__site", "sample__box"):
             tube = _told(line.sample.site.code, line.sample, line.shipment_id)
             found[tube.name] = tube
-        lying = Sample.objects.at_hand(user).filter(held_at=here, code__in=others)
-        for sample in lying.exclude(site=here).select_related("site", "box"):
+        lying = Sample.objects.received_by(here, user).filter(code__in=others)
+        for sample in lying.select_related("site", "box"):
             tube = _told(sample.site.code, sample, None)
             found[tube.name] = tube
     return {name: found[name] for name in names if name in found}

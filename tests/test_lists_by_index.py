@@ -127,6 +127,10 @@ def test_a_site_reads_its_lists_by_an_index(fukuoka, browse, path, model):
     assert faults_of(browse(user_with("SD", fukuoka)), path, model) == []
 
 
+def test_tubes_of_other_sites_that_lie_here_are_found_by_an_index(fukuoka, browse):
+    assert faults_of(browse(user_with("LT", fukuoka)), "/sites/FUK/samples/", Sample) == []
+
+
 def test_a_sites_tubes_are_counted_in_an_index_alone(fukuoka):
     with CaptureQueriesContext(connection) as seen:
         assert tubes_of(fukuoka).total == 1

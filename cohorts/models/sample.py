@@ -56,12 +56,21 @@ class Box(models.Model):
         return self.code
 
 
+LIES_ELSEWHERE = Q(held_at__isnull=False) & ~Q(held_at=F("site"))
+
+
 class SampleQuerySet(ScopedQuerySet["Sample"]):
     resource = "sample"
 
     def lying_at(self, site: Site) -> Self:
         """Its own that never left or came back, and those of other sites that it received."""
         return self.filter(Q(held_at=site) | Q(held_at=None, site=site))
+
+    def received_by(self, site: Site, user: User | AnonymousUser) -> Self:
+        """Those of other sites that lie there; none where the user does not handle such."""
+        if not access.may(user, "held_sample", "R", site.pk):
+            return self.none()
+        return self.filter(LIES_ELSEWHERE, held_at=site)
 
     def at_hand(self, user: User | AnonymousUser) -> Self:
         """Those that the user reads, and those of other sites that lie in the own laboratory."""
@@ -190,6 +199,9 @@ class Sample(models.Model):
             models.Index(OpClass("code", "varchar_pattern_ops"), name="sample_by_code"),
             # Where a site's tubes are is counted without looking at them.
             models.Index(name="sample_where_it_is", fields=["site", "status", "held_at"]),
+            models.Index(
+                name="sample_of_elsewhere", fields=["held_at", "id"], condition=LIES_ELSEWHERE
+            ),
         ]
         constraints = [
             models.UniqueConstraint(

@@ -69,10 +69,9 @@ def samples(request: HttpRequest, code: str) -> HttpResponse:
         "may_handle": access.may(user, "sample", "U", here.pk),
         "may_add": access.may(user, "sample", "C", here.pk),
         "boxes": Box.objects.visible_to(user).filter(site=here)[:MOST_BOXES],
-        "received": Sample.objects.at_hand(user)
-        .filter(held_at=here)
-        .exclude(site=here)
-        .select_related("site", "box")[:MOST_LABELS],
+        "received": Sample.objects.received_by(here, user).select_related("site", "box")[
+            :MOST_LABELS
+        ],
     }
     return render(request, "cohorts/samples.html", context, status=422 if fault else 200)
 
