@@ -71,7 +71,7 @@ def _done(
     ids, codes = [tube.sample_id for tube in here_now], [tube.code for tube in here_now]
     if verb == "thaw":
         n = bench.thaw_all(here, ids, by=user)
-        messages.success(request, _("%(n)s tubes were thawed.") % {"n": n})
+        messages.success(request, _("Tubes thawed: %(n)s.") % {"n": n})
     elif verb == "box":
         box = request.POST.get("box", "").strip()
         where = bench.box_all(here, ids, box_code=box, by=user)

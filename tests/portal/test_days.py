@@ -72,7 +72,7 @@ def test_a_technician_scans_a_tray_and_ships_it_without_touching_the_mouse(open_
         ).to_be_visible()
     expect(page.get_by_role("heading", name=re.compile("3"))).to_be_visible()
     page.get_by_role("button", name=t("Record a thaw")).click()
-    expect(page.get_by_text(t("%(n)s tubes were thawed.", n=3))).to_be_visible()
+    expect(page.get_by_text(t("Tubes thawed: %(n)s.", n=3))).to_be_visible()
     thawed = Sample.objects.filter(site=full.site, code__gte="FUK-014", freeze_thaws=1)
     assert thawed.count() == 3
     page.keyboard.type("FUK-017-P")

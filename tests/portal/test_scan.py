@@ -54,7 +54,7 @@ def test_each_scan_adds_its_tube_and_the_label_is_verified(bench):
 def test_one_thaw_for_all_of_them_or_for_none(bench):
     client, _, _ = bench
     tubes = {"tube": ["FUK/T1", "FUK/T2"], "do": "thaw"}
-    assert "2 tubes were thawed." in client.post(PAGE, tubes, follow=True).text
+    assert "Tubes thawed: 2." in client.post(PAGE, tubes, follow=True).text
     assert sorted(Sample.objects.values_list("freeze_thaws", flat=True)) == [0, 1, 1]
     Sample.objects.filter(code="T2").update(status="blocked")
     refused = client.post(PAGE, tubes)
