@@ -291,6 +291,10 @@ SPECTACULAR_SETTINGS = {
     "SWAGGER_UI_DIST": "SIDECAR",
     "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
     "SCHEMA_PATH_PREFIX": "/api/v1",
+    "POSTPROCESSING_HOOKS": [
+        "drf_spectacular.hooks.postprocess_schema_enums",
+        "cohorts.api.chosen_columns.describe",
+    ],
     "ENUM_NAME_OVERRIDES": {  # two choices of one name, or one of two
         "ScopeEnum": "cohorts.models.consent.SCOPES",
         "SpinEnum": "cohorts.models.Sample.Spin",

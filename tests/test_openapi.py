@@ -42,6 +42,23 @@ def test_a_table_is_described_in_its_three_forms(schema):
     assert set(content) == {"application/json", "text/csv", "application/vnd.apache.parquet"}
 
 
+def test_of_rows_with_chosen_columns_none_must_be_there(schema):
+    rows, paths = schema["components"]["schemas"], []
+    for path, methods in schema["paths"].items():
+        reading = methods.get("get", {})
+        if "fields" in {each["name"] for each in reading.get("parameters", ())}:
+            told = reading["responses"]["200"]["content"]["application/json"]["schema"]
+            page = rows.get(told.get("$ref", "").rpartition("/")[2])
+            items = (page["properties"]["results"] if page else told)["items"]
+            row = rows[items["$ref"].rpartition("/")[2]]
+            assert row["properties"], path
+            assert not row.get("required"), path
+            paths.append(path)
+    assert len(paths) > 20
+    assert rows["EffectRow"]["required"]
+    assert rows["EffectRow"]["properties"] == rows["EffectRowColumns"]["properties"]
+
+
 def test_errors_are_described_as_problems(schema):
     for path, methods in schema["paths"].items():
         for method, operation in methods.items():
