@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 import pandas as pd
 import pytest
 from django.utils import timezone
@@ -364,6 +366,20 @@ def test_the_releases_of_every_other_plan_are_looked_at():
     for each, n_case in ((first, 80), (other, 40), (run, 37)):
         effects_of(each, n_case)
     assert release.reason_to_hold(run) == differencing.NUMBERS
+
+
+@pytest.mark.parametrize(("older", "newest", "held"), [(40, 80, False), (80, 40, True)])
+def test_it_is_the_newest_release_of_another_plan_that_numbers_stand_beside(older, newest, held):
+    plan, now = plan_of("a"), timezone.now()
+    first = a_run(plan, range(100), released=True)
+    second = Run.objects.create(
+        plan=plan, snapshot=first.snapshot, key="later", state="published", published_at=now,
+        released_at=now + timedelta(hours=1),
+    )  # fmt: skip
+    run = same_people("b", first)
+    for each, n_case in ((first, older), (second, newest), (run, 37)):
+        effects_of(each, n_case)
+    assert release.reason_to_hold(run) == (differencing.NUMBERS if held else "")
 
 
 @pytest.mark.parametrize(
