@@ -7,7 +7,9 @@ many more as it takes that their difference cannot be worked out along the sums 
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterator
+from itertools import compress
 
 import numpy as np
 import pandas as pd
@@ -60,12 +62,9 @@ def _found(frames: dict[str, pd.DataFrame], comparisons: list[pd.DataFrame]) -> 
     if not comparisons:
         return found
     sizes = hidden_rows.sizes_of(*(frames[name] for name in NAMES))
-    hidden: dict[str, set[Cell]] = {}
-    for feature in {
-        feature for joined in comparisons for feature in joined.index.unique("feature")
-    }:
-        some = {name: frames[name][frames[name]["feature"] == feature] for name in NAMES}
-        hidden[feature] = _hidden(some, sizes)
+    features = {feature for joined in comparisons for feature in joined.index.unique("feature")}
+    some = {name: frames[name][frames[name]["feature"].isin(features)] for name in NAMES}
+    hidden = _hidden(some, sizes)
     # What is withheld for one release can leave a few beside another: until nothing is added.
     while more := _close(comparisons, hidden, sizes, found):
         found |= more
@@ -111,17 +110,15 @@ def closed(
     return guarded | (set(out) - hidden - dark)
 
 
-def _hidden(some: dict[str, pd.DataFrame], sizes: dict[Cell, int]) -> set[Cell]:
-    """What analysts do not see of a feature, without any other release."""
+def _hidden(some: dict[str, pd.DataFrame], sizes: dict[Cell, int]) -> dict[str, set[Cell]]:
+    """What analysts do not see of each feature, without any other release."""
     effects, pooled = (some[name] for name in NAMES)
     judged = hidden_rows.judge(effects, pooled, k=settings.DISCLOSURE_K, sizes=sizes)
-    masks = (judged.effects_hidden, judged.pooled_hidden)
-    return {
-        (stratum, site)
-        for name, mask in zip(NAMES, masks, strict=True)
-        for (_, stratum, site), is_hidden in zip(_keys(some[name]), mask, strict=True)
-        if is_hidden
-    }
+    found: dict[str, set[Cell]] = defaultdict(set)
+    for frame, mask in ((effects, judged.effects_hidden), (pooled, judged.pooled_hidden)):
+        for feature, stratum, site in compress(_keys(frame), mask):
+            found[feature].add((stratum, site))
+    return found
 
 
 def _earlier(run: Run) -> Iterator[pd.DataFrame]:
