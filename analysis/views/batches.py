@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
-from django.core.exceptions import PermissionDenied, ValidationError
+from django.core.exceptions import ValidationError
 from django.core.paginator import Paginator
 from django.db.models import Count
 from django.http import HttpRequest, HttpResponse
@@ -16,17 +16,15 @@ from cohorts import access
 from cohorts.errors import DomainError
 from cohorts.forms.features import ReasonForm
 from cohorts.models import AssayBatch, AssayRow, BatchVoid, User
-from cohorts.requests import site_of, user_of, zone_of
+from cohorts.requests import user_of, zone_of
 from cohorts.services.batches import quality, voiding
-from cohorts.views.base import PAGE
+from cohorts.views.base import PAGE, admitted
 
 
 @login_required
 def batches(request: HttpRequest, code: str) -> HttpResponse:
     """Batches of a site, the newest first."""
-    here, user = site_of(request, code), user_of(request)
-    if not access.may(user, "quality_report", "R", here.pk):
-        raise PermissionDenied
+    here, user = admitted(request, code, "quality_report", "R")
     rows = AssayBatch.objects.reported_to(user).filter(site=here).select_related("upload")
     page = Paginator(rows.order_by("-pk"), PAGE).get_page(request.GET.get("page"))
     measured = AssayRow.objects.filter(batch__in=list(page), sample__isnull=False).order_by()

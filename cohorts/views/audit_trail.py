@@ -15,10 +15,10 @@ from cohorts.api.streaming import FORMATS, csv_lines
 from cohorts.forms.audit_trail import TrailForm
 from cohorts.language.sentences import say
 from cohorts.models import RecordReading, Site, User
-from cohorts.requests import site_of, user_of, zone_of
+from cohorts.requests import zone_of
 from cohorts.services.audit.audit_trail import Entry, Trail, kinds_for, sees_others
 from cohorts.spreadsheets import text_only
-from cohorts.views.base import PAGE
+from cohorts.views.base import PAGE, admitted
 
 # The page of a record of that kind.
 PAGES = {
@@ -78,9 +78,7 @@ def as_csv(request: HttpRequest, code: str) -> HttpResponseBase:
 
 
 def _asked(request: HttpRequest, code: str) -> tuple[Site, User, TrailForm]:
-    here, user = site_of(request, code), user_of(request)
-    if not access.may(user, "own_actions", "R", here.pk):
-        raise PermissionDenied
+    here, user = admitted(request, code, "own_actions", "R")
     alone = not sees_others(user, here)
     return here, user, TrailForm(request.GET, kinds=kinds_for(user, here), alone=alone)
 

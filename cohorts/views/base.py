@@ -6,12 +6,23 @@ from collections.abc import Callable
 
 from django import forms
 from django.contrib import messages
-from django.core.exceptions import ValidationError
+from django.core.exceptions import PermissionDenied, ValidationError
 from django.http import HttpRequest
 
+from cohorts import access
 from cohorts.errors import DomainError
+from cohorts.models import Site, User
+from cohorts.requests import site_of, user_of
 
 PAGE = 25
+
+
+def admitted(request: HttpRequest, code: str, resource: str, verb: str) -> tuple[Site, User]:
+    """The site and who asks, if they may do that there. Raises PermissionDenied, Http404."""
+    here, user = site_of(request, code), user_of(request)
+    if not access.may(user, resource, verb, here.pk):
+        raise PermissionDenied
+    return here, user
 
 
 def carried_out(request: HttpRequest, form: forms.BaseForm, verb: Callable[[], str]) -> bool:

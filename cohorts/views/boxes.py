@@ -13,9 +13,10 @@ from cohorts import access
 from cohorts.errors import DomainError
 from cohorts.forms.samples import MoveBoxForm, NewBoxForm
 from cohorts.models import Box, Sample
-from cohorts.requests import site_of, user_of, zone_of
+from cohorts.requests import user_of, zone_of
 from cohorts.services.audit import history
 from cohorts.services.samples import boxes
+from cohorts.views.base import admitted
 
 
 @login_required
@@ -63,9 +64,7 @@ def box(request: HttpRequest, box_id: int) -> HttpResponse:
 @login_required
 def new_box(request: HttpRequest, code: str) -> HttpResponse:
     """Put a box on the books."""
-    here, user = site_of(request, code), user_of(request)
-    if not access.may(user, "sample", "C", here.pk):
-        raise PermissionDenied
+    here, user = admitted(request, code, "sample", "C")
     form = NewBoxForm(request.POST if request.method == "POST" else None)
     if request.method == "POST" and form.is_valid():
         try:

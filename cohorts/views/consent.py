@@ -6,7 +6,6 @@ from collections.abc import Callable
 
 from django import forms
 from django.contrib.auth.decorators import login_required
-from django.core.exceptions import PermissionDenied
 from django.core.paginator import Paginator
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
@@ -15,18 +14,17 @@ from django.utils.translation import gettext as _
 
 from cohorts import access, clock
 from cohorts.forms.consent import ConsentForm, WithdrawalForm
-from cohorts.models import Participant, Site, User, Withdrawal
-from cohorts.requests import site_of, user_of
+from cohorts.models import Participant, Site, Withdrawal
 from cohorts.services import consent as service
 from cohorts.services import renewals as renewing
 from cohorts.services.erasing import erasure
-from cohorts.views.base import PAGE, carried_out
+from cohorts.views.base import PAGE, admitted, carried_out
 
 
 @login_required
 def consent(request: HttpRequest, code: str) -> HttpResponse:
     """Record a signed consent; it replaces what was granted before, and a withdrawal."""
-    here, user = _allowed(request, code, "consent")
+    here, user = admitted(request, code, "consent", "C")
     form = ConsentForm(
         request.POST or None, site=here, initial={"participant": request.GET.get("participant")}
     )
@@ -62,7 +60,7 @@ def consent(request: HttpRequest, code: str) -> HttpResponse:
 @login_required
 def withdrawal(request: HttpRequest, code: str) -> HttpResponse:
     """Record what a participant no longer wants; in force at once."""
-    here, user = _allowed(request, code, "withdrawal")
+    here, user = admitted(request, code, "withdrawal", "C")
     form = WithdrawalForm(
         request.POST or None, initial={"participant": request.GET.get("participant")}
     )
@@ -95,9 +93,7 @@ def withdrawal(request: HttpRequest, code: str) -> HttpResponse:
 @login_required
 def renewals(request: HttpRequest, code: str) -> HttpResponse:
     """Whom to ask for a new consent."""
-    here, user = site_of(request, code), user_of(request)
-    if not access.may(user, "consent", "R", here.pk):
-        raise PermissionDenied
+    here, user = admitted(request, code, "consent", "R")
     today = clock.today()
     ending = renewing.ending(user, today, site=here.code)
     page = Paginator(ending, PAGE).get_page(request.GET.get("page"))
@@ -108,13 +104,6 @@ def renewals(request: HttpRequest, code: str) -> HttpResponse:
         "may_record_consent": access.may(user, "consent", "C", here.pk),
     }
     return render(request, "cohorts/renewals.html", context)
-
-
-def _allowed(request: HttpRequest, code: str, resource: str) -> tuple[Site, User]:
-    here, user = site_of(request, code), user_of(request)
-    if not access.may(user, resource, "C", here.pk):
-        raise PermissionDenied
-    return here, user
 
 
 def _recorded(

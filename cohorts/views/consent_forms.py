@@ -12,18 +12,16 @@ from django.utils.translation import gettext as _
 from cohorts import access, clock
 from cohorts.forms.consent_forms import VersionCorrectionForm, VersionForm
 from cohorts.models import ConsentForm
-from cohorts.requests import site_of, user_of, zone_of
+from cohorts.requests import user_of, zone_of
 from cohorts.services import consent_forms
 from cohorts.services.audit import history
-from cohorts.views.base import carried_out
+from cohorts.views.base import admitted, carried_out
 
 
 @login_required
 def versions(request: HttpRequest, code: str) -> HttpResponse:
     """The versions of the site's form; registering one."""
-    here, user = site_of(request, code), user_of(request)
-    if not access.may(user, "consent", "R", here.pk):
-        raise PermissionDenied
+    here, user = admitted(request, code, "consent", "R")
     may_add = access.may(user, "consent", "C", here.pk)
     form = VersionForm(request.POST or None, request.FILES or None)
 

@@ -13,8 +13,7 @@ from cohorts.forms import samples as forms_samples
 from cohorts.models import Destruction, User
 from cohorts.requests import zone_of
 from cohorts.services.samples import destruction
-from cohorts.views.base import carried_out
-from cohorts.views.samples import read_at
+from cohorts.views.base import admitted, carried_out
 
 MOST_ORDERS = 200
 
@@ -22,7 +21,7 @@ MOST_ORDERS = 200
 @login_required
 def destructions(request: HttpRequest, code: str) -> HttpResponse:
     """Tubes to destroy: recorded by the laboratory, approved by the data manager."""
-    here, user = read_at(request, code, "destruction")
+    here, user = admitted(request, code, "destruction", "R")
     form = forms_samples.DestructionForm(request.POST or None, site=here, zone=zone_of(here))
     if request.method == "POST":
         if not any(access.may(user, "destruction", verb, here.pk) for verb in "CA"):

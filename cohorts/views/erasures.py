@@ -7,7 +7,6 @@ from typing import Any
 from django.apps import apps
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
-from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.utils.translation import gettext as _
@@ -16,16 +15,15 @@ from django.views.decorators.http import require_POST
 from cohorts import access
 from cohorts.errors import DomainError
 from cohorts.models import Erasure
-from cohorts.requests import site_of, user_of, zone_of
+from cohorts.requests import user_of, zone_of
 from cohorts.services.erasing import erasure
+from cohorts.views.base import admitted
 
 
 @login_required
 def erasures(request: HttpRequest, code: str) -> HttpResponse:
     """What is asked for, what waits, and the receipts of what was done."""
-    here, user = site_of(request, code), user_of(request)
-    if not access.may(user, "erasure", "R", here.pk):
-        raise PermissionDenied
+    here, user = admitted(request, code, "erasure", "R")
     seen = Erasure.objects.visible_to(user).filter(site=here).select_related("participant")
     rows = [
         {

@@ -7,7 +7,7 @@ from typing import Any
 
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
-from django.core.exceptions import PermissionDenied, ValidationError
+from django.core.exceptions import ValidationError
 from django.core.paginator import Paginator
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
@@ -20,17 +20,15 @@ from cohorts.downloads import as_download
 from cohorts.errors import DomainError
 from cohorts.forms.exports import ExportForm
 from cohorts.models import ExportRequest, Site, User
-from cohorts.requests import site_of, user_of, zone_of
+from cohorts.requests import user_of, zone_of
 from cohorts.services.exporting import export_requests
-from cohorts.views.base import PAGE
+from cohorts.views.base import PAGE, admitted
 
 
 @login_required
 def exports(request: HttpRequest, code: str) -> HttpResponse:
     """What was asked for and made, and the form of those who may ask."""
-    here, user = site_of(request, code), user_of(request)
-    if not access.may(user, "record_export", "R", here.pk):
-        raise PermissionDenied
+    here, user = admitted(request, code, "record_export", "R")
     may_ask = any(access.may(user, "record_export", verb, here.pk) for verb in "XC")
     form = ExportForm(request.POST or None, site=here) if may_ask else None
     if form and request.method == "POST" and form.is_valid():

@@ -33,10 +33,10 @@ from cohorts.models import (
     Visit,
     Withdrawal,
 )
-from cohorts.requests import site_of, user_of, zone_of
+from cohorts.requests import user_of, zone_of
 from cohorts.services import enrolling, enrolment, participant_past, visits
 from cohorts.services.batches import measured
-from cohorts.views.base import PAGE
+from cohorts.views.base import PAGE, admitted
 
 GAP_WORDS = {
     "without": gettext_noop("no consent in force"),
@@ -48,9 +48,7 @@ GAP_WORDS = {
 @login_required
 def people(request: HttpRequest, code: str) -> HttpResponse:
     """The site's participants; ``?q=`` finds codes that begin so, ``?consent=`` those of a gap."""
-    here, user = site_of(request, code), user_of(request)
-    if not access.may(user, "participant", "R", here.pk):
-        raise PermissionDenied
+    here, user = admitted(request, code, "participant", "R")
     asked = request.GET.get("q", "").strip()
     found = Participant.objects.visible_to(user).filter(site=here, code__istartswith=asked)
     gap = request.GET.get("consent", "")
@@ -96,9 +94,7 @@ def _with_consent_and_tubes(shown: Iterable[Any], user: User, *, reads_consent: 
 @login_required
 def enrol(request: HttpRequest, code: str) -> HttpResponse:
     """Enrol one person, with the consent that was signed."""
-    here, user = site_of(request, code), user_of(request)
-    if not access.may(user, "participant", "C", here.pk):
-        raise PermissionDenied
+    here, user = admitted(request, code, "participant", "C")
     form = EnrolmentForm(request.POST or None, site=here)
     if request.method == "POST" and form.is_valid():
         try:

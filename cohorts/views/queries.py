@@ -16,9 +16,9 @@ from cohorts.errors import DomainError
 from cohorts.forms.queries import NewQueryForm, QueryTextForm
 from cohorts.models import Query, Site, User
 from cohorts.models.query import SUBJECTS
-from cohorts.requests import site_of, user_of, zone_of
+from cohorts.requests import user_of, zone_of
 from cohorts.services import queries as service
-from cohorts.views.base import PAGE
+from cohorts.views.base import PAGE, admitted
 
 # The page of the record that a query is about, where everybody who reads the query reads it.
 PAGES = {
@@ -35,9 +35,7 @@ STATES = {"": _("To do"), "open": _("Open"), "answered": _("Answered"), "closed"
 @login_required
 def queries(request: HttpRequest, code: str) -> HttpResponse:
     """The site's queries, newest first; asking one."""
-    here, user = site_of(request, code), user_of(request)
-    if not access.may(user, "query", "R", here.pk):
-        raise PermissionDenied
+    here, user = admitted(request, code, "query", "R")
     may_ask = access.may(user, "query", "C", here.pk)
     chosen = request.POST.get("about_kind", request.GET.get("about", ""))
     offered = query_subjects.choices(user, here, chosen) if may_ask else []

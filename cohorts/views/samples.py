@@ -21,19 +21,12 @@ from cohorts.labels import MisreadCode, label_text, read_label
 from cohorts.language.told import told
 from cohorts.models import Box, Sample, Shipment, Site, User
 from cohorts.pages import KeyedPaginator
-from cohorts.requests import site_of, user_of, zone_of
+from cohorts.requests import user_of, zone_of
 from cohorts.services.samples import boxes, custody, handling, shipping
-from cohorts.views.base import PAGE, carried_out
+from cohorts.views.base import PAGE, admitted, carried_out
 
 MOST_LABELS = 200
 MOST_BOXES = 100
-
-
-def read_at(request: HttpRequest, code: str, resource: str) -> tuple[Site, User]:
-    here, user = site_of(request, code), user_of(request)
-    if not access.may(user, resource, "R", here.pk):
-        raise PermissionDenied
-    return here, user
 
 
 # --- tubes and labels
@@ -42,7 +35,7 @@ def read_at(request: HttpRequest, code: str, resource: str) -> tuple[Site, User]
 @login_required
 def samples(request: HttpRequest, code: str) -> HttpResponse:
     """The site's tubes; a scanned label or a typed code leads to its tube."""
-    here, user = read_at(request, code, "sample")
+    here, user = admitted(request, code, "sample", "R")
     rows = Sample.objects.visible_to(user).filter(site=here)
     asked = request.GET.get("q", "").strip()
     fault = ""
@@ -159,7 +152,7 @@ def _done(tube: Sample, said: dict[str, Any], user: User) -> str:
 @login_required
 def labels(request: HttpRequest, code: str) -> HttpResponse:
     """A sheet of labels to print: those named in ``?sample=``, else the newest tubes."""
-    here, user = read_at(request, code, "sample")
+    here, user = admitted(request, code, "sample", "R")
     rows = Sample.objects.at_hand(user).filter(Q(site=here) | Q(held_at=here))
     rows = rows.select_related("site")
     if chosen := request.GET.getlist("sample"):
@@ -191,7 +184,7 @@ def qr_svg(text: str) -> SafeString:
 @login_required
 def shipments(request: HttpRequest, code: str) -> HttpResponse:
     """Shipments from and to the site; sending one."""
-    here, user = read_at(request, code, "shipment")
+    here, user = admitted(request, code, "shipment", "R")
     may_send = access.may(user, "shipment", "C", here.pk)
     filled = {"samples": request.GET.get("samples", "")}
     form = forms_samples.ShipmentForm(

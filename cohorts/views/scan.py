@@ -9,7 +9,6 @@ from urllib.parse import urlencode
 
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
-from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.urls import reverse
@@ -20,17 +19,15 @@ from cohorts import access, scanning
 from cohorts.errors import DomainError
 from cohorts.labels import MisreadCode
 from cohorts.models import Box, Site, User
-from cohorts.requests import site_of, user_of
 from cohorts.scanning import ScannedTube
 from cohorts.services.samples import bench
+from cohorts.views.base import admitted
 
 
 @login_required
 def scan(request: HttpRequest, code: str) -> HttpResponse:
     """Take in one more tube, drop one, or do something with all of them."""
-    here, user = site_of(request, code), user_of(request)
-    if not access.may(user, "sample", "U", here.pk):
-        raise PermissionDenied
+    here, user = admitted(request, code, "sample", "U")
     said, fault, fresh = request.POST, "", ""
     tubes = scanning.tubes_of(said.getlist("tube")[: scanning.MOST], here, user)
     if dropped := said.get("drop"):

@@ -6,28 +6,24 @@ from typing import Any
 
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
-from django.core.exceptions import PermissionDenied
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.utils.translation import gettext as _
 
-from cohorts import access
 from cohorts.errors import DomainError, NoSuchSite
 from cohorts.forms.uploads import KIND_WORDS, UploadForm
 from cohorts.ingest.child import client as child
 from cohorts.ingest.columns import ASSAYS_LONG, SPECS
 from cohorts.models import AssayBatch, Site, Upload, User
 from cohorts.overview import kinds_for
-from cohorts.requests import site_of, user_of
 from cohorts.services.tables import sent_tables, two_steps
+from cohorts.views.base import admitted
 
 
 @login_required
 def upload(request: HttpRequest, code: str) -> HttpResponse:
     """Send a table to be checked; its report is where it is accepted."""
-    here, user = site_of(request, code), user_of(request)
-    if not access.may(user, "upload", "C", here.pk):
-        raise PermissionDenied
+    here, user = admitted(request, code, "upload", "C")
     child.warm()  # the file that is chosen now is checked without waiting for a start
     form = UploadForm(request.POST or None, request.FILES or None, site=here, user=user)
     context: dict[str, Any] = {"site": here, "form": form, "help": _column_help(user, here)}
