@@ -50,11 +50,11 @@ def _tables(user: User, site: Site) -> Choices:
 
 def _batches(user: User, site: Site) -> Choices:
     rows = AssayBatch.objects.visible_to(user).filter(site=site).order_by("-pk")[:NEWEST]
-    named = _("Batch %(number)s: %(name)s")
+    words = _("Batch %(number)s: %(name)s")
     return [
         (
             f"batch:{each.pk}",
-            named % {"number": each.pk, "name": f"{each.platform} {each.label}".strip()},
+            words % {"number": each.pk, "name": f"{each.platform} {each.label}".strip()},
         )
         for each in rows
     ]
@@ -62,11 +62,11 @@ def _batches(user: User, site: Site) -> Choices:
 
 def _shipments(user: User, site: Site) -> Choices:
     rows = Shipment.objects.visible_to(user).filter(from_site=site).select_related("to_site")
-    named = _("%(shipment)s to %(site)s, %(day)s")
+    words = _("%(shipment)s to %(site)s, %(day)s")
     return [
         (
             f"shipment:{each.pk}",
-            named
+            words
             % {
                 "shipment": told(str(each)),
                 "site": each.to_site.code,

@@ -87,8 +87,8 @@ def read(text: str, names: Sequence[str], here: Site, user: User) -> str:
     return name
 
 
-def those_here(tubes: Sequence[ScannedTube]) -> Sequence[ScannedTube]:
-    """All of them. Raises RefusedHandling where one is still on its way here."""
+def refuse_coming(tubes: Sequence[ScannedTube]) -> None:
+    """Raises RefusedHandling where one is still on its way here."""
     if coming := next((tube for tube in tubes if tube.shipment is not None), None):
         raise RefusedHandling(
             say(
@@ -96,7 +96,6 @@ def those_here(tubes: Sequence[ScannedTube]) -> Sequence[ScannedTube]:
                 tube=coming.name,
             )
         )
-    return tubes
 
 
 def shipment_of(tubes: Sequence[ScannedTube]) -> int:

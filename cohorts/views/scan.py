@@ -64,8 +64,8 @@ def _done(
     """Carry out, and begin a new list; what needs more words goes on to its own form."""
     if verb == "receive":
         return redirect(_receipt_of(tubes))
-    here_now = scanning.those_here(tubes)
-    ids, codes = [tube.sample_id for tube in here_now], [tube.code for tube in here_now]
+    scanning.refuse_coming(tubes)
+    ids, codes = [tube.sample_id for tube in tubes], [tube.code for tube in tubes]
     if verb == "thaw":
         n = bench.thaw_all(here, ids, by=user)
         messages.success(request, _("Tubes thawed: %(n)s.") % {"n": n})

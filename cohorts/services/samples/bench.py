@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from cohorts import access
-from cohorts.errors import NotAllowed, RefusedHandling
+from cohorts.errors import RefusedHandling
 from cohorts.language.sentences import say
 from cohorts.models import Box, Sample, Site, User
 from cohorts.retrying import transacted
@@ -54,16 +54,10 @@ def box_all(site: Site, tubes: Sequence[int], *, box_code: str, by: User) -> str
 def _lock(site: Site, tubes: Sequence[int], by: User) -> None:
     """Each locked in the order of the ids: two benches do not wait for each other."""
     if not access.may(by, "sample", "U", site.pk):
-        raise NotAllowed(say("Your role at %(site)s does not handle samples.", site=site.code))
+        raise custody.not_handled(site)
     if not tubes:
         raise RefusedHandling(say("No tube is in the list: scan one."))
     rows = Sample.objects.select_for_update(of=("self",)).filter(pk__in=tubes).order_by("pk")
     found = {tube.pk: tube for tube in rows.select_related("site", "held_at")}
     if away := next((found[pk] for pk in tubes if found[pk].lies_at != site), None):
-        raise RefusedHandling(
-            say(
-                "%(sample)s lies at %(site)s, whose laboratory handles it.",
-                sample=away.code,
-                site=away.lies_at.code,
-            )
-        )
+        raise custody.handled_elsewhere(away)

@@ -228,16 +228,20 @@ def held_for(sample_id: int, by: User, verb: str) -> Sample:
     sample = held(sample_id)
     if not sample.handled_by(by, verb):
         if sample.is_away and access.may(by, "sample", verb, sample.site_id):
-            raise RefusedHandling(
-                say(
-                    "%(sample)s lies at %(site)s, whose laboratory handles it.",
-                    sample=sample.code,
-                    site=sample.lies_at.code,
-                )
-            )
+            raise handled_elsewhere(sample)
         raise not_handled(sample.lies_at)
     usable(sample)
     return sample
+
+
+def handled_elsewhere(sample: Sample) -> RefusedHandling:
+    return RefusedHandling(
+        say(
+            "%(sample)s lies at %(site)s, whose laboratory handles it.",
+            sample=sample.code,
+            site=sample.lies_at.code,
+        )
+    )
 
 
 def not_handled(site: Site) -> NotAllowed:

@@ -64,7 +64,7 @@ def scanned(w, text, names=()):
 def chosen(w, verb, names):
     """What the page of scanned tubes does with those in its list."""
     tubes = list(scanning.tubes_of(names, w.other, w.there).values())
-    return scanning.shipment_of(tubes) if verb == "receive" else scanning.those_here(tubes)
+    return scanning.shipment_of(tubes) if verb == "receive" else scanning.refuse_coming(tubes)
 
 
 def one_that_is_on_its_way(w):
