@@ -9,7 +9,7 @@ from analysis.models import Plan, Run, RunTable
 from analysis.services import freshness, results
 from analysis.services.disclosure import differencing, rechecking, releasing
 from tests.analysis.test_disclosure_attack import _pooled, _row
-from tests.analysis.test_release import a_run
+from tests.analysis.test_held_back import a_run
 from tests.factories import StudyFactory, user_with
 
 pytestmark = pytest.mark.django_db

@@ -14,8 +14,8 @@ from cohorts.errors import NotAllowed
 from cohorts.models import Participant
 from cohorts.services import consent
 from cohorts.services.erasing import erasure
+from tests.analysis.test_held_back import a_run
 from tests.analysis.test_rechecking import tables, told
-from tests.analysis.test_release import a_run
 from tests.factories import StudyFactory, user_with
 
 pytestmark = pytest.mark.django_db(transaction=True)
