@@ -46,16 +46,6 @@ class PlanFilter(AllValuesFieldListFilter):
         self.title = _("plan")
 
 
-STATES = models.Run.State
-FITTING: dict[str, tuple[str, ...]] = {
-    STATES.QUEUED: ("put_first", "put_last", "cancel"),
-    STATES.RUNNING: ("cancel",),
-    STATES.FAILED: ("retry",),
-    STATES.CANCELLED: ("retry",),
-    STATES.PUBLISHED: ("release",),
-}
-
-
 @admin.register(models.Run, site=site)
 class RunAdmin(ScopedAdmin):
     list_display = [
@@ -74,7 +64,14 @@ class RunAdmin(ScopedAdmin):
         return f"{state}: {told(run.failure)}" if run.failure else state
 
     def acts_fit(self, run: models.Run) -> Iterable[str]:
-        return FITTING.get(run.state, ()) if not run.released_at else ()
+        if run.state == run.State.QUEUED:
+            yield from ("put_first", "put_last")
+        if run.state in run.UNDER_WAY:
+            yield "cancel"
+        if run.state in run.UNDONE:
+            yield "retry"
+        if run.state == run.State.PUBLISHED and not run.released_at:
+            yield "release"
 
     @admin.display(description=_("Why it ran"), ordering="cause")
     def why_it_ran(self, run: models.Run) -> str:

@@ -90,7 +90,7 @@ class RunQuerySet(ScopedQuerySet["Run"]):
 
     def under_way(self) -> Self:
         """Waiting or computing."""
-        return self.filter(state__in=[Run.State.QUEUED, Run.State.RUNNING])
+        return self.filter(state__in=Run.UNDER_WAY)
 
     def visible_to(self, user: User | AnonymousUser) -> Self:
         """Everything for those who see results before release, released runs for the others."""
@@ -113,6 +113,9 @@ class Run(models.Model):
         FAILED = "failed"
         MERGED = "merged"  # an earlier run has the same key, so it has this one's results
         CANCELLED = "cancelled"  # by a person, or for one that waits; it publishes nothing
+
+    UNDER_WAY: ClassVar = (State.QUEUED, State.RUNNING)
+    UNDONE: ClassVar = (State.FAILED, State.CANCELLED)  # what can be tried again
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     plan = models.ForeignKey(Plan, on_delete=models.PROTECT, related_name="runs")

@@ -81,8 +81,8 @@ def remove_left_over() -> int:
     over = found - {folder_of(run_id, token) for run_id, token in at_work if token}
     for folder in over:
         remove(folder)
-    owed = Run.objects.filter(state__in=(Run.State.QUEUED, Run.State.RUNNING))
-    _remove_empty(set(runs) - {str(run_id) for run_id in owed.values_list("pk", flat=True)})
+    owed = Run.objects.under_way().values_list("pk", flat=True)
+    _remove_empty(set(runs) - {str(run_id) for run_id in owed})
     return len(over)
 
 

@@ -34,7 +34,7 @@ def cancel(run_id: uuid.UUID, *, by: User) -> Run:
                 "manager cancels the others."
             )
         )
-    if run.state not in (Run.State.QUEUED, Run.State.RUNNING):
+    if run.state not in Run.UNDER_WAY:
         raise NotWaiting(
             say(
                 "The run is %(state)s: only one that waits or computes is cancelled.",
@@ -64,7 +64,7 @@ def retry(run_id: uuid.UUID, *, by: User) -> Run:
     run: Run = Run.objects.select_related("plan").get(pk=run_id)
     if not access.may(by, "run", "S"):
         raise NotAllowed(say("The consortium's analysts and data manager start runs."))
-    if run.state not in (Run.State.FAILED, Run.State.CANCELLED):
+    if run.state not in Run.UNDONE:
         raise NotWaiting(
             say(
                 "The run is %(state)s: only a failed or cancelled one is tried again.",

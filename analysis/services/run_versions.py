@@ -16,8 +16,6 @@ from cohorts.api.conditional import RowVersion
 from cohorts.joined import Joined
 from cohorts.models import Change
 
-WORKING = (Run.State.QUEUED, Run.State.RUNNING)
-
 
 def release_rules() -> tuple[int, int]:
     """By what it is decided what is shown: a part of every ETag."""
@@ -61,4 +59,4 @@ def may_see_unreleased(roles: access.Standing) -> bool:
 
 def is_working(mark: str) -> bool:
     """Whether the run of that mark is not at its end yet."""
-    return mark.split(":")[1] in WORKING
+    return mark.split(":")[1] in Run.UNDER_WAY

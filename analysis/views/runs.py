@@ -187,7 +187,7 @@ def run(request: HttpRequest, run_id: uuid.UUID) -> HttpResponse:
         "facts": results.facts_for(one, user),
         "state": standing,
         "stale_next": staleness.what_follows(one, user, standing),
-        "moving": one.state in (Run.State.QUEUED, Run.State.RUNNING),
+        "moving": one.state in Run.UNDER_WAY,
         "expected_end": progress.expected_end(one),
         "may_cancel": queue.may_cancel(user, one),
         "may_approve": releasing.may_approve(user, one),

@@ -105,8 +105,7 @@ class ErasureAdmin(ScopedAdmin):
         return service.due_at(erasure)
 
     def acts_fit(self, erasure: models.Erasure) -> Iterable[str]:
-        over = erasure.approved_at or erasure.stopped_at or erasure.executed_at
-        return () if over else ("approve",)
+        return ("approve",) if erasure.state == "requested" else ()
 
     def has_approve_permission(self, request: HttpRequest) -> bool:
         return self._may(request, "A")

@@ -55,7 +55,7 @@ class Command(StudyCommand):
         while True:
             runs.execute(run.pk)
             run.refresh_from_db()
-            if run.state not in (Run.State.QUEUED, Run.State.RUNNING):
+            if run.state not in Run.UNDER_WAY:
                 break
             if run.step != shown:
                 shown = run.step
