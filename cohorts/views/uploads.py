@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
@@ -145,8 +145,7 @@ def _page(request: HttpRequest, sent: Upload, refusal: str = "", reason: str = "
         "may_send": sent.kind in kinds_for(user, sent.site, "CU"),
         "may_decide": may_decide,
         "proposal": mappings.proposal_of(sent) if may_decide else {},
-        "unstated": mappings.unstated(sent) if may_decide else [],
-        "sexes": Participant.Sex.values,
+        "unstated": _unstated(sent) if may_decide else [],
         "may_fetch": remarked.may_fetch(sent, user),
         "may_see_runs": access.may(user, "run", "R"),
         "report": sent.report,
@@ -157,3 +156,9 @@ def _page(request: HttpRequest, sent: Upload, refusal: str = "", reason: str = "
     }
     status = 422 if refusal else 200
     return render(request, "cohorts/upload_report.html", context, status=status)
+
+
+def _unstated(sent: Upload) -> list[tuple[str, Collection[str] | None]]:
+    """What may be said of every row, with the words to choose from; None: a day."""
+    choices = {"sex": Participant.Sex.values, "group": sent.site.study.groups}
+    return [(name, choices.get(name)) for name in mappings.unstated(sent)]
