@@ -51,6 +51,8 @@ TABLE: Final[dict[str, dict[str, str]]] = {
     "held_sample": {"LT": "CRU"},
     "shipment": {"SC": "R", "SD": "R", "LT": "CR", "CD": "R", "AU": "R"},
     "destruction": {"SC": "R", "SD": "AR", "LT": "CR", "CD": "R", "AU": "R"},
+    # Of another site's tube: recorded where it lies, approved by its own site.
+    "held_destruction": {"LT": "CR"},
     "assessment": {"SC": "CRU", "SD": "RU", "CD": "R", "AU": "R"},
     "assay": {"SC": "R", "SD": "CR", "LT": "CR", "CD": "R", "AU": "R"},
     # An analyst's is coarser, and of batches of enough people alone (`AssayBatch`'s QuerySet).

@@ -64,8 +64,17 @@ _AT_SITES = (
     _Kind(
         "site",
         ("destruction", "C"),
-        lambda _: Destruction.objects.to_do().filter(recorded_at=None),
+        lambda _: Destruction.objects.to_do().filter(recorded_at=None, held_at=None),
         ngettext_lazy("%(n)s tube to destroy", "%(n)s tubes to destroy", "n"),
+        "destructions",
+    ),
+    _Kind(
+        "held_at",
+        ("held_destruction", "C"),
+        lambda _: Destruction.objects.to_do().filter(recorded_at=None),
+        ngettext_lazy(
+            "%(n)s tube of another site to destroy", "%(n)s tubes of other sites to destroy", "n"
+        ),
         "destructions",
     ),
     _Kind(

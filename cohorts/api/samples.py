@@ -212,7 +212,7 @@ class DestructionViewSet(RecordViewSet):
     serializer_class = serializers_samples.DestructionSerializer
     filterset_class = DestructionFilter
     page_ordering = ("-pk",)
-    related = ("site", "recorded_by", "witness", "approved_by")
+    related = ("site", "held_at", "recorded_by", "witness", "approved_by")
     verbs = {**RecordViewSet.verbs, "record": "C", "approve": "A"}
 
     @extend_schema(request=serializers_samples.DestroyedSerializer, responses=ONE_DESTRUCTION)

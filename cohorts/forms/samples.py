@@ -264,13 +264,17 @@ class DestructionForm(PlainForm):
         super().__init__(*args, **kwargs)
         set_clock(self, zone)
         approving = self.data.get("verb") == "approve"
-        orders = Destruction.objects.filter(site=site).to_do().order_by("pk")
-        if not approving:
-            orders = orders.filter(recorded_at=None)
+        orders = Destruction.objects.to_do().select_related("site").order_by("pk")
+        if approving:
+            orders = orders.filter(site=site)
+        else:
+            orders = orders.done_at(site).filter(recorded_at=None)
         field = self.fields["order"]
         assert isinstance(field, forms.ChoiceField)  # noqa: S101 - declared above
         # By the tube that somebody holds in the hand.
-        named = [(each.pk, f"{each.tube}, {each.place}".strip(", ")) for each in orders]
+        named = [
+            (each.pk, f"{each.tube_at(site)}, {told(each.place)}".strip(", ")) for each in orders
+        ]
         field.choices = [("", "–"), *named]
         field = self.fields["witness"]
         assert isinstance(field, forms.ModelChoiceField)  # noqa: S101 - declared above

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
-from typing import ClassVar, Self
+from typing import TYPE_CHECKING, ClassVar, Self
 
 from django.db import models
 from django.db.models import F, Q
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
+from cohorts import access
 from cohorts.models.account import User
 from cohorts.models.sample import Sample
 from cohorts.models.scoping import ScopedQuerySet
 from cohorts.models.site import Site
+
+if TYPE_CHECKING:
+    from django.contrib.auth.models import AnonymousUser
 
 # Of the notes of other steps the platform is the author.
 SAID_BY_HAND = Q(kind="measured")
@@ -61,6 +65,20 @@ class CustodyEvent(models.Model):
 class DestructionQuerySet(ScopedQuerySet["Destruction"]):
     resource = "destruction"
 
+    def open_to(self, user: User | AnonymousUser, verb: str) -> Self:
+        """Of the tube's own site, and of the laboratory of another one in which it lies."""
+        there = access.reach(user, "held_destruction", verb).site_ids
+        own = super().open_to(user, verb)
+        return own | self.filter(held_at__in=there) if there else own
+
+    def of_site(self, site: Site) -> Self:
+        """Of its own tubes, and of those that it holds for others."""
+        return self.filter(Q(site=site) | Q(held_at=site))
+
+    def done_at(self, site: Site) -> Self:
+        """Of tubes that lie there, whosever they are."""
+        return self.filter(Q(held_at=site) | Q(site=site, held_at=None))
+
     def to_do(self) -> Self:
         """Ordered and not yet approved as done."""
         return self.filter(approved_at=None)
@@ -69,13 +87,22 @@ class DestructionQuerySet(ScopedQuerySet["Destruction"]):
 class Destruction(models.Model):
     """An order to destroy one tube, what the laboratory recorded, and the approval.
 
-    The tube's code and place stay here until the approval even where its participant has been
-    erased: without them nobody could find the tube.
+    The order goes to the laboratory in which the tube lies. The tube's code and place stay here
+    until the approval even where its participant has been erased: without them nobody could find
+    the tube.
     """
 
     site = models.ForeignKey(Site, on_delete=models.PROTECT, related_name="destructions")
     sample = models.OneToOneField(
         Sample, on_delete=models.SET_NULL, null=True, blank=True, related_name="destruction"
+    )
+    held_at = models.ForeignKey(
+        Site,
+        on_delete=models.PROTECT,
+        null=True,
+        blank=True,
+        related_name="destructions_held",
+        help_text=_("The other site that has the tube; empty where its own has it."),
     )
     tube = models.CharField(max_length=64, blank=True)
     place = models.CharField(max_length=120, blank=True)
@@ -153,6 +180,15 @@ class Destruction(models.Model):
 
     def __str__(self) -> str:
         return f"destruction {self.pk} at {self.site.code}: {self.state}"
+
+    def tube_at(self, site: Site) -> str:
+        """The tube's code; with its own site's, such as ``FUK/T1``, at another."""
+        return self.tube if site.pk == self.site_id else f"{self.site.code}/{self.tube}"
+
+    @property
+    def done_by(self) -> Site:
+        """The site whose laboratory destroys the tube."""
+        return self.held_at or self.site
 
     @property
     def state(self) -> str:

@@ -217,6 +217,9 @@ class LateArrivalSerializer(serializers.Serializer[Any]):
 
 class DestructionSerializer(serializers.ModelSerializer[Destruction]):
     site = serializers.CharField(source="site.code", read_only=True)
+    held_at = serializers.CharField(
+        source="held_at.code", default=None, read_only=True, allow_null=True
+    )
     state = serializers.CharField(read_only=True)
     recorded_by = serializers.CharField(
         source="recorded_by.username", default=None, read_only=True, allow_null=True
@@ -233,6 +236,7 @@ class DestructionSerializer(serializers.ModelSerializer[Destruction]):
         fields = [
             "id",
             "site",
+            "held_at",
             "tube",
             "place",
             "cause",

@@ -115,7 +115,7 @@ def _destroy_later(participant: Participant, by: User | None) -> int:
     """Who has stopped further use may ask afterwards that the tubes be destroyed too."""
     if not use_is_stopped(participant):
         return 0
-    return destruction.order_destruction(participant, "a withdrawal", by=by)
+    return destruction.order_destruction(participant, destruction.WITHDRAWAL, by=by)
 
 
 def hold_to_its_form(consent: Consent) -> None:
@@ -160,10 +160,10 @@ def _stop_samples(withdrawal: Withdrawal, *, destroy: bool) -> None:
         raise UnusableRequest(say("Tubes are destroyed from level 3 (no further use) on."))
     if destroy:
         destruction.order_destruction(
-            withdrawal.participant, "a withdrawal", by=withdrawal.recorded_by
+            withdrawal.participant, destruction.WITHDRAWAL, by=withdrawal.recorded_by
         )
     elif stops_use:
-        destruction.block(withdrawal.participant, "a withdrawal", by=withdrawal.recorded_by)
+        destruction.block(withdrawal.participant, destruction.WITHDRAWAL, by=withdrawal.recorded_by)
 
 
 def _note_change(participant: Participant, kind: str, cause: str) -> None:

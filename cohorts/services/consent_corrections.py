@@ -51,7 +51,7 @@ def correct(
     with history.because(reason.strip(), user=by.pk):
         consent.save()
     if use_is_stopped(person):  # the day of the signature may have moved to before a withdrawal
-        destruction.block(person, "a withdrawal", by=by)
+        destruction.block(person, destruction.WITHDRAWAL, by=by)
     Change.objects.record(
         study=person.site.study,
         site=person.site,

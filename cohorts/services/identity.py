@@ -74,7 +74,7 @@ def merge(kept_id: int, other_id: int, *, reason: str, by: User) -> Participant:
             )  # fmt: skip
         if level >= Withdrawal.Level.NO_FURTHER_USE:
             # The tubes that came from the record without the wish are held by it too.
-            destruction.block(kept, "a withdrawal", by=by)
+            destruction.block(kept, destruction.WITHDRAWAL, by=by)
         other.merged_into = kept
         _new_version(other, "merged_into")
         _new_version(kept, "person", "left_on")

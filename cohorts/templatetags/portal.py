@@ -17,7 +17,7 @@ from cohorts import access, cut_offs
 from cohorts.admin_site import may_enter
 from cohorts.language import vocabulary
 from cohorts.language.told import told
-from cohorts.models import Site, User
+from cohorts.models import Destruction, Site, User
 from cohorts.models.consent import SCOPES
 
 register = template.Library()
@@ -152,6 +152,12 @@ def _standing(user: User) -> Any:
 def said(text: Any, kept: Any = None) -> str:
     """A sentence, or a text and what was stored of it, in the language of the page."""
     return told(text, kept)
+
+
+@register.filter
+def tube_at(order: Destruction, site: Site) -> str:
+    """The code of the tube to destroy, as it is known at that site."""
+    return order.tube_at(site)
 
 
 @register.filter

@@ -32,8 +32,8 @@ def destructions(request: HttpRequest, code: str) -> HttpResponse:
         "site": here,
         "zone": zone_of(here),
         "orders": Destruction.objects.visible_to(user)
-        .filter(site=here)
-        .select_related("recorded_by", "witness", "approved_by")[:MOST_ORDERS],
+        .of_site(here)
+        .select_related("site", "recorded_by", "witness", "approved_by")[:MOST_ORDERS],
         "said": form,
         "form": form if access.may(user, "destruction", "C", here.pk) else None,
         "may_approve": access.may(user, "destruction", "A", here.pk),

@@ -10,8 +10,9 @@ from django.utils import timezone
 
 from cohorts.errors import NotAllowed, RefusedHandling
 from cohorts.labels import label_text
-from cohorts.models import Box, Sample
-from cohorts.services.samples import bench, boxes, custody, shipping
+from cohorts.models import Box, Destruction, Sample
+from cohorts.services import consent
+from cohorts.services.samples import bench, boxes, custody, destruction, shipping
 from tests.factories import ParticipantFactory, SampleFactory, SiteFactory, user_with
 from tests.page_source import flat
 
@@ -139,3 +140,53 @@ def test_over_http_a_received_tube_is_handled_and_names_no_participant(tube, hol
     api.force_authenticate(sender)
     assert api.get(address).json()["participant"] == "FUK-007"
     assert api.post(f"{address}/thaw").status_code == 409
+
+
+def test_the_order_to_destroy_a_received_tube_reaches_the_laboratory_that_has_it(
+    tube, fuk, osa, sender, holder, browse
+):
+    """Recorded before a witness of that laboratory, approved by the tube's own site."""
+    manager, nurse = user_with("SD", fuk), user_with("SC", osa)
+    consent.withdraw(tube.participant_id, level=3, by=None, destroy_samples=True)
+    order = Destruction.objects.get()
+    at_osa, at_fuk, path = browse(holder), browse(manager), "/sites/{}/destructions/"
+    assert "1 tube of another site to destroy" in flat(at_osa.get("/").text)
+    assert "to destroy" not in flat(browse(sender).get("/").text)
+    assert "FUK/T1" in (page := flat(at_osa.get(path.format("OSA")).text))
+    assert "FUK-007" not in page
+    said = {"at": timezone.now(), "method": "autoclave"}
+    where = r"T1 lies at OSA, whose laboratory destroys it and records it\."
+    with pytest.raises(RefusedHandling, match=where):
+        destruction.record(order.pk, **said, witness=nurse, by=sender)
+    with pytest.raises(RefusedHandling, match="is nobody at OSA: name who was there"):
+        destruction.record(order.pk, **said, witness=manager, by=holder)
+    body = {"verb": "record", "order": order.pk, "method": "autoclave", "witness": nurse.pk}
+    body["destroyed_at"] = "2026-01-05T10:00"
+    assert browse(sender).post(path.format("FUK"), body).status_code == 422
+    assert at_osa.post(path.format("OSA"), body).status_code == 302
+    assert 'value="approve"' not in browse(user_with("SD", osa)).get(path.format("OSA")).text
+    assert "OSA" in (own := flat(at_fuk.get(path.format("FUK")).text))
+    assert 'value="approve"' in own
+    at_fuk.post(path.format("FUK"), {"verb": "approve", "order": order.pk})
+    tube.refresh_from_db()
+    assert tube.status == "destroyed"
+
+
+def test_an_order_goes_after_a_tube_that_travels_even_when_its_participant_is_erased(
+    fuk, osa, sender, holder, api
+):
+    made = SampleFactory(participant__site=fuk, code="T1")
+    shipping.send(fuk, osa, ["T1"], courier="x", sent_at=timezone.now(), by=sender)
+    destruction.order_destruction(made.participant, "erasure")
+    made.delete()
+    api.force_authenticate(user_with("SC", osa))
+    assert api.get("/api/v1/destructions").json()["results"] == []
+    api.force_authenticate(holder)
+    (order,) = api.get("/api/v1/destructions").json()["results"]
+    assert (order["site"], order["held_at"], order["tube"]) == ("FUK", "OSA", "T1")
+    assert order["place"] == "on its way to OSA"
+    body = {"destroyed_at": timezone.now().isoformat(), "method": "autoclave"}
+    body["witness"] = user_with("SC", osa).username
+    done = api.post(f"/api/v1/destructions/{order['id']}/record", body, format="json")
+    assert done.json()["state"] == "recorded"
+    assert api.post(f"/api/v1/destructions/{order['id']}/approve").status_code == 403

@@ -178,10 +178,8 @@ def test_of_an_erased_persons_tubes_no_event_keeps_a_code(bench):
         assert "T1" not in str(list(kept.values())), model
         assert not kept.filter(sample_id=tube.pk).exists(), model
     # What is written until the tube is gone names it, and is blanked with the approval.
-    manager = user_with("SD", site)
-    destruction.record(
-        order.pk, at=timezone.now(), method="autoclave", witness=manager, by=technician
-    )
+    said = {"method": "autoclave", "witness": user_with("SD", there)}
+    destruction.record(order.pk, at=timezone.now(), by=user_with("LT", there), **said)
     assert "T1" in str(list(EVENTS[Destruction].objects.values()))
     destruction.approve(order.pk, by=user_with("SD", site))
     assert "T1" not in str(list(EVENTS[Destruction].objects.values()))

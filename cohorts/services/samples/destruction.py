@@ -9,10 +9,12 @@ from django.utils import timezone
 from cohorts import access, history
 from cohorts.errors import NotAllowed, RefusedHandling
 from cohorts.language.sentences import say
-from cohorts.models import CustodyEvent, Destruction, Participant, Sample, ShippedTube, User
+from cohorts.models import CustodyEvent, Destruction, Participant, Sample, ShippedTube, Site, User
 from cohorts.retrying import transacted
 from cohorts.services.audit import history as events
 from cohorts.services.samples.custody import step
+
+WITHDRAWAL = say("a withdrawal")  # why tubes are blocked, or ordered destroyed
 
 
 @transacted
@@ -21,20 +23,24 @@ def order_destruction(participant: Participant, cause: str, *, by: User | None =
 
     The tubes are blocked at once. Ordering twice orders nothing twice.
     """
-    left = Sample.objects.select_for_update(of=("self",)).filter(participant=participant)
+    tubes = Sample.objects.filter(participant=participant).exclude(status=Sample.Status.DESTROYED)
+    left = tubes.select_for_update(of=("self",)).select_related("site", "box", "held_at")
     n = 0
     with history.because(cause, **({"user": by.pk} if by else {})):
-        for sample in left.exclude(status=Sample.Status.DESTROYED).select_related("box", "held_at"):
+        for sample in left:
             n += _order_for(sample, cause, by)
             _block(sample, by, cause)
     return n
 
 
 def _order_for(sample: Sample, cause: str, by: User | None) -> bool:
+    coming = ShippedTube.objects.on_the_way().filter(sample=sample).order_by("pk").last()
+    holder = coming.shipment.to_site if coming else sample.lies_at
     defaults = {
         "site_id": sample.site_id,
+        "held_at": None if holder.pk == sample.site_id else holder,
         "tube": sample.code,
-        "place": _place(sample),
+        "place": _coming_to(holder) if coming else _place(sample),
         "cause": cause,
         "ordered_by": by,
     }
@@ -74,20 +80,28 @@ def record(
 ) -> Destruction:
     """What the laboratory did with one tube: when, how and where, and who saw it."""
     order = _order(destruction_id)
-    if not access.may(by, "destruction", "C", order.site_id):
+    if not _recorded_by(order, by):
+        if order.held_at and access.may(by, "destruction", "C", order.site_id):
+            raise RefusedHandling(
+                say(
+                    "%(tube)s lies at %(site)s, whose laboratory destroys it and records it.",
+                    tube=order.tube,
+                    site=order.held_at.code,
+                )
+            )
         raise NotAllowed(
-            say("Your role at %(site)s does not record destructions.", site=order.site.code)
+            say("Your role at %(site)s does not record destructions.", site=order.done_by.code)
         )
     if order.recorded_at is not None:
         raise RefusedHandling(
             say("The destruction of %(tube)s is recorded already.", tube=order.tube)
         )
-    if not access.may(witness, "destruction", "R", order.site_id):
+    if not access.may(witness, "destruction", "R", order.done_by.pk):
         raise RefusedHandling(
             say(
                 "%(witness)s is nobody at %(site)s: name who was there.",
                 witness=witness,
-                site=order.site.code,
+                site=order.done_by.code,
             )
         )
     order.recorded_by, order.recorded_at = by, timezone.now()
@@ -132,10 +146,16 @@ def forget(participant: Participant) -> None:
     done.update(tube="", place="")
 
 
+def _recorded_by(order: Destruction, user: User) -> bool:
+    """Whether the user records destructions where the tube lies."""
+    resource = "held_destruction" if order.held_at else "destruction"
+    return access.may(user, resource, "C", order.done_by.pk)
+
+
 def _order(destruction_id: int) -> Destruction:
     found: Destruction = (
         Destruction.objects.select_for_update(of=("self",))
-        .select_related("site", "sample")
+        .select_related("site", "held_at", "sample")
         .get(pk=destruction_id)
     )
     return found
@@ -160,6 +180,10 @@ def _block(sample: Sample, by: User | None, cause: str) -> bool:
 def _keep(sample: Sample, why: str, by: User | None) -> None:
     with history.because(why, **({"user": by.pk} if by else {})):
         sample.save(update_fields=["status"])
+
+
+def _coming_to(site: Site) -> str:
+    return say("on its way to %(site)s", site=site.code)
 
 
 def _place(sample: Sample) -> str:
