@@ -21,6 +21,7 @@ from analysis.services import (
 )
 from analysis.services.disclosure import rechecking
 from cohorts import history, kept_counts
+from cohorts.language.sentences import say
 from cohorts.models import Heartbeat
 from cohorts.services import phenotyping, repeats
 from cohorts.services.accounts import mails
@@ -42,7 +43,7 @@ def sweep() -> None:
     pruning.prune()
     rechecking.check_again()
     # Last: an erasure that cannot be carried out yet keeps no analysis waiting.
-    with history.acting("sweep"):
+    with history.acting(say("sweep")):
         phenotyping.rescore()
         erasures.execute_due()
     audit_chain.seal_new()

@@ -21,7 +21,7 @@ from cohorts import access
 from cohorts.admin_acts import acts_on, asks_on
 from cohorts.admin_filters import NewestValues, has_any_words
 from cohorts.admin_subjects import by_subject
-from cohorts.admin_values import is_words, readable, shown_in_words
+from cohorts.admin_values import is_shown_otherwise, readable, shown_in_words
 from cohorts.language.sentences import Sentence
 from cohorts.models import EVENTS, RecordReading, Site, User
 from cohorts.pages import CountedSoFar
@@ -176,10 +176,10 @@ class ScopedAdmin(PlainAdmin):
     def _as_read(self, request: HttpRequest, name: str) -> Any:
         kept = {field.name: field for field in self.opts.concrete_fields}.get(name)
         closed = isinstance(kept, ForeignKey) and self._is_closed(request, kept.related_model)
-        return shown_in_words(kept) if kept and (closed or is_words(kept)) else name
+        return shown_in_words(kept) if kept and (closed or is_shown_otherwise(kept)) else name
 
     def get_list_display(self, request: HttpRequest) -> list[Any]:
-        kept = {field.name: field for field in self.opts.concrete_fields if is_words(field)}
+        kept = {each.name: each for each in self.opts.concrete_fields if is_shown_otherwise(each)}
         return [
             shown_in_words(kept[name]) if name in kept else name
             for name in super().get_list_display(request)

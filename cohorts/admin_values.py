@@ -6,12 +6,15 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from django.contrib.postgres.fields import ArrayField
-from django.db.models import CharField, Field, JSONField, TextField
+from django.db.models import BooleanField, CharField, Field, JSONField, TextField
+from django.templatetags.static import static
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext
+from django.utils.translation import gettext_lazy as _
 
 from cohorts.language import vocabulary
+from cohorts.language.states import STATES
 from cohorts.language.told import told
 
 MOST = 200  # entries of one list or table
@@ -32,19 +35,36 @@ def readable(value: Any) -> SafeString | str:
 def is_words(field: Field[Any, Any]) -> bool:
     """Texts may be sentences of ours; links, addresses and choices are shown as Django does."""
     texts = type(field) in (CharField, TextField) and not field.choices
-    return texts or isinstance(field, JSONField | ArrayField)
+    # A group of people is one of the study's words; other slugs are codes.
+    return texts or field.name == "group" or isinstance(field, JSONField | ArrayField)
+
+
+def is_shown_otherwise(field: Field[Any, Any]) -> bool:
+    """Whether Django's own column would not be in the reader's language."""
+    return isinstance(field, BooleanField) or is_words(field)
 
 
 def shown_in_words(field: Field[Any, Any]) -> Callable[[Any], SafeString | str]:
     """A column of the admin in place of a field: by its name forms find the field's help."""
 
     def shown(row: Any) -> SafeString | str:
-        return readable(getattr(row, field.name))
+        value = getattr(row, field.name)
+        return marked(value) if isinstance(field, BooleanField) else readable(value)
 
     shown.__name__ = field.name
     shown.short_description = field.verbose_name  # type: ignore[attr-defined]  # as Django reads it
     shown.admin_order_field = field.name  # type: ignore[attr-defined]  # as Django reads it
     return shown
+
+
+def marked(value: bool | None) -> SafeString:
+    """Django's mark for yes, no or unknown, which Django calls True, False and None."""
+    sign, words = {
+        True: ("yes", gettext("yes")),
+        False: ("no", gettext("no")),
+        None: ("unknown", gettext("unknown")),
+    }[value]
+    return format_html('<img src="{}" alt="{}">', static(f"admin/img/icon-{sign}.svg"), words)
 
 
 def _plain(value: Any) -> str:
@@ -57,7 +77,23 @@ def _plain(value: Any) -> str:
 
 def word(value: str) -> str:
     """A value or a name that a record keeps, as the portal says it."""
-    return vocabulary.in_words(value) if value in vocabulary.WORDS else told(value)
+    if value in vocabulary.WORDS:
+        return vocabulary.in_words(value)
+    return gettext(STATES[value][2]) if value in STATES else told(value)
+
+
+def shown_state(row: Any) -> str:
+    """A column of the admin: a state that a record has of its dates."""
+    return word(row.state)
+
+
+shown_state.short_description = _("state")  # type: ignore[attr-defined]  # as Django reads it
+
+
+def _name(value: str) -> SafeString | str:
+    """A name in words; one that programs alone read, as they do."""
+    said = word(value)
+    return format_html("<code>{}</code>", value) if said == value else said
 
 
 def _lines(value: Mapping[str, Any]) -> SafeString:
@@ -66,14 +102,14 @@ def _lines(value: Mapping[str, Any]) -> SafeString:
         format_html_join(
             "",
             '<tr><th scope="row">{}</th><td>{}</td></tr>',
-            ((word(name), readable(each)) for name, each in value.items()),
+            ((_name(name), readable(each)) for name, each in value.items()),
         ),
     )
 
 
 def _table(rows: Sequence[Mapping[str, Any]]) -> SafeString:
     names = list(dict.fromkeys(name for row in rows[:MOST] for name in row))
-    head = format_html_join("", '<th scope="col">{}</th>', ((word(name),) for name in names))
+    head = format_html_join("", '<th scope="col">{}</th>', ((_name(name),) for name in names))
     body = format_html_join(
         "",
         "<tr>{}</tr>",

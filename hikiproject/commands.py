@@ -9,6 +9,7 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from cohorts import history
 from cohorts.errors import DomainError
+from cohorts.language.sentences import say
 from hikiproject import readiness
 
 REFUSED = 1
@@ -23,7 +24,8 @@ class StudyCommand(BaseCommand):
     def handle(self, *args: Any, **options: Any) -> None:
         readiness.ensure_ready()
         try:
-            with history.acting(f"command {self.__module__.rpartition('.')[2]}"):
+            name = self.__module__.rpartition(".")[2]
+            with history.acting(say("command %(name)s", name=name)):
                 self.work(**options)
         except DomainError as error:
             self.refuse(error.message)

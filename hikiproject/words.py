@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import csv
 import json
 import re
 from collections.abc import Iterator
@@ -15,6 +16,8 @@ from hikiproject.words_as_written import is_written, written
 
 BASE = Path(__file__).resolve().parent.parent
 CODE = ("cohorts", "analysis", "hikiproject")
+# A marker and a class of the dictionary that is a substance, and no feature by itself.
+SUBSTANCE = "arginase"
 SAYING = {"_", "gettext", "gettext_lazy", "gettext_noop", "ngettext", "ngettext_lazy"}
 _QUOTED = r"u?('(?:[^'\\]|\\.)*'|\"(?:[^\"\\]|\\.)*\")"
 _CALL = re.compile(rf"\b(n?gettext|_)\(\s*{_QUOTED}(?:\s*,\s*{_QUOTED})?")
@@ -65,15 +68,26 @@ def everything_said() -> list[Said]:
             found += said_in_code(code, name)
             if is_written(name):
                 found += [Said(text, "", name) for text in written(code, name)]
-    return found + list(_of_claims())
+    return found + list(_of_reference_data())
 
 
-def _of_claims() -> Iterator[Said]:
-    """What the published claims that ship with the platform note on their scope."""
-    name = "analysis/reference/claims.json"
-    for claim in json.loads((BASE / name).read_text(encoding="utf-8"))["claims"]:
+def _of_reference_data() -> Iterator[Said]:
+    """Remarks, classes, models and titles that ship with the platform, but for substances."""
+    path = "cohorts/reference/features.csv"
+    with (BASE / path).open(encoding="utf-8", newline="") as file:
+        features = list(csv.DictReader(file))
+    substances = {row["name"] for row in features} | {SUBSTANCE}
+    described = {row[column] for row in features for column in ("chemical_class", "kind")}
+    yield from (Said(text, "", path) for text in sorted(described - substances))
+    path = "cohorts/reference/instruments.json"
+    instruments = json.loads((BASE / path).read_text(encoding="utf-8"))["instruments"]
+    yield from (Said(each["title"], "", path) for each in instruments)
+    path = "analysis/reference/claims.json"
+    for claim in json.loads((BASE / path).read_text(encoding="utf-8"))["claims"]:
         if claim.get("scope_note"):
-            yield Said(claim["scope_note"], "", name)
+            yield Said(claim["scope_note"], "", path)
+        if claim["marker"] not in substances:
+            yield Said(claim["marker"], "", path)
 
 
 def _name_of(function: ast.expr) -> str:

@@ -22,6 +22,7 @@ from analysis.services.staleness import with_staleness
 from cohorts import access
 from cohorts.admin.reference import ReferenceAdmin
 from cohorts.admin_site import ScopedAdmin, site
+from cohorts.admin_values import marked
 from cohorts.errors import DomainError
 from cohorts.language.told import told
 from cohorts.requests import user_of
@@ -147,9 +148,9 @@ class RunAdmin(ScopedAdmin):
     def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
         return with_staleness(super().get_queryset(request))
 
-    @admin.display(boolean=True, description=_("stale"))
-    def stale(self, run: Any) -> bool:
-        return bool(run.stale)
+    @admin.display(description=_("stale"))
+    def stale(self, run: Any) -> str:
+        return marked(bool(run.stale))
 
     @admin.display(description=_("run"))
     def short(self, run: models.Run) -> str:

@@ -7,12 +7,19 @@ from typing import Any
 from django.contrib import admin
 from django.db.models import QuerySet, URLField
 from django.http import HttpRequest
-from django.utils.translation import gettext
+from django.utils.translation import gettext, gettext_noop
 from django.utils.translation import gettext_lazy as _
 
 from analysis import models
 from analysis.services import webhooks
 from cohorts.admin_site import ScopedAdmin, site
+
+# What a catalogue says beside the name of an event.
+EVENTS = (
+    *(gettext_noop("run.released"), gettext_noop("run.published"), gettext_noop("run.held")),
+    *(gettext_noop("run.failed"), gettext_noop("verdict.changed")),
+    gettext_noop("participants.withdrawn"),
+)
 
 
 class OfAllAdmin(ScopedAdmin):

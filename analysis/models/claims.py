@@ -7,6 +7,7 @@ from typing import ClassVar
 from django.contrib.postgres.fields import ArrayField
 from django.db import models
 from django.db.models import Q
+from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from analysis.models.results import ResultQuerySet
@@ -119,4 +120,4 @@ class Verdict(models.Model):
         ]
 
     def __str__(self) -> str:
-        return f"{self.claim.code} {self.stratum}: {self.verdict}"
+        return f"{self.claim.code} {gettext(self.stratum)}: {self.get_verdict_display()}"

@@ -12,6 +12,7 @@ from django.db import models, transaction
 from django.db.models import F, Q
 from django.db.models.functions import Now
 from django.utils import timezone
+from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from cohorts.models import Study, Withdrawal
@@ -58,7 +59,7 @@ class StepResult(models.Model):
         indexes = [models.Index(name="step_result_last_used", fields=["last_used_at"])]
 
     def __str__(self) -> str:
-        return f"{self.kind} {self.digest[:12]}"
+        return f"{gettext(self.kind)} {self.digest[:12]}"
 
 
 class RunPartQuerySet(ScopedQuerySet["RunPart"]):
@@ -122,4 +123,5 @@ class RunPart(models.Model):
         constraints = [models.UniqueConstraint(name="run_part_once", fields=["token", "ordinal"])]
 
     def __str__(self) -> str:
-        return f"part {self.ordinal} of run {str(self.run_id)[:8]}"
+        run = str(self.run_id)[:8]
+        return gettext("part %(n)s of run %(run)s") % {"n": self.ordinal, "run": run}

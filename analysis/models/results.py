@@ -11,6 +11,7 @@ import numpy.typing as npt
 import pandas as pd
 import pyarrow.parquet as pq
 from django.db import models
+from django.utils.translation import gettext_lazy as _
 
 from analysis.models.run import Run
 from cohorts.models import User
@@ -38,8 +39,15 @@ class ResultQuerySet(ScopedQuerySet[Any]):
 class RunTable(models.Model):
     """A result table as Parquet: read whole or by groups of rows, and never changed."""
 
+    class Name(models.TextChoices):
+        EFFECTS = "effects", _("effects by site")
+        POOLED = "pooled", _("pooled effects")
+        MODERATED = "moderated", _("moderated effects")
+        ONE_STAGE = "one_stage", _("one model over all sites")
+        SENSITIVITY = "sensitivity", _("sensitivity grid")
+
     run = models.ForeignKey(Run, on_delete=models.CASCADE, related_name="tables")
-    name = models.CharField(max_length=20)
+    name = models.CharField(max_length=20, choices=Name)
     n_rows = models.PositiveIntegerField()
     parquet = models.BinaryField()
     # A bit a row, written at its release: rows that beside an earlier release of the plan would
@@ -53,7 +61,7 @@ class RunTable(models.Model):
         constraints = [models.UniqueConstraint(name="run_table_once", fields=["run", "name"])]
 
     def __str__(self) -> str:
-        return f"{self.run} {self.name}"
+        return f"{self.run} {self.get_name_display()}"
 
     @property
     def frame(self) -> pd.DataFrame:
@@ -98,8 +106,17 @@ def bits_of_rows(rows: npt.NDArray[np.bool_]) -> bytes | None:
 class RunDocument(models.Model):
     """A result that is no table: classifier, severity, harmonisation, handling."""
 
+    class Name(models.TextChoices):
+        CLASSIFIER = "classifier", _("classifier")
+        SEVERITY = "severity", _("severity model")
+        HARMONISATION = "harmonisation", _("harmonisation")
+        HANDLING = "handling", _("handling of the blood by site")
+        NESTED = "nested", _("classifiers, settings chosen inside")
+        TRANSPORT = "transport", _("a frozen model at other sites")
+        LANGUAGES = "languages", _("comparing language versions")
+
     run = models.ForeignKey(Run, on_delete=models.CASCADE, related_name="documents")
-    name = models.CharField(max_length=20)
+    name = models.CharField(max_length=20, choices=Name)
     data = models.JSONField()
     # Pairs of part and site, written at its release: numbers that beside an earlier release of the
     # plan would tell about a few people.
@@ -112,4 +129,4 @@ class RunDocument(models.Model):
         constraints = [models.UniqueConstraint(name="run_document_once", fields=["run", "name"])]
 
     def __str__(self) -> str:
-        return f"{self.run} {self.name}"
+        return f"{self.run} {self.get_name_display()}"

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from django.contrib.auth.models import AnonymousUser
 
-# What may be told, and what each stands for.
+# What may be told, and what each stands for. A catalogue says beside a name what it means.
 EVENTS = {
     "run.released": "a run is open to analysts",
     "run.published": "a run is stored, released or not (data managers)",

@@ -15,6 +15,7 @@ from analysis.services import told_verdicts
 from analysis.views.claim_readings import STRATUM_WORDS, figures_of
 from analysis.views.forests import forest_of
 from analysis.views.run_page import table_of
+from cohorts.language.told import told
 from cohorts.models import User
 
 
@@ -61,7 +62,7 @@ def _pair(
     where = str(STRATUM_WORDS.get(row["stratum"], row["stratum"]))
     return Pair(
         claim=row["claim"],
-        marker=row["marker"],
+        marker=told(row["marker"]),
         feature=row["feature"],
         where=where,
         stratum=row["stratum"],
@@ -70,7 +71,7 @@ def _pair(
         pooled=theirs[0],
         pooled_interval=theirs[1],
         line=Line(
-            row["marker"],
+            told(row["marker"]),
             where,
             ForestRow(site, "", own["hedges_g"], own["low"], own["high"]),
             _drawn(total),

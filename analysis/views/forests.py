@@ -16,6 +16,7 @@ from analysis.plots.narrow_forest import narrow_forest
 from analysis.views.claim_readings import STRATUM_WORDS, figures_of
 from analysis.views.run_page import records
 from cohorts.language import vocabulary
+from cohorts.language.told import told
 
 
 @dataclass(frozen=True)
@@ -84,7 +85,7 @@ def _draw(
     ]
     description = " ".join(_sentences(sites, total))
     title = gettext("Forest plot of %(feature)s in %(where)s") % {
-        "feature": feature,
+        "feature": told(feature),
         "where": where,
     }
     pooled = _total_row(total)

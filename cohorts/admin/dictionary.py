@@ -14,6 +14,7 @@ from django.utils.translation import gettext_lazy as _
 
 from cohorts import models
 from cohorts.admin_site import ReadOnlyInline, ScopedAdmin, site
+from cohorts.admin_values import marked, shown_state
 from cohorts.errors import DomainError
 from cohorts.requests import user_of
 from cohorts.services.features import dictionary_edits
@@ -88,10 +89,16 @@ class FeatureAdmin(ProposedAdmin):
     list_filter = ["reviewed", "identity", "kind", "chemical_class"]
     search_fields = ["name", "hmdb", "refmet_name", "aliases__name"]
     inlines = [FeatureAliasInline]
+    exclude = ["ignored"]
 
     def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> list[str]:
         """What leads stored columns elsewhere is decided on the feature's page, with a reason."""
-        return ["name", "ignored", "merged_into"] if obj else ["ignored", "merged_into"]
+        return ["name", "is_ignored", "merged_into"] if obj else ["is_ignored", "merged_into"]
+
+    @admin.display(description=_("ignored"))
+    def is_ignored(self, feature: models.Feature) -> str:
+        """Stored as sent, and read by no analysis."""
+        return marked(feature.ignored)
 
 
 @admin.register(models.FeatureAlias, site=site)
@@ -135,6 +142,9 @@ class AcceptanceLimitsAdmin(ProposedAdmin):
 class DictionaryEditAdmin(ScopedAdmin):
     """Read here; decided on the page of edits, where the difference is shown."""
 
-    list_display = ["proposed_at", "subject", "label", "kind", "proposed_by", "state", "decided_by"]
+    list_display = [
+        *("proposed_at", "subject", "label", "kind", "proposed_by"),
+        *(shown_state, "decided_by"),
+    ]
     list_filter = ["subject", "kind", "approved"]
     list_select_related = ["proposed_by", "decided_by"]

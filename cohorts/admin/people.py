@@ -14,11 +14,13 @@ from django.utils.translation import gettext_lazy as _
 
 from cohorts import models
 from cohorts.admin_site import HAPPENED, ScopedAdmin, site, what_happened
+from cohorts.admin_values import shown_state
+from cohorts.language.told import told
 
 
 @admin.register(models.Transfer, site=site)
 class TransferAdmin(ScopedAdmin):
-    list_display = ["participant", "to_site", "state", "asked_by", "asked_at", "accepted_by"]
+    list_display = ["participant", "to_site", shown_state, "asked_by", "asked_at", "accepted_by"]
     list_select_related = ["participant", "to_site", "asked_by", "accepted_by"]
 
 
@@ -123,11 +125,11 @@ class EventAdmin(ScopedAdmin):
 
     @admin.display(description=_("by"))
     def who(self, event: Any) -> str:
-        return str(event.said_by or (event.pgh_context or {}).get("source", ""))
+        return str(event.said_by or told((event.pgh_context or {}).get("source", "")))
 
     @admin.display(description=_("reason"))
     def why(self, event: Any) -> str:
-        return str((event.pgh_context or {}).get("reason", ""))
+        return told((event.pgh_context or {}).get("reason", ""))
 
 
 for event_model in models.EVENTS.values():

@@ -16,6 +16,7 @@ from django.utils.translation import gettext_lazy as _
 
 from cohorts import access, models
 from cohorts.admin_site import ScopedAdmin, roles_in, site
+from cohorts.admin_values import marked
 from cohorts.errors import DomainError
 from cohorts.requests import user_of
 from cohorts.services import pausing, phenotyping
@@ -153,6 +154,6 @@ class InstrumentAdmin(ReferenceAdmin):
         # The rule may have been edited: what it has scored follows.
         phenotyping.rescore(form.instance)
 
-    @admin.display(boolean=True, description=_("facts confirmed"))
-    def to_confirm(self, instrument: models.Instrument) -> bool:
-        return not instrument.to_be_confirmed
+    @admin.display(description=_("facts confirmed"))
+    def to_confirm(self, instrument: models.Instrument) -> str:
+        return marked(not instrument.to_be_confirmed)

@@ -7,6 +7,7 @@ from typing import Any
 from django.contrib import admin
 from django.db.models import QuerySet
 from django.http import HttpRequest
+from django.utils.translation import gettext_lazy as _
 
 from cohorts import models
 from cohorts.admin_site import FoundByCode, ReadOnlyInline, ScopedAdmin, site
@@ -24,11 +25,15 @@ class QueryEventInline(ReadOnlyInline):
 
 @admin.register(models.Query, site=site)
 class QueryAdmin(ScopedAdmin):
-    list_display = ["id", "site", "subject_kind", "subject", "rule", "state", "raised_at"]
+    list_display = ["id", "site", "about", "rule", "state", "raised_at"]
     list_filter = ["state", "site", "rule"]
     search_fields = ["text", "participant__code", "sample__code"]
     list_select_related = ["site", *SUBJECTS, "batch__site", "upload__site"]
     inlines = [QueryEventInline]
+
+    @admin.display(description=_("about"))
+    def about(self, query: models.Query) -> str:
+        return f"{query.subject._meta.verbose_name} {query.subject}"
 
 
 @admin.register(models.QueryEvent, site=site)

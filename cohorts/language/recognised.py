@@ -8,7 +8,7 @@ in columns of tables, without what it was made of. Its templates are in the cata
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache, lru_cache
 from pathlib import Path
@@ -69,7 +69,8 @@ def _said(text: str, language: str, depth: int) -> str:
         return known
     return (
         _of_template(text, language, depth, reasons=False)
-        or _every_reason(text, language, depth)
+        or _every_one(SENTENCES.split(text), _sentence_mark(language), language, depth)
+        or _every_one(text.split(IN_A_ROW), _row_mark(language), language, depth)
         or _of_template(text, language, depth, reasons=True)
         or _begun_small(text, language, depth)
         or _in_parts(text, language, depth)
@@ -96,12 +97,15 @@ def _of_template(text: str, language: str, depth: int, *, reasons: bool) -> str:
     return ""
 
 
-def _every_reason(text: str, language: str, depth: int) -> str:
-    """Reasons in a row, where each is known: else one template may swallow half of the next."""
-    parts = text.split(IN_A_ROW)
+def _every_one(parts: Sequence[str], between: str, language: str, depth: int) -> str:
+    """Sentences or reasons, where each is known: else one template may swallow half of the next."""
     said = [_said(part, language, depth - 1) for part in parts]
     known = len(parts) > 1 and all(a != b for a, b in zip(parts, said, strict=True))
-    return _row_mark(language).join(said) if known else ""
+    return between.join(said) if known else ""
+
+
+def _sentence_mark(language: str) -> str:
+    return "" if language == "ja" else " "
 
 
 def _row_mark(language: str) -> str:
@@ -120,7 +124,7 @@ def is_said(value: str) -> bool:
 def _in_parts(text: str, language: str, depth: int) -> str:
     """Sentences side by side, reasons in a row, or a reason behind the name that it is of."""
     for parts, between in (
-        (SENTENCES.split(text), "" if language == "ja" else " "),
+        (SENTENCES.split(text), _sentence_mark(language)),
         (text.split(IN_A_ROW), _row_mark(language)),
     ):
         said = [_said(part, language, depth - 1) for part in parts]

@@ -154,6 +154,7 @@ DICTIONARY_FIELDS = {
 VALUES = (
     *(_("plasma"), _("serum"), _("whole_blood"), _("buffy_coat"), _("pbmc"), _("red_cells")),
     *(_("dried_blood_spot"), _("urine"), _("saliva"), _("stool"), _("csf"), _("dna"), _("rna")),
+    *(_("leave-one-site-out"), _("visit-window"), _("double-entry"), _("qc")),
     *(_("good"), _("damaged"), _("thawed"), _("missing"), _("relative")),
     *(_("female"), _("male"), _("intersex"), _("unknown"), _("age"), _("sex")),
 )
@@ -161,5 +162,7 @@ VALUES = (
 
 def in_words(name: str) -> str:
     """``zero_means`` -> A zero means, in the reader's language; unknown names as they are."""
-    known = WORDS.get(name) or DICTIONARY_FIELDS.get(name)
-    return gettext(known) if known else name.replace("_", " ").capitalize()
+    plain = name.replace("_", " ")
+    known = WORDS.get(name) or DICTIONARY_FIELDS.get(name) or plain
+    said = gettext(known) if known else ""
+    return plain.capitalize() if said == plain else said

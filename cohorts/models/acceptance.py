@@ -8,6 +8,7 @@ from typing import ClassVar, Final
 
 from django.db import models
 from django.db.models import Q
+from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from cohorts.models.assay import AssayBatch
@@ -81,4 +82,4 @@ class AcceptanceLimits(models.Model):
         ]
 
     def __str__(self) -> str:
-        return self.platform or f"batch {self.batch_id}"
+        return self.platform or gettext("batch %(n)s") % {"n": self.batch_id}

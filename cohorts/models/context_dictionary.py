@@ -48,4 +48,4 @@ class VariableDictionary(models.Model):
         ]
 
     def __str__(self) -> str:
-        return f"{self.study.code} variables v{self.version}"
+        return f"{self.study.code} v{self.version}"

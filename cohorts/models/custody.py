@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, ClassVar, Self
 from django.db import models
 from django.db.models import F, Q
 from django.utils import timezone
+from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from cohorts import access
@@ -59,7 +60,7 @@ class CustodyEvent(models.Model):
         indexes = [models.Index(name="custody_said", fields=["sample"], condition=SAID_BY_HAND)]
 
     def __str__(self) -> str:
-        return f"{self.sample} {self.number}: {self.kind}"
+        return f"{self.sample} {self.number}: {self.get_kind_display()}"
 
 
 class DestructionQuerySet(ScopedQuerySet["Destruction"]):
@@ -179,7 +180,7 @@ class Destruction(models.Model):
         ]
 
     def __str__(self) -> str:
-        return f"destruction {self.pk} at {self.site.code}: {self.state}"
+        return gettext("destruction %(n)s at %(site)s") % {"n": self.pk, "site": self.site.code}
 
     def tube_at(self, site: Site) -> str:
         """The tube's code; with its own site's, such as ``FUK/T1``, at another."""

@@ -9,6 +9,7 @@ from typing import ClassVar, Self
 from django.db import models
 from django.db.models import F, Q
 from django.utils import timezone
+from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from cohorts.models.account import User
@@ -114,7 +115,7 @@ class Erasure(models.Model):
         ]
 
     def __str__(self) -> str:
-        return f"erasure {self.pk} at {self.site.code}: {self.state}"
+        return gettext("erasure %(n)s at %(site)s") % {"n": self.pk, "site": self.site.code}
 
     @property
     def state(self) -> str:

@@ -83,7 +83,7 @@ class ExportRequest(models.Model):
         ]
 
     def __str__(self) -> str:
-        return f"{self.site.code} {self.format} for {self.recipient}"
+        return f"{self.site.code} {self.format}: {self.recipient}"
 
     def state_at(self, now: datetime) -> str:
         """``waiting``, ``refused``, ``open`` or ``over``."""

@@ -51,7 +51,7 @@ class ProtocolVisit(models.Model):
         ]
 
     def __str__(self) -> str:
-        return f"{self.label}, day {self.target_day} (-{self.days_before}, +{self.days_after})"
+        return self.label
 
 
 class InterviewQuerySet(ScopedQuerySet["Interview"]):

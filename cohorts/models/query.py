@@ -8,6 +8,7 @@ from django.db import models
 from django.db.models import Q
 from django.utils import timezone
 from django.utils.text import format_lazy
+from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from cohorts import access
@@ -148,7 +149,7 @@ class Query(models.Model):
         ]
 
     def __str__(self) -> str:
-        return f"query {self.pk} at {self.site.code}"
+        return gettext("query %(n)s at %(site)s") % {"n": self.pk, "site": self.site.code}
 
     @property
     def subject_kind(self) -> str:

@@ -46,4 +46,4 @@ class RecordReading(models.Model):
         ]
 
     def __str__(self) -> str:
-        return f"{self.what}, {self.n_rows} rows, by {self.read_by}"
+        return f"{self.read_by}: {self.what}"

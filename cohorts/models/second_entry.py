@@ -8,6 +8,7 @@ from django.contrib.postgres.fields import ArrayField
 from django.db import models
 from django.db.models import Q
 from django.utils import timezone
+from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from cohorts.models.account import User
@@ -49,4 +50,4 @@ class SecondEntry(models.Model):
         ]
 
     def __str__(self) -> str:
-        return f"second entry of {self.assessment}"
+        return gettext("second entry of %(paper)s") % {"paper": self.assessment}

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, ClassVar, Self, TypeVar
 
 from django.db import models
 from django.db.models import F, Q
+from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from cohorts import access
@@ -180,4 +181,4 @@ class Receipt(models.Model):
         ordering = ["id"]
 
     def __str__(self) -> str:
-        return f"receipt of {self.shipment}"
+        return gettext("receipt of shipment %(number)s") % {"number": self.shipment_id}

@@ -74,7 +74,7 @@ class Transfer(models.Model):
         ]
 
     def __str__(self) -> str:
-        return f"{self.participant} to {self.to_site.code}"
+        return f"{self.participant} → {self.to_site.code}"
 
     @property
     def state(self) -> str:

@@ -74,7 +74,7 @@ class Upload(models.Model):
         ]
 
     def __str__(self) -> str:
-        return f"{self.site.code} {self.kind} {self.filename}"
+        return f"{self.site.code} {self.get_kind_display()} {self.filename}"
 
 
 class ColumnMappingQuerySet(ScopedQuerySet["ColumnMapping"]):

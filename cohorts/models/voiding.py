@@ -8,6 +8,7 @@ from django.conf import settings
 from django.db import models
 from django.db.models import F, Q
 from django.db.models.functions import Now
+from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from cohorts.models.assay import AssayBatch
@@ -62,4 +63,4 @@ class BatchVoid(models.Model):
         ]
 
     def __str__(self) -> str:
-        return f"void batch {self.batch_id}"
+        return gettext("batch %(n)s") % {"n": self.batch_id}

@@ -11,11 +11,11 @@ from django.utils import timezone
 from django.utils.formats import date_format
 from django.utils.text import capfirst
 from django.utils.translation import gettext
-from django.utils.translation import gettext_noop as _
 
 from cohorts import access, cut_offs
 from cohorts.admin_site import may_enter
 from cohorts.language import vocabulary
+from cohorts.language.states import STATES
 from cohorts.language.told import told
 from cohorts.models import Destruction, Site, User
 from cohorts.models.consent import SCOPES
@@ -48,57 +48,6 @@ def browser(user_agent: str) -> str:
 def in_their_order(scopes: list[str]) -> list[str]:
     """What was agreed to, in the order in which the forms ask."""
     return [scope for scope in SCOPES if scope in scopes]
-
-
-# state -> tone (a class), icon, word
-STATES: dict[str, tuple[str, str, str]] = {
-    "accepted": ("good", "check", _("accepted")),
-    "rejected": ("bad", "cross", _("refused")),
-    "received": ("mute", "clock", _("received")),
-    "checked": ("mute", "clock", _("checked")),
-    "open": ("open", "open", _("open")),
-    "answered": ("mute", "info", _("answered")),
-    "closed": ("good", "check", _("closed")),
-    "stored": ("good", "check", _("stored")),
-    "in_transit": ("open", "clock", _("on the way")),
-    "used_up": ("mute", "none", _("used up")),
-    "blocked": ("bad", "warn", _("blocked")),
-    "destroyed": ("mute", "none", _("destroyed")),
-    "ordered": ("open", "clock", _("to do")),
-    "recorded": ("open", "info", _("waits for approval")),
-    "approved": ("good", "check", _("approved")),
-    "requested": ("open", "info", _("waits for approval")),
-    "stopped": ("mute", "none", _("stopped")),
-    "executed": ("good", "check", _("carried out")),
-    "queued": ("mute", "clock", _("waiting")),
-    "running": ("open", "clock", _("computing")),
-    "published": ("good", "check", _("published")),
-    "held": ("open", "clock", _("held back")),
-    "released": ("good", "check", _("released")),
-    "failed": ("bad", "cross", _("failed")),
-    "superseded": ("mute", "info", _("superseded")),
-    "cancelled": ("mute", "none", _("cancelled")),
-    "merged": ("mute", "info", _("same as an earlier run")),
-    "replicated": ("good", "check", _("replicated")),
-    "opposite": ("bad", "opposite", _("opposite")),
-    "undecided": ("open", "open", _("undecided")),
-    "not_testable": ("mute", "none", _("not testable")),
-    "higher": ("mute", "info", _("higher")),
-    "lower": ("mute", "info", _("lower")),
-    "prompt": ("good", "check", _("prompt")),
-    "suspect": ("bad", "warn", _("suspect")),
-    "unknown": ("mute", "open", _("unknown")),
-    "below": ("open", "warn", _("below the range")),
-    "within": ("good", "check", _("within the range")),
-    "above": ("open", "warn", _("above the range")),
-    "usable": ("good", "check", _("usable")),
-    "without": ("open", "warn", _("no consent")),
-    "lacking": ("open", "warn", _("scope missing")),
-    "withdrawn": ("mute", "none", _("withdrawn")),
-    "voided": ("mute", "none", _("voided")),
-    "revoked": ("mute", "none", _("revoked")),
-    "expired": ("mute", "clock", _("expired")),
-}
 
 
 @register.inclusion_tag("word.html")
@@ -188,7 +137,11 @@ def is_list(value: Any) -> bool:
 @register.filter
 def known_word(value: Any) -> Any:
     """A recorded value in words where it is one of a list; a code or a note as it was written."""
-    return vocabulary.in_words(value) if value in vocabulary.WORDS else value
+    if value in vocabulary.WORDS:
+        return vocabulary.in_words(value)
+    if value in STATES:
+        return gettext(STATES[value][2])
+    return gettext(value) if value in vocabulary.VALUES else value
 
 
 @register.filter

@@ -53,7 +53,7 @@ def scale(request: HttpRequest, participant_id: int, instrument_id: int) -> Http
                 )
                 return redirect("person", person.pk)
     context = {"person": person, "site": person.site, "instrument": instrument, "form": form}
-    context |= {"title": instrument.title, "progress": progress, "first": True}
+    context |= {"title": _(instrument.title), "progress": progress, "first": True}
     return render(request, "cohorts/scale.html", context, status=422 if form.errors else 200)
 
 

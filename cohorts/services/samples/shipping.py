@@ -279,7 +279,12 @@ def _take_in(tube: ShippedTube, condition: str, at: datetime, by: User) -> None:
     if condition == Condition.MISSING:
         return
     to_site = tube.shipment.to_site
-    step(sample, CustodyEvent.Kind.RECEIVED, by=by, at=at, note=f"at {to_site.code}, {condition}")
+    note = {
+        Condition.GOOD: say("arrived at %(site)s in good condition", site=to_site.code),
+        Condition.DAMAGED: say("arrived at %(site)s damaged", site=to_site.code),
+        Condition.THAWED: say("arrived at %(site)s thawed", site=to_site.code),
+    }[Condition(condition)]
+    step(sample, CustodyEvent.Kind.RECEIVED, by=by, at=at, note=note)
     if sample.status == Sample.Status.IN_TRANSIT:  # a withdrawal on the way blocks it
         sample.status = Sample.Status.STORED
     sample.held_at = to_site
