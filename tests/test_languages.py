@@ -90,7 +90,7 @@ def test_the_admin_speaks_the_languages_of_who_opens_it(client):
     ParticipantFactory()
     client.force_login(user_with("CD"))
     page = client.get("/admin/", headers={"accept-language": "ja"}).text
-    for words in ("hikiproject 管理", "測定バッチ", "待機中の解析", "同意と抹消"):
+    for words in ("hikiproject 管理", "測定バッチ", "待機中の解析", "同意と消去"):
         assert words in page
     page = client.get("/admin/cohorts/participant/", headers={"accept-language": "ja"}).text
     assert "登録日" in page
