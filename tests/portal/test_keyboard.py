@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import pytest
+from playwright.sync_api import expect
 
+from analysis.models import Plan
 from tests.factories import user_with
-from tests.portal import shelf
+from tests.portal import books, shelf
 
 pytestmark = pytest.mark.django_db(transaction=True)
 FOCUSED = """() => {
@@ -50,3 +52,20 @@ def test_at_twice_the_size_nothing_is_beside_the_window(open_as):
     for address in ("/", "/sites/FUK/upload/", f"/runs/{full.run.pk}/", "/account/tokens/"):
         page.goto(address)
         assert page.evaluate("document.documentElement.scrollWidth <= innerWidth"), address
+
+
+def test_a_held_run_is_looked_through_and_released_without_a_mouse(open_as):
+    plan = books.followed_plan()
+    Plan.objects.filter(pk=plan.pk).update(data=plan.data | {"release": "by_approval"})
+    waits = {"released_at": None, "held_because": "The plan asks for approval."}
+    run = books.concluded(books.run_of(plan, **waits))
+    page = open_as(user_with("CD"))
+    page.goto(f"/runs/{run.pk}/")
+    for _ in range(MOST):
+        page.keyboard.press("Tab")
+        if "Release it" in (page.evaluate(FOCUSED) or {"name": ""})["name"]:
+            break
+    page.keyboard.press("Enter")
+    expect(page.get_by_role("status")).to_contain_text("The run is released")
+    run.refresh_from_db()
+    assert run.released_at is not None
