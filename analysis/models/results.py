@@ -53,6 +53,8 @@ class RunTable(models.Model):
     # A bit a row, written at its release: rows that beside an earlier release of the plan would
     # tell about a few people. Null where there are none.
     withheld = models.BinaryField(null=True)
+    # What later releases are held beside, written at its release: whose people its rows rest on.
+    people = models.BinaryField(null=True)
 
     objects: ClassVar = ResultQuerySet.as_manager()
 

@@ -87,14 +87,18 @@ def completed(
     sizes: Mapping[Cell, int] | None = None,
     spare_sites: bool = False,
     moved: Mapping[Cell, Arms] | None = None,
+    gone: Iterable[Cell] = (),
 ) -> frozenset[Cell]:
     """``hidden`` and as many more cells as it takes that no guarded one can be worked out.
 
     ``known`` cells are no secret to the reader: an insider's own site. ``sizes`` says which cell
     is the smallest, the same for every feature; ``spare_sites`` hides pooled rows rather than
     sites' rows. ``moved`` says by how many people each cell differs from an earlier release: then
-    a hidden remainder is too few where it moved by a few.
+    a hidden remainder is too few where it moved by a few. ``gone`` cells were told then and are
+    nobody now, which cannot be hidden.
     """
+    left = frozenset(gone)
+    unhideable = frozenset(known) | left
     given, sums, secret = frozenset(hidden), table.sums(), frozenset(guarded) - frozenset(known)
     size = {cell: sum(arms) for cell, arms in table.people.items()} | dict(sizes or {})
 
@@ -102,14 +106,14 @@ def completed(
         return _margin(cell, spare_sites), size[cell], cell
 
     def broken(out: Set[Cell]) -> Broken | None:
-        return _first_broken(table, sums, out, secret, frozenset(known), k, moved)
+        return first_broken(table, sums, out, secret, frozenset(known), k, moved)
 
     out = set(given)
     while (found := broken(out)) is not None:
-        more = set() if spare_sites else _square(table, found.fixed, out, frozenset(known), size)
+        more = set() if spare_sites else _square(table, found.fixed, out, unhideable, size)
         if not more:
-            free = [cell for cell in found.cells if cell not in out and cell not in set(known)]
-            free = free or [cell for each in sums for cell in each.cells if cell not in out]
+            free = [cell for cell in found.cells if cell not in out and cell not in unhideable]
+            free = free or [cell for each in sums for cell in each.cells if cell not in out | left]
             if not free:
                 return frozenset(out)
             more = {min(free, key=order)}
@@ -125,7 +129,7 @@ def _square(
     table: Table,
     fixed: Cell | None,
     out: Set[Cell],
-    known: frozenset[Cell],
+    unhideable: frozenset[Cell],
     size: Mapping[Cell, int],
 ) -> set[Cell]:
     """What is still told of the two sexes of the cell's site and of another site.
@@ -138,7 +142,7 @@ def _square(
     found = []
     for other in {site for stratum, site in table.contributes if site != fixed[1]}:
         square = {(sex, site) for sex in SEXES for site in (fixed[1], other)}
-        if square <= table.contributes and not square & known:
+        if square <= table.contributes and not square & unhideable:
             more = square - out
             found.append((len(more), sum(size[cell] for cell in more), other, more))
     return min(found)[3] if found else set()
@@ -151,7 +155,7 @@ def _margin(cell: Cell, spare_sites: bool) -> int:
     return int(cell[0] == EVERYBODY) + 2 * int(cell[1] == POOL)
 
 
-def _first_broken(
+def first_broken(
     table: Table,
     sums: list[Sum],
     out: Set[Cell],

@@ -8,69 +8,56 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+import numpy as np
 import pandas as pd
 from django.conf import settings
 
 from analysis.models import Run, RunDocument
+from analysis.services.disclosure import between_releases
+from analysis.services.disclosure.between_releases import Comparison
+from analysis.services.disclosure.cells import AXES, Cells, Rows
 from analysis.services.disclosure.document_cells import READ, cells_of
-from analysis.services.disclosure.suppression import Cell
-from analysis.services.disclosure.withholding import CELL, Key, beside, closed, released_before
-
-ALL = "all"
+from analysis.services.disclosure.rules import ARMS
+from analysis.services.disclosure.suppression import EVERYBODY
+from analysis.services.disclosure.withholding import released_before
 
 
 def withhold(run: Run) -> None:
     """Mark the numbers of a run's documents that may not be told at its release."""
+    k = settings.DISCLOSURE_K
     for document in RunDocument.objects.filter(run=run, name__in=READ):
-        comparisons, found = _comparisons(run, document), set[Key]()
-        # What is withheld for one release can leave a few beside another: until nothing is added.
-        while more := _close(comparisons, found):
-            found |= more
-        if found:
-            pairs = sorted([part, site] for part, _, site in found)
+        now = _cells(document, ())
+        comparisons = _comparisons(run, document, now)
+        # Each part's sites are given up by its own people, the fewest first.
+        found = between_releases.withheld(now, comparisons, now.there & ~now.told, k, {})
+        if found.any():
+            parts, _, sites = now.axes
+            pairs = sorted([parts[part], sites[site]] for part, _, site in np.argwhere(found))
             RunDocument.objects.filter(pk=document.pk).update(withheld=pairs)
 
 
-def _comparisons(run: Run, document: RunDocument) -> list[pd.DataFrame]:
-    """Beside each earlier release the parts in which a number must be guarded, the newest first.
+def _comparisons(run: Run, document: RunDocument, now: Cells) -> list[Comparison]:
+    """The earlier releases beside which a number must be guarded, the newest first.
 
-    Read once, under the lock of the order: what is withheld later only lessens what is guarded.
+    Read once, under the lock of the order.
     """
-    now, listed = _cells(document, ()), []
     of_the_same = RunDocument.objects.filter(name=document.name)
-    for before in of_the_same.filter(run__in=released_before(run)).order_by("-pk").iterator(20):
-        joined = beside(now, _cells(before, before.withheld))
-        parts = joined.index[joined["guarded"]].unique("feature")
-        if len(parts):
-            listed.append(joined.loc[parts])
-    return listed
+    earlier = of_the_same.filter(run__in=released_before(run)).order_by("-pk").iterator(20)
+    listed = (
+        Comparison.of(now, _cells(before, before.withheld), settings.DISCLOSURE_K)
+        for before in earlier
+    )
+    return [each for each in listed if each.guarded.any()]
 
 
-def _close(comparisons: list[pd.DataFrame], found: set[Key]) -> set[Key]:
-    """Numbers to be withheld beside those that were found before."""
-    added: set[Key] = set()
-    for joined in comparisons:
-        still = joined["guarded"] & ~joined.index.isin(found)
-        for part in joined.index[still].unique("feature"):
-            cells = joined.loc[part].assign(guarded=still.loc[part])
-            few = {cell for cell, told in zip(cells.index, cells["told"], strict=True) if not told}
-            withheld: set[Cell] = {key[1:] for key in found if key[0] == part}
-            out = closed(cells, few, withheld, _sizes(cells))
-            added |= {(str(part), *cell) for cell in out}
-    return added - found
-
-
-def _sizes(cells: pd.DataFrame) -> dict[Cell, int]:
-    people = cells["n_case"] + cells["n_control"]
-    return {cell: int(n) for cell, n in zip(cells.index, people, strict=True)}
-
-
-def _cells(document: RunDocument, withheld: Iterable[list[str]]) -> pd.DataFrame:
+def _cells(document: RunDocument, withheld: Iterable[list[str]]) -> Cells:
     """People of each number, and whether by itself it may be told."""
-    k, out = settings.DISCLOSURE_K, {(part, site) for part, site in withheld}
     rows = [
-        (part, ALL, site, *arms, min(arms) >= k and (part, site) not in out)
+        (part, EVERYBODY, site, *arms, 0.0)
         for part, sites in cells_of(document.name, document.data).items()
         for site, arms in sites.items()
     ]
-    return pd.DataFrame(rows, columns=[*CELL, "n_case", "n_control", "told"]).set_index(CELL)
+    frame = pd.DataFrame(rows, columns=[*AXES, *ARMS, "estimate"])
+    out = {(part, site) for part, site in withheld}
+    untold = np.array([(row[0], row[2]) in out for row in rows], dtype=bool)
+    return Cells.of([Rows.of(frame)], [untold], settings.DISCLOSURE_K)

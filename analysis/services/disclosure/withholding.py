@@ -7,24 +7,23 @@ many more as it takes that their difference cannot be worked out along the sums 
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Iterator
-from itertools import compress
 
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
 from django.conf import settings
 from django.db.models import QuerySet
 
 from analysis.models import Run, RunTable
 from analysis.models.results import bits_of_rows
-from analysis.services.disclosure import differencing, hidden_rows
-from analysis.services.disclosure.rules import ARMS, Mask, few_in_an_arm
-from analysis.services.disclosure.suppression import POOL, Cell, Table, by_a_few, completed
+from analysis.services.disclosure import between_releases, differencing, hidden_rows
+from analysis.services.disclosure.between_releases import Comparison
+from analysis.services.disclosure.cells import AXES, READ, Axes, Cells, Rows
+from analysis.services.disclosure.rules import Mask
+from analysis.services.disclosure.suppression import POOL
 
 NAMES = ("effects", "pooled")
-CELL = ["feature", "stratum", "site"]
-Key = tuple[str, str, str]
 
 
 def withhold(run: Run) -> None:
@@ -32,104 +31,56 @@ def withhold(run: Run) -> None:
     stored = {table.name: table for table in RunTable.objects.filter(run=run, name__in=NAMES)}
     if set(stored) != set(NAMES):
         return
-    frames = {name: table.frame for name, table in stored.items()}
-    found = _found(frames, _comparisons(run, frames))
-    for name, table in stored.items():
-        rows = np.array([cell in found for cell in _keys(frames[name])], dtype=bool)
-        RunTable.objects.filter(pk=table.pk).update(withheld=bits_of_rows(rows))
+    frames = [_with_site(stored[name].frame) for name in NAMES]
+    tables = [Rows.of(frame) for frame in frames]
+    nothing = [np.zeros(len(frame), dtype=bool) for frame in frames]
+    now = Cells.of(tables, nothing, settings.DISCLOSURE_K)
+    found = _found(now, frames, _comparisons(run, now))
+    for name, frame, rows in zip(NAMES, frames, tables, strict=True):
+        withheld = bits_of_rows(found[_places(frame, now.axes)])
+        RunTable.objects.filter(pk=stored[name].pk).update(withheld=withheld, people=rows.packed())
 
 
-def _comparisons(run: Run, frames: dict[str, pd.DataFrame]) -> list[pd.DataFrame]:
-    """Beside each earlier release the features in which a cell must be guarded, and no others.
+def _comparisons(run: Run, now: Cells) -> list[Comparison]:
+    """The earlier releases beside which a cell must be guarded, the newest first.
 
-    Read once, under the lock of the order: what is withheld later only lessens what is guarded.
+    Read once, under the lock of the order.
     """
-    nothing = [np.zeros(len(frames[name]), dtype=bool) for name in NAMES]
-    now, found = _cells([frames[name] for name in NAMES], nothing), []
-    for before in _earlier(run):
-        joined = beside(now, before)
-        features = joined.index[joined["guarded"]].unique("feature")
-        if len(features):
-            found.append(
-                joined.loc[features, [*ARMS, "d_case", "d_control", "told_before", "guarded"]]
-            )
-    return found
+    listed = (Comparison.of(now, before, settings.DISCLOSURE_K) for before in _earlier(run))
+    return [each for each in listed if each.guarded.any()]
 
 
-def _found(frames: dict[str, pd.DataFrame], comparisons: list[pd.DataFrame]) -> set[Key]:
+def _found(now: Cells, frames: list[pd.DataFrame], comparisons: list[Comparison]) -> Mask:
     """Cells to be withheld beside all earlier releases together."""
-    found: set[Key] = set()
+    hidden = np.zeros_like(now.there)
     if not comparisons:
-        return found
-    sizes = hidden_rows.sizes_of(*(frames[name] for name in NAMES))
-    features = {feature for joined in comparisons for feature in joined.index.unique("feature")}
-    some = {name: frames[name][frames[name]["feature"].isin(features)] for name in NAMES}
-    hidden = _hidden(some, sizes)
-    # What is withheld for one release can leave a few beside another: until nothing is added.
-    while more := _close(comparisons, hidden, sizes, found):
-        found |= more
-    return found
+        return hidden
+    k, sizes = settings.DISCLOSURE_K, hidden_rows.sizes_of(*frames)
+    judged = hidden_rows.judge(*frames, k=k, sizes=sizes)
+    # What analysts do not see without any other release.
+    for frame, rows in zip(frames, (judged.effects_hidden, judged.pooled_hidden), strict=True):
+        hidden[tuple(axis[rows] for axis in _places(frame, now.axes))] = True
+    return between_releases.withheld(now, comparisons, hidden, k, sizes)
 
 
-def _close(
-    comparisons: list[pd.DataFrame],
-    hidden: dict[str, set[Cell]],
-    sizes: dict[Cell, int],
-    found: set[Key],
-) -> set[Key]:
-    """Cells to be withheld beside those that were found before."""
-    added: set[Key] = set()
-    for joined in comparisons:
-        still = joined["guarded"] & ~joined.index.isin(found)
-        for feature in joined.index[still].unique("feature"):
-            part = joined.loc[feature].assign(guarded=still.loc[feature])
-            withheld = {cell[1:] for cell in found if cell[0] == feature}
-            out = closed(part, hidden[feature], withheld, sizes)
-            added |= {(str(feature), *cell) for cell in out}
-    return added - found
-
-
-def closed(
-    part: pd.DataFrame, hidden: set[Cell], withheld: set[Cell], sizes: dict[Cell, int]
-) -> set[Cell]:
-    """Cells of one feature that may not be told beside that release."""
-    cells: list[Cell] = list(part.index)
-    people = dict(zip(cells, zip(part["n_case"], part["n_control"], strict=True), strict=True))
-    moved = dict(zip(cells, zip(part["d_case"], part["d_control"], strict=True), strict=True))
-    guarded = {cell for cell, is_guarded in zip(cells, part["guarded"], strict=True) if is_guarded}
-    dark = {cell for cell, told in zip(cells, part["told_before"], strict=True) if not told}
-    inside = frozenset(cell for cell in cells if cell[1] != POOL)
-    out = completed(
-        Table(people, inside),
-        (hidden & people.keys()) | dark | guarded | withheld,
-        guarded,
-        k=settings.DISCLOSURE_K,
-        sizes=sizes,
-        moved=moved,
-    )
-    return guarded | (set(out) - hidden - dark)
-
-
-def _hidden(some: dict[str, pd.DataFrame], sizes: dict[Cell, int]) -> dict[str, set[Cell]]:
-    """What analysts do not see of each feature, without any other release."""
-    effects, pooled = (some[name] for name in NAMES)
-    judged = hidden_rows.judge(effects, pooled, k=settings.DISCLOSURE_K, sizes=sizes)
-    found: dict[str, set[Cell]] = defaultdict(set)
-    for frame, mask in ((effects, judged.effects_hidden), (pooled, judged.pooled_hidden)):
-        for feature, stratum, site in compress(_keys(frame), mask):
-            found[feature].add((stratum, site))
-    return found
-
-
-def _earlier(run: Run) -> Iterator[pd.DataFrame]:
+def _earlier(run: Run) -> Iterator[Cells]:
     """What each earlier release of the plan told, the newest first."""
     for before in released_before(run).order_by("-released_at").iterator(20):
-        stored = {each.name: each for each in RunTable.objects.filter(run=before, name__in=NAMES)}
+        rows = RunTable.objects.filter(run=before, name__in=NAMES).defer("parquet")
+        stored = {table.name: table for table in rows}
         if set(stored) == set(NAMES):
             tables = [stored[name] for name in NAMES]
-            yield _cells(
-                [table.frame for table in tables], [table.withheld_rows for table in tables]
-            )
+            withheld = [table.withheld_rows for table in tables]
+            yield Cells.of([_rows(table) for table in tables], withheld, settings.DISCLOSURE_K)
+
+
+def _rows(table: RunTable) -> Rows:
+    """Whose people its rows rest on: packed at its release, or now if it is older than that."""
+    rows = Rows.unpacked(table.people)
+    if rows is None:
+        rows = Rows.of(_with_site(table.columns(READ)))
+        RunTable.objects.filter(pk=table.pk).update(people=rows.packed())
+    return rows
 
 
 def released_before(run: Run) -> QuerySet[Run]:
@@ -137,40 +88,13 @@ def released_before(run: Run) -> QuerySet[Run]:
     return differencing.earlier_releases(run).filter(plan__name=run.plan.name)
 
 
-def _cells(frames: list[pd.DataFrame], withheld: list[Mask]) -> pd.DataFrame:
-    """People of each cell with an estimate, and whether by itself it may be told."""
-    parts = []
-    for frame, out in zip(frames, withheld, strict=True):
-        there = frame["estimate"].notna().to_numpy()
-        told = ~few_in_an_arm(frame, settings.DISCLOSURE_K) & ~out
-        counts = frame[ARMS].fillna(0).astype(int).set_axis(["n_case", "n_control"], axis=1)
-        keys = pd.DataFrame(_keys(frame), columns=CELL, index=frame.index)
-        parts.append(pd.concat([keys, counts], axis=1).assign(told=told)[there])
-    return pd.concat(parts).groupby(CELL).agg({**dict.fromkeys(ARMS, "max"), "told": "any"})
+def _with_site(frame: pd.DataFrame) -> pd.DataFrame:
+    return frame if "site" in frame else frame.assign(site=POOL)
 
 
-def beside(now: pd.DataFrame, before: pd.DataFrame) -> pd.DataFrame:
-    """Both releases' cells: people now, how many more than before, and which must be guarded.
-
-    Where a cell was not there before, or is not now, everybody knows that it is nobody.
-    """
-    joined = now.merge(
-        before, how="outer", left_index=True, right_index=True, suffixes=("", "_before")
-    ).sort_index()
-    both = joined["n_case"].notna() & joined["n_case_before"].notna()
-    told = joined[["told", "told_before"]].astype("boolean").fillna(True).astype(bool)
-    joined[["told", "told_before"]] = told
-    numbers = [*ARMS, *(f"{arm}_before" for arm in ARMS)]
-    joined[numbers] = joined[numbers].fillna(0).astype(int)
-    for arm in ("case", "control"):
-        joined[f"d_{arm}"] = joined[f"n_{arm}"] - joined[f"n_{arm}_before"]
-    k = settings.DISCLOSURE_K
-    few = [by_a_few([arms], k) for arms in zip(joined["d_case"], joined["d_control"], strict=True)]
-    guarded = both & joined["told"] & joined["told_before"] & np.array(few, dtype=bool)
-    return joined.assign(guarded=guarded)
-
-
-def _keys(frame: pd.DataFrame) -> list[Key]:
-    sites = frame["site"] if "site" in frame else [POOL] * len(frame)
-    columns = (frame["feature"].astype(str), frame["stratum"].astype(str), sites)
-    return [(f, s, str(site)) for f, s, site in zip(*columns, strict=True)]
+def _places(frame: pd.DataFrame, axes: Axes) -> tuple[npt.NDArray[np.intp], ...]:
+    """Where each row's cell is."""
+    return tuple(
+        axis.get_indexer(pd.Index(frame[name].astype(str)))
+        for name, axis in zip(AXES, axes, strict=True)
+    )
