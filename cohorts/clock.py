@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import date
 from typing import TYPE_CHECKING
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from django.db import connection
 from django.utils import timezone
@@ -24,6 +25,14 @@ def today() -> date:
 def today_at(site: Site) -> date:
     """The calendar day where the site is: what its people write down as today."""
     return _day(site.time_zone)
+
+
+def zone_named(name: str) -> ZoneInfo:
+    """Where a site's clocks are; UTC for a zone that nobody knows."""
+    try:
+        return ZoneInfo(name)
+    except (ZoneInfoNotFoundError, ValueError):
+        return ZoneInfo("UTC")
 
 
 def _day(zone: str) -> date:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+from zoneinfo import ZoneInfo
 
 from django.http import HttpRequest
 from django.shortcuts import get_object_or_404
 
+from cohorts.clock import zone_named
 from cohorts.models import Site, User
 
 
@@ -25,8 +26,5 @@ def site_of(request: HttpRequest, code: str) -> Site:
 
 
 def zone_of(site: Site) -> ZoneInfo:
-    """Where the site's clocks are; UTC for a zone that nobody knows."""
-    try:
-        return ZoneInfo(site.time_zone)
-    except (ZoneInfoNotFoundError, ValueError):
-        return ZoneInfo("UTC")
+    """Where the site's clocks are."""
+    return zone_named(site.time_zone)

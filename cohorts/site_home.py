@@ -145,7 +145,7 @@ def home_of(site: Site, user: User) -> SiteHome:
     people = reads("participant")
     return SiteHome(
         site=site,
-        enrolment=enrolment_of(site, today) if people else None,
+        enrolment=enrolment_of(site, clock.today_at(site)) if people else None,
         consent=state_of(site, today) if people and reads("consent") else None,
         tubes=tubes_of(site) if reads("sample") else None,
         quality=quality_of(site) if reads("sample") and reads("assay") else None,

@@ -45,7 +45,8 @@ class SiteViewSet(RecordViewSet):
         site = self.get_object()
         if not access.may(request.user, "participant", "R", site.pk):
             raise NotAllowed("Your role does not cover this.")
-        told = serializers.EnrolmentSerializer(site_home.enrolment_of(site, clock.today())).data
+        found = site_home.enrolment_of(site, clock.today_at(site))
+        told = serializers.EnrolmentSerializer(found).data
         etag = self.etag(told)
         if conditional.not_modified(request, etag):
             return conditional.unchanged(etag)

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from datetime import date, timedelta
+from datetime import date
 from typing import Any
 
 from django import forms
-from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
-from cohorts import models
+from cohorts import clock, models
 from cohorts.forms.base import PlainForm
 from cohorts.forms.people import correction_reason_field, day_field
 from cohorts.language.vocabulary import WORDS
@@ -36,7 +35,7 @@ def offer_forms_of(site: Site, field: forms.Field) -> None:
 def choose_the_only_one(site: Site, form: forms.Form) -> None:
     """Where one version alone can be signed today, it is what was signed, unless somebody says."""
     versions = models.ConsentForm.objects.filter(site=site)
-    usable = list(versions.signable(timezone.localdate())[:2])
+    usable = list(versions.signable(clock.today_at(site))[:2])
     if len(usable) == 1:
         form.fields["form"].initial = usable[0].pk
 
@@ -118,6 +117,7 @@ class ConsentForm(PlainForm):
 
     def __init__(self, *args: Any, site: Site, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
+        self.site = site
         offer_forms_of(site, self.fields["form"])
         choose_the_only_one(site, self)
 
@@ -128,9 +128,9 @@ class ConsentForm(PlainForm):
         return said
 
     def clean_signed_on(self) -> date:
-        """Nobody has signed tomorrow."""
+        """Nobody has signed tomorrow, by the day at the site."""
         signed: date = self.cleaned_data["signed_on"]
-        if signed > timezone.localdate() + timedelta(days=1):
+        if signed > clock.today_at(self.site):
             raise forms.ValidationError(_("This day is still to come: check the date."))
         return signed
 

@@ -11,8 +11,10 @@ from django.db import models
 from django.db.models import F, Q
 from django.utils import timezone
 from django.utils.text import format_lazy
+from django.utils.timezone import get_default_timezone
 from django.utils.translation import gettext_lazy as _
 
+from cohorts.clock import zone_named
 from cohorts.models.account import User
 from cohorts.models.participant import Participant
 from cohorts.models.scoping import ScopedQuerySet
@@ -206,3 +208,10 @@ class Withdrawal(models.Model):
 
     def __str__(self) -> str:
         return f"{self.participant}: {self.get_level_display()}"
+
+    @property
+    def told_on(self) -> date:
+        """The day at the site on which it was told; by the study's, ``effective_on``, it rules."""
+        if self.effective_on != timezone.localdate(self.recorded_at, get_default_timezone()):
+            return self.effective_on
+        return timezone.localdate(self.recorded_at, zone_named(self.participant.site.time_zone))

@@ -122,6 +122,9 @@ class ConsentSerializer(OfParticipant, serializers.ModelSerializer[Consent]):
 
 class WithdrawalSerializer(OfParticipant, serializers.ModelSerializer[Withdrawal]):
     meaning = serializers.CharField(source="get_level_display", read_only=True)
+    effective_on = serializers.DateField(
+        source="told_on", read_only=True, help_text="The day at the site; in force at once."
+    )
 
     class Meta:
         model = Withdrawal

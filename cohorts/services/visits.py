@@ -50,7 +50,8 @@ def planned_of(person: Participant) -> list[Planned]:
     """Every visit of the protocol with its window, and how this participant kept it."""
     visits = {visit.label: visit for visit in Visit.objects.filter(participant=person)}
     protocol = ProtocolVisit.objects.filter(study=person.site.study_id)
-    return [_planned(person, plan, visits.get(plan.label), clock.today()) for plan in protocol]
+    today = clock.today_at(person.site)
+    return [_planned(person, plan, visits.get(plan.label), today) for plan in protocol]
 
 
 @transacted

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import UTC, datetime, tzinfo
 from typing import Any
 
 from django import template
@@ -19,6 +19,7 @@ from cohorts.language.states import STATES
 from cohorts.language.told import told
 from cohorts.models import Destruction, Site, User
 from cohorts.models.consent import SCOPES
+from cohorts.requests import zone_of
 
 register = template.Library()
 
@@ -42,6 +43,12 @@ def browser(user_agent: str) -> str:
     if name and system:
         return gettext("%(browser)s on %(system)s") % {"browser": name, "system": system}
     return name or system or user_agent[:80]
+
+
+@register.filter
+def clock(site: Any) -> tzinfo:
+    """By whose time a page is written: its site's, or UTC where it is of no site."""
+    return zone_of(site) if isinstance(site, Site) else UTC
 
 
 @register.filter

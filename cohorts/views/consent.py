@@ -48,7 +48,7 @@ def consent(request: HttpRequest, code: str) -> HttpResponse:
             "withdrawal of %(effective_on)s (%(level)s), which stands."
         ) % {
             **facts,
-            "effective_on": date_format(stands.effective_on),
+            "effective_on": date_format(stands.told_on),
             "level": stands.get_level_display(),
         }
 
@@ -94,7 +94,7 @@ def withdrawal(request: HttpRequest, code: str) -> HttpResponse:
 def renewals(request: HttpRequest, code: str) -> HttpResponse:
     """Whom to ask for a new consent."""
     here, user = admitted(request, code, "consent", "R")
-    today = clock.today()
+    today = clock.today_at(here)
     ending = renewing.ending(user, today, site=here.code)
     page = Paginator(ending, PAGE).get_page(request.GET.get("page"))
     context = {

@@ -38,7 +38,7 @@ def versions(request: HttpRequest, code: str) -> HttpResponse:
     context = {
         "site": here,
         "rows": rows.annotate(n_signed=Count("consent")).order_by("-valid_from", "-pk"),
-        "today": clock.today(),
+        "today": clock.today_at(here),
         "form": form if may_add else None,
     }
     return render(request, "cohorts/consent_forms.html", context, status=_status(form))

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import datetime, time, timedelta
+from zoneinfo import ZoneInfo
 
 import pytest
 
 from cohorts import clock
 from cohorts.errors import UnusableRequest
-from cohorts.models import Consent
+from cohorts.models import Consent, Withdrawal
 from cohorts.services import consent, visits
 from cohorts.services.tables import books
 from tests.factories import ParticipantFactory, SiteFactory, user_with
@@ -30,6 +31,19 @@ def morning(monkeypatch):
     here = clock.today_at(person.site)
     monkeypatch.setattr(clock, "today", lambda: here - DAY)
     return person, here
+
+
+def test_a_withdrawal_is_told_by_the_day_at_its_site_and_in_force_at_once(morning, api):
+    person, here = morning
+    nurse = user_with("SC", person.site)
+    told = consent.withdraw(person.pk, level=3, by=nurse)
+    # Recorded before nine in Tokyo, when the study's day is the one before.
+    early = datetime.combine(here, time(8), ZoneInfo("Asia/Tokyo"))
+    Withdrawal.objects.filter(pk=told.pk).update(recorded_at=early)
+    api.force_authenticate(nurse)
+    (row,) = api.get("/api/v1/withdrawals").json()["results"]
+    assert row["effective_on"] == f"{here}"
+    assert consent.use_is_stopped(person)
 
 
 def test_what_was_done_this_morning_is_recorded_this_morning(morning):

@@ -233,9 +233,7 @@ def _proof(person: Participant) -> dict[str, Any]:
     withdrawals = Withdrawal.objects.filter(participant=person)
     return {
         "consents": [{"signed_on": f"{c.signed_on}", "scopes": c.scopes} for c in consents],
-        "withdrawals": [
-            {"level": w.level, "effective_on": f"{w.effective_on}"} for w in withdrawals
-        ],
+        "withdrawals": [{"level": w.level, "effective_on": f"{w.told_on}"} for w in withdrawals],
     }
 
 

@@ -182,7 +182,7 @@ def _person(
     person: Participant, consent: Consent | None, wishes: Sequence[Withdrawal]
 ) -> OutPerson:
     scopes = consent.scopes if consent else ()
-    stops = [wish.effective_on for wish in wishes if wish.level >= Withdrawal.Level.NO_FURTHER_DATA]
+    stops = [wish.told_on for wish in wishes if wish.level >= Withdrawal.Level.NO_FURTHER_DATA]
     return OutPerson(
         code=person.code,
         sex=person.sex,

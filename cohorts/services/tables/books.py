@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from datetime import date, datetime
+from datetime import date
 from typing import NamedTuple
-from zoneinfo import ZoneInfo
 
 from django.db.models import Max
 
@@ -45,7 +44,7 @@ def facts_of(site: Site, kind: str = "") -> SiteFacts:
     def asked(by: str) -> bool:
         return kind in ("", by)
 
-    today = datetime.now(ZoneInfo(site.time_zone)).date()
+    today = clock.today_at(site)
     return SiteFacts(
         site=site.code,
         today=today,
@@ -79,7 +78,7 @@ def _assessed(site: Site) -> frozenset[tuple[str, str, date]]:
 
 def facts_of_one(site: Site, code: str) -> SiteFacts:
     """What a check of one new person must know: whether the code is taken, and the site's rules."""
-    today = datetime.now(ZoneInfo(site.time_zone)).date()
+    today = clock.today_at(site)
     return SiteFacts(
         site=site.code,
         today=today,
