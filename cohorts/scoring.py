@@ -102,7 +102,7 @@ def score(items: Sequence[int | None], rule: ScoringRule) -> Scores:
     reason = ""
     if total is None:
         reason = say(
-            "%(n_missing)s items unanswered; at most %(max_missing_items)s may be.",
+            "Items unanswered: %(n_missing)s; at most %(max_missing_items)s may be.",
             n_missing=n_missing,
             max_missing_items=rule.max_missing_items,
         )

@@ -142,8 +142,10 @@ def test_scores_are_made_again(browse, steward):
         score=99,
     )
     told = act(browse(steward), "cohorts/instrument", "rescore", instrument)
-    assert "1 scores have moved" in told
+    assert "scores that have moved: 1" in told
     assert Assessment.objects.get().score == 3
+    page = browse(steward).get(f"/admin/cohorts/assessment/{Assessment.objects.get().pk}/change/")
+    assert "Scoring version:" in page.text
 
 
 def test_who_opens_somebodys_record_is_on_record(browse, steward):

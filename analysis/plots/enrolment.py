@@ -140,11 +140,11 @@ def _today(enrolment: Enrolment, frame: _Frame) -> SafeString:
 def _words(enrolment: Enrolment) -> str:
     begin = date_format(enrolment.months[0][0], "YEAR_MONTH_FORMAT")
     if enrolment.target is None:
-        return _("%(n)s participants enrolled since %(begin)s") % {
+        return _("Participants enrolled since %(begin)s: %(n)s") % {
             "n": enrolment.n,
             "begin": begin,
         }
-    return _("%(n)s participants enrolled since %(begin)s, of %(target)s by %(until)s") % {
+    return _("Participants enrolled since %(begin)s: %(n)s, of %(target)s by %(until)s") % {
         "n": enrolment.n,
         "begin": begin,
         "target": enrolment.target,

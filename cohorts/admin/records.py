@@ -134,6 +134,7 @@ class TombstoneAdmin(ScopedAdmin):
 class AssessmentAdmin(FoundByCode):
     sensitive = True
     list_display = ["participant", "instrument", "assessed_on", "score", "language"]
+    readonly_fields = ["score", "scoring_version"]  # computed, so no form has them
     list_filter = ["instrument", "participant__site"]
     search_fields = ["participant__code"]
     list_select_related = ["participant", "instrument"]

@@ -142,17 +142,17 @@ class InstrumentAdmin(ReferenceAdmin):
     @admin.action(description=_("Score all assessments again"), permissions=["rescore"])
     def rescore(self, request: HttpRequest, queryset: QuerySet[Any]) -> None:
         for instrument in queryset:
-            n = phenotyping.rescore(instrument)
-            self.message_user(
-                request,
-                gettext("%(instrument)s: %(n)s scores have moved.")
-                % {"instrument": instrument, "n": n},
-            )
+            self._score_again(request, instrument)
+
+    def _score_again(self, request: HttpRequest, instrument: models.Instrument) -> None:
+        said = {"instrument": instrument, "n": phenotyping.rescore(instrument)}
+        words = gettext("%(instrument)s is scored again; scores that have moved: %(n)s.") % said
+        self.message_user(request, words)
 
     def save_related(self, request: HttpRequest, form: Any, formsets: Any, change: bool) -> None:
         super().save_related(request, form, formsets, change)
         # The rule may have been edited: what it has scored follows.
-        phenotyping.rescore(form.instance)
+        self._score_again(request, form.instance)
 
     @admin.display(description=_("facts confirmed"))
     def to_confirm(self, instrument: models.Instrument) -> str:

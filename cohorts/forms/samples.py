@@ -260,7 +260,7 @@ class DestructionForm(PlainForm):
     method = forms.CharField(label=_("How and where"), max_length=120)
     witness = forms.ModelChoiceField(User.objects.none(), label=_("Witness"))
 
-    def __init__(self, *args: Any, site: Site, zone: ZoneInfo, **kwargs: Any) -> None:
+    def __init__(self, *args: Any, site: Site, zone: ZoneInfo, by: User, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         set_clock(self, zone)
         approving = self.data.get("verb") == "approve"
@@ -276,9 +276,11 @@ class DestructionForm(PlainForm):
             (each.pk, f"{each.tube_at(site)}, {told(each.place)}".strip(", ")) for each in orders
         ]
         field.choices = [("", "–"), *named]
+        self.is_due = bool(named)
         field = self.fields["witness"]
         assert isinstance(field, forms.ModelChoiceField)  # noqa: S101 - declared above
-        field.queryset = User.objects.filter(memberships__site=site, is_active=True).distinct()
+        crew = User.objects.filter(memberships__site=site, is_active=True).distinct()
+        field.queryset = crew.exclude(pk=by.pk)
         if approving:
             for name in ("destroyed_at", "method", "witness"):
                 self.fields[name].required = False

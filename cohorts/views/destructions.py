@@ -22,7 +22,9 @@ MOST_ORDERS = 200
 def destructions(request: HttpRequest, code: str) -> HttpResponse:
     """Tubes to destroy: recorded by the laboratory, approved by the data manager."""
     here, user = admitted(request, code, "destruction", "R")
-    form = forms_samples.DestructionForm(request.POST or None, site=here, zone=zone_of(here))
+    form = forms_samples.DestructionForm(
+        request.POST or None, site=here, zone=zone_of(here), by=user
+    )
     if request.method == "POST":
         if not any(access.may(user, "destruction", verb, here.pk) for verb in "CA"):
             raise PermissionDenied
@@ -35,7 +37,7 @@ def destructions(request: HttpRequest, code: str) -> HttpResponse:
         .of_site(here)
         .select_related("site", "recorded_by", "witness", "approved_by")[:MOST_ORDERS],
         "said": form,
-        "form": form if access.may(user, "destruction", "C", here.pk) else None,
+        "form": form if access.may(user, "destruction", "C", here.pk) and form.is_due else None,
         "may_approve": access.may(user, "destruction", "A", here.pk),
     }
     return render(request, "cohorts/destructions.html", context, status=422 if form.errors else 200)

@@ -188,8 +188,9 @@ def take_over(request: HttpRequest, transfer_id: int) -> HttpResponse:
 
     coming = f"{transfer.participant.site.code} {transfer.participant.code}"
     words = _(
-        "Enrolled here under your code; record a consent on your own form before samples come."
-    )
+        "Offered by %(who)s: %(reason)s Enrolled here under your code; record a consent on your "
+        "own form before samples come."
+    ) % {"who": transfer.asked_by, "reason": f"{transfer.reason.rstrip('.')}."}
     asked = Asked(
         _("Take over %(coming)s") % {"coming": coming},
         words,

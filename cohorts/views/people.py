@@ -106,7 +106,8 @@ def enrol(request: HttpRequest, code: str) -> HttpResponse:
         else:
             messages.success(request, _("%(code)s is enrolled.") % {"code": done.code})
             return redirect("person", done.pk)
-    context = {"site": here, "form": form}
+    last = here.ethics_expires_on
+    context = {"site": here, "form": form, "ended": last and last < clock.today_at(here)}
     return render(request, "cohorts/enrol.html", context, status=422 if form.errors else 200)
 
 

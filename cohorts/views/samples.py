@@ -218,7 +218,7 @@ def _sent(here: Site, form: forms_samples.ShipmentForm, user: User) -> str:
         sent_at=said["sent_at"],
         by=user,
     )
-    return _("Recorded: %(made)s to %(code)s, %(n_samples)s tubes.") % {
+    return _("Recorded: %(made)s to %(code)s; tubes: %(n_samples)s.") % {
         "made": made,
         "code": said["to_site"].code,
         "n_samples": len(said["samples"]),

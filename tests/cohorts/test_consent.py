@@ -103,7 +103,7 @@ def test_a_withdrawal_is_a_change_of_its_site():
     assert (change.kind, change.site) == ("withdrawal", person.site)
 
 
-def test_an_expired_ethics_approval_stops_new_enrolment_and_not_old_data():
+def test_an_expired_ethics_approval_stops_new_enrolment_and_not_old_data(browse):
     person = ConsentFactory(participant__site__ethics_expires_on=date(2024, 12, 31)).participant
     head = "participant,sex,group,enrolled_on\n"
     rows = "N1,f,hikikomori,2025-01-01\nN2,f,hikikomori,2024-12-31\n"
@@ -113,6 +113,8 @@ def test_an_expired_ethics_approval_stops_new_enrolment_and_not_old_data():
     assert "is after the ethics approval of" in fault.message
     assert "nobody is enrolled without one" in fault.message
     assert used(person)
+    page = browse(user_with("SC", person.site)).get(f"/sites/{person.site.code}/enrol/")
+    assert "The ethics approval of this site ended on 2024-12-31" in page.text
 
 
 # --- forms and their windows

@@ -143,7 +143,11 @@ def test_the_page_records_and_approves(tube, crew, browse):
     form["destroyed_at"] = "2026-01-05T10:00"
     early = browse(crew["SD"]).post(path, {"verb": "approve", "order": order.pk})
     assert b"Nobody has recorded the destruction" in early.content
+    page = browse(crew["LT"]).get(path).text
+    assert f'<option value="{crew["SC"].pk}">' in page
+    assert f'<option value="{crew["LT"].pk}">' not in page  # nobody is their own witness
     assert browse(crew["LT"]).post(path, form).status_code == 302
+    assert "Record a destruction" not in browse(crew["LT"]).get(path).text
     assert b"waits for approval" in browse(crew["SD"]).get(path).content
     browse(crew["SD"]).post(path, {"verb": "approve", "order": order.pk})
     assert Sample.objects.get().status == "destroyed"

@@ -139,7 +139,7 @@ def test_the_form_shows_progress_and_score_without_a_script(person, scale, nurse
     sent = {"on": "2024-05-01", "language": "ja", "item_1": "3", "item_2": "1", "step": "look"}
     text = page.post(path, sent).content.decode()
     assert "2 of 9 items answered" in text
-    assert "7 items unanswered; at most 1 may be." in text
+    assert "Items unanswered: 7; at most 1 may be." in text
     assert 'name="item_1" value="3"' in text.replace(' class="form-control"', "")
     assert not Assessment.objects.exists()
     answers = {f"item_{n}": str(answer) for n, answer in enumerate(NINE, start=1)}

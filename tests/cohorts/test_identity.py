@@ -248,6 +248,8 @@ def test_the_pages_merge_and_move(kept, other, away, nurse, browse):
             assert "Offered to TYO" not in page
     assert "FUK FUK-1" in there.get("/sites/TYO/participants/").content.decode()
     transfer = Transfer.objects.open().get()
+    offered = flat(there.get(f"/transfers/{transfer.pk}/").text)
+    assert f"Offered by {nurse.username}: a new home. Enrolled here" in offered
     page = there.post(
         f"/transfers/{transfer.pk}/", {"code": "TYO-9", "on": "2024-06-01"}, follow=True
     )

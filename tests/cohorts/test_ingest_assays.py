@@ -59,8 +59,8 @@ def test_measured_below_detection_and_missing_are_told_apart(cell, value, flag):
 def test_a_word_for_missing_is_taken_with_one_warning():
     result = checked("sample,arginine [umol/L]", "S-001,NA", "S-002,#N/A")
     assert warnings(result.report) == [
-        "row 2, column arginine [umol/L]: 2 cells such as this say NA, NaN or #N/A: "
-        "taken as missing; write <LOD where it means below detection."
+        "row 2, column arginine [umol/L]: NA, NaN and #N/A are taken as missing, here and in all "
+        "such cells (2); write <LOD where it means below detection."
     ]
 
 

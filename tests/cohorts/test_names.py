@@ -144,7 +144,7 @@ def test_an_ignored_name_is_stored_and_said(waiting, site):
     name_review.ignore(waiting.pk, reason="internal standard", by=user_with("CD"))
     upload = send(site, "Peak 17 [mg/dL],citrulline [umol/L]", label="T2")
     texts = [said["text"] for said in upload.report["warnings"]]
-    assert any("1 columns are stored and not analysed" in text for text in texts)
+    assert any("stored, not analysed, as the data managers decided (1):" in text for text in texts)
 
 
 def test_a_name_is_suggested_and_never_taken(site):

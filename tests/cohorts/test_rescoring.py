@@ -27,7 +27,7 @@ def answered(reference):
 
 def test_a_new_version_of_the_rules_scores_again(answered, capsys):
     call_command("rescore")
-    assert "1 scores moved" in capsys.readouterr().out
+    assert "Scores moved: 1" in capsys.readouterr().out
     answered.refresh_from_db()
     assert (answered.score, answered.scoring_version) == (7.0, SCORING_VERSION)
     newest = history.past_of(answered)[0]

@@ -59,7 +59,7 @@ def test_one_missing_answer_is_filled_by_the_persons_own_mean(items, missing):
 def test_too_many_missing_answers_give_no_total_and_the_reason():
     scores = score([None, None, None] + [1] * 22, HQ_25)
     assert scores.total is None
-    assert scores.reason == "3 items unanswered; at most 2 may be."
+    assert scores.reason == "Items unanswered: 3; at most 2 may be."
 
 
 def test_a_subscale_is_not_made_up_from_other_items():

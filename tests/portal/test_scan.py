@@ -73,7 +73,7 @@ def test_tubes_fill_the_free_places_of_a_box_in_the_order_scanned(bench):
     assert places == {"T3": 1, "T2": 2, "T1": 3}
     SampleFactory(participant=ParticipantFactory(site=Sample.objects.first().site), code="T4")
     refused = client.post(PAGE, boxed | {"tube": ["FUK/T4"]})
-    assert "Box B1 has 0 free places and 1 tubes were scanned" in refused.text
+    assert "Box B1 is short of places (free: 0, scanned: 1)" in refused.text
     assert "FUK has no box" in client.post(PAGE, boxed | {"box": "B7"}).text
 
 

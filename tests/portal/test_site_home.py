@@ -126,7 +126,7 @@ def test_enrolment_is_held_against_an_even_pace():
         (2, 2, 9),
     ]
     drawn = enrolment_figure(found)
-    assert "3 participants enrolled since 2026-01, of 100 by 2026-12-31" in drawn
+    assert "Participants enrolled since 2026-01: 3, of 100 by 2026-12-31" in drawn
     assert "style=" not in drawn
     assert enrolment_figure(Enrolment((), (), None, None, None, TODAY)) == ""
 

@@ -168,8 +168,7 @@ def _warn_ignored(columns: Sequence[AssayColumn], findings: Findings) -> None:
             None,
             "ignored_feature",
             say(
-                "%(n_names)s columns are stored and not analysed, as the data managers "
-                "decided: %(listed)s.",
+                "stored, not analysed, as the data managers decided (%(n_names)s): %(listed)s.",
                 n_names=len(names),
                 listed=_listed(names),
             ),

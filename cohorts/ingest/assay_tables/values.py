@@ -188,7 +188,7 @@ def warn_of_words(rules: ValueRules) -> None:
             column,
             "missing_word",
             say(
-                "%(n_words)s cells such as this say NA, NaN or #N/A: taken as missing; "
+                "NA, NaN and #N/A are taken as missing, here and in all such cells (%(n_words)s); "
                 "write <LOD where it means below detection.",
                 n_words=len(rules.words),
             ),

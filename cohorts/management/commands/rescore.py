@@ -14,4 +14,4 @@ class Command(StudyCommand):
 
     def work(self, **options: Any) -> None:
         n = phenotyping.rescore()
-        self.stdout.write(f"{n} scores moved; all are of version {SCORING_VERSION} now.")
+        self.stdout.write(f"Scores moved: {n}; all are of version {SCORING_VERSION} now.")

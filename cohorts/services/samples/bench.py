@@ -36,7 +36,7 @@ def box_all(site: Site, tubes: Sequence[int], *, box_code: str, by: User) -> str
     if len(free) < len(tubes):
         raise RefusedHandling(
             say(
-                "Box %(box)s has %(free)s free places and %(n)s tubes were scanned: take another "
+                "Box %(box)s is short of places (free: %(free)s, scanned: %(n)s): take another "
                 "box, or scan fewer.",
                 box=box.code,
                 free=len(free),

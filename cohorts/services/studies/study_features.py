@@ -33,7 +33,7 @@ def identities(
     n_new = len(named) - Feature.objects.filter(name__in=named).count()
     if n_new:
         findings.warn(
-            None, None, "new_feature", f"{n_new} features are new and go to the review list."
+            None, None, "new_feature", f"New features, which go to the review list: {n_new}."
         )
     return found
 

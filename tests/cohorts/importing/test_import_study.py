@@ -114,7 +114,7 @@ def test_columns_are_joined_by_hmdb_and_never_by_their_names(folder):
     assert any(
         " cells are not HMDB identifiers and join nothing: " in w["message"] for w in warnings
     )
-    assert any(" features are new and go to the review list." in w["message"] for w in warnings)
+    assert any("New features, which go to the review list: " in w["message"] for w in warnings)
 
 
 def test_an_identifier_of_two_columns_joins_neither(folder):

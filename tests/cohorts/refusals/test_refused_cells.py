@@ -102,12 +102,10 @@ FAULTS |= {
     ),
 }
 WARNINGS = {
-    "1 columns are stored and not analysed, as the data managers decided: arginine.": lambda: (
-        assays.check(
-            table("sample,arginine [umol/L]", "S-001,1"),
-            of_features(FeatureIndex({"arginine": replace(by_name()["arginine"], ignored=True)})),
-            AssayOptions("LC-MS", "plasma"),
-        )
+    "stored, not analysed, as the data managers decided (1): arginine.": lambda: assays.check(
+        table("sample,arginine [umol/L]", "S-001,1"),
+        of_features(FeatureIndex({"arginine": replace(by_name()["arginine"], ignored=True)})),
+        AssayOptions("LC-MS", "plasma"),
     ),
     'arginine: "bananas" is not a known unit; kept as sent.': lambda: assayed(
         "sample,arginine [bananas]", "S-001,1", scale="standardised"

@@ -116,7 +116,7 @@ TUBES = {
         one_that_was_never_sent
     ),
     "FUK/T2 came with shipment ": of_two_shipments,
-    "Box B1 has 6 free places and 7 tubes were scanned: take another box, or scan fewer.": (
+    "Box B1 is short of places (free: 6, scanned: 7): take another box, or scan fewer.": (
         one_box_too_few
     ),
     "Your role at FUK does not handle samples.": lambda w: boxes.add_box(
