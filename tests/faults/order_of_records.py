@@ -121,11 +121,16 @@ class OfTubes(Walk):
         if tube is None or tube.order == "":
             return
         order = Destruction.objects.get(tube=f"T{code}")
-        said = {"at": timezone.now(), "method": "autoclave", "by": self.technician}
+        said = {"at": timezone.now(), "method": "autoclave"}
+        crews = [(self.technician, self.nurse), (self.receiver, self.there)]
         if tube.order == "ordered":
             with pytest.raises(RefusedHandling, match="Nobody has recorded"):
                 destruction.approve(order.pk, by=self.manager)
-            destruction.record(order.pk, witness=self.nurse, **said)
+            by, witness = crews.pop(tube.order_is_away)
+            for elsewhere, seen_by in crews:
+                with pytest.raises((RefusedHandling, NotAllowed)):
+                    destruction.record(order.pk, by=elsewhere, witness=seen_by, **said)
+            destruction.record(order.pk, by=by, witness=witness, **said)
             tube.order = "recorded"
         elif tube.status != "destroyed":
             destruction.approve(order.pk, by=self.manager)

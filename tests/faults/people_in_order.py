@@ -18,13 +18,15 @@ class Tube:
     travels: bool = False
     is_away: bool = False  # at the other site, which thaws it from then on
     thaws: int = 0
+    order_is_away: bool = False  # to the other site, which has the tube or to which it travels
 
     def stop(self, *, destroy: bool) -> None:
         """A wish that ends its use; what is gone stays gone."""
         if self.status == "destroyed":
             return
         self.status = "blocked"
-        self.order = self.order or ("ordered" if destroy else "")
+        if destroy and not self.order:
+            self.order, self.order_is_away = "ordered", self.travels or self.is_away
 
 
 @dataclass
