@@ -6,15 +6,51 @@ import os
 from pathlib import Path
 
 import pytest
+from django.contrib.auth.hashers import Argon2PasswordHasher
 from django.db import connection
-from django.test import Client
+from django.test import Client, TransactionTestCase
 from django.utils import translation
 from rest_framework.test import APIClient
 
 from analysis.services.disclosure import judged_tables
 from cohorts.services import counting
-from tests import sessions
+from hikiproject.packing import PackingMiddleware
+from tests import emptying, sessions
 from tests.fixtures_worker import worker  # noqa: F401 - a fixture
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _emptied_where_there_are_rows():
+    """What a test committed is deleted after it; a flush takes longer than most such tests."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(TransactionTestCase, "_fixture_teardown", lambda case: emptying.empty())
+        yield
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _passwords_are_hashed_quickly():
+    """Argon2 as everywhere, but without what makes it slow: a tenth of a second of every core."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Argon2PasswordHasher, "memory_cost", 1_024)
+        patch.setattr(Argon2PasswordHasher, "time_cost", 1)
+        yield
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _static_files_are_looked_for_once():
+    """Each client of a test is a server that starts, and a server looks at every static file."""
+    found: dict = {}
+    look = PackingMiddleware.add_files_from_finders
+
+    def look_once(middleware):
+        if not found:
+            look(middleware)
+            found.update(middleware.files)
+        middleware.files.update(found)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(PackingMiddleware, "add_files_from_finders", look_once)
+        yield
 
 
 @pytest.fixture(autouse=True)

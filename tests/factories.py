@@ -6,7 +6,7 @@ from datetime import date
 
 import factory
 import numpy as np
-from factory.django import DjangoModelFactory
+from factory.django import DjangoModelFactory, Password
 
 from cohorts import models
 from cohorts.models.assay import pack_flags, pack_values
@@ -39,14 +39,9 @@ class SiteFactory(DjangoModelFactory):
 class UserFactory(DjangoModelFactory):
     class Meta:
         model = models.User
-        skip_postgeneration_save = True
 
     username = factory.Sequence(lambda n: f"user{n}")
-
-    @factory.post_generation
-    def password(self, create, extracted, **kwargs):
-        self.set_password(extracted or PASSWORD)
-        self.save()
+    password = Password(PASSWORD)
 
 
 class MembershipFactory(DjangoModelFactory):
@@ -151,28 +146,38 @@ def assayed_batch(
 ) -> models.AssayBatch:
     """A batch of new consenting participants of a site, shape (n_people, n_features)."""
     batch = AssayBatchFactory(site=site, matrix=matrix)
-    for position, name in enumerate(features):
-        models.BatchFeature.objects.create(
+    models.BatchFeature.objects.bulk_create(
+        models.BatchFeature(
             batch=batch,
             position=position,
             feature=FeatureFactory(name=name),
             source_name=name,
             unit="relative",
         )
-    for number, row in enumerate(values):
-        person = ParticipantFactory(
+        for position, name in enumerate(features)
+    )
+    people = models.Participant.objects.bulk_create(
+        ParticipantFactory.build(
             site=site,
             group=group[number],
             sex=sex[number] if sex else "male",
             age_years=20 + 7 * number % 30,
         )
-        ConsentFactory(participant=person)
-        sample = SampleFactory(participant=person, material=matrix)
-        models.AssayRow.objects.create(
+        for number in range(len(values))
+    )
+    models.Consent.objects.bulk_create(ConsentFactory.build(participant=one) for one in people)
+    samples = models.Sample.objects.bulk_create(
+        SampleFactory.build(participant=one, material=matrix) for one in people
+    )
+    no_flags = pack_flags(np.zeros(len(features), dtype=np.uint8))
+    models.AssayRow.objects.bulk_create(
+        models.AssayRow(
             batch=batch,
             sample=sample,
             label=sample.code,
             packed_values=pack_values(np.asarray(row, dtype=float)),
-            packed_flags=pack_flags(np.zeros(len(features), dtype=np.uint8)),
+            packed_flags=no_flags,
         )
+        for sample, row in zip(samples, values, strict=True)
+    )
     return batch
