@@ -217,7 +217,7 @@ def test_a_table_beside_them_ten_times_as_large_takes_hardly_more_memory(monkeyp
     """Of moderated effects the pieces are made as those of one_stage are."""
     monkeypatch.setattr(stored_results, "GROUP_ROWS", 300)
     monkeypatch.setattr(stored_tables, "READ_AHEAD_BYTES", 1 << 15)
-    user, runs = user_with("CA"), [a_wide_run(n_features, 3) for n_features in (100, 1000)]
+    user, runs = user_with("CA"), [a_wide_run(n_features, 3) for n_features in (50, 500)]
     for run in runs:
         effects, pooled = (run.tables.get(name=each).frame for each in ("effects", "pooled"))
         RunTable.of(run, name, BESIDE[name](effects, pooled)).save()

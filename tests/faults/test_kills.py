@@ -69,7 +69,7 @@ def owed(plan, number):
         study=plan.study,
         name=plan.name,
         version=plan.version + number,
-        data=plan.data | {"seed": number, "n_trees": 200},
+        data=plan.data | {"seed": number, "n_trees": 100},
     )
 
 
