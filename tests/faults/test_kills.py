@@ -163,7 +163,9 @@ def test_a_run_that_is_rung_for_ten_times_is_computed_once(running, plan, consor
         current_app.send_task("analysis.execute", args=[str(run.pk)])
     wait_for(lambda: run_of(plan, state=Run.State.PUBLISHED))
     work_off(plan, 1)
-    assert set(Run.objects.values_list("attempts", flat=True)) == {1}
+    # Of a slow beginning the first run may be superseded before anybody computes it.
+    assert set(Run.objects.published().values_list("attempts", flat=True)) == {1}
+    assert not Run.objects.filter(attempts__gt=1).exists()
     one_result_each()
 
 
