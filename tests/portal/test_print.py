@@ -37,6 +37,7 @@ def test_a_report_is_printed_light_opened_out_and_without_what_is_pressed(
         ("run", f"/runs/{full.run.pk}/"),
         ("claim", "/claims/K22-2/"),
         ("batch", f"/batches/{full.batch.pk}/"),
+        ("plots", f"/runs/{full.run.pk}/plots/"),
     ):
         page.goto(address)
         assert page.evaluate(TOO_WIDE) == [], name
