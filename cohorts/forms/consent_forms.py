@@ -32,6 +32,7 @@ class VersionForm(PlainForm):
         label=_("Document"),
         required=False,
         help_text=_("The file that people sign, as approved. Its SHA-256 is kept, not the file."),
+        error_messages={"required": _("Choose the document that people sign.")},
     )
     scopes = scopes_field()
 
@@ -46,6 +47,7 @@ class VersionForm(PlainForm):
             }
         super().__init__(*args, **kwargs)
         self.fields["scopes"].label = _("What the form asks for")
+        self.fields["document"].required = known is None
         if known:
             del self.fields["version"], self.fields["language"]
 
