@@ -104,8 +104,12 @@ def test_every_page_with_something_on_it(open_as, picture, scheme, width):
             viewport={"width": width, "height": 900},
             reduced_motion="reduce",
         )
+        titles: dict[str, str] = {}
         for name, address in pages:
             answer = page.goto(address)
+            path = urlsplit(address).path
+            other = titles.setdefault(page.title(), path)  # many tabs are open at once
+            faults += [(name, f"is called as {other} is")] * (other != path)
             if name == "scan":
                 _scan(page, full)
             faults += [(name, answer.status)] * (answer.status != 200)
