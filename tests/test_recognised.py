@@ -43,6 +43,14 @@ def test_of_two_reasons_in_a_row_none_swallows_half_of_the_other():
     assert in_japanese(f"{first}; {late}") == f"{in_japanese(first)}；{in_japanese(late)}"
 
 
+def test_a_sentence_with_a_semicolon_is_said_whole_among_others():
+    among = "Between sites I2 = 0 %; at a further site g from -0.10 to 1.08 is expected."
+    out = "MIL is left out: its handling is suspect."
+    said = in_japanese(out) + in_japanese(among) + in_japanese(out)
+    assert in_japanese(f"{out} {among} {out}") == said
+    assert "expected" not in in_japanese(among)
+
+
 @pytest.mark.parametrize(
     ("text", "said"),
     [
