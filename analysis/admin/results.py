@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any, ClassVar
 
+from django import forms
 from django.contrib import admin, messages
 from django.contrib.admin.filters import AllValuesFieldListFilter
 from django.db.models import QuerySet
@@ -31,12 +32,29 @@ if TYPE_CHECKING:
     from django_stubs_ext import StrOrPromise
 
 
+class ClaimForm(forms.ModelForm):  # type: ignore[type-arg]  # it takes none
+    why_edited = forms.CharField(label=_("Why it is edited"), max_length=300)
+
+
 @admin.register(models.Claim, site=site)
 class ClaimAdmin(ReferenceAdmin):
+    form = ClaimForm
     list_display = ["code", "marker", "kind", "matrix", "stratum", "direction", "doi"]
     list_filter = ["kind", "matrix", "stratum"]
     search_fields = ["code", "marker"]
     list_select_related = ["study"]
+
+    def construct_change_message(
+        self, request: HttpRequest, form: Any, formsets: Any, add: bool = False
+    ) -> Any:
+        """What it said, what it says, and why."""
+        changed = [name for name in form.changed_data if name in form.initial]
+        said = [
+            f"{name}: {form.initial[name]} → {form.cleaned_data[name]}"
+            for name in changed
+            if not add
+        ]
+        return " | ".join([*said, form.cleaned_data["why_edited"]])
 
 
 class PlanFilter(AllValuesFieldListFilter):

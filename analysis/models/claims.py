@@ -5,6 +5,8 @@ from __future__ import annotations
 from typing import ClassVar
 
 from django.contrib.postgres.fields import ArrayField
+from django.core.exceptions import ValidationError
+from django.core.validators import RegexValidator
 from django.db import models
 from django.db.models import Q
 from django.utils.translation import gettext
@@ -12,8 +14,29 @@ from django.utils.translation import gettext_lazy as _
 
 from analysis.models.results import ResultQuerySet
 from analysis.models.run import Run
+from analysis.plans import STRATA
 from cohorts.models import Study
 from cohorts.models.scoping import ScopedQuerySet
+
+
+def validate_stratum(name: str) -> None:
+    """Raises ValidationError for people whom no plan looks at: nothing would ever be said of it."""
+    if name not in STRATA:
+        raise ValidationError(
+            _("The stratum %(name)s is unknown; choose from %(known)s."),
+            params={"name": name, "known": ", ".join(STRATA)},
+        )
+
+
+def validate_strata(names: list[str]) -> None:
+    """Of all at once: Django's form keeps the place of a wrong item and drops what is wrong."""
+    for name in names:
+        validate_stratum(name)
+
+
+validate_doi = RegexValidator(
+    r"^10\.[0-9.]+/\S+$", _("A DOI begins with 10. and has a slash, such as 10.1000/182.")
+)
 
 
 class ClaimQuerySet(ScopedQuerySet["Claim"]):
@@ -41,8 +64,10 @@ class Claim(models.Model):
         help_text=_("Canonical features that stand for the marker, the preferred one first."),
     )
     matrix = models.CharField(max_length=40)
-    stratum = models.CharField(max_length=20)
-    other_readings = ArrayField(models.CharField(max_length=20), default=list, blank=True)
+    stratum = models.CharField(max_length=20, validators=[validate_stratum])
+    other_readings = ArrayField(
+        models.CharField(max_length=20), default=list, blank=True, validators=[validate_strata]
+    )
     direction = models.CharField(
         max_length=8, choices=[(w, w) for w in ("higher", "lower", "none")]
     )
@@ -52,7 +77,7 @@ class Claim(models.Model):
         blank=True,
         help_text=_("Hedges g as published, where it is known: the power to see it is shown."),
     )
-    doi = models.CharField(max_length=100)
+    doi = models.CharField(max_length=100, validators=[validate_doi])
     citation = models.TextField()
     scope_note = models.TextField(blank=True)
 

@@ -30,6 +30,9 @@ class ReferenceAdmin(ScopedAdmin):
 
     def save_related(self, request: HttpRequest, form: Any, formsets: Any, change: bool) -> None:
         super().save_related(request, form, formsets, change)
+        differs = set(form.changed_data) & set(form.initial)
+        if change and not differs and not any(each.has_changed() for each in formsets):
+            return
         for study in models.Study.objects.all():
             models.Change.objects.record(
                 study=study,

@@ -147,14 +147,29 @@ def test_an_edited_claim_makes_the_runs_that_judged_it_stale_and_is_judged_anew(
     sent = {name.removesuffix("_id"): getattr(claim, name) for name in fields}
     sent |= {"markers": "ornithine", "other_readings": "women,men", "citation": claim.citation}
     where = f"/admin/analysis/claim/{claim.pk}/change/"
+    sent |= {"why_edited": "The release is read again."}
     answer = client.post(where, sent | {"scope_note": "The release reads it in both sexes."})
     assert answer.status_code == 302, answer.context["adminform"].form.errors
     claim.refresh_from_db()
     assert claim.other_readings == ["women", "men"]
     assert "claim K22-2" in staleness.reason(run, user_with("CD"))
     assert runs.run_key(run.plan, run.snapshot) != before
-    refused = client.post(where, sent | {"direction": "none"})
-    assert "A claim on a marker says higher or lower" in refused.content.decode()
+    for wrong, words in (
+        ({"direction": "none"}, "A claim on a marker says higher or lower"),
+        ({"stratum": "boys"}, "The stratum boys is unknown; choose from all, men, women."),
+        ({"other_readings": "men,boys"}, "The stratum boys is unknown"),
+        ({"doi": "x"}, "A DOI begins with 10."),
+        ({"why_edited": ""}, "This field is required."),
+    ):
+        faults = client.post(where, sent | wrong).context["adminform"].form.errors
+        assert words in str(faults)
+    history = client.get(where.replace("change", "history")).content.decode()
+    assert "→ The release reads it in both sexes. | The release is read again." in history
+    n_changes = Change.objects.count()
+    saved_again = sent | {"scope_note": "The release reads it in both sexes."}
+    saved_again |= {f"initial-{name}": sent[name] for name in ("markers", "other_readings")}
+    assert client.post(where, saved_again).status_code == 302
+    assert Change.objects.count() == n_changes, "nothing differs, so no plan has to run again"
     client.force_login(user_with("AD"))
     assert client.post(where, sent).status_code == 403
 
