@@ -4,6 +4,7 @@ import zipfile
 import pytest
 
 from cohorts.ingest.reading import UnreadableFile, read_table
+from cohorts.ingest.sheets.opendocument_extent import may_hide
 from tests.cohorts.test_reading import cells
 
 OPEN = (
@@ -70,6 +71,29 @@ def test_the_empty_rows_to_the_end_of_an_open_document_cost_nothing():
 )
 def test_an_error_in_an_open_document_is_shown_not_empty(cell, shown):
     assert cells(read_table(open_document(("", WORD.format("a") + cell))))[1] == ["a", shown]
+
+
+COMPUTED = NUMBER.format(' table:formula="of:=[.A1]*2"')
+
+
+@pytest.mark.parametrize(
+    ("cell", "quick"),
+    [
+        (COMPUTED, True),
+        (COMPUTED.replace("*2", "&gt;2"), True),
+        (COMPUTED.replace("0.13", "#N/A"), False),
+        (COMPUTED.replace("0.13", "<text:span>Err:502</text:span>"), False),
+        (COMPUTED.replace("0.13", "&#35;N/A"), False),
+        (COMPUTED.replace("*2", ">2"), False),
+        ('<table:table-cell table:formula="of:=A1"/>', False),
+        ("<table:table-cell table:formula='of:=A1'/>", False),
+        (COMPUTED + '<table:table-cell office:value-type="string" a="error"/>', False),
+    ],
+)
+def test_only_where_every_formula_has_its_value_is_no_cell_looked_at(cell, quick):
+    assert may_hide(cell.encode()) is not quick
+    table = read_table(open_document(("", WORD.format("a") + cell)))
+    assert cells(table)[1][1] != ""
 
 
 @pytest.mark.parametrize(

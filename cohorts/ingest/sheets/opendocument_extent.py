@@ -10,13 +10,31 @@ import re
 _ROW_END, _TABLE_END = b"</table:table-row>", b"</table:table>"
 _TABLE = re.compile(rb"<table:table[\s>]")
 _REPEATED = re.compile(rb"number-(rows|columns)-repeated\s*=\s*[\"']([0-9]{1,9})[\"']")
+_FORMULA, _TYPE = b' table:formula="', b' office:value-type="'
+_LIKE_ERROR = re.compile(rb">\s*(?:#|Err:)")
 # Spreadsheets fill a row to its end with one empty cell.
 _EMPTY_END = re.compile(rb"<table:table-cell(?:\s+table:[a-z-]+\s*=\s*\"[^\"<]*\")*\s*/>\s*$")
 
 
 def may_hide(xml: bytes) -> bool:
-    """Whether a cell may hold a formula or an error, which calamine shows as empty."""
-    return b"formula" in xml or b"error" in xml
+    """Whether a cell may hold what calamine shows as empty: an error, an uncomputed formula."""
+    n_formulas = xml.count(b"formula")
+    if b"error" in xml or n_formulas != xml.count(_FORMULA):
+        return True
+    if not n_formulas:
+        return False
+    return b"&#" in xml or bool(_LIKE_ERROR.search(xml)) or not _all_computed(xml)
+
+
+def _all_computed(xml: bytes) -> bool:
+    """Whether each formula stands in a cell with the type of its value."""
+    at = xml.find(_FORMULA)
+    while at >= 0:
+        cell = xml[xml.rfind(b"<", 0, at) : xml.find(b">", at)]
+        if not (cell.startswith(b"<table:table-cell ") and _TYPE in cell):
+            return False
+        at = xml.find(_FORMULA, at + 1)
+    return True
 
 
 def reaches_at_most(xml: bytes, n_cells: int) -> bool:
