@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
+import numpy as np
 import pandas as pd
 
 from analysis.models import (
@@ -34,6 +35,14 @@ WRITTEN: Final[tuple[type[models.Model], ...]] = (
     *(Claim, Plan, Run, RunDocument, RunPart, RunTable, Snapshot, StepResult, Verdict),
     *(WebhookAttempt, WebhookEndpoint, WebhookEvent, WebhookMessage),
 )
+STRATA, FEATURES = ["all", "men", "women"], 1_000
+NUMBERS: Final = {
+    "effects": ["estimate", "se", "p", "hedges_g", "hedges_g_variance"],
+    "pooled": [
+        *("estimate", "se", "p", "q", "ci_low", "ci_high"),
+        *("tau2", "i2", "q_statistic", "pi_low", "pi_high"),
+    ],
+}
 RUNS, CLAIMS, SNAPSHOTS, STEPS, PARTS, TOLD = 2_000, 20, 50, 5_000, 20_000, 10_000
 
 
@@ -51,6 +60,7 @@ def fill(study: Study, share: float, staff: list[User]) -> None:
         cause="samples changed",
         queued_at=datetime.now(UTC),
         published_at=datetime.now(UTC),
+        released_at=datetime.now(UTC),
     )
     published = many(
         run,
@@ -60,6 +70,7 @@ def fill(study: Study, share: float, staff: list[User]) -> None:
         key="n::text",
         queued_at="t.queued_at - n * interval '1 hour'",
         published_at="t.published_at - n * interval '1 hour'",
+        released_at="t.released_at - n * interval '1 hour'",
     )
     _results(study, published)
     _kept(study, published, share)
@@ -103,11 +114,30 @@ def _results(study: Study, run: UUID) -> None:
         run_id=run, claim=claim, stratum="all", verdict="undecided", reason="Few people."
     )
     one_each(verdict, "analysis_run r, analysis_claim c", run_id="r.id", claim_id="c.id")
-    frame = pd.DataFrame({"feature": ["feature"] * 1_000, "estimate": 0.1})
-    table = RunTable.of(Run.objects.get(pk=run), "pooled", frame)
-    one_each(table, "analysis_run r", run_id="r.id")
-    document = RunDocument(run_id=run, name="severity", data={"r2": [0.1] * 500})
+    first = Run.objects.get(pk=run)
+    for name, frame in _tables(1).items():
+        one_each(RunTable.of(first, name, frame), "analysis_run r", run_id="r.id")
+    for newest in Run.objects.order_by("plan_id", "-published_at").distinct("plan_id"):
+        RunTable.objects.filter(run=newest).delete()
+        for name, frame in _tables(FEATURES).items():
+            RunTable.of(newest, name, frame).save()
+    document = RunDocument(run_id=run, name="severity", data={"refused": "Few.", "r2": [0.1] * 500})
     one_each(document, "analysis_run r", run_id="r.id")
+
+
+def _tables(n_features: int) -> dict[str, pd.DataFrame]:
+    """Effects at 20 sites, as analysts and sites read them."""
+    rng = np.random.default_rng(0)
+    names = {"stratum": STRATA, "feature": [f"feature {n}" for n in range(n_features)]}
+    sites = {"site": [f"S{n:02}" for n in range(20)]}
+    told: dict[str, Any] = {"n_case": 2_000, "n_control": 2_000, "n_sites": 20, "reason": ""}
+    own: dict[str, Any] = {"n_case": 100, "n_control": 100, "df": 195.0, "reason": ""}
+    found = {}
+    for name, axes, facts in (("effects", names | sites, own), ("pooled", names, told)):
+        rows = pd.MultiIndex.from_product(list(axes.values()), names=list(axes))
+        found[name] = rows.to_frame(index=False).assign(**facts)
+        found[name][NUMBERS[name]] = rng.random((len(rows), len(NUMBERS[name])))
+    return found
 
 
 def _kept(study: Study, run: UUID, share: float) -> None:
