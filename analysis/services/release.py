@@ -119,7 +119,13 @@ def table_for(
 
 
 def told_of(judged: Judged, name: str) -> pd.DataFrame:
-    """One of two judged tables as it may be shown."""
+    """One of two judged tables as it may be shown; made once, for whoever asks again."""
+    if name not in judged.told:
+        judged.told[name] = _told(judged, name)
+    return judged.told[name].copy(deep=False)
+
+
+def _told(judged: Judged, name: str) -> pd.DataFrame:
     if name == "effects":
         shown = released_tables.effects_shown(judged, settings.DISCLOSURE_K)
         whys = judged.effects_why
@@ -131,7 +137,7 @@ def told_of(judged: Judged, name: str) -> pd.DataFrame:
 
 
 def pieces_for(name: str, run: Run, user: User | AnonymousUser) -> Iterator[pd.DataFrame]:
-    """`table_for`, or `further_for`, of a run's table by pieces, in constant memory.
+    """`table_for`, or `further_of`, of a run's table by pieces, in constant memory.
 
     RunTable.DoesNotExist before the first piece where the run has no such table.
     """
@@ -154,25 +160,15 @@ def judged_for(
     return hidden_rows.judge(effects, pooled, k=k, own=own, withheld=withheld)
 
 
-def further_for(
-    name: str,
-    frame: pd.DataFrame,
-    effects: pd.DataFrame,
-    pooled: pd.DataFrame,
-    user: User | AnonymousUser,
-    withheld: Withheld | None = None,
-) -> pd.DataFrame:
+def further_of(judged: Judged, name: str, frame: pd.DataFrame, own: frozenset[str]) -> pd.DataFrame:
     """A table beside the effects, told where the pooled effects of the same people are told.
 
-    A table that no rule is written for says nothing.
+    For a reader of the sites ``own``. A table that no rule is written for says nothing.
     """
-    if sees_everything(user):
-        return frame
-    judged = judged_for(effects, pooled, user, withheld)
     if name == "one_stage":
         return released_tables.one_stage_shown(frame, judged)
     if name == "sensitivity":
-        return released_grid.grid_shown(frame, judged, settings.DISCLOSURE_K, sites_of(user))
+        return released_grid.grid_shown(frame, judged, settings.DISCLOSURE_K, own)
     if name == "moderated":
         return released_further.moderated_shown(frame, judged)
     return frame.iloc[:0]

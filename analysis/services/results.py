@@ -148,11 +148,11 @@ def table_for(run: Run, name: str, user: User | AnonymousUser) -> pd.DataFrame:
         return asked.frame
     # What is hidden of one table decides what may be told of the others.
     stored = {each.name: each for each in RunTable.objects.filter(run=run, name__in=BESIDE)}
+    own = release.sites_of(user)
+    judged = judged_tables.of(stored, own)
     if name in BESIDE:
-        return release.told_of(judged_tables.of(stored, release.sites_of(user)), name)
-    effects, pooled = stored["effects"].frame, stored["pooled"].frame
-    withheld = judged_tables.withheld_of(stored)
-    return release.further_for(name, asked.frame, effects, pooled, user, withheld)
+        return release.told_of(judged, name)
+    return release.further_of(judged, name, asked.frame, own)
 
 
 def pieces_for(run: Run, name: str, user: User | AnonymousUser) -> Iterator[pd.DataFrame]:

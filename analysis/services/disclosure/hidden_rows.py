@@ -59,6 +59,11 @@ class Judged:
     def shows_pooled(self, stratum: str, feature: str) -> bool:
         return (stratum, feature) in self._pools_shown
 
+    @cached_property
+    def told(self) -> dict[str, pd.DataFrame]:
+        """Kept by name, as `release.told_of` has made them."""
+        return {}
+
     # Found once: a grid asks for the same features cell by cell.
 
     @cached_property

@@ -13,32 +13,37 @@ from analysis.services.disclosure.hidden_rows import NO_ROWS, Judged, judge
 from analysis.services.disclosure.rules import Mask
 
 PAIR = ("effects", "pooled")
-KEPT, LARGEST_KEPT = 8, 1_000_000  # pairs of tables; bytes of a pair as stored
+# Of a pair of tables as stored, and how many pairs are kept: one of a thousand features and twenty
+# sites takes 50 MB of memory, so only those are kept that one page or two ask for at once.
+SMALL_BYTES, KEPT_SMALL = 1_000_000, 8
+LARGE_BYTES, KEPT_LARGE = 8_000_000, 2
 Stored = tuple[bytes, int, bytes | None]  # a table as Parquet, its rows, those that are withheld
 
 
 def of(tables: Mapping[str, RunTable], own: frozenset[str]) -> Judged:
     """Both tables of a run by the rules, for a reader of the sites ``own``."""
-    pair = tuple(_stored(tables.get(name)) for name in PAIR)
-    small = sum(len(parquet) for parquet, *_ in pair) <= LARGEST_KEPT
-    return (_judged if small else _judged.__wrapped__)(*pair, own, settings.DISCLOSURE_K)
+    effects, pooled = (_stored(tables.get(name)) for name in PAIR)
+    n_bytes = len(effects[0]) + len(pooled[0])
+    if n_bytes > LARGE_BYTES:
+        return _judged(effects, pooled, own, settings.DISCLOSURE_K)
+    kept = _kept_small if n_bytes <= SMALL_BYTES else _kept_large
+    return kept(effects, pooled, own, settings.DISCLOSURE_K)
 
 
 def forget() -> None:
     """Judge anew what is asked for next."""
-    _judged.cache_clear()
+    _kept_small.cache_clear()
+    _kept_large.cache_clear()
 
 
-def withheld_of(tables: Mapping[str, RunTable]) -> tuple[Mask, Mask] | None:
-    """Rows of effects and pooled that may not be told beside an earlier release."""
-    return _withheld(*(_stored(tables.get(name)) for name in PAIR))
-
-
-# By what is stored and not by whose run it is: the same bytes always come to the same.
-@lru_cache(maxsize=KEPT)
 def _judged(effects: Stored, pooled: Stored, own: frozenset[str], k: int) -> Judged:
     frames = (frame_of(each[0]) if each[0] else NO_ROWS for each in (effects, pooled))
     return judge(*frames, k=k, own=own, withheld=_withheld(effects, pooled))
+
+
+# By what is stored and not by whose run it is: the same bytes always come to the same.
+_kept_small = lru_cache(maxsize=KEPT_SMALL)(_judged)
+_kept_large = lru_cache(maxsize=KEPT_LARGE)(_judged)
 
 
 def _stored(table: RunTable | None) -> Stored:
