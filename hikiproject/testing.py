@@ -24,6 +24,7 @@ def enter() -> None:
         HIKI_STATE=str(state),
         HIKI_DURABLE="false",
         HIKI_FILES=str(state / "files"),
+        HIKI_ARTEFACTS=str(state / "artefacts"),
         HIKI_HTTPS="false",
         HIKI_SECOND_FACTOR="nobody",
         HIKI_SECRET_KEY=secrets.token_urlsafe(50),
