@@ -11,7 +11,7 @@ from cohorts.ingest import checking
 from cohorts.ingest.assays import AssayOptions
 from cohorts.ingest.facts import SiteFacts
 
-_N_ROWS, _N_COLUMNS = 20, 1_000
+_N_ROWS, _N_COLUMNS = 200, 1_000  # about a block of a large table
 
 
 def grow_warm() -> None:

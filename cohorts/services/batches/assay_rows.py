@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
+from functools import cache
 from typing import Any
 
 from django.db import connection, models
@@ -71,6 +72,19 @@ def copy_in(batch_id: int, rows: Iterable[Packed]) -> None:
                     flags,
                 )
             )
+
+
+@cache
+def key_to_samples() -> str:
+    """The quoted name of the constraint that holds a row to its sample, as migrations made it."""
+    with connection.cursor() as cursor:
+        found = connection.introspection.get_constraints(cursor, AssayRow._meta.db_table)
+    [name] = [name for name, facts in found.items() if _is_key(facts, "sample_id")]
+    return connection.ops.quote_name(name)
+
+
+def _is_key(facts: Mapping[str, Any], column: str) -> bool:
+    return facts["foreign_key"] is not None and facts["columns"] == [column]
 
 
 def copying() -> AbstractContextManager[Copy]:

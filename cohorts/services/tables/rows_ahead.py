@@ -60,7 +60,7 @@ class RowsAhead:
         self._seen = set[tuple[str, str]]()
         self._stored, self._savepoint = dict[str, _Stored](), ""
         self._copying, self._copy = ExitStack(), cast(Copy | None, None)
-        self._is_over = self._is_held = False
+        self._is_over = self._is_held = self._is_asked = False
 
     def take(self, cells: Mapping[str, list[str]], values: NDArray[np.float64]) -> None:
         """Store rows that may be there; from the first block on that holds another, none."""
@@ -94,8 +94,16 @@ class RowsAhead:
         self._is_held = True
 
     def end(self) -> None:
-        """No further row comes: other statements may run again."""
+        """No further row comes: other statements may run again.
+
+        Whether each row's sample is there is asked now, while the table is still being checked,
+        and not at the commit; the batch is not there yet.
+        """
         self._copying.close()
+        if self._copy is not None and not self._is_asked:
+            self._is_asked = True
+            with connection.cursor() as cursor:
+                cursor.execute(f"SET CONSTRAINTS {assay_rows.key_to_samples()} IMMEDIATE")
 
     def settle(self, checked: Checked) -> None:
         """Keep the rows that are stored, where they are those of the checked batches."""
