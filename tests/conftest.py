@@ -12,6 +12,7 @@ from django.test import Client, TransactionTestCase
 from django.utils import translation
 from rest_framework.test import APIClient
 
+from analysis.services import told_verdicts
 from analysis.services.disclosure import judged_tables
 from cohorts.services import counting
 from hikiproject.packing import PackingMiddleware
@@ -70,6 +71,7 @@ def _valkey_is_asked_again(monkeypatch):
 def _tables_are_judged_again():
     """A rule that one test takes away is missing from no other test's answers."""
     judged_tables.forget()
+    told_verdicts.forget()
 
 
 @pytest.fixture

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from itertools import groupby
-from operator import attrgetter
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
 from django.conf import settings
 from django.db.models import QuerySet
+from django.db.models.expressions import RawSQL
 
 from analysis.models import Claim, Run, RunDocument, RunTable, Verdict
 from analysis.services import release, results, staleness
@@ -25,6 +25,9 @@ if TYPE_CHECKING:
     from cohorts.models import User
 
 PAIR = ("effects", "pooled")
+KEPT = 256
+Version = tuple[int, str]  # a stored table's id, and what tells this version of its row from others
+ROW_VERSION = "analysis_runtable.xmin::text || ' ' || analysis_runtable.ctid::text"
 # What the rules ask of a verdict beside its own sites' rows, and nothing else of the run.
 DOCUMENTS = ("classifier", "severity", "handling")
 Rows = list[dict[str, Any]]
@@ -53,9 +56,11 @@ def _told(
     if release.sees_everything(user):
         return told
     own, documents, by_id = release.sites_of(user), _documents(runs), {run.pk: run for run in runs}
-    for run_id, stored in _tables(runs):
+    versions = _versions(runs)
+    for run_id in told:
+        features = frozenset(str(row["feature"]) for row in told[run_id])
         evidence = release.Evidence(
-            judged=_judged(stored, {str(row["feature"]) for row in told[run_id]}, own),
+            judged=_judged(versions.get(run_id, ()), features, own, settings.DISCLOSURE_K),
             documents=documents[run_id],
             sites=release.arms_by_site(by_id[run_id].summary.get("sites", [])),
             materials=materials,
@@ -72,21 +77,29 @@ def _documents(runs: Sequence[Run]) -> dict[UUID, dict[str, Any]]:
     return found
 
 
-def _tables(runs: Sequence[Run]) -> Iterator[tuple[UUID, dict[str, RunTable]]]:
-    """Each run with its two tables, those of one run in memory at a time."""
-    rows = RunTable.objects.filter(run__in=runs, name__in=PAIR).order_by("run_id", "name")
-    without = {run.pk for run in runs}
-    for run_id, tables in groupby(rows.iterator(len(PAIR)), key=attrgetter("run_id")):
-        without.discard(run_id)
-        yield run_id, {table.name: table for table in tables}
-    for run_id in without:
-        yield run_id, {}
+def forget() -> None:
+    """Judge anew what is asked for next."""
+    _judged.cache_clear()
 
 
+def _versions(runs: Sequence[Run]) -> dict[UUID, tuple[Version, ...]]:
+    """By run, its two tables as they are now."""
+    found: dict[UUID, tuple[Version, ...]] = defaultdict(tuple)
+    rows = RunTable.objects.filter(run__in=runs, name__in=PAIR).order_by("name")
+    for run_id, *version in rows.values_list("run_id", "pk", RawSQL(ROW_VERSION, [])):  # noqa: S611 - a constant
+        found[run_id] += (tuple(version),)
+    return found
+
+
+# Of a thousand features at twenty sites it takes 50 ms to find a claim's rows, and a claim's
+# history asks it of each run; what is kept of one are those rows alone.
+@lru_cache(maxsize=KEPT)
 def _judged(
-    stored: Mapping[str, RunTable], features: set[str], own: frozenset[str]
+    versions: tuple[Version, ...], features: frozenset[str], own: frozenset[str], k: int
 ) -> hidden_rows.Judged:
     """The rows of these features: the rules look at one feature at a time."""
+    tables = RunTable.objects.in_bulk([pk for pk, _ in versions])
+    stored = {table.name: table for table in tables.values()}
     frames = {name: table.columns([*JUDGED_BY, "matrix"]) for name, table in stored.items()}
     sizes = hidden_rows.sizes_of(*frames.values())
     parts, withheld = [], []
@@ -97,7 +110,6 @@ def _judged(
         withheld.append(stored[name].withheld_rows[ours] if name in stored else ours)
     effects, pooled = parts
     held = (withheld[0], withheld[1])
-    k = settings.DISCLOSURE_K
     return hidden_rows.judge(effects, pooled, k=k, own=own, sizes=sizes, withheld=held)
 
 
