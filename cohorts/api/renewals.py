@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, cast
 
 from drf_spectacular.utils import OpenApiParameter, extend_schema
 from rest_framework import serializers
@@ -14,13 +14,13 @@ from rest_framework.utils.urls import replace_query_param
 from cohorts.api import preconditions
 from cohorts.api.base import PROBLEM
 from cohorts.api.records import ConsentViewSet
-from cohorts.models import Consent
+from cohorts.models import Consent, User
 from cohorts.models.consent import SCOPES
 from cohorts.requests import user_of
 from cohorts.serializers.records import ConsentSerializer
 from cohorts.services import consent_corrections, renewals
 
-PAGE, LAST_PAGE = 100, 10_000
+PAGE = 100
 
 
 class RenewalSerializer(serializers.Serializer[Any]):
@@ -97,26 +97,32 @@ class ConsentsViewSet(ConsentViewSet):
     @extend_schema(
         parameters=[
             OpenApiParameter("site", str, description="Only this site."),
-            OpenApiParameter("page", int, description="From 1; each has up to 100."),
+            OpenApiParameter("after", int, description="As `Link` names it."),
         ],
         responses={200: RenewalSerializer(many=True)},
     )
     @action(detail=False, methods=["get"], pagination_class=None, filterset_class=None)
     def renewals(self, request: Request) -> Response:
         """Whom to ask again, the first to lapse first; `Link` names the next hundred."""
-        asked, page = request.query_params.get("site", ""), _page_of(request)
-        first = (page - 1) * PAGE
-        due = renewals.due(user_of(request), site=asked, first=first, most=PAGE + 1)
+        asked, user = request.query_params.get("site", ""), user_of(request)
+        after = _told_last(request.query_params.get("after", ""), user)
+        due = renewals.due(user, site=asked, after=after, most=PAGE + 1)
         found = RenewalSerializer(due[:PAGE], many=True).data
         told = {"ETag": self._version([list(map(dict, found)), len(due) > PAGE])}
         if len(due) > PAGE:
-            following = replace_query_param(request.build_absolute_uri(), "page", page + 1)
+            last = due[PAGE - 1].consent_id
+            following = replace_query_param(request.build_absolute_uri(), "after", last)
             told["Link"] = f'<{following}>; rel="next"'
         return Response(found, headers=told)
 
 
-def _page_of(request: Request) -> int:
-    asked = request.query_params.get("page", "1")
-    if not (asked.isascii() and asked.isdecimal() and 1 <= int(asked[:9]) <= LAST_PAGE):
-        raise serializers.ValidationError({"page": f"A number from 1 to {LAST_PAGE}."})
-    return int(asked)
+def _told_last(asked: str, user: User) -> Consent | None:
+    """The consent after which a page begins; None for the first."""
+    if not asked:
+        return None
+    rows = Consent.objects.visible_to(user).filter(form__valid_until__isnull=False)
+    rows = rows.select_related("form", "participant")
+    found = rows.filter(pk=int(asked[:18])) if asked.isascii() and asked.isdecimal() else ()
+    for consent in found:
+        return cast("Consent", consent)
+    raise serializers.ValidationError({"after": "Not a page of this list: begin with the first."})

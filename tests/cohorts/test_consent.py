@@ -163,20 +163,25 @@ def test_whoever_signed_a_form_that_lapses_is_asked_again(browse, api):
     assert (told["participant"], told["valid_until"]) == ("P-1", "2024-12-31")
 
 
-def test_whom_to_ask_again_comes_in_pages(api, monkeypatch):
+def test_whom_to_ask_again_comes_in_pages_form_by_form(api, monkeypatch):
     monkeypatch.setattr("cohorts.api.renewals.PAGE", 2)
-    form = a_form(SiteFactory(code="FUK"))
-    for n in range(3):
-        ConsentFactory(participant__site=form.site, participant__code=f"P-{n}", form=form)
-    api.force_authenticate(user_with("SC", form.site))
-    first = api.get("/api/v1/consents/renewals?site=FUK")
-    following = first.headers["Link"].partition(">")[0].removeprefix("<")
-    second = api.get(following)
-    codes = [row["participant"] for answer in (first, second) for row in answer.json()]
-    assert codes == ["P-0", "P-1", "P-2"]
-    assert "Link" not in second.headers
-    refused = api.get("/api/v1/consents/renewals?page=0")
-    assert (refused.status_code, "A number from 1 to 10000." in refused.text) == (400, True)
+    monkeypatch.setattr("cohorts.services.renewals.FORMS_AT_ONCE", 1)
+    later = a_form(SiteFactory(), valid_until=date(2025, 1, 31))
+    form, superseded = a_form(SiteFactory(code="FUK")), a_form(SiteFactory())
+    for code, signed in (("P-2", form), ("P-0", later), ("P-1", later), ("P-0", form)):
+        ConsentFactory(participant__site=signed.site, participant__code=code, form=signed)
+    renewed = ConsentFactory(participant__site=superseded.site, form=superseded).participant
+    ConsentFactory(participant=renewed, signed_on=date(2025, 2, 1))
+    api.force_authenticate(user_with("CD"))
+    path, told = "/api/v1/consents/renewals", []
+    while path:
+        answer = api.get(path)
+        told.append([(row["site"], row["participant"]) for row in answer.json()])
+        path = answer.headers.get("Link", "").partition(">")[0].removeprefix("<")
+    there = later.site.code
+    assert told == [[("FUK", "P-0"), ("FUK", "P-2")], [(there, "P-0"), (there, "P-1")]]
+    refused = api.get("/api/v1/consents/renewals?after=x")
+    assert (refused.status_code, "begin with the first" in refused.text) == (400, True)
 
 
 def test_samples_are_blocked_by_a_withdrawal_of_use_and_freed_by_a_new_consent():
