@@ -26,7 +26,10 @@ UNRECORDED = say("nothing of its handling is recorded; it stays")
 def without_faulty(
     batches: list[BatchFrame], chosen: Collection[int]
 ) -> tuple[list[BatchFrame], list[Note]]:
-    """The batches without faulty samples; notes count those of the ``chosen`` people by fault."""
+    """The batches with their clean samples alone, those that have any.
+
+    Notes count the faulty ones of the ``chosen`` people by fault.
+    """
     counts: Counter[tuple[str, str]] = Counter()
     kept = []
     for batch in batches:
@@ -39,7 +42,9 @@ def without_faulty(
             counts[batch.site, why] += int((flags[fault].eq(1).to_numpy() & ours).sum())
         unknown = flags.isna().all(axis=1).to_numpy()
         counts[batch.site, UNRECORDED] += int((unknown & ours).sum())
-        kept.append(_only(batch, ~flags.eq(1).any(axis=1).to_numpy()))
+        clean = ~flags.eq(1).any(axis=1).to_numpy()
+        if clean.any():
+            kept.append(_only(batch, clean))
     return kept, [Note(site, "samples", n, why) for (site, why), n in sorted(counts.items()) if n]
 
 

@@ -86,6 +86,8 @@ def make_block(
     notes: list[Note] = []
     if plan.handling_clean:
         batches, notes = without_faulty(batches, set(people.index))
+        if not batches:
+            return None, notes
     if plan.qc_correction:
         batches, said = by_pools(batches, plan.qc_correction)
         notes += said
