@@ -18,6 +18,7 @@ from django.utils.translation import gettext_lazy as _
 
 from analysis.models import Plan
 from analysis.services import plan_locks
+from analysis.services.departures import departure_of
 from cohorts.admin_site import ScopedAdmin, site
 from cohorts.errors import DomainError
 from cohorts.language.told import told as told_in_words
@@ -68,7 +69,7 @@ class PlanAdmin(ScopedAdmin):
 
     @admin.display(description=_("preregistration"))
     def registration(self, plan: Plan) -> str:
-        told = plan_locks.registration_of(plan)
+        told = plan_locks.registration_of(plan) or departure_of(plan)
         return told_in_words(told["words"]) if told else gettext("Not locked.")
 
     def get_readonly_fields(self, request: HttpRequest, obj: Plan | None = None) -> list[str]:
@@ -95,6 +96,14 @@ class PlanAdmin(ScopedAdmin):
                 "Kept as version %(version)s; earlier runs keep the version they followed."
             )
             messages.info(request, words % {"version": obj.version})
+        if departure := departure_of(obj):
+            words = gettext(
+                "%(departure)s It runs in place of the preregistered one, and each of its runs "
+                "says so. To have both, save these settings as a plan of another name and the "
+                "preregistered ones as the newest version here."
+            )
+            told = told_in_words(departure["words"])
+            messages.warning(request, words % {"departure": told})
 
     # --- preview and lock
 

@@ -110,10 +110,23 @@ class Registration(Fields):
     words = serializers.CharField()
 
 
+class Departure(Fields):
+    """The newest locked version before the run's, and what the run's changes of it."""
+
+    version = serializers.IntegerField()
+    locked_at = serializers.DateTimeField()
+    digest = serializers.CharField()
+    settings = serializers.ListField(
+        child=serializers.CharField(), help_text="That differ; none where it is the same again."
+    )
+    words = serializers.CharField()
+
+
 class RunSerializer(RunStatusSerializer):
     """What a run is, without its results."""
 
     preregistered = Registration(required=False, allow_null=True)
+    departure = Departure(required=False, allow_null=True)
     stale = serializers.BooleanField(
         required=False, help_text="What it rests on has changed since; a newer run is on its way."
     )

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from analysis.models import Run, RunDocument, RunTable
 from analysis.services import plan_locks, results, told_verdicts
+from analysis.services.departures import departure_of
 from analysis.services.exports import write_csv, write_json
 
 if TYPE_CHECKING:
@@ -50,6 +51,7 @@ def _documents(run: Run, user: User | AnonymousUser | None) -> Iterator[tuple[st
             "digest": plan.parsed.digest,
             "data": plan.data,
             "preregistered": plan_locks.registration_of(plan),
+            "departure": departure_of(plan),
         },
     )
     for document in RunDocument.objects.filter(run=run):

@@ -138,8 +138,7 @@ def _described(
 def _add_root(crate: ROCrate, run: Run, facts: Mapping[str, Any]) -> None:
     crate.name = f"Run {run.pk} of the analysis plan {run.plan.name}, version {run.plan.version}"
     said = [f"Results of the study {run.plan.study.title} at one moment of its data."]
-    if facts["preregistered"]:
-        said.append(facts["preregistered"]["words"])
+    said += [facts[name]["words"] for name in ("preregistered", "departure") if facts[name]]
     if "release_rules" in facts:
         said.append(
             f"Numbers obey release rules {facts['release_rules']} "

@@ -10,6 +10,7 @@ import pandas as pd
 
 from analysis.models import Run, RunDocument, RunTable, Verdict
 from analysis.services import erasures, plan_locks, progress, release, staleness
+from analysis.services.departures import departure_of
 from analysis.services.disclosure import judged_tables
 from analysis.services.disclosure.document_cells import with_withheld
 
@@ -59,6 +60,7 @@ def run_facts(run: Run) -> dict[str, Any]:
         "state": run.state,
         "plan": {"name": run.plan.name, "version": run.plan.version, "data": run.plan.data},
         "preregistered": plan_locks.registration_of(run.plan),
+        "departure": departure_of(run.plan),
         "snapshot": run.snapshot.digest if run.snapshot else None,
         "snapshot_digest": run.snapshot.digest if run.snapshot else None,
         "change_seen": run.change_seen,

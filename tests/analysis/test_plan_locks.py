@@ -7,10 +7,12 @@ import json
 import pytest
 from django.core.exceptions import ValidationError
 from django.db import IntegrityError, ProgrammingError, transaction
+from django.utils import timezone
 from rest_framework.test import APIClient
 
 from analysis.models import Plan, Run
 from analysis.services import plan_locks, plans, results
+from analysis.services.departures import departure_of
 from tests.factories import AssayBatchFactory, SiteFactory, StudyFactory, user_with
 
 pytestmark = pytest.mark.django_db
@@ -69,6 +71,19 @@ def test_a_locked_plan_can_still_be_followed_or_not_and_edited_as_a_new_version(
     assert (is_new, newer.version, newer.locked_at) == (True, 2, None)
 
 
+def test_a_run_of_a_later_version_says_what_it_changes_of_the_preregistered_one(unrun):
+    plan_locks.lock(unrun.pk, by=user_with("CD"))
+    assert departure_of(unrun) is None
+    with transaction.atomic():
+        newer, _ = plans.set_plan(unrun.study, "future", {**DATA, "tau2": "DL", "seed": 1})
+        again, _ = plans.set_plan(unrun.study, "future", DATA)
+    told = results.run_facts(Run.objects.create(plan=newer))["departure"]
+    assert (told["version"], told["settings"]) == (1, ["tau2", "seed"])
+    assert told["digest"] == unrun.parsed.digest
+    assert told["words"].endswith("and changes: tau2, seed.")
+    assert departure_of(again)["words"].endswith("has the same settings.")
+
+
 @pytest.mark.parametrize("role", ["CA", "AD"])
 def test_only_the_data_manager_locks(unrun, role):
     with pytest.raises(plan_locks.NotLockable, match="Only the data manager"):
@@ -125,6 +140,7 @@ def test_the_admin_previews_saves_versions_and_locks(client, plan, consortium):
     assert "Nothing has been saved" in seen
     assert "FUK" in seen
     assert Plan.objects.count() == 1
+    wider = {"data": json.dumps({**plan.data, "min_per_arm": 6})}
     wrong = client.post(where, {"data": '{"case": []}', "_preview": "Preview"}).content.decode()
     assert "names no group" in wrong
     torn = client.post(where, {"data": '{"case":\n["x"', "_preview": "Preview"}).content.decode()
@@ -137,6 +153,14 @@ def test_the_admin_previews_saves_versions_and_locks(client, plan, consortium):
     again = client.post(f"/admin/analysis/plan/{newest.pk}/lock/", follow=True).content.decode()
     assert "Save it as a new version" in again
     assert client.get(f"/admin/analysis/plan/{newest.pk}/lock/").status_code == 403
+    edited = client.post(f"/admin/analysis/plan/{newest.pk}/change/", sent | wider, follow=True)
+    assert "It runs in place of the preregistered one" in edited.content.decode()
+    newer = Run.objects.create(
+        plan=Plan.objects.get(version=3), state=Run.State.PUBLISHED, published_at=timezone.now()
+    )
+    page = client.get(f"/runs/{newer.pk}/").content.decode()
+    assert "Other settings than were fixed beforehand." in page
+    assert "changes: min_per_arm." in page
 
 
 def test_the_api_locks_as_the_admin_does_and_refuses_in_the_same_words(plan, consortium):
