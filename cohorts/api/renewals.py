@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, cast
+from typing import Any
 
 from drf_spectacular.utils import OpenApiParameter, extend_schema
 from rest_framework import serializers
@@ -124,5 +124,5 @@ def _told_last(asked: str, user: User) -> Consent | None:
     rows = rows.select_related("form", "participant")
     found = rows.filter(pk=int(asked[:18])) if asked.isascii() and asked.isdecimal() else ()
     for consent in found:
-        return cast("Consent", consent)
+        return consent
     raise serializers.ValidationError({"after": "Not a page of this list: begin with the first."})
