@@ -60,6 +60,14 @@ class TouchedSerializer(serializers.Serializer[Any]):
     what = serializers.CharField()
 
 
+class OutsideSerializer(serializers.Serializer[Any]):
+    """Recorded answers of a column that the version would not take; they stay as they are."""
+
+    column = serializers.CharField()
+    n_outside = serializers.IntegerField()
+    n_recorded = serializers.IntegerField()
+
+
 class ChangesSerializer(serializers.Serializer[Any]):
     """What a version changes beside the one before it, and the plans that name such variables."""
 
@@ -69,6 +77,7 @@ class ChangesSerializer(serializers.Serializer[Any]):
     plans = TouchedSerializer(many=True)
     left_out = serializers.ListField(child=serializers.ListField(child=serializers.CharField()))
     unjudged = serializers.ListField(child=serializers.CharField())
+    outside = OutsideSerializer(many=True, help_text="Of a dry run alone.")
 
 
 class DictionaryFilter(FilterSet):
@@ -96,7 +105,11 @@ class DictionaryViewSet(RecordViewSet):
         content = sent["content"].encode()
         if sent["dry_run"]:
             draft = dictionaries.draft(study, content, filename=sent["filename"])
-            more = {"left_out": draft.left_out, "unjudged": draft.unjudged}
+            more = {
+                "left_out": draft.left_out,
+                "unjudged": draft.unjudged,
+                "outside": draft.outside,
+            }
             return Response(_told(draft.changes, study, **more))
         made = dictionaries.add(
             study.pk,
@@ -137,5 +150,5 @@ class DictionaryViewSet(RecordViewSet):
 
 def _told(changes: DictionaryChanges, study: Study, **more: Any) -> dict[str, Any]:
     plans = [asdict(each) for each in touched_by(changes, study)]
-    told = asdict(changes) | {"plans": plans, "left_out": [], "unjudged": []} | more
+    told = asdict(changes) | {"plans": plans, "left_out": [], "unjudged": [], "outside": []} | more
     return dict(ChangesSerializer(told).data)

@@ -10,6 +10,7 @@ from cohorts.ingest.branching import is_asked
 from cohorts.ingest.cells import BadCell, parse_day, parse_moment, parse_number, quoted
 from cohorts.ingest.columns import checkbox_column, heading
 from cohorts.ingest.facts import ContextVariable
+from cohorts.ingest.report import Findings
 from cohorts.ingest.rows import Row
 from cohorts.language.sentences import say
 
@@ -61,6 +62,15 @@ def read(row: Row, variables: Sequence[ContextVariable]) -> Values:
     return {name: value for name, value in answers.items() if value is not None}
 
 
+def takes(variable: ContextVariable, value: float | str) -> bool:
+    """Whether a recorded value would be taken again under this variable, sent in a table."""
+    if variable.choices:
+        return value in {_kept(code) for code, _ in variable.choices}
+    name = variable.name
+    row = Row(1, {name: _plain(str(value))}, {name: name}, Findings())
+    return _value(row, variable) == value and row.sound
+
+
 def _value(row: Row, variable: ContextVariable) -> float | str | None:
     if variable.choices:
         return row.read(variable.name, lambda text: _code(text, variable))
@@ -93,6 +103,10 @@ def _code(text: str, variable: ContextVariable) -> float | str:
                 known=known,
             ),
         )
+    return _kept(code)
+
+
+def _kept(code: str) -> float | str:
     try:
         return parse_number(code)
     except BadCell:

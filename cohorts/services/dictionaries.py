@@ -17,6 +17,7 @@ from cohorts.ingest.reading import UnreadableFile
 from cohorts.language.sentences import say
 from cohorts.models import Study, User, VariableDictionary
 from cohorts.retrying import transacted
+from cohorts.services.recorded_answers import Outside, outside
 
 _KEPT = tuple(ContextVariable.__dataclass_fields__)
 _STANDARD = frozenset(
@@ -27,7 +28,8 @@ _STANDARD = frozenset(
 @dataclass(frozen=True)
 class Draft:
     """A dictionary that was read: ``left_out`` are (name, why), ``unjudged`` have branching that
-    only REDCap can work out, and that is kept as written.
+    only REDCap can work out, and that is kept as written. ``outside`` are recorded answers that it
+    would not take: they stay as they are.
     """
 
     variables: tuple[ContextVariable, ...]
@@ -35,6 +37,7 @@ class Draft:
     unjudged: tuple[str, ...]
     after: int
     changes: DictionaryChanges
+    outside: tuple[Outside, ...]
 
 
 def declared(study: Study) -> tuple[ContextVariable, ...]:
@@ -66,13 +69,15 @@ def draft(study: Study, content: bytes, *, filename: str = "dictionary") -> Draf
             say("%(filename)s has no variable that may be taken.", filename=filename)
         )
     newest = VariableDictionary.objects.current(study).first()
+    before = variables_of(newest) if newest else ()
     unjudged = [v.name for v in kept if v.branching and not is_understood(v.branching)]
     return Draft(
         variables=tuple(kept),
         left_out=tuple(left_out),
         unjudged=tuple(unjudged),
         after=newest.version if newest else 0,
-        changes=changes_between(variables_of(newest) if newest else (), kept),
+        changes=changes_between(before, kept),
+        outside=tuple(outside(study, before, kept)),
     )
 
 

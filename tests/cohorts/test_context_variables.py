@@ -162,6 +162,38 @@ def test_a_new_version_says_what_it_changes_and_which_plans_it_touches(site, ste
     ]
 
 
+def test_a_new_version_says_how_many_recorded_answers_it_would_not_take(site, steward, browse):
+    taken(site, steward)
+    head = TABLE + "work,work_hours,people___1,people___2,school_left"
+    rows = ROW + "1,20,1,0,2019-03-31" + ROW.replace("P1", "P2") + "1,70,1,1,\n"
+    corrected(site, "participants", head + rows)
+    scores = "participant,instrument,assessed_on,total,work,work_hours\n"
+    corrected(
+        site, "assessments", scores + "P1,PHQ-9,2024-05-01,6,0,\nP2,PHQ-9,2024-05-01,6,1,65\n"
+    )
+    fields = (
+        FIELDS.replace(WORK, WORK.replace("0, no | 1, yes", "01, yes | 2, no"))
+        .replace(HOURS, HOURS.replace("80", "60"))
+        .replace("1, parents | ", "")
+        .replace("date_ymd", "time")
+    )
+    draft = dictionaries.draft(site.study, (HEADER + fields).encode())
+    assert [(each.column, each.n_outside, each.n_recorded) for each in draft.outside] == [
+        ("work", 1, 4),
+        ("work_hours", 2, 3),
+        ("people___1", 2, 2),
+        ("school_left", 1, 1),
+    ]
+    path, sent = f"/studies/{site.study.code}/variables/", {"filename": "dd.csv", "step": "look"}
+    page = browse(steward)
+    assert "2 of 3 recorded" in page.post(path, sent | {"content": HEADER + fields}).text
+    wider = HEADER + FIELDS.replace("0,80", "0,90")
+    assert "Every answer that is recorded fits" in page.post(path, sent | {"content": wider}).text
+    elsewhere = SiteFactory(study=StudyFactory(code="other"))
+    taken(elsewhere, steward)
+    assert dictionaries.draft(elsewhere.study, (HEADER + fields).encode()).outside == ()
+
+
 def test_a_version_is_not_taken_twice_nor_over_one_that_was_not_seen(site, steward):
     taken(site, steward)
     with pytest.raises(UnusableRequest, match="says what version 1 says; nothing would change"):
@@ -217,6 +249,7 @@ def test_the_api_takes_a_version_and_says_what_it_changes(site, steward, api):
     client = api
     dry = client.post("/api/v1/dictionaries", body | {"dry_run": True}, format="json")
     assert dry.json()["added"] == ["work", "work_hours", "people", "school_left"]
+    assert dry.json()["outside"] == []
     made = client.post("/api/v1/dictionaries", body, format="json").json()
     told_ = client.get(f"/api/v1/dictionaries/{made['id']}/changes").json()
     assert told_["left_out"][0] == ["address", "it names a person"]
